@@ -79,7 +79,7 @@ def words_of(request: Request) -> list[str]:
     if target is None:
         raise UsageError(f"no interface {request.interface!r}")
     urls = {host.name: host.url for host in docker_hosts()}
-    if target.host not in urls:
+    if target.host and target.host not in urls:
         raise UsageError(f"{request.interface}: no lab with a host {target.host} is up (CAPNET_LAB_DIR)")
     snaplen = request.options.get("--snaplen") or "0"
     if not snaplen.isdecimal() or int(snaplen) > MAX_SNAPLEN:

@@ -29,10 +29,13 @@ class HostUrl(NamedTuple):
 
 
 def docker_hosts() -> list[HostUrl]:
-    """The default host first."""
+    """The default host first, unless it is one of the lab's: what is listed twice would be two interfaces."""
     folder = os.path.realpath(os.environ.get("CAPNET_LAB_DIR") or LAB_FOLDER)
     labs = [HostUrl(name, f"unix://{folder}/{name}/docker.sock") for name in LAB_HOSTS]
-    return [HostUrl("", default_url()), *(host for host in labs if os.access(host.socket_path, os.W_OK))]
+    labs = [host for host in labs if os.access(host.socket_path, os.W_OK)]
+    default = HostUrl("", default_url())
+    is_of_lab = os.path.realpath(default.socket_path) in [host.socket_path for host in labs]
+    return labs if is_of_lab else [default, *labs]
 
 
 def default_url() -> str:

@@ -42,7 +42,9 @@ def install(files: Iterable[File]) -> Iterator[FileOutcome]:
     """Writes the files, each whole or not at all. Raises EnvironmentLacks where one cannot be written."""
     for file in files:
         state = examine(file).state
-        if state in _KEPT:
+        if state in _KEPT and file.is_rewritten:
+            yield FileOutcome(file.path, "is as Wireshark saved it")
+        elif state in _KEPT:
             yield FileOutcome(file.path, f"{_KEPT[state]}; remove it to get capnet's", kept=True)
         elif state is FileState.CURRENT:
             yield FileOutcome(file.path, "is up to date")

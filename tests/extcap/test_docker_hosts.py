@@ -71,3 +71,5 @@ def test_hosts_of_a_lab_are_those_of_the_lab(monkeypatch):
             with socket.socket(socket.AF_UNIX) as server:
                 server.bind(str(host.socket))
         assert docker_hosts()[1:] == [(host.name, host.docker_url) for host in lab.hosts.values()]
+        monkeypatch.setenv("DOCKER_HOST", lab.hosts["A"].docker_url)  # as `capnet lab shell A` sets it
+        assert docker_hosts() == [(host.name, host.docker_url) for host in lab.hosts.values()]

@@ -55,6 +55,7 @@ def test_version_with_personal_extcap_gets_all_parts(tmp_path):
         ".config/wireshark/profiles/capnet/preferences",
         ".config/wireshark/profiles/capnet/colorfilters",
         ".config/wireshark/profiles/capnet/dfilter_buttons",
+        ".config/wireshark/profiles/capnet/recent",
         ".local/lib/wireshark/plugins/capnet.lua",
         ".local/lib/wireshark/extcap/capnet",
     }

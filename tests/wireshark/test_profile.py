@@ -43,6 +43,15 @@ def test_profile_shows_point_id_and_comment(home, bridge):
     assert "3821078088030646435 routed, TTL 64 → 63, SNAT 172.17.0.3 id 14" in lines[0]
 
 
+def test_profile_has_a_width_for_each_of_its_columns():
+    """In the words in which Wireshark's window (4.0.17) saves them; without, it shows ten characters of each."""
+    quoted = re.findall(r'"(%[^"]+)"', (PROFILE / "preferences").read_text(encoding="utf-8"))
+    columns = [column.removesuffix(":0:R") for column in quoted]
+    widths = re.findall(r'^\t"?(%[^",]+)"?, (\d+),?$', (PROFILE / "recent").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [column for column, _ in widths] == columns
+    assert {column: int(width) for column, width in widths}["%Cus:frame.interface_name"] >= 150
+
+
 def test_profile_paints_no_retransmissions(home, bridge):
     """Each segment is in the file once for each point that it passed."""
     assert len(tshark(home, "-r", bridge, "-Y", "tcp.analysis.flags")) > 100

@@ -19,6 +19,7 @@ WIRESHARK_MESSAGES = {
     "{path} is not capnet's, or Wireshark saved it since; it is yours to remove":
         "{path} 不是 capnet 的，或 Wireshark 之后保存过；请自行移除",
     "{path} is up to date": "{path} 已是最新",
+    "{path} is as Wireshark saved it": "{path} 是 Wireshark 保存的内容",
     "{path}: installed": "{path}：已安装",
     "{path}: removed": "{path}：已移除",
     "this version runs no Lua plugins as root": "这个版本不以 root 运行 Lua 插件",
