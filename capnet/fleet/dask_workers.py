@@ -51,7 +51,7 @@ class DaskWorkers:
         try:
             self._check()
             self._run = begin_run(folder)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: an open client keeps its threads, and the scheduler its connection
             self._client.close()
             raise
 
