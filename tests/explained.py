@@ -119,8 +119,8 @@ EXPLAINED: list[Explanation] = [
     ),
     Explanation(
         "unknown version of a tunnel",
-        "Geneve that is not version 0, GRE that is not 0 or 1: to be dropped (RFC 8926 section 3.4, RFC 2784 section "
-        "2.3.1); Wireshark reads them as if they were",
+        "Geneve that is not version 0, GRE that is not 0 or 1, EtherIP that is not 3: to be dropped (RFC 8926 section "
+        "3.4, RFC 2784 section 2.3.1, RFC 3378 section 3); Wireshark reads them as if they were",
         lambda d, tshark, ours: d.ours is None and "version" in notes(tshark) and of_a_tunnel(d, tshark, ours),
     ),
     Explanation(

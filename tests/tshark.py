@@ -204,6 +204,9 @@ def oddity(kind: TunnelKind, fields: dict[str, Field], row: Row) -> str:
         return "" if int(valid) else "no-vni"
     if kind.name == "geneve":
         return "version" if int(fields["geneve.version"].show) > 0 else ""
+    if kind.name == "etherip":
+        header = int(fields["etherip.ver"].show) << 12 | int(fields["etherip.reserved"].show, 0)
+        return "" if header == 0x3000 or header >> 8 & 15 == etherip.VERSION else "version"
     if kind.name == "gre":
         return "version" if int(fields["gre.flags.version"].show) > 1 else ""
     if kind.name == "wireguard" and fields["wg.type"].show == "4":  # padded, unless it is as long as the MTU

@@ -26,6 +26,8 @@ def captures() -> dict[str, bytes]:
         THERE / within(eoipv6(1234), b""),
     ]
     other = Ether(src=C, dst=D) / IPv6(src="fd00::128", dst="fd00::130", nh=PROTOCOL)
+    third = Ether(src=C, dst=D) / IPv6(src="fd00::128", dst="fd00::131", nh=PROTOCOL)
+    frames.append(third / within(0x2000, INNER / UDP(sport=5, dport=6)))  # version 2
     frames.append(other / within(eoipv6(0x333), INNER / UDP(sport=3, dport=4) / Raw(b"both halves are 3")))
     return {"etherip.pcap": pcap(frames)}
 
