@@ -73,7 +73,7 @@ def _read_frame(file: Path, number: int, with_hex: bool) -> _Frame:
             point = interface.name or file.name.split(".")[0]
             raw = bytes(block.raw[at : at + length])
             names, rule = _names(file, point), _rule(rows[0], raw)
-            text = render(rows, str(file), point, report_columns(), names, comments, rule)
+            text = render(rows, str(file), point, report_columns(), names, comments, rule, raw)
             if with_hex:
                 text += "\n" + hex_dump(raw)
             return _Frame(text, interface.linktype, rows[0], raw)

@@ -26,6 +26,7 @@ from capnet.analysis.aggregate.payload.checksums import ChecksumSample
 from capnet.analysis.aggregate.payload.dhcp import DhcpMessages
 from capnet.analysis.aggregate.payload.dns import DnsSample
 from capnet.analysis.aggregate.payload.excerpts import Excerpts
+from capnet.analysis.aggregate.payload.headers.memberships import Memberships
 from capnet.analysis.aggregate.payload.headers.mirrors import Mirrors
 from capnet.analysis.aggregate.payload.icmp import IcmpErrors
 from capnet.analysis.aggregate.payload.nd import NeighborDiscovery
@@ -50,8 +51,8 @@ ONE_POINT_BUDGET_DIVISOR = 8
 
 # Attributes that hold Python objects and arrays, and no memory that kernels write.
 PYTHON_PARTS = (
-    "undecoded", "dns", "checksums", "icmp_errors", "nd", "dhcp", "syns", "tunnel_checksums", "mirrors", "nflog",
-    "_excerpts",
+    "undecoded", "dns", "checksums", "icmp_errors", "nd", "dhcp", "syns", "tunnel_checksums", "mirrors",
+    "memberships", "nflog", "_excerpts",
 )  # fmt: skip
 
 MAX_FLOWS_UNPACKED_BESIDE = 1 << 17  # of more, unpacking flows and summing up stations take too much memory at once
@@ -74,6 +75,7 @@ class Aggregator:
         self.syns = Syns()
         self.tunnel_checksums = TunnelChecksums()
         self.mirrors = Mirrors()
+        self.memberships = Memberships()
         self.nflog: NflogRules | None = None  # made when the first packet of NFLOG comes
         self._excerpts = Excerpts()
         self._flows = _new_flows(machine)
@@ -119,6 +121,7 @@ class Aggregator:
         self.dhcp.add(block, base)
         self.syns.add(block, base)
         self.mirrors.add(block, base)
+        self.memberships.add(block, base)
         if block.layers & fields.LAYER_NFLOG:
             self._add_nflog(block, base)
 

@@ -60,6 +60,7 @@ def pass_result(reader: SourceReader, topology: Topology | None, witnesses: Witn
         syns=aggregator.syns.table,
         tunnel_checksums=aggregator.tunnel_checksums.table,
         mirrors=aggregator.mirrors.sessions,
+        memberships=aggregator.memberships.joined,
         log_rules=aggregator.nflog.rules if aggregator.nflog else [],
         witnesses=witnesses,
         series=reader.series,

@@ -31,6 +31,17 @@ class Mirror(NamedTuple):
     first_frame: int
 
 
+class Membership(NamedTuple):
+    """A station that wants packets to a multicast group, as a point shows it."""
+
+    point: int
+    via: int  # kind of tunnel that its report came through, 0 = none
+    via_vni: int
+    host: str
+    group: str
+    first_frame: int
+
+
 class LogRule(NamedTuple):
     """A rule of the firewall that logged packets at one point (NFLOG)."""
 

@@ -6,7 +6,7 @@ one Ethernet. The other point must have listened, unfiltered, and shows none of 
 later time.
 Says: who sends to which group in vain, between which points; of ARP, how long nothing came through. A warning about
 ARP requests, without which no connection begins; about groups an info, as a switch keeps them from links where no host
-has joined.
+has joined, but a warning where a host there joins by IGMP or MLD.
 Wrong when: the other point was captured without promiscuous mode, and its card filters groups.
 Fix: groups need a querier where switches look into IGMP or MLD. A port that passes nothing at first waits for the
 spanning tree.
@@ -37,7 +37,7 @@ PAGE_ZH = """发往组或发往所有站点的帧离开一台主机，没有到�
 到达另一个抓包点（`facts.losses.lost_groups`）：两者属于同一以太网。另一个抓包点必须在抓且没有过滤，却一个也没有显示；
 对 ARP 请求，是在某一时间之前没有。
 结论：谁徒然发往哪个组，在哪两个抓包点之间；对 ARP，多长时间没有通过。对 ARP 请求为警告，因为没有它就建不起连接；
-对组为提示，因为交换机不把组播送到没有主机加入的链路。
+对组为提示，因为交换机不把组播送到没有主机加入的链路；那里有主机用 IGMP 或 MLD 加入时为警告。
 误判：另一个抓包点没有用混杂模式抓包，其网卡过滤了组播。
 处理：在交换机查看 IGMP 或 MLD 的地方，组播需要查询器。起初什么都不通过的端口在等待生成树。
 验证：`bridge mdb show`；`ip -d link show BRIDGE` 显示 mcast_snooping、mcast_querier、stp_state 和 forward_delay。
@@ -47,6 +47,13 @@ GROUP = Text(
     en="{packets:packet} of {senders} to {group} pass {point}, none reaches {next}, where unicast of the same sender "
     "arrives",
     zh="{senders} 发往 {group} 的 {packets} 个包经过 {point}，没有一个到达 {next}，而同一发送者的单播到达了那里",
+)
+JOINED = Text(en=", and {hosts} joined the group there", zh="，而 {hosts} 在那里加入了该组")
+JOINED_FIX = Text(
+    en="a switch between holds it back, though {hosts} joined {address}: it needs a querier to remember members, or "
+    "turn its snooping off (`ip link set BRIDGE type bridge mcast_snooping 0`)",
+    zh="尽管 {hosts} 加入了 {address}，中间的交换机没有转发：它需要查询器才能记住成员，或关闭它的 snooping（`ip link "
+    "set BRIDGE type bridge mcast_snooping 0`）",
 )
 GROUP_FIX = Text(
     en="nothing, if no host behind {next} has joined {address}; else a switch between holds it back: give it a "
@@ -96,14 +103,23 @@ def _of_group(context: Context, lost: list[LostGroup]) -> Finding:
     address = destination(flow)
     group = f"[{address}]:{ports(flow)[1]}" if ":" in address else f"{address}:{ports(flow)[1]}"
     senders = sorted({source(flows[row]) for row in rows})
+    members = [each for each in context.memberships if (each.point, each.via, each.group) == (lost[0].due, 0, address)]
+    hosts = sorted({each.host for each in members} - set(senders))
+    says = GROUP.fill(packets=packets, senders=several(senders), group=group, point=point, next=next_point)
+    frames = [context.evidence(each.point, each.first_frame) for each in members if each.host in hosts]
+    frames += [context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows]
+    fix = JOINED_FIX.fill(hosts=several(hosts), address=address) if hosts else ""
     return Finding(
         NAME,
-        "info",
-        GROUP.fill(packets=packets, senders=several(senders), group=group, point=point, next=next_point),
-        GROUP_FIX.fill(next=next_point, address=address),
-        {"group": address, "port": ports(flow)[1], "point": point, "next": next_point, "packets": packets},
-        sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows),
-    )
+        "warning" if hosts else "info",
+        says + (JOINED.fill(hosts=several(hosts)) if hosts else ""),
+        fix or GROUP_FIX.fill(next=next_point, address=address),
+        {
+            "group": address, "port": ports(flow)[1], "point": point, "next": next_point, "packets": packets,
+            **({"members": hosts} if hosts else {}),
+        },
+        sorted(frames),
+    )  # fmt: skip
 
 
 def _of_arp(context: Context, held: HeldBack) -> Finding:

@@ -14,11 +14,13 @@ from capnet.wire import fields, numbers
 from capnet.wire.addresses import address_text, mac_text
 from capnet.wire.fields import ABSENT
 from capnet.wire.protocols import KIND_OF_NUMBER
+from capnet.wire.protocols.group_membership import HEADER, MLD_TYPES, RECORD_TYPES, GroupMessage, group_message
 from capnet.wire.protocols.linktypes import linktype_name
 
 Row = Mapping[str, int]  # a row of wire.fields by its field names (Block.dicts)
 
 LABEL_WIDTH = 10  # columns of a layer's name
+MAX_RECORDS = 20  # of a message about groups, and sources of each: a report may have thousands
 MAX_COMMENT_LINES = 40  # a screen; a comment may have 64 kB
 _ETHERTYPES = {
     numbers.ETHERTYPE_IPV4: "IPv4",
@@ -61,10 +63,11 @@ def render(
     names: Mapping[str, str] | None = None,
     comments: Sequence[str] = (),
     logged_by: str = "",
+    raw: bytes = b"",
 ) -> str:
     """Text of one frame. `rows`: the captured frame and what is inside it, outermost first.
 
-    `logged_by`: the rule of a firewall that logged it, in words.
+    `logged_by`: the rule of a firewall that logged it, in words; `raw`: the frame's bytes, for messages about groups.
     """
     names = names or {}
     outermost = rows[0]
@@ -83,7 +86,7 @@ def render(
         )
     for row in rows:
         indent = "  " * (row["depth"] + 1)
-        for layer, text in _layers(row, names):
+        for layer, text in _layers(row, names, _groups(row, raw)):
             lines += fill(visible(padded(layer, LABEL_WIDTH) + text), width, indent, indent + " " * LABEL_WIDTH)
     return "\n".join(lines + _comments(comments, width)) + "\n"
 
@@ -115,7 +118,28 @@ def hex_dump(raw: bytes, most: int = 256) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _layers(row: Row, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _groups(row: Row, raw: bytes) -> GroupMessage | None:
+    """The message of IGMP or MLD that a row is; None of others."""
+    is_v6 = bool(row["layers"] & fields.LAYER_ICMPV6)
+    is_igmp = row["proto"] == numbers.IGMP and row["reason"] and not row["layers"] & fields.LAYER_FRAGMENT
+    if row["payload_at"] == ABSENT or not (is_igmp or (is_v6 and row["icmp_type"] in MLD_TYPES)):
+        return None
+    start = row["payload_at"] - (HEADER if is_v6 else 0)
+    return group_message(raw[start : row["payload_at"] + row["payload"]], is_v6)
+
+
+def _group_words(groups: GroupMessage) -> str:
+    """`IGMPv3 report: 239.1.2.3 change to exclude mode, 232.1.1.1 allow new sources 10.0.0.1`."""
+    parts = []
+    for kind, group, sources in groups.records[:MAX_RECORDS]:
+        words = [group, RECORD_TYPES.get(kind, f"type {kind}") if kind else "", *sources[:MAX_RECORDS]]
+        parts.append(" ".join(filter(None, words)) + (" …" if len(sources) > MAX_RECORDS else ""))
+    more = len(groups.records) - len(parts)
+    parts += [pick(f"{more} more", f"另有 {more} 个")] if more else []
+    return f"{groups.name}: {_listed(*parts)}" if parts else groups.name
+
+
+def _layers(row: Row, names: Mapping[str, str], groups: GroupMessage | None) -> Iterator[tuple[str, str]]:
     layers = row["layers"]
     yield from _link(row)
     if layers & fields.LAYER_ARP:
@@ -141,11 +165,13 @@ def _layers(row: Row, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         kind = KIND_OF_NUMBER[row["tunnel"]]
         ident = f"{kind.id_name} {row['vni']}" if row["vni"] != ABSENT else ""
         yield kind.title, clauses([ident] * bool(ident) + [term("what it carries is encrypted")] * kind.is_encrypted)
+    elif groups:
+        yield "MLD" if layers & fields.LAYER_ICMPV6 else "IGMP", _group_words(groups)
     elif row["payload"] > 0:
         at = row["payload_at"]
         where = pick(f"from byte {at} of the frame", f"从帧的第 {at} 字节起") if at != ABSENT else term("not captured")
         yield term("payload"), _listed(count(row["payload"], "byte"), where)
-    if row["reason"]:
+    if row["reason"] and not groups:
         reason = message(reason_words(row["reason"], row["detail"]))
         yield term("stopped"), clauses([reason, pick("the rest is not decoded", "其余未解码")])
 

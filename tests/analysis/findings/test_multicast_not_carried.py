@@ -10,6 +10,7 @@ from capnet import analyze, render
 from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, of_story
 from tests.stories import Network, Packet, arp, ping, udp
 from tests.story_reports import A, B
+from tests.wire.test_group_membership import frame, record, report
 
 NAME = "multicast-not-carried"
 BOTH = ("A/ens33", "B/ens33")
@@ -57,6 +58,23 @@ def told(net: Network, folder: Path) -> Findings:
     packet: Packet = ping(f"{A} > {B}", 9, 1, smac=CARD_A, dmac=CARD_B, ident=900)
     net.pass_by(*((point, packet) for point in BOTH))
     return of_story(net, folder, NAME)
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("point", BOTH)
+def test_group_that_a_host_there_joined_is_a_warning(tmp_path: Path, version: int, point: str) -> None:
+    """By IGMPv3 or MLDv2. A member at the sender's own link says nothing of the other one."""
+    ends = (A, B) if version == 4 else ("fd00::128", "fd00::129")
+    net = network(*ends)
+    joins = record(4, GROUPS[ends[0]][0])
+    net.pass_by((point, frame(report(0x22 if version == 4 else 143, joins), version)))
+    announce(net, BOTH[:1], ends[0])
+    (finding,) = [each for each in told(net, tmp_path) if each["facts"].get("group") == GROUPS[ends[0]][0]]
+    member = "10.0.1.2" if version == 4 else "fe80::1"
+    is_there = point == "B/ens33"
+    assert finding["level"] == ("warning" if is_there else "info")
+    assert finding["facts"].get("members") == ([member] if is_there else None)
+    assert (f"and {member} joined the group there" in finding["says"]) == is_there
 
 
 @pytest.mark.parametrize("ends", [(A, B), ("fd00::128", "fd00::129")], ids=["IPv4", "IPv6"])
