@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
@@ -106,7 +107,7 @@ def _passes_on(context: Context, gateway: int, rows: list[int]) -> bool:
     """Is anything answered that the senders of these flows send by the MAC to others, at the same points?"""
     flows = context.flows
     is_passed = is_answered(context) & (flows[:, schema.FLOW_DMAC] == gateway)
-    is_passed &= np.isin(flows[:, schema.FLOW_POINT], flows[rows, schema.FLOW_POINT])
+    is_passed &= is_among(flows[:, schema.FLOW_POINT], flows[rows, schema.FLOW_POINT])
     speaker = speakers(context)[gateway]
     own = {*speaker.own, *speaker.claimed, *_masquerading(context)}
     clients = {source(flows[row]) for row in rows}

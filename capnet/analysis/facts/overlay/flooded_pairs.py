@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among
+from capnet.analysis.core.arrays import distinct, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import are_multicast_macs
 from capnet.analysis.core.results import Tunnel
@@ -34,7 +34,7 @@ def carries_groups_only(context: Context, tunnel: Tunnel) -> bool:
     is_inner = (flows[:, [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]] == (point, kind, vni)).all(axis=1)
     rows, frames = context.observations[:, schema.OBS_FLOW], context.observations[:, schema.OBS_FRAME]
     outer_frames = frames[is_outer[rows]]
-    carried = np.unique(rows[is_inner[rows] & is_among(frames, outer_frames)])
+    carried = distinct(rows[is_inner[rows] & is_among(frames, outer_frames)])
     lookups = [
         of
         for of in neighbours(context)
