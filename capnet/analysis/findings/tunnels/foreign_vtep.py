@@ -1,7 +1,8 @@
 """foreign-vtep: frames of an overlay network come from a host that is no node of the swarm.
 
-Looks at: the endpoints of VXLAN tunnels against the hosts' addresses in the topology; without a topology, against the
-addresses that gossip on port 7946 in the same capture.
+Looks at: the endpoints of VXLAN tunnels against the nodes in the topology, its hosts and the peers that Docker names
+for a network; where the topology is of one host without peers, or there is none, against the addresses that gossip on
+port 7946 in the same capture.
 Says: which endpoint is unknown. Linux accepts frames with a known VNI from any sender and learns their MACs, so such a
 host can speak to the containers, or in their name.
 Wrong when: the capture lacks the gossip of a node, or the topology was recorded before a node joined.
@@ -32,7 +33,8 @@ EXPLAINS = ()
 
 PAGE_ZH = """overlay 网络的帧来自一台不是 swarm 节点的主机。
 
-检查：VXLAN 隧道的端点，与拓扑中主机的地址对比；没有拓扑时，与同一抓包中在端口 7946 上 gossip 的地址对比。
+检查：VXLAN 隧道的端点，与拓扑中的节点对比，即其中的主机和 Docker 为网络列出的 peer；拓扑只有一台主机且没有 peer，
+或没有拓扑时，与同一抓包中在端口 7946 上 gossip 的地址对比。
 结论：哪个端点未知。Linux 接受任何发送者的已知 VNI 的帧并学习其 MAC，因此这样的主机可以与容器通信，或冒充它们。
 误判：抓包中缺少某个节点的 gossip，或拓扑在该节点加入之前记录。
 处理：UDP 端口 4789 只接受 swarm 的节点，或加密该网络。
@@ -81,8 +83,10 @@ def _nodes(context: Context) -> tuple[set[str], str]:
     """Addresses of the swarm's nodes, and why another address is none."""
     if context.topology and context.topology.hosts:
         hosts = context.topology.hosts
+        peers = {peer for network in context.topology.networks for peer in network.peers}
         addresses = {ip.split("/")[0] for host in hosts for interface in host.interfaces for ip in interface.addresses}
-        return addresses, BY_TOPOLOGY.fill()
+        if peers or len(hosts) > 1:  # one host alone does not tell which others are of the swarm
+            return addresses | peers, BY_TOPOLOGY.fill()
     gossip = context.flows[swarm_flows(context) & (context.flows[:, FLOW_DPORT] == PORT_SWARM_GOSSIP)]
     addresses = {
         address_text(int(row[hi]), int(row[lo]))
