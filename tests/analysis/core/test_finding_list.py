@@ -6,13 +6,19 @@ from typing import Any
 
 import pytest
 
-from capnet.analysis.core.contract.finding_list import MAX_OF_ONE_NAME, Statement, listed
+from capnet.analysis.core.contract.finding_list import MAX_OF_ONE_NAME, Statement, Subjects
+from capnet.analysis.core.contract.finding_list import listed as listed_by_subjects
 from capnet.analysis.core.results import Evidence, Finding
 
 
 def state(name: str, *points: str, level: str = "error", explains: tuple[str, ...] = (), **facts: Any) -> Statement:
     evidence = [Evidence(point, "made.pcapng", 1) for point in points]
     return Statement(Finding(name, level, f"{name} is so", "mend it", facts, evidence), explains, "look")
+
+
+def listed(statements: list[Statement]) -> list[Finding]:
+    """As of statements that are about no conversation: the points of their evidence decide."""
+    return listed_by_subjects(statements, lambda _: Subjects())
 
 
 def test_findings_are_sorted_by_level_then_by_count() -> None:

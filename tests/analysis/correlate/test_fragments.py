@@ -60,7 +60,7 @@ def test_fragmented_vxlan_carrier_hides_nothing(tmp_path: Path) -> None:
     assert [hop["packets"] for hop in path["hops"]] == [4, 4, 4, 4]
 
 
-def test_underlay_that_drops_large_carriers_is_a_blackhole(tmp_path: Path) -> None:
+def test_underlay_that_drops_large_carriers_is_an_error(tmp_path: Path) -> None:
     """Large packets leave and do not arrive, in silence; the other way, the kernel speaks for the remote container."""
     net = Network(OVERLAY)
     for number in range(12):
@@ -79,7 +79,9 @@ def test_underlay_that_drops_large_carriers_is_a_blackhole(tmp_path: Path) -> No
     path = path_of(report, L, R, "tcp")
     assert points(path) == OVERLAY
     assert lost(path) == [None, 0, 4, 0]
-    (finding,) = findings_named(report, "mtu-blackhole")
+    assert findings_named(report, "mtu-blackhole") == []  # the tunnel is why
+    (finding,) = findings_named(report, "overlay-mtu-exceeded")
     facts = finding["facts"]
-    assert (facts["from"], facts["to"]) == ("A/ens33", "B/ens33")
-    assert (facts["passes"], facts["fails"]) == (190, 1538)
+    assert finding["level"] == "error" and "mtu-blackhole" in finding["explains"]
+    assert (facts["from"], facts["to"], facts["packets"]) == ("A/ens33", "B/ens33", 4)
+    assert "4 packets of 1538 bytes or more are lost between A/ens33 and B/ens33" in finding["says"]

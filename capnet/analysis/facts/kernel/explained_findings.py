@@ -61,13 +61,13 @@ def without_explained_drops(context: Context, findings: Sequence[Finding]) -> li
 
 
 def _explained_frames(context: Context, findings: Iterable[Finding]) -> set[Evidence]:
-    """Frames of the flows of each cause that one of these findings names."""
+    """Frames of the stopped flows that one of these findings names; of a cause of several flows, not of the others."""
     named: set[Evidence] = set()
     evidence = {frame for finding in findings for frame in finding.evidence}
     for cause in causes(context):
-        frames = _frames(context, cause)
-        if frames & evidence:
-            named |= frames
+        for frames in _frames_by_chain(context, cause):
+            if frames & evidence:
+                named |= frames
     return named
 
 
@@ -125,6 +125,15 @@ def _frames_of_chains(context: Context) -> dict[int, set[Evidence]]:
 
 
 def _frames(context: Context, cause: Cause) -> set[Evidence]:
-    chain, frames = chain_of(context), _frames_of_chains(context)
     own = {context.flow_evidence(row, frame) for row, frame in cause.frames}
-    return own.union(*(frames[int(chain[row])] for row in cause.rows))
+    return own.union(*_frames_by_chain(context, cause))
+
+
+def _frames_by_chain(context: Context, cause: Cause) -> list[set[Evidence]]:
+    """Of each flow chain that the cause stopped, its frames, with those that the cause itself names."""
+    chain, frames = chain_of(context), _frames_of_chains(context)
+    by_chain = {first: set(frames[first]) for first in {int(chain[row]) for row in cause.rows}}
+    for row, frame in cause.frames:
+        if (first := int(chain[row])) in by_chain:
+            by_chain[first].add(context.flow_evidence(row, frame))
+    return list(by_chain.values())
