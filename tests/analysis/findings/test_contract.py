@@ -114,8 +114,9 @@ def test_finding_imports_no_other_finding(module: ModuleType) -> None:
 
 @every_finding
 def test_finding_has_a_story_with_it_and_one_without(module: ModuleType) -> None:
-    file = Path(__file__).with_name(f"test_{module.__name__.rpartition('.')[2]}.py")
-    assert file.is_file(), f"write tests/analysis/findings/{file.name}"
+    *folders, name = module.__name__.removeprefix("capnet.analysis.findings.").split(".")
+    file = Path(__file__).parent.joinpath(*folders, f"test_{name}.py")
+    assert file.is_file(), f"write {file.relative_to(PROJECT)}"
     tests = re.findall(r"^def (test_\w+)\(", file.read_text(encoding="utf-8"), re.MULTILINE)
     assert any(test.endswith("_is_told") for test in tests)
     assert any(test.endswith("_is_silent") for test in tests)
