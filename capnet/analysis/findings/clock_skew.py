@@ -66,6 +66,7 @@ FIX = Text(
     zh="在两台主机上运行 NTP 或 PTP 客户端；本报告中两者之间的时延已校正",
 )
 
+MIN_STEP_NS = 1e6  # programs set a clock by milliseconds and more (ntpd: 128 ms), and slew it by less
 MAX_STEPS = 4  # that the sentence lists
 MAX_LINKS = 4  # of which the frames at both ends are evidence
 
@@ -115,7 +116,7 @@ def _behaviour(clock: Clock, steps_ns: list[float]) -> str:
     if steps_ns:
         steps = language.items(f"{'+' if step > 0 else '−'}{_duration(abs(step))}" for step in steps_ns[:MAX_STEPS])
         return SET.fill(times=len(steps_ns), steps=steps)
-    if not clock.is_comparable:
+    if clock.steps or not clock.is_comparable:
         return UNEVEN.fill()
     if clock.drift:
         text = GAINS if clock.drift > 0 else LOSES
@@ -131,7 +132,7 @@ def _compared(clock: Clock) -> str:
 
 
 def _steps_ns(clock: Clock) -> list[float]:
-    """By how much the clock was set each time, ns."""
+    """By how much the clock was set each time, ns; empty where all steps are small: queues delay packets unevenly."""
     steps_ns, before = [], (clock.ahead_ns, clock.drift, clock.since_ns)
     for step in clock.steps:
         ahead, drift, since = before
@@ -139,7 +140,7 @@ def _steps_ns(clock: Clock) -> list[float]:
         begin = step.begin_ns - (offset_after - ahead)  # by the clock as it was
         steps_ns.append(offset_after - (ahead + drift * (begin - since)))
         before = step.ahead_ns, step.drift, step.since_ns
-    return steps_ns
+    return steps_ns if any(abs(step) >= MIN_STEP_NS for step in steps_ns) else []
 
 
 def _evidence(context: Context, index: int) -> list[Evidence]:

@@ -23,10 +23,10 @@ from tests.story_reports import (
 )
 
 
-def conversation(net: Network, seconds: int = 60) -> None:
-    """Requests of a container to B and B's answers, one pair a second, through A's masquerade."""
-    for number in range(seconds):
-        net.now = number * 1e6
+def conversation(net: Network, count: int = 60, apart: float = 1e6) -> None:
+    """Requests of a container to B and B's answers, a pair each second or `apart` µs, through A's masquerade."""
+    for number in range(count):
+        net.now = number * apart
         request = tcp(f"{C1}:5555 > {B}:7000", b"ask", seq=3 * number, ack=5 * number, ident=number + 1)
         outward(net, request)
         answer = tcp(f"{B}:7000 > {A}:5555", b"reply", seq=5 * number, ack=3 * number + 3, ident=number + 5000)
@@ -109,6 +109,16 @@ def test_stepped_clock_keeps_the_order_of_hops(tmp_path: Path, by: float, drift:
     assert abs(step - by) < 100
     assert "was set 1 time" in finding["says"]
     assert not findings_named(report, "packet-loss")
+
+
+def test_clock_that_jitters_was_not_set(tmp_path: Path) -> None:
+    """Within 0.3 s, times of B move by 0.5 ms against those of A: no program sets a clock by so little."""
+    net = Network(POINTS, clocks={"b.pcapng": (0.0, 0.0)}, files={"B/ens33": "b.pcapng"})
+    net.steps, net.as_recorded = {"B/ens33": (150_000, 500.0)}, {"b.pcapng"}
+    conversation(net, apart=5000)
+    (finding,) = findings_named(read(net, tmp_path), "clock-skew")
+    assert finding["facts"]["steps_us"] == []
+    assert "was set" not in finding["says"] and "no clock that runs evenly" in finding["says"]
 
 
 @pytest.mark.parametrize("ahead", [3.6e9, -3.6e9])

@@ -1,9 +1,9 @@
 """request-unanswered: a server acknowledges a request and says nothing, as when a TLS handshake hangs.
 
 Looks at: the first request of TCP connections. It is acknowledged, the client sends nothing more and waits for 5 s or
-longer, until it gives up or the capture ends, and no byte of an answer comes. Two connections are needed, or one where
-the service answered another, or one to a port of TLS, whose server answers at once. Programs that only collect (syslog)
-keep getting more, and do not count.
+longer, until it gives up or the capture ends, and no byte of an answer comes, at any point. Two connections are needed,
+or one where the service answered another, or one to a port of TLS, whose server answers at once. Programs that only
+collect (syslog) keep getting more, and do not count.
 Says: which server, how many requests, and for how long the clients waited.
 Wrong when: the program has nothing to say for so long, as a subscription without news.
 Fix: look into the program; or its answers are lost because they are too large for the path, which only a capture near
@@ -17,12 +17,13 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, source
+from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.transport.exchanges import exchanges
 from capnet.analysis.facts.transport.full_segments import lost_full_segments
 from capnet.analysis.facts.transport.tcp_connections import ahead, segments
+from capnet.analysis.fate.next_points import chain_of
 from capnet.quick_tuple import NamedTuple
 
 NAME = finding_name(__name__)
@@ -76,11 +77,15 @@ def diagnose(context: Context) -> list[Finding]:
     is_last = np.append(turns.client[1:] != turns.client[:-1], True)[: len(turns.client)]
     is_only = is_last & np.append(True, turns.client[1:] != turns.client[:-1])[: len(turns.client)]
     last_ns = np.array([point.last or 0 for point in context.points] or [0])
+    answers, chain = replies(context), chain_of(context)
+    carries_answer = np.zeros(len(flows), dtype=bool)  # of each flow chain: at any of its points
+    carries_answer[chain[flows[:, schema.FLOW_PAYLOAD] > 0]] = True
     asked_ns = context.observations[turns.request, schema.OBS_TIME]
     is_old = last_ns[flows[turns.client, schema.FLOW_POINT]] - asked_ns >= MIN_WAIT_NS
     unanswered: dict[tuple[str, int], list[_Unanswered]] = {}
     for row in turns.client[is_only & is_old & (turns.answer < 0)].tolist()[:MAX_REQUESTS]:
-        waiting = None if row in lost else _unanswered(context, row)
+        is_answered = answers[row] >= 0 and carries_answer[chain[answers[row]]]
+        waiting = None if row in lost or is_answered else _unanswered(context, row)
         if waiting:
             unanswered.setdefault((destination(flows[row]), int(flows[row, schema.FLOW_DPORT])), []).append(waiting)
     findings = []

@@ -106,3 +106,22 @@ def test_request_that_is_not_acknowledged_is_silent(tmp_path: Path) -> None:
     played.ask(ack=False)
     played.ask(ack=False)
     assert played.findings(tmp_path) == []
+
+
+def test_answer_that_one_point_missed_is_silent(tmp_path: Path) -> None:
+    """The capture program at the bridge dropped the answers, which the server's own interface shows."""
+    net = Network(["A/docker0", "A/web/eth0"])
+    for number in range(2):
+        out, back = f"{V4[0]}:{41000 + number} > {V4[1]}:80", f"{V4[1]}:80 > {V4[0]}:{41000 + number}"
+        session = [
+            tcp(out, seq=0, flags=SYN), tcp(back, seq=0, ack=1, flags=SYN | ACK), tcp(out, seq=1, ack=1),
+            tcp(out, bytes(100), seq=1, ack=1, flags=PSH | ACK), tcp(back, seq=1, ack=101),
+        ]  # fmt: skip
+        for place, packet in enumerate(session):
+            form = packet.but(ident=100 * number + place + 1)
+            net.pass_by(*(("A/docker0", form), ("A/web/eth0", form))[:: 1 if packet.src == V4[0] else -1])
+        net.at(net.now, "A/web/eth0", tcp(back, bytes(500), seq=1, ack=101, ident=100 * number + 50))
+        net.now += 10 * SECOND
+        last = tcp(out, seq=101, ack=501, flags=FIN | ACK, ident=100 * number + 60)
+        net.pass_by(("A/docker0", last), ("A/web/eth0", last))
+    assert of_story(net, tmp_path, "request-unanswered") == []
