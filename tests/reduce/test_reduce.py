@@ -117,7 +117,7 @@ def test_command_writes_the_files_and_says_what(tmp_path, capsys):
     command.main([source, "--finding", "published-port-blocked", "-o", str(output)], standalone_mode=False)
     said = capsys.readouterr()
     assert "small.pcapng: 1 packet of " in said.out
-    assert "It still says: 1 SYN to " in said.out
+    assert "It still says: 1 SYN of " in said.out
     assert "have the finding" in said.err
     assert output.stat().st_mode & 0o777 == 0o600
     assert Topology.load(tmp_path / "small.topology.json").scenario is None
