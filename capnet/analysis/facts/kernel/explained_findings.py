@@ -30,6 +30,7 @@ from capnet.analysis.fate.next_points import chain_of
 
 KERNEL_DROP = "kernel-drop"  # whose sentence is made of the reason itself
 EXPLAINED = ("connection-unanswered", "handshake-unfinished")  # by kernel-drop
+SHOWS_EACH_FLOW = ("stops-between",)  # in its evidence; others show examples of what they are about
 MAX_REASONS = 3  # that a sentence names
 MAX_SENTENCES = 20  # that the facts list
 MAX_FRAMES = 20_000  # of flows with a cause, by which findings are told to be about them
@@ -61,13 +62,16 @@ def without_explained_drops(context: Context, findings: Sequence[Finding]) -> li
 
 
 def _explained_frames(context: Context, findings: Iterable[Finding]) -> set[Evidence]:
-    """Frames of the stopped flows that one of these findings names; of a cause of several flows, not of the others."""
+    """Frames of the flows of each cause that one of these findings names; of SHOWS_EACH_FLOW, those that it shows."""
     named: set[Evidence] = set()
-    evidence = {frame for finding in findings for frame in finding.evidence}
+    of_flows: set[Evidence] = set()
+    of_causes: set[Evidence] = set()
+    for finding in findings:
+        (of_flows if finding.name in SHOWS_EACH_FLOW else of_causes).update(finding.evidence)
     for cause in causes(context):
-        for frames in _frames_by_chain(context, cause):
-            if frames & evidence:
-                named |= frames
+        by_chain = _frames_by_chain(context, cause)
+        is_named = any(frames & of_causes for frames in by_chain)
+        named.update(*(frames for frames in by_chain if is_named or frames & of_flows))
     return named
 
 

@@ -84,6 +84,14 @@ def test_rule_of_input_is_a_finding_of_its_own() -> None:
     assert '--comment "no web for B"' in finding.says
 
 
+def test_rule_that_drops_a_tunnel_is_told_once() -> None:
+    """A finding about a tunnel shows some of its datagrams; the rule dropped all of them."""
+    report = analyze(capture("tunnel-input"))
+    (finding,) = [finding for finding in report.findings if finding.level != "info"]
+    assert finding.name == "tunnel-not-decapsulated"
+    assert "iptables filter INPUT rule 1 on B dropped them: -A INPUT -p udp -m udp --dport 4789 -j DROP" in finding.says
+
+
 @pytest.mark.parametrize(
     ("name", "rule"), [("ebtables", "FORWARD"), ("ebtables-alone", "FORWARD"), ("ebtables-input", "INPUT")]
 )
