@@ -21,6 +21,7 @@ from capnet.analysis.aggregate.kernels import flow_record
 from capnet.wire.capture import MAX_ROWS, Capture, RecordBatch
 
 MAX_THREADS = 4  # reading and aggregating are not shared, so that more threads would wait
+MAX_UNINTERRUPTED = 1.0  # seconds: a signal that comes just before the main thread waits is handled when it wakes up
 SWITCH_INTERVAL = 1e-4  # seconds; see _switching_often
 
 
@@ -125,11 +126,15 @@ class ParallelReader:
 
     def _take(self, batch: RecordBatch) -> int | None:
         """Read the next batch; its number, None at the end."""
-        with self._reading:
+        while not self._reading.acquire(timeout=MAX_UNINTERRUPTED):
+            pass
+        try:
             if self._error or not self.capture.read_batch(batch):
                 return None
             self._taken += 1
             return self._taken - 1
+        finally:
+            self._reading.release()
 
     def _wait_for(self, turn: int) -> bool:
         """Wait until all batches before this one are aggregated; False if they never will be."""
