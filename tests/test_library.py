@@ -243,4 +243,4 @@ def test_report_in_a_notebook_begins_with_the_problem() -> None:
     page = analyze(PROJECT / "pcaps" / "faults" / "published-port-blocked.pcapng")._repr_html_()
     assert page.startswith("<p><b>error</b> 4 SYNs of 192.168.111.129 to 192.168.111.128:8080 (web:80) got no answer")
     assert "<i>Fix:</i> look for a rule in the DOCKER-USER or FORWARD chain" in page
-    assert page.index("<pre>") < page.index("<details><summary>1 that need no action</summary>")
+    assert page.index("<pre>") < page.index("<details><summary>Notes that need no action: 1</summary>")

@@ -61,6 +61,18 @@ class Links:
         base = TCP_CONFIDENCE if tcp else 1 - FIRST_PACKET_DOUBT / (1 + matched)
         return round(base * (1 - AMBIGUOUS_DOUBT * int(self.ambiguous[link]) / max(matched, 1)), 3)
 
+    def first_hop(self, row: int) -> int:
+        """The first flow row of the main path of a flow row."""
+        while self.before[row] >= 0:
+            row = int(self.source[self.before[row]])
+        return row
+
+    def last_hop(self, row: int) -> int:
+        """The last flow row of the main path of a flow row."""
+        while self.after[row] >= 0:
+            row = int(self.target[self.after[row]])
+        return row
+
     @cached_property
     def is_fork(self) -> Mask:
         """For each link: is it a side link by which packets leave a flow? Its path begins with it."""

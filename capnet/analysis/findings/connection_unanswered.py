@@ -148,16 +148,7 @@ def _finding(context: Context, services: list[UnansweredService]) -> Finding:
     is_at_server = all(of.is_at_server for of in services)
     is_certain = is_at_server and first.shown not in ("before", "nothing")
     behind = sorted({backend for of in services for backend in of.backends})
-    fix = FIX_AT_SERVER if is_at_server else FIX_BACKEND if behind else FIX_FILTER
-    fix = (
-        FIX_GATEWAY
-        if first.other_macs
-        else FIX_IPV6
-        if first.instead
-        else fix
-        if behind
-        else _FIXES.get(first.shown, fix)
-    )
+    fix = _fix(first, is_at_server, bool(behind))
     mac = mac_text(int(flows[last_rows[0], schema.FLOW_DMAC]))
     backends = [_named(context, *backend) for backend in behind]
     return Finding(
@@ -176,6 +167,16 @@ def _finding(context: Context, services: list[UnansweredService]) -> Finding:
         },
         hop_evidence(context, last_rows),
     )  # fmt: skip
+
+
+def _fix(service: UnansweredService, is_at_server: bool, has_backend: bool) -> Text:
+    if service.other_macs:
+        return FIX_GATEWAY
+    if service.instead:
+        return FIX_IPV6
+    if has_backend:
+        return FIX_AT_SERVER if is_at_server else FIX_BACKEND
+    return _FIXES.get(service.shown, FIX_AT_SERVER if is_at_server else FIX_FILTER)
 
 
 def _named(context: Context, address: str, port: int) -> str:
@@ -200,4 +201,4 @@ def _servers(services: list[UnansweredService]) -> str:
     addresses = sorted({of.address for of in services}, key=address_value)
     if len(addresses) == 1 and len(services) > 1:
         return PORTS.fill(address=addresses[0], ports=several([str(of.port) for of in services]))
-    return several([f"[{of.address}]:{of.port}" if ":" in of.address else f"{of.address}:{of.port}" for of in services])
+    return several([endpoint_text(of.address, of.port) for of in services])

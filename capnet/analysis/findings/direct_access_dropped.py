@@ -20,7 +20,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.inner_destinations import InnerDestination, inner_destinations, passed
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
@@ -92,8 +92,7 @@ def _published(context: Context, flow: InnerDestination) -> str:
     if not len(links_there):
         return ""
     row = flows[links.source[links_there[0]]]
-    address = destination(row)
-    return f"[{address}]:{row[schema.FLOW_DPORT]}" if ":" in address else f"{address}:{row[schema.FLOW_DPORT]}"
+    return endpoint_text(destination(row), int(row[schema.FLOW_DPORT]))
 
 
 def _finding(context: Context, group: list[InnerDestination], published: str) -> Finding:

@@ -20,7 +20,7 @@ from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.unanswered_syns import UnansweredService, unanswered_services
 from capnet.analysis.facts.nat.translations import nat_facts
@@ -124,10 +124,7 @@ def _finding(context: Context, gateway: int, services: list[UnansweredService]) 
     point = context.points[int(flows[last_rows[0], schema.FLOW_POINT])]
     is_on_host = point.role != "container"
     passes = _passes_on(context, gateway, last_rows)
-    names = [
-        f"[{service.address}]:{service.port}" if ":" in service.address else f"{service.address}:{service.port}"
-        for service in services
-    ]
+    names = [endpoint_text(service.address, service.port) for service in services]
     says, suffix = (SAYS, PASSES) if is_on_host else (AT_GATEWAY, GATEWAY_PASSES)
     bridge = point.name.rpartition("/")[2] if point.role == "bridge" else "docker0"
     return Finding(

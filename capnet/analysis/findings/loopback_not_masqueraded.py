@@ -1,7 +1,8 @@
 """loopback-not-masqueraded: a host sends connections to 127.0.0.1 on to a container, with 127.0.0.1 as their source.
 
-Looks at: ARP requests of an address in 127.0.0.0/8, and packets from one, at interfaces other than the loopback,
-without an answer (RFC 1122 section 3.2.1.3: such addresses never appear outside of a host).
+Looks at: ARP requests of an address in 127.0.0.0/8, and packets from one, at the bridge, the veth or the interface of a
+container, without an answer (RFC 1122 section 3.2.1.3: such addresses never appear outside of a host). Not on a host's
+own network, where such a source is forged.
 Says: at which interface, for which container, how often.
 Wrong when: a test program writes such packets itself.
 Fix: masquerade what leaves with that source, let docker-proxy take these connections, or ask the host's own address.
@@ -31,8 +32,8 @@ EXPLAINS = ("arp-unanswered", "connection-unanswered", "host-unreachable", "retr
 
 PAGE_ZH = """主机把到 127.0.0.1 的连接转发给容器，而源地址仍是 127.0.0.1。
 
-检查：在环回以外的接口上，127.0.0.0/8 中某个地址的 ARP 询问，以及来自这种地址的包，没有应答（RFC 1122 3.2.1.3 节：这种
-地址不出现在主机之外）。
+检查：在容器的网桥、veth 或接口上，127.0.0.0/8 中某个地址的 ARP 询问，以及来自这种地址的包，没有应答（RFC 1122 3.2.1.3
+节：这种地址不出现在主机之外）。不包括主机自己的网络，那里的这种源地址是伪造的。
 结论：在哪个接口，对哪个容器，多少次。
 误判：测试程序自己写出这种包。
 处理：对以该源地址发出的连接做 MASQUERADE，让 docker-proxy 接管这些连接，或访问主机自己的地址。
@@ -53,6 +54,7 @@ FIX = Text(
 )
 
 _LOOPBACK = "127."
+_INSIDE = ("bridge", "veth", "container")
 _LOOPBACK_NET = (MAPPED >> 24) | 127  # 127.0.0.0/8, of the lower half of a mapped address
 MIN_ATTEMPTS = 2
 
@@ -60,7 +62,8 @@ MIN_ATTEMPTS = 2
 def diagnose(context: Context) -> list[Finding]:
     asked: dict[tuple[int, str], list[tuple[str, int, Evidence]]] = {}
     for of in neighbours(context):
-        if of.asker.startswith(_LOOPBACK) and of.requests and not of.replies and not of.via:
+        is_inside = context.points[of.point].role in _INSIDE
+        if is_inside and of.asker.startswith(_LOOPBACK) and of.requests and not of.replies and not of.via:
             frame = context.evidence(of.point, of.request_frame)
             asked.setdefault((of.point, of.asker), []).append((of.target, of.requests, frame))
     for row in _loopback_rows(context).tolist():
@@ -69,8 +72,8 @@ def diagnose(context: Context) -> list[Finding]:
         key = int(flow[schema.FLOW_POINT]), "127.0.0.1"
         asked.setdefault(key, []).append((destination(flow), int(flow[schema.FLOW_PACKETS]), frame))
     worst: dict[str, tuple[int, list[tuple[str, int, Evidence]]]] = {}
-    is_inside = [point.role == "container" for point in context.points]  # the host's side first
-    for (point, loopback), attempts in sorted(asked.items(), key=lambda of: (is_inside[of[0][0]], of[0])):
+    is_container = [point.role == "container" for point in context.points]  # the host's side first
+    for (point, loopback), attempts in sorted(asked.items(), key=lambda of: (is_container[of[0][0]], of[0])):
         total = sum(number for _, number, _ in attempts)
         if total >= MIN_ATTEMPTS and total > sum(number for _, number, _ in worst.get(loopback, (0, []))[1]):
             worst[loopback] = point, attempts
@@ -78,13 +81,13 @@ def diagnose(context: Context) -> list[Finding]:
 
 
 def _loopback_rows(context: Context) -> FlowRows:
-    """Flows from 127.0.0.0/8 to other addresses, outside of the loopback, without an answer."""
+    """Flows from 127.0.0.0/8 to other addresses, at points of containers, without an answer."""
     flows = context.flows
-    is_loopback = np.array([point.role == "loopback" for point in context.points], dtype=bool)
+    is_inside = np.array([point.role in _INSIDE for point in context.points], dtype=bool)
     source, target = flows[:, schema.FLOW_SRC_LO], flows[:, schema.FLOW_DST_LO]
     mask = (flows[:, schema.FLOW_SRC_HI] == 0) & (source >> 24 == _LOOPBACK_NET) & (target >> 24 != _LOOPBACK_NET)
     mask &= (flows[:, schema.FLOW_VIA] == 0) & (flows[:, schema.FLOW_SMAC] > 0) & ~is_answered(context)
-    return np.flatnonzero(mask & ~is_loopback[flows[:, schema.FLOW_POINT]])
+    return np.flatnonzero(mask & is_inside[flows[:, schema.FLOW_POINT]])
 
 
 def _finding(context: Context, loopback: str, point: int, attempts: list[tuple[str, int, Evidence]]) -> Finding:

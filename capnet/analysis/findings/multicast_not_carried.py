@@ -21,7 +21,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, ports, source
 from capnet.analysis.core.results import Finding
-from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.losses.lost_groups import HeldBack, LostGroup, held_back, lost_groups
 from capnet.wire.addresses import address_text
 
@@ -101,7 +101,7 @@ def _of_group(context: Context, lost: list[LostGroup]) -> Finding:
     point, next_point = (context.points[of].name for of in (int(flow[schema.FLOW_POINT]), lost[0].due))
     packets = int(flows[rows, schema.FLOW_PACKETS].sum())
     address = destination(flow)
-    group = f"[{address}]:{ports(flow)[1]}" if ":" in address else f"{address}:{ports(flow)[1]}"
+    group = endpoint_text(address, ports(flow)[1])
     senders = sorted({source(flows[row]) for row in rows})
     members = [each for each in context.memberships if (each.point, each.via, each.group) == (lost[0].due, 0, address)]
     hosts = sorted({each.host for each in members} - set(senders))

@@ -104,7 +104,6 @@ def _has_no_way_back(context: Context, rows: FlowRows, address: str, sources: li
     ports = set(asked[asked[:, schema.FLOW_PROTO] == TCP, schema.FLOW_DPORT].tolist())
     if not is_one_of(asked[:, schema.FLOW_PROTO], _ECHOES).any() and len(ports) < MIN_PORTS:
         return False
-    flows = context.flows[is_answered(context)]
-    high, low = address_value(address)
-    answered = flows[(flows[:, schema.FLOW_DST_HI] == high) & (flows[:, schema.FLOW_DST_LO] == low)]
-    return not ({source(flow) for flow in answered} & set(sources))
+    flows, (high, low) = context.flows, address_value(address)
+    is_to_it = is_answered(context) & (flows[:, schema.FLOW_DST_HI] == high) & (flows[:, schema.FLOW_DST_LO] == low)
+    return not ({source(flow) for flow in flows[is_to_it]} & set(sources))

@@ -67,8 +67,12 @@ def diagnose(context: Context) -> list[Finding]:
         for change in [*moved_stations(context), *silent_macs(context)]
         if change.packets >= MIN_PACKETS and change.until - change.since >= MIN_OUTAGE_NS
     ]
-    key = lambda change: (address_value(change.address), change.old, change.new)  # noqa: E731
-    return [_finding(context, list(at_points)) for _, at_points in groupby(sorted(moved, key=key), key=key)]
+    return [_finding(context, list(at_points)) for _, at_points in groupby(sorted(moved, key=_move), key=_move)]
+
+
+def _move(change: MacChange) -> tuple[tuple[int, int], int, int]:
+    """What is one change, at however many points."""
+    return address_value(change.address), change.old, change.new
 
 
 def _finding(context: Context, changes: list[MacChange]) -> Finding:
@@ -77,7 +81,7 @@ def _finding(context: Context, changes: list[MacChange]) -> Finding:
     hosts = sorted({source(context.flows[row]) for row in worst.rows}, key=address_value)
     seconds = round((worst.until - worst.since) / 1e9, 1)
     spoken = {context.evidence(change.point, frame) for change in changes for frame in change.frames}
-    hops = hop_evidence(context, [_last_hop(context, row) for row in worst.rows])
+    hops = hop_evidence(context, [flow_links(context).last_hop(row) for row in worst.rows])
     old, new = mac_text(worst.old), mac_text(worst.new)
     return Finding(
         NAME,
@@ -93,11 +97,3 @@ def _finding(context: Context, changes: list[MacChange]) -> Finding:
         },
         sorted({*sorted(spoken)[: MAX_EVIDENCE // 2], *hops}),
     )  # fmt: skip
-
-
-def _last_hop(context: Context, row: int) -> int:
-    """The last flow row of a row's chain."""
-    links = flow_links(context)
-    while links.after[row] >= 0:
-        row = int(links.target[links.after[row]])
-    return row

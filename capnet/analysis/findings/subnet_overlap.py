@@ -18,7 +18,8 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.neighbours.on_link_lookups import Lookup, first_hop, is_missing_proxy, on_link_lookups
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.neighbours.on_link_lookups import Lookup, is_missing_proxy, on_link_lookups
 from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)
@@ -65,7 +66,7 @@ def _finding(context: Context, point: int, lookups: list[Lookup]) -> Finding:
     clients = sorted({lookup.exchange.target for lookup in lookups}, key=address_value)
     askers = sorted({lookup.exchange.asker for lookup in lookups}, key=address_value)
     requests = sum(lookup.exchange.requests for lookup in lookups)
-    rows = sorted({first_hop(context, row) for lookup in lookups for row in lookup.rows})
+    rows = sorted({flow_links(context).first_hop(row) for lookup in lookups for row in lookup.rows})
     arrivals = _arrivals(context, point, lookups)
     evidence = {context.evidence(point, lookup.exchange.request_frame) for lookup in lookups}
     evidence |= {context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in rows}
@@ -90,7 +91,7 @@ def _arrivals(context: Context, point: int, lookups: list[Lookup]) -> list[int]:
 
     The clients' own interfaces may have been captured too.
     """
-    firsts = {first_hop(context, row) for lookup in lookups for row in lookup.rows}
+    firsts = {flow_links(context).first_hop(row) for lookup in lookups for row in lookup.rows}
     rows = sorted({row for lookup in lookups for row in lookup.rows} | firsts)
     points = sorted({int(context.flows[row, schema.FLOW_POINT]) for row in rows})
     host = host_of(context.points[point].name)

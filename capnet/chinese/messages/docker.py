@@ -77,6 +77,9 @@ DOCKER_MESSAGES = {
         "{name}：那里没有 root（sudo）；由一个容器执行需要 root 的操作，之后移除",
     "{name}: the daemon is not on this machine; a container runs what needs root, and is removed afterwards":
         "{name}：守护进程不在本机；由一个容器执行需要 root 的操作，之后移除",
+    "{name}: Docker Desktop runs containers in a virtual machine; a container runs what needs root, and is removed "
+    "afterwards":
+        "{name}：Docker Desktop 在虚拟机中运行容器；由一个容器执行需要 root 的操作，之后移除",
     # the capture container and its image
     "no capture container can be started there: {reason:text}": "那里无法启动抓包容器：{reason}",
     "the archive holds no capture image of this version; make one with `capnet image save`":

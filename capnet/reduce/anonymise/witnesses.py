@@ -1,7 +1,7 @@
 """What kernels said, with new addresses and names: texts of `iptables-save -c`, `ip -j`, `sysctl` and their like.
 
-Replaced are addresses, MACs, names of interfaces, what is quoted (comments, prefixes of logs), sets, and chains that
-are not Docker's or the kernel's. Numbers, words of the programs and times stay: they are what the finding rests on.
+Replaced are addresses, MACs, names of interfaces, comments, prefixes of logs, and tables, chains and sets that are not
+Docker's or the kernel's. Numbers, words of the programs and times stay: they are what the finding rests on.
 A text that has an address or name of the capture nevertheless is left out (`without_remaining`).
 """
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
@@ -23,8 +24,17 @@ _ADDRESS = re.compile(
 )
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _CHAIN = re.compile(r"^:(\S+) - ", re.MULTILINE)  # of the user, in the format of iptables-save
-_SET = re.compile(r"(?<=--match-set )\S+")
-_OF_ALL_HOSTS = re.compile(r"DOCKER[-A-Z0-9]*|(KUBE|FLANNEL|CNI|cali|CILIUM)\S*")
+# Values of options that users choose; iptables-save(8) quotes them only if they are more than one word.
+_CHOSEN = re.compile(
+    r"(--(?:comment|log-prefix|nflog-prefix|match-set|add-set|del-set|map-set|name|hashlimit-name|string|hex-string|path"
+    r"|domain|[ug]id-owner) )(?!\")(\S+)"
+)
+_INTERFACE = re.compile(r"((?:-[io]|--physdev-(?:in|out)|[io]ifname) (?:! )?)(?!\")(\S+)")
+_NAMED = ("table", "chain", "set", "map", "flowtable", "counter", "quota", "limit", "ct helper", "secmark")  # of nft
+_OF_ALL_HOSTS = re.compile(
+    r"DOCKER[-A-Z0-9]*|(KUBE|FLANNEL|CNI|cali|CILIUM|LIBVIRT)\S*|filter|nat|mangle|raw|security|firewalld"
+    r"|(?i:input|output|forward|prerouting|postrouting|ingress|egress|broute|brouting)"
+)
 _DEVICE_KEYS = ("ifname", "dev", "device", "link", "master", "label", "in", "out", "iif", "oif")
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _KEPT_KEYS = ("time", "id", "passed", "ident", "family", "verdict", "location", "reason", "how")
@@ -32,7 +42,7 @@ _KEPT_KEYS = ("time", "id", "passed", "ident", "family", "verdict", "location", 
 
 def anonymised(witnesses: Witnesses, anonymiser: Anonymiser) -> Witnesses:
     """The new witnesses. What is told of programs' versions is left out."""
-    texts = _Texts(anonymiser, _devices(witnesses), _chains(witnesses))
+    texts = _Texts(anonymiser, _devices(witnesses), _rule_names(witnesses))
     point, owner = anonymiser.names.point, anonymiser.names.owners
     return Witnesses(
         {},
@@ -94,22 +104,44 @@ def _devices(witnesses: Witnesses) -> set[str]:
     return names
 
 
-def _chains(witnesses: Witnesses) -> set[str]:
-    """Names of chains that users made, but for those that all hosts with Docker or Kubernetes have."""
-    names = set()
+def _rule_names(witnesses: Witnesses) -> set[str]:
+    """Names of chains, and of nft's tables, sets and their like, but for those that many hosts have."""
+    names: set[str] = set()
     for namespace in witnesses.namespaces:
         for snapshot in (namespace.before, namespace.after):
             for text in snapshot.outputs.values() if snapshot else ():
                 names |= set(_CHAIN.findall(text))
-    return {name for name in names if not _OF_ALL_HOSTS.fullmatch(name)}
+                names |= _nft_names(text) if text.startswith('{"nftables"') else set()
+        names |= {str(event.get(key, "")) for event in _events(namespace.trace) for key in ("table", "chain")}
+    return {name for name in names if name and not _OF_ALL_HOSTS.fullmatch(name)}
+
+
+def _nft_names(text: str) -> set[str]:
+    """What `nft -j list ruleset` names; nothing if its output was cut."""
+    try:
+        listed = json.loads(text)["nftables"]
+    except (ValueError, RecursionError, KeyError):
+        return set()
+    return {
+        str(entry[kind].get("name", "")) for entry in listed for kind in _NAMED if isinstance(entry.get(kind), dict)
+    }
+
+
+def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The events of a trace, a JSON object each."""
+    for line in lines:
+        with suppress(ValueError, RecursionError):
+            event = json.loads(line)
+            if isinstance(event, dict):
+                yield event
 
 
 class _Texts:
-    """Rewrites texts. `devices`, `chains`: names that are replaced wherever they stand as words of their own."""
+    """Rewrites texts. `devices`, `rules`: names that are replaced wherever they stand as words of their own."""
 
-    def __init__(self, anonymiser: Anonymiser, devices: Iterable[str], chains: Iterable[str]) -> None:
+    def __init__(self, anonymiser: Anonymiser, devices: Iterable[str], rules: Iterable[str]) -> None:
         self._anonymiser = anonymiser
-        self._name_of: dict[str, Callable[[str], str]] = dict.fromkeys(chains, anonymiser.names.text)
+        self._name_of: dict[str, Callable[[str], str]] = dict.fromkeys(rules, anonymiser.names.text)
         self._name_of |= dict.fromkeys(devices, anonymiser.names.device)
         names = sorted(filter(None, self._name_of), key=len, reverse=True)
         self._names = re.compile(rf"(?<![\w.-])(?:{'|'.join(map(re.escape, names))})(?![\w-])" if names else r"(?!)")
@@ -143,8 +175,9 @@ class _Texts:
 
     def _plain(self, text: str) -> str:
         names = self._anonymiser.names
+        text = _CHOSEN.sub(lambda hit: hit[1] + names.text(hit[2]), text)
+        text = _INTERFACE.sub(lambda hit: hit[1] + names.device(hit[2]), text)
         text = _QUOTED.sub(lambda hit: f'"{names.text(hit[1])}"', text)
-        text = _SET.sub(lambda hit: names.text(hit[0]), text)
         text = self._names.sub(lambda hit: self._name_of[hit[0]](hit[0]), text)
         return _ADDRESS.sub(self._address, text)
 

@@ -49,3 +49,12 @@ def test_connections_to_the_loopback_is_silent(tmp_path: Path, story: str) -> No
             back = inside.but(ends=f"{WEB}:80 > 172.17.0.1:{40000 + number}", flags=SYN | ACK, ack=8, smac=WEB_MAC)
             net.pass_by((BRIDGE, inside)), net.pass_by((BRIDGE, back.but(dmac=BRIDGE_MAC)))
     assert of_story(net, tmp_path, NAME) == []
+
+
+@pytest.mark.parametrize("point", ["A/ens33", "eth0"])
+def test_forged_source_outside_of_a_bridge_is_silent(tmp_path: Path, point: str) -> None:
+    """Who sends such packets on a network is no host that forwards its own loopback."""
+    net = Network([point])
+    for number in range(3):
+        net.pass_by((point, tcp(f"127.0.0.1:40000 > {WEB}:80", flags=SYN, seq=7, ident=number)), gap=1e6)
+    assert of_story(net, tmp_path, NAME) == []

@@ -7,6 +7,7 @@ that tells it from the others; times are ISO 8601; of evidence the first MAX_EVI
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -51,13 +52,13 @@ class PrintedRows(Sequence[Document]):
     """
 
     @property
+    @abstractmethod
     def texts(self) -> Sequence[str]:
         """Strings of the capture in these rows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def columns(self, *paths: str) -> Iterator[tuple[Any, ...]]:
         """The values at these paths, such as `before.src`, of each row, none of which is made."""
-        raise NotImplementedError
 
 
 def row_values(rows: Sequence[Document], *paths: str) -> Iterator[tuple[Any, ...]]:

@@ -135,7 +135,7 @@ class Report:
             if finding.level != "info"
         )
         items = "".join(f"<li>{shown(finding.says)}</li>" for finding in notes)
-        folded = f"<details><summary>{len(notes)} that need no action</summary><ul>{items}</ul></details>"
+        folded = f"<details><summary>Notes that need no action: {len(notes)}</summary><ul>{items}</ul></details>"
         return problems + f"<pre>{escape(repr(self))}</pre>" + folded * bool(notes)
 
     def _summary(self, name: str) -> str:

@@ -44,7 +44,7 @@ def blocked_ports(context: Context) -> list[BlockedPort]:
     for door, rows in sorted(_unanswered_syns(context, published).items()):
         attempts = sum(int(context.flows[row, FLOW_SYNS]) for row in rows)
         if door in published or attempts >= MIN_ATTEMPTS:
-            last = tuple(_last_hop(context, row) for row in rows)
+            last = tuple(flow_links(context).last_hop(row) for row in rows)
             blocked.append(BlockedPort(*door, published.get(door), tuple(rows), last, attempts, _stop(context, last)))
     return blocked
 
@@ -64,7 +64,7 @@ def _stops(context: Context) -> dict[int, StoppedFlow]:
 
 def _never_arrives(context: Context, row: int) -> bool:
     """Do the packets of a first hop stop between two hosts?"""
-    stop = _stops(context).get(_last_hop(context, row))
+    stop = _stops(context).get(flow_links(context).last_hop(row))
     return stop is not None and not are_of_one_host(context, stop.point, stop.due)
 
 
@@ -109,11 +109,3 @@ def _got_in(context: Context, row: int, answers: PerFlow) -> bool:
             return False
         row = int(links.target[link])
     return True
-
-
-def _last_hop(context: Context, row: int) -> int:
-    """The row of the last hop behind a flow row."""
-    links = flow_links(context)
-    while (link := int(links.after[row])) >= 0:
-        row = int(links.target[link])
-    return row

@@ -15,7 +15,6 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination
 from capnet.analysis.core.schema import FlowRows
-from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
 from capnet.analysis.fate.next_points import is_answered
 from capnet.quick_tuple import NamedTuple
@@ -128,11 +127,3 @@ def is_missing_proxy(context: Context, lookup: Lookup) -> bool:
 def _speakers_of(exchange: Exchange) -> tuple[str, ...]:
     """Addresses that speak for themselves in an exchange."""
     return (exchange.asker if exchange.requests else "", exchange.target if exchange.replies else "")
-
-
-def first_hop(context: Context, row: int) -> int:
-    """The first row of the path of a flow row."""
-    links = flow_links(context)
-    while links.before[row] >= 0:
-        row = int(links.source[links.before[row]])
-    return row

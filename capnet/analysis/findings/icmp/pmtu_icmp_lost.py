@@ -132,14 +132,6 @@ def _tries(context: Context, row: int, error: list[int]) -> list[Segment]:
     return repeats if all(s.ip_length > error[schema.ICMP_MTU] for s in repeats) else []
 
 
-def _origin(context: Context, row: int) -> int:
-    """The first hop of a flow row."""
-    links = flow_links(context)
-    while links.before[row] >= 0:
-        row = int(links.source[links.before[row]])
-    return row
-
-
 def _hears_more_than_tcp(context: Context, point: int) -> bool:
     """Does a point show anything but TCP? Else a capture filter may have left out ICMP."""
     flows = context.flows
@@ -163,7 +155,7 @@ def _finding(context: Context, losses: list[_Lost]) -> Finding:
     }  # fmt: skip
     evidence = {context.evidence(each.error[schema.ICMP_POINT], each.error[schema.ICMP_FIRST_FRAME]) for each in losses}
     evidence |= {context.flow_evidence(each.rows[1], s.frame) for each in losses for s in each.tries[:2]}
-    origins = [_origin(context, each.rows[1]) for each in losses]  # where the symptoms are shown first
+    origins = [flow_links(context).first_hop(each.rows[1]) for each in losses]  # where the symptoms are shown first
     evidence |= {context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in origins}
     fix = FIX.fill(before=before, after=after)
     return Finding(NAME, "error", says, fix, facts, sorted(evidence))

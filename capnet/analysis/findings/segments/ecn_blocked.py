@@ -18,7 +18,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import Evidence, Finding
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, is_tcp_with, segments
 from capnet.analysis.fate.next_points import chain_of
@@ -114,7 +114,7 @@ def _fallback(context: Context, row: int) -> _Fallback | None:
 
 
 def _finding(context: Context, client: str, server: str, port: int, fallbacks: list[_Fallback]) -> Finding:
-    address = f"[{server}]:{port}" if ":" in server else f"{server}:{port}"
+    address = endpoint_text(server, port)
     delay = max(fallback.delay for fallback in fallbacks)
     return Finding(
         NAME,

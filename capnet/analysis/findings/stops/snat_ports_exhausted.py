@@ -21,7 +21,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, proto_name, source
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import PerLink, Values
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name
 from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import are_of_one_host, hop_evidence, stop_level, stopped_flows
@@ -130,7 +130,7 @@ def _ports(
 def _finding(context: Context, point: int, due: int, rows: list[int], ports: _Ports) -> Finding:
     row = context.flows[rows[0]]
     address, port, proto = destination(row), int(row[schema.FLOW_DPORT]), proto_name(int(row[schema.FLOW_PROTO]))
-    server = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    server = endpoint_text(address, port)
     return Finding(
         NAME,
         stop_level(context, rows, due),
