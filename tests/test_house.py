@@ -143,6 +143,16 @@ def violations(below: str = "") -> list[str]:
     return result
 
 
+def repeated_class_names() -> list[str]:
+    """Public names that two classes have: one word is one thing."""
+    files: dict[str, list[str]] = {}
+    for file in SOURCES:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                files.setdefault(node.name, []).append(file.relative_to(ROOT).as_posix())
+    return [f"{name}: {', '.join(places)}" for name, places in sorted(files.items()) if len(places) > 1]
+
+
 def long_test_names() -> list[str]:
     names = []
     for file in sorted(ROOT.glob("tests/**/test_*.py")):
@@ -179,6 +189,10 @@ def test_code_keeps_the_house_rules() -> None:
     assert not violations(), "\n".join(violations())
 
 
+def test_no_two_classes_share_a_name() -> None:
+    assert not repeated_class_names(), "\n".join(repeated_class_names())
+
+
 def test_names_of_tests_are_short() -> None:
     assert not long_test_names(), "\n".join(long_test_names())
 
@@ -188,4 +202,8 @@ def test_tests_use_no_private_names() -> None:
 
 
 if __name__ == "__main__":
-    print(*violations(*sys.argv[1:2]), *([] if sys.argv[1:] else long_test_names() + private_names()), sep="\n")
+    print(
+        *violations(*sys.argv[1:2]),
+        *([] if sys.argv[1:] else repeated_class_names() + long_test_names() + private_names()),
+        sep="\n",
+    )

@@ -53,7 +53,7 @@ class _OneFilePerCommand(click.Group):
         if not args or args[0] not in _READERS or {"-h", "--help"} & set(args):
             from capnet.cli import help_text
 
-            self.context_class = help_text.Context
+            self.context_class = help_text.HelpContext
         if language.is_chinese():
             from capnet.cli.chinese import translated
 

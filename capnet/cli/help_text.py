@@ -16,7 +16,7 @@ VERBATIM = "\b"  # begins a paragraph that keeps its lines, as click has it
 MIN_MEANING = 20  # columns of the right-hand text, below which it is not worth wrapping
 
 
-class Formatter(click.HelpFormatter):
+class HelpFormatter(click.HelpFormatter):
     """click's, but for paragraphs that keep their lines."""
 
     def write_text(self, text: str) -> None:
@@ -30,15 +30,15 @@ class Formatter(click.HelpFormatter):
                 super().write_text(paragraph)
 
 
-class Context(click.Context):
-    """A context whose help is written by `Formatter`."""
+class HelpContext(click.Context):
+    """A context whose help is written by `HelpFormatter`."""
 
-    formatter_class = Formatter
+    formatter_class = HelpFormatter
 
 
 def with_wrapped_help(command: click.Command) -> click.Command:
-    """The command itself, whose help and that of its subcommands is written by `Formatter`."""
-    command.context_class = Context
+    """The command itself, whose help and that of its subcommands is written by `HelpFormatter`."""
+    command.context_class = HelpContext
     for subcommand in getattr(command, "commands", {}).values():
         with_wrapped_help(subcommand)
     return command

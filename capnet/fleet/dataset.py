@@ -15,7 +15,7 @@ from capnet.analysis.fact_tables.fact_table import fact_table
 from capnet.analysis.tables.flows import flow_table
 from capnet.quick_tuple import NamedTuple
 from capnet.table.batch import Batch, Codes, ColumnData, batch_of
-from capnet.table.column import Column
+from capnet.table.column import DataColumn
 from capnet.table.table import Table
 from capnet.table.texts import texts_of
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from capnet.analysis.engine import Study
 
 FRONT = (
-    Column("file", "text", "the capture: its file, of a ring the first"),
-    Column("host", "text", "the host that captured it, as the capture point names it"),
+    DataColumn("file", "text", "the capture: its file, of a ring the first"),
+    DataColumn("host", "text", "the host that captured it, as the capture point names it"),
 )
 MODEL_COLUMNS = (
-    Column("model", "text", "Docker's network model"),
-    Column("confidence", "float64", "how sure this is [0 to 1]"),
-    Column("because", "texts", "what shows it"),
+    DataColumn("model", "text", "Docker's network model"),
+    DataColumn("confidence", "float64", "how sure this is [0 to 1]"),
+    DataColumn("because", "texts", "what shows it"),
 )
 
 
@@ -53,7 +53,7 @@ def part_tables(study: Study, file: str) -> dict[str, Table]:
     }
 
 
-def columns_of(table: Table) -> list[Column]:
+def columns_of(table: Table) -> list[DataColumn]:
     """The columns of the data set that a table of a capture gets."""
     return [*FRONT, *(column for column in table.fields if column.name != "file")]
 

@@ -34,7 +34,7 @@ from capnet.reduce.frames import (
 )
 from capnet.reduce.oracle import Names, Oracle
 from capnet.reduce.search import Budget, smallest
-from capnet.reduce.statements import Statement, of_statements, statements
+from capnet.reduce.witness_parts import WitnessPart, with_parts, witness_parts
 from capnet.report.text import count
 from capnet.topology import Topology
 from capnet.witnesses import Witnesses
@@ -276,8 +276,8 @@ def _with_least_witnesses(parts: _Parts, oracle: Oracle, budget: Budget) -> _Par
     if witnesses is None:
         return parts
 
-    def is_told(chosen: list[Statement]) -> bool:
-        return parts._replace(witnesses=of_statements(witnesses, chosen)).told(oracle) is not None
+    def is_told(chosen: list[WitnessPart]) -> bool:
+        return parts._replace(witnesses=with_parts(witnesses, chosen)).told(oracle) is not None
 
-    kept = smallest(statements(witnesses), is_told, budget)
-    return parts._replace(witnesses=of_statements(witnesses, kept))
+    kept = smallest(witness_parts(witnesses), is_told, budget)
+    return parts._replace(witnesses=with_parts(witnesses, kept))

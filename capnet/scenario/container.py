@@ -11,7 +11,7 @@ from capnet.record.remote.docker_host import DockerHost
 from capnet.scenario.docker.execute import execute
 
 
-class Container:
+class ScenarioContainer:
     """A running container on the host `docker`; `name` is the scenario's name for it, `docker_name` Docker's."""
 
     def __init__(self, docker: DockerHost, name: str, container: Any) -> None:

@@ -16,7 +16,7 @@ from capnet.record.find.host_topology import bridge_name
 from capnet.record.remote.docker_host import DockerHost
 from capnet.scenario import name_server
 from capnet.scenario.commands import STAY, page
-from capnet.scenario.container import Container
+from capnet.scenario.container import ScenarioContainer
 from capnet.scenario.docker import image
 from capnet.scenario.docker.removal import UNDO
 from capnet.scenario.docker.run_labels import labels
@@ -44,16 +44,16 @@ class RunScope:
     say: Callable[[str], None]
 
 
-class Host:
+class ScenarioHost:
     """A Docker host: `address` is the IPv4 address of its parent NIC, `nic` that interface's name."""
 
     def __init__(self, docker: DockerHost, scope: RunScope) -> None:
         self.docker = docker
         self.name = docker.name
-        self.containers: list[Container] = []
-        self.peers: list[Host] = []  # the scenario's other hosts
+        self.containers: list[ScenarioContainer] = []
+        self.peers: list[ScenarioHost] = []  # the scenario's other hosts
         self._scope = scope
-        self._helper: Container | None = None
+        self._helper: ScenarioContainer | None = None
         self._changes = 0
         self._nic: ParentNic | None = None
         self._has_image = False
@@ -176,7 +176,7 @@ class Host:
         address: str | None = None,
         ports: dict[int, int] | None = None,
         source_port: int | None = None,
-    ) -> Container:
+    ) -> ScenarioContainer:
         """Starts a container that runs the shell command.
 
         `network` is a network's name, none, host, or container:NAME; `address` its IPv4 address there, else Docker
@@ -221,13 +221,17 @@ class Host:
             raise UsageError(f"{network} is no bridge network, it is {attributes['Driver']}")
         return self.interface(name, describes)
 
-    def overlay(self, network: str, interface: str, container: Container, describes: str) -> CapturePoint | None:
+    def overlay(
+        self, network: str, interface: str, container: ScenarioContainer, describes: str
+    ) -> CapturePoint | None:
         """`br0` or `vxlan0` in the namespace of an overlay network that `container` is on."""
         if self.docker.shell is None:
             return None
         return capture_points.overlay_interface(self.docker, network, container.docker_name, interface, describes)
 
-    def balancer(self, network: str, container: Container, interface: str, describes: str) -> CapturePoint | None:
+    def balancer(
+        self, network: str, container: ScenarioContainer, interface: str, describes: str
+    ) -> CapturePoint | None:
         """An interface where the swarm spreads what is sent to services on `network`, or on `ingress`.
 
         `container` is one on this host.
@@ -237,12 +241,14 @@ class Host:
         return capture_points.load_balancer_interface(self.docker, network, container.docker_name, interface, describes)
 
     # -- inside ------------------------------------------------------------------------------------
-    def _start(self, name: str, command: str, labels: dict[str, str], undo: ExitStack, **options: Any) -> Container:
-        return Container(
+    def _start(
+        self, name: str, command: str, labels: dict[str, str], undo: ExitStack, **options: Any
+    ) -> ScenarioContainer:
+        return ScenarioContainer(
             self.docker, name, start(self.docker, self._scope.image, name, command, labels, undo, **options)
         )
 
-    def _own(self) -> Container:
+    def _own(self) -> ScenarioContainer:
         if self._helper is None:
             self.ensure_image()
             name = f"{HELPER}-{self._scope.run}"

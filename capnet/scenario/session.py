@@ -30,11 +30,11 @@ from capnet.record.taps.listening import listening
 from capnet.record.targets import own_transport
 from capnet.scenario import library
 from capnet.scenario.commands import page, ping_as
-from capnet.scenario.container import Container
+from capnet.scenario.container import ScenarioContainer
 from capnet.scenario.docker import image, service, swarm
 from capnet.scenario.docker.removal import remove_network
 from capnet.scenario.docker.run_labels import labels
-from capnet.scenario.host import Host, RunScope
+from capnet.scenario.host import RunScope, ScenarioHost
 from capnet.scenario.undo import docker_errors
 from capnet.topology import Topology
 from capnet.witnesses import Witnesses
@@ -61,7 +61,7 @@ class Session:
     captures: list[CaptureProcess] = field(default_factory=list)  # filled by listening(), as what follows
     topology: Topology | None = None
     witnesses: Witnesses | None = None
-    hosts: list[Host] = field(init=False)  # on `docker_hosts`, in their order
+    hosts: list[ScenarioHost] = field(init=False)  # on `docker_hosts`, in their order
 
     def __post_init__(self) -> None:
         scope = RunScope(
@@ -74,7 +74,7 @@ class Session:
             say=self.say,
         )
         self._scope = scope
-        self.hosts = [Host(docker, scope) for docker in self.docker_hosts]
+        self.hosts = [ScenarioHost(docker, scope) for docker in self.docker_hosts]
         for host in self.hosts:
             host.peers = [peer for peer in self.hosts if peer is not host]
 
@@ -87,12 +87,12 @@ class Session:
         return own_transport.control_filter(self.docker_hosts)
 
     @property
-    def a(self) -> Host:
+    def a(self) -> ScenarioHost:
         """The host that the scenario is about."""
         return self.hosts[0]
 
     @property
-    def peer(self) -> Host | None:
+    def peer(self) -> ScenarioHost | None:
         """The other host; None if there is none, for scenarios that leave out then what needs it."""
         if len(self.hosts) > 1:
             return self.hosts[1]
@@ -100,7 +100,7 @@ class Session:
         return None
 
     @property
-    def b(self) -> Host:
+    def b(self) -> ScenarioHost:
         """The other host. UsageError if there is none."""
         if len(self.hosts) < 2:
             raise library.second_host_missing(self.scenario)
@@ -131,7 +131,7 @@ class Session:
         self._scope.undo_unless_kept.callback(remove_network, network)
         return name
 
-    def service(self, name: str, command: str, *, network: str, ports: dict[int, int]) -> list[Container]:
+    def service(self, name: str, command: str, *, network: str, ports: dict[int, int]) -> list[ScenarioContainer]:
         """A swarm's service of one task per host, behind a virtual address on `network`; returns the tasks, by host.
 
         `ports` is {task's TCP port: the one that every host's ingress takes}.
@@ -143,7 +143,7 @@ class Session:
         scope = self._scope
         tasks = service.start(clients, self.image, name, command, network, ports, scope.labels, scope.undo_unless_kept)
         for host, task in zip(self.hosts, tasks, strict=True):
-            host.containers.append(Container(host.docker, capture_points.shown_name(task.attrs), task))
+            host.containers.append(ScenarioContainer(host.docker, capture_points.shown_name(task.attrs), task))
         return [host.containers[-1] for host in self.hosts]
 
     @contextlib.contextmanager

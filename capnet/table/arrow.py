@@ -18,7 +18,7 @@ import numpy as np
 
 from capnet.table.arrow_structs import Array, ArrowArrayStream, Schema, capsule, is_released, pointer_to
 from capnet.table.batch import Batch, Codes, ColumnData, Values
-from capnet.table.column import KINDS, Column
+from capnet.table.column import KINDS, DataColumn
 from capnet.table.texts import Texts
 
 _NULLABLE = 2  # ARROW_FLAG_NULLABLE
@@ -26,7 +26,7 @@ kept: dict[int, Any] = {}  # what a consumer has not released yet, by its number
 _numbers = count(1)
 
 
-def schema_capsule(columns: Sequence[Column]) -> object:
+def schema_capsule(columns: Sequence[DataColumn]) -> object:
     """A capsule `arrow_schema`: a structure of these columns."""
     schema = Schema()
     _fill_schema(schema, columns)
@@ -40,7 +40,7 @@ def array_capsules(batch: Batch) -> tuple[object, object]:
     return schema_capsule(batch.columns), capsule(array, b"arrow_array", _release_array)
 
 
-def stream_capsule(columns: Sequence[Column], batches: Iterator[Batch]) -> object:
+def stream_capsule(columns: Sequence[DataColumn], batches: Iterator[Batch]) -> object:
     """A capsule `arrow_array_stream` of batches with these columns."""
     stream = ArrowArrayStream()
     stream.get_schema, stream.get_next = map(pointer_to, (_get_schema, _get_next))
@@ -50,14 +50,14 @@ def stream_capsule(columns: Sequence[Column], batches: Iterator[Batch]) -> objec
 
 
 # -- schema -------------------------------------------------------------------------------------------
-def _fill_schema(schema: Schema, columns: Sequence[Column]) -> None:
+def _fill_schema(schema: Schema, columns: Sequence[DataColumn]) -> None:
     children = [Schema() for _ in columns]
     for child, column in zip(children, columns, strict=True):
         _fill_column_schema(child, column)
     _describe(schema, b"+s", b"", children)
 
 
-def _fill_column_schema(schema: Schema, column: Column) -> None:
+def _fill_column_schema(schema: Schema, column: DataColumn) -> None:
     name, kind = column.name.encode(), KINDS[column.kind]
     if column.kind in ("text", "address"):
         texts = Schema()
@@ -174,7 +174,7 @@ _release_array = ctypes.CFUNCTYPE(None, ctypes.POINTER(Array))(_release)
 class _State:
     """What a stream reads from."""
 
-    def __init__(self, columns: Sequence[Column], batches: Iterator[Batch]) -> None:
+    def __init__(self, columns: Sequence[DataColumn], batches: Iterator[Batch]) -> None:
         self.columns = columns
         self.batches = batches
         self.error = b""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeAlias
 import numpy as np
 
 from capnet.quick_dataclass import frozen
-from capnet.table.column import KINDS, Column
+from capnet.table.column import KINDS, DataColumn
 from capnet.table.texts import Octets, Offsets, Texts, texts_of
 
 Array: TypeAlias = Annotated[np.ndarray, "(rows,) of the dtype of the column's kind"]
@@ -50,18 +50,18 @@ ColumnData: TypeAlias = Values | Codes | Lists
 class Batch:
     """Some rows: for each of `columns` its data, in the same order."""
 
-    columns: Sequence[Column]
+    columns: Sequence[DataColumn]
     data: Sequence[ColumnData]
     rows: int
 
 
-def batch_of(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> Batch:
+def batch_of(columns: Sequence[DataColumn], rows: Sequence[Sequence[Any]]) -> Batch:
     """A batch from rows of Python values, None for what is missing: for tables of thousands of rows."""
     by_column = list(zip(*rows, strict=True)) or [()] * len(columns)
     return Batch(columns, [_data(column, values) for column, values in zip(columns, by_column, strict=True)], len(rows))
 
 
-def _data(column: Column, values: Sequence[Any]) -> ColumnData:
+def _data(column: DataColumn, values: Sequence[Any]) -> ColumnData:
     if column.kind in ("text", "address"):
         return codes_of(values)
     if column.kind == "texts":

@@ -35,7 +35,7 @@ KINDS = {
 }
 
 
-class Column(NamedTuple):
+class DataColumn(NamedTuple):
     """A column. `kind`: a key of KINDS. `says`: its meaning, a line."""
 
     name: str

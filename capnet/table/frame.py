@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from capnet.table.batch import Batch, Codes, ColumnData, Values
-from capnet.table.column import Column
+from capnet.table.column import DataColumn
 from capnet.table.rows import python_columns
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _NULLABLE = {
 }
 
 
-def data_frame(fields: Sequence[Column], parts: Iterable[Batch]) -> pandas.DataFrame:
+def data_frame(fields: Sequence[DataColumn], parts: Iterable[Batch]) -> pandas.DataFrame:
     """All rows of a table with these columns. ImportError if pandas is not installed."""
     import pandas
 
@@ -41,7 +41,7 @@ def data_frame(fields: Sequence[Column], parts: Iterable[Batch]) -> pandas.DataF
     return pandas.DataFrame(columns)
 
 
-def _series(column: Column, parts: list[ColumnData]) -> Any:
+def _series(column: DataColumn, parts: list[ColumnData]) -> Any:
     import pandas
 
     if isinstance(parts[0], Codes):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from capnet.table.batch import Batch, Codes, ColumnData, Values
-from capnet.table.column import Column
+from capnet.table.column import DataColumn
 
 
 def python_columns(batch: Batch, is_text: bool = False) -> list[list[Any]]:
@@ -23,7 +23,7 @@ def first_rows(batches: Iterator[Batch], most: int) -> list[tuple[Any, ...]]:
     return list(islice(rows, most))
 
 
-def _values(column: Column, data: ColumnData, is_text: bool) -> list[Any]:
+def _values(column: DataColumn, data: ColumnData, is_text: bool) -> list[Any]:
     if isinstance(data, Codes):
         texts: list[Any] = [*data.texts.to_list(), None]
         return [texts[code] for code in data.codes.tolist()]
@@ -36,7 +36,7 @@ def _values(column: Column, data: ColumnData, is_text: bool) -> list[Any]:
     return [texts[begin:end] for begin, end in pairwise(data.offsets.tolist())]
 
 
-def _written(column: Column, data: Values) -> list[str] | None:
+def _written(column: DataColumn, data: Values) -> list[str] | None:
     """Times and octets as text; None for numbers."""
     if column.kind == "time":
         return [f"{time}Z" for time in np.datetime_as_string(data.values.view("M8[ns]"), unit="ns").tolist()]

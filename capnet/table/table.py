@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from capnet.table.batch import Batch
-from capnet.table.column import KINDS, Column
+from capnet.table.column import KINDS, DataColumn
 
 if TYPE_CHECKING:
     import pandas
@@ -29,7 +29,7 @@ class Table:
     """
 
     def __init__(
-        self, name: str, columns: Sequence[Column], batches: Callable[[], Iterator[Batch]], rows: int | None = None
+        self, name: str, columns: Sequence[DataColumn], batches: Callable[[], Iterator[Batch]], rows: int | None = None
     ) -> None:
         self.name = name
         self.fields = tuple(columns)

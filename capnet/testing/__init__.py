@@ -11,7 +11,7 @@ def test_saved(capnet_report):                       # a stored capture: without
 """
 
 from capnet.testing.encryption import CannotTell
-from capnet.testing.flow import Flow
+from capnet.testing.flow import NamedFlow
 from capnet.testing.net import Net, NoSuchFlow, net_of
 
-__all__ = ["CannotTell", "Flow", "Net", "NoSuchFlow", "net_of"]
+__all__ = ["CannotTell", "NamedFlow", "Net", "NoSuchFlow", "net_of"]

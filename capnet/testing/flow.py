@@ -38,7 +38,7 @@ def form_of(proto: str, key: Hop | FlowKey, echo_id: int | None) -> Form:
     return Form(proto, key.src, key.sport, key.dst, key.dport, echo_id)
 
 
-class Flow:
+class NamedFlow:
     """Connections from one end to another. A failed `assert flow.delivered` shows what becomes of each.
 
     `paths`: those that were seen at several points. `fates`: what became of each connection, also of those with a path,

@@ -16,7 +16,7 @@ from capnet.analysis.facts.paths import every_path
 from capnet.quick_tuple import NamedTuple
 from capnet.report.words import Words
 from capnet.testing.encryption import CannotTell
-from capnet.testing.flow import Flow, Form, form_of
+from capnet.testing.flow import Form, NamedFlow, form_of
 
 PARTIAL = "not-all-looked-at"  # the finding of a capture with more flows than are examined
 MAX_NAMED = 12  # flows in a message
@@ -57,7 +57,7 @@ class Net:
             raise CannotTell(f"{', '.join(self.files)}: no packet was captured, so nothing can be found")
         return [each for each in self.report.findings if each.level != "info" or each.name == PARTIAL]
 
-    def flow(self, source: str, destination: str) -> Flow:
+    def flow(self, source: str, destination: str) -> NamedFlow:
         """The flow from one end to another, of those that opened it: `net.flow("web", "db:5432")`.
 
         An end is a name, an IP address, or either with a port: `db:5432`, `172.17.0.2:80`, `[fd00::2]:80`. Before and
@@ -73,7 +73,7 @@ class Net:
         name = f"{source} → {destination}"
         if not paths and not fates:
             raise NoSuchFlow(f"no flow {name}; there are {self._named()}")
-        return Flow(name, self.report, self._study.context.topology, self._words, paths, fates)
+        return NamedFlow(name, self.report, self._study.context.topology, self._words, paths, fates)
 
     @cached_property
     def _paths(self) -> list[Path]:

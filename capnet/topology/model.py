@@ -56,7 +56,7 @@ class Route:
 
 
 @mutable
-class Neighbour:
+class NeighbourEntry:
     """An entry of the neighbour table, ARP or Neighbor Discovery, as `ip -j neigh` prints it.
 
     Source: `ip -j neigh`, saved; no running host is asked for them.
@@ -97,7 +97,7 @@ class Host:
     netns: str | None = None  # file of its own network namespace
     unseen: list[Unseen] = field(default_factory=list)  # what the survey could not see
     routes: list[Route] = field(default_factory=list)  # of its own network namespace
-    neighbours: list[Neighbour] = field(default_factory=list)  # of its own network namespace
+    neighbours: list[NeighbourEntry] = field(default_factory=list)  # of its own network namespace
     clock: list[ClockReading] = field(default_factory=list)  # measured while packets of several hosts were captured
     outputs: dict[str, str] = field(default_factory=dict)  # command, `iptables-save -c` for example → what it printed
 
@@ -117,7 +117,7 @@ class Namespace:
     interfaces: list[Interface] = field(default_factory=list)  # without loopback; of a container, see its endpoints
     container: str | None = None  # the container or load balancer that it belongs to
     routes: list[Route] = field(default_factory=list)  # in it
-    neighbours: list[Neighbour] = field(default_factory=list)  # in it
+    neighbours: list[NeighbourEntry] = field(default_factory=list)  # in it
     outputs: dict[str, str] = field(default_factory=dict)  # command → what it printed there
 
 

@@ -6,13 +6,13 @@ Sends   app to 192.168.111.128 by UDP, three times.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, Network, Points
+from capnet.scenario.faults.network import HOST_A, NodeNetwork, Points
 
 FINDING = "answer-from-other-address"
 BREAKS = Change("A", "ip route change 172.17.0.0/16 dev docker0 src 172.17.0.1")
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, _ = network.two_hosts()
     app = a.container("app", "172.17.0.2")
     a.run(f"ip route change 172.17.0.0/16 dev docker0 src {HOST_A}")
@@ -20,6 +20,6 @@ def build(network: Network) -> Points:
     return [app.point("eth0"), a.point("docker0")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     for _ in range(3):
         network["A/app"].ask(HOST_A, 7000)

@@ -7,14 +7,14 @@ Sends   client to A:8080 by HTTP, and A to web by HTTP.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, ROUTER, Network, Points
+from capnet.scenario.faults.network import HOST_A, ROUTER, NodeNetwork, Points
 
 FINDING = "answers-by-other-network"
 BREAKS = Change("A/web", "ip route replace default via 172.23.0.1 dev eth1")
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     switch = network.switch()
     a, router = network.host("A", switch, HOST_A), network.host("router", switch, ROUTER)
     a.run(f"ip route add 10.9.0.0/24 via {ROUTER}")
@@ -31,6 +31,6 @@ def build(network: Network) -> Points:
     return [a.point("ens33"), a.point("br-front"), a.point("br-back")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["client"].get(HOST_A, 8080)
     network["A"].get("172.21.0.2", 80)

@@ -7,14 +7,14 @@ Sends   A to B by ping. Then the second link is taken out.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_A, HOST_B, NodeNetwork, Points
 
 FINDING = "broadcast-storm"
 BREAKS = Change("left", "ip link set dev second up")
 NEEDS_PROGRAMS = ("tc",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     left, right = network.switch("left"), network.switch("right")
     for cable in ("first", "second"):
         left.link(cable, right, cable)
@@ -27,6 +27,6 @@ def build(network: Network) -> Points:
     return [a.point("ens33"), b.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["A"].ping(HOST_B, count=4)
     network["left"].run("ip link set dev second down")

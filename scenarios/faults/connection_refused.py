@@ -6,7 +6,7 @@ Sends   B to A:8080 by HTTP, twice.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, Network, Points
+from capnet.scenario.faults.network import HOST_A, NodeNetwork, Points
 
 FINDING = "connection-refused"
 BREAKS = Change(
@@ -16,7 +16,7 @@ BREAKS = Change(
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, b = network.two_hosts()
     web = a.container("web", "172.17.0.2")
     web.serve_tcp(80)
@@ -24,6 +24,6 @@ def build(network: Network) -> Points:
     return [b.point("ens33"), a.point("ens33"), a.point("docker0"), web.point("eth0")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     for _ in range(2):
         network["B"].get(HOST_A, 8080)

@@ -6,7 +6,7 @@ Sends   app to the server by HTTP, on both ports.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import Network, Points
+from capnet.scenario.faults.network import NodeNetwork, Points
 
 FINDING = "connection-unanswered"
 BREAKS = Change("router", "iptables -A FORWARD -p tcp --dport 8443 -j DROP")
@@ -15,7 +15,7 @@ NEEDS_PROGRAMS = ("iptables",)
 SERVER = "10.9.0.5"
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     app, a, router, server = network.far_server(SERVER)
     for port in (80, 8443):
         server.serve_tcp(port)
@@ -24,6 +24,6 @@ def build(network: Network) -> Points:
     return [app.point("eth0"), a.point("docker0"), a.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     for port in (80, 8443, 80, 8443):
         network["A/app"].get(SERVER, port)

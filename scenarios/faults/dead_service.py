@@ -6,7 +6,7 @@ Sends   app to 10.96.0.10 by HTTP, twice.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_B, NodeNetwork, Points
 
 FINDING = "firewall-rejected"
 BREAKS = Change("A", "iptables -t nat -F PREROUTING; iptables -A FORWARD -d 10.96.0.10 -j REJECT")
@@ -15,7 +15,7 @@ NEEDS_PROGRAMS = ("iptables",)
 SERVICE = "10.96.0.10"
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, b = network.two_hosts()
     app = a.container("app", "172.17.0.2")
     a.masquerade()
@@ -25,6 +25,6 @@ def build(network: Network) -> Points:
     return [app.point("eth0"), a.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     for _ in range(2):
         network["A/app"].get(SERVICE)

@@ -8,14 +8,14 @@ Sends   app to db by ping and by HTTP, and to web by HTTP.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import Network, Points
+from capnet.scenario.faults.network import NodeNetwork, Points
 
 FINDING = "different-networks"
 BREAKS = Change("A", "iptables -A FORWARD -i br-front -o br-back -j DROP")
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a = network.node("A")
     a.set("net/ipv4/ip_forward", 1)
     a.bridge("br-front", "10.20.1.1/24")
@@ -27,7 +27,7 @@ def build(network: Network) -> Points:
     return [app.point("eth0"), a.point("br-front"), a.point("br-back"), db.point("eth0")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["A/app"].ping("10.20.2.2")
     network["A/app"].get("10.20.2.2")
     network["A/app"].get("10.20.1.3")

@@ -6,14 +6,14 @@ Sends   B to web by HTTP: to A:8080, and to 172.17.0.2, to which it has a route.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, Network, Points
+from capnet.scenario.faults.network import HOST_A, NodeNetwork, Points
 
 FINDING = "direct-access-dropped"
 BREAKS = Change("A", "iptables -t raw -A PREROUTING -d 172.17.0.2 ! -i docker0 -j DROP")
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, b = network.two_hosts()
     web = a.container("web", "172.17.0.2")
     web.serve_tcp(80)
@@ -22,7 +22,7 @@ def build(network: Network) -> Points:
     return [a.point("ens33"), a.point("docker0"), web.point("eth0")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["B"].get(HOST_A, 8080)
     network["B"].get("172.17.0.2")
     network["B"].get(HOST_A, 8080)

@@ -6,14 +6,14 @@ Sends   app to B: a question by UDP, whose answer is truncated, and the same que
 """
 
 from capnet.scenario.faults import Change, dns
-from capnet.scenario.faults.network import HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_B, NodeNetwork, Points
 
 FINDING = "dns-truncated-no-tcp"
 BREAKS = Change("B", "iptables -A INPUT -p tcp --dport 53 -j DROP")
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, b = network.two_hosts()
     app = a.container("app", "172.17.0.2")
     a.masquerade()
@@ -22,7 +22,7 @@ def build(network: Network) -> Points:
     return [app.point("eth0"), a.point("docker0"), a.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     question = dns.question("many.example.com", 7)
     network["A/app"].ask(HOST_B, 53, question)
     network["A/app"].get(HOST_B, 53, dns.over_tcp(question))

@@ -6,14 +6,14 @@ Sends   app to B: questions for the IPv4 and the IPv6 address of two names, twic
 """
 
 from capnet.scenario.faults import Change, dns
-from capnet.scenario.faults.network import HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_B, NodeNetwork, Points
 
 FINDING = "dns-type-unanswered"
 BREAKS = Change("B", "iptables -A INPUT -p udp --dport 53 -m string --algo bm --hex-string '|001c0001|' -j DROP")
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, b = network.two_hosts()
     app = a.container("app", "172.17.0.2")
     a.masquerade()
@@ -21,7 +21,7 @@ def build(network: Network) -> Points:
     return [app.point("eth0"), a.point("docker0"), a.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     for number, name in enumerate(("www.example.com", "db.example.com")):
         for kind in (dns.A, dns.AAAA, dns.A, dns.AAAA):
             question = dns.question(name, 16 * number + kind, kind)

@@ -7,13 +7,13 @@ Sends   C to 192.168.111.128 by ping, twice.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_A, HOST_B, NodeNetwork, Points
 
 FINDING = "duplicate-ip"
 BREAKS = Change("B", f"ip address add {HOST_A}/24 dev ens33")
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     switch = network.switch()
     network.host("A", switch, HOST_A)
     network.host("B", switch, HOST_B)
@@ -21,7 +21,7 @@ def build(network: Network) -> Points:
     return [c.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     for _ in range(2):
         network["C"].ping(HOST_A)
         network["C"].run("ip neigh flush all")

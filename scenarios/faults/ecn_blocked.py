@@ -6,7 +6,7 @@ Sends   app, which asks for ECN, to the server by HTTP.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import Network, Points
+from capnet.scenario.faults.network import NodeNetwork, Points
 
 FINDING = "ecn-blocked"
 BREAKS = Change("router", "iptables -A FORWARD -p tcp --syn -m ecn --ecn-tcp-ece -j DROP")
@@ -15,7 +15,7 @@ NEEDS_PROGRAMS = ("iptables",)
 SERVER = "10.9.0.5"
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     app, a, router, server = network.far_server(SERVER)
     app.set("net/ipv4/tcp_ecn", 1)
     server.serve_tcp(80)
@@ -24,6 +24,6 @@ def build(network: Network) -> Points:
     return [app.point("eth0"), a.point("docker0"), a.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     for _ in range(2):
         network["A/app"].get(SERVER)

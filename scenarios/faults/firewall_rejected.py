@@ -6,14 +6,14 @@ Sends   app to B by HTTP, twice, and by ping.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_B, NodeNetwork, Points
 
 FINDING = "firewall-rejected"
 BREAKS = Change("A", "iptables -I FORWARD -p tcp --dport 80 -j REJECT --reject-with icmp-admin-prohibited")
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, b = network.two_hosts()
     app = a.container("app", "172.17.0.2")
     a.masquerade()
@@ -21,7 +21,7 @@ def build(network: Network) -> Points:
     return [app.point("eth0"), a.point("docker0"), a.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     for _ in range(2):
         network["A/app"].get(HOST_B)
     network["A/app"].ping(HOST_B)

@@ -6,7 +6,7 @@ Sends   app to B by HTTP, twice, and by ping.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_A, HOST_B, NodeNetwork, Points
 
 FINDING = "firewall-rejected"
 BREAKS = Change("A", "ip6tables -I FORWARD -p tcp --dport 80 -j REJECT --reject-with icmp6-adm-prohibited")
@@ -15,7 +15,7 @@ NEEDS_PROGRAMS = ("ip6tables",)
 B = "fd00:111::129"
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     switch = network.switch()
     a = network.host("A", switch, HOST_A, "fd00:111::128")
     b = network.host("B", switch, HOST_B, B)
@@ -25,7 +25,7 @@ def build(network: Network) -> Points:
     return [app.point("eth0"), a.point("docker0"), a.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     for _ in range(2):
         network["A/app"].get(B)
     network["A/app"].ping(B)

@@ -6,7 +6,7 @@ Sends   B to web by ping, and to A.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, Network, Points, nic_mac
+from capnet.scenario.faults.network import HOST_A, NodeNetwork, Points, nic_mac
 
 FINDING = "foreign-mac-refused"
 BREAKS = Change("lan", "bridge link set dev to-A flood off learning off && ip link set dev lan0 type bridge fdb_flush")
@@ -16,7 +16,7 @@ NEEDS_KERNEL = ("macvlan",)
 WEB = "192.168.111.10"
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, b = network.two_hosts()
     network["lan"].run(f"bridge fdb add {nic_mac(HOST_A)} dev to-A master static")
     web = network.node("A/web")
@@ -26,7 +26,7 @@ def build(network: Network) -> Points:
     return [web.point("eth0"), a.point("ens33"), b.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["B"].ping(HOST_A)
     network["A/web"].ping("192.168.111.129")
     network["B"].ping(WEB, count=4)

@@ -7,7 +7,7 @@ Sends   left to right by ping, and the stranger, as 10.0.1.66, to left.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_A, HOST_B, NodeNetwork, Points
 from capnet.scenario.faults.vxlan import member, overlay
 
 FINDING = "foreign-vtep"
@@ -16,7 +16,7 @@ NEEDS_KERNEL = ("vxlan",)
 NEEDS_TOPOLOGY = True  # it says which hosts are nodes
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     switch = network.switch()
     a, b = network.host("A", switch, HOST_A), network.host("B", switch, HOST_B)
     overlay(a, b)
@@ -31,6 +31,6 @@ def build(network: Network) -> Points:
     return [left.point("eth0"), a.point("ens33"), b.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["A/left"].ping("10.0.1.3")
     network["stranger"].run("ping -c 3 -i 0.3 -W 1 10.0.1.2 || true")  # nothing answers while its interface is down

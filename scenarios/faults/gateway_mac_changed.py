@@ -7,7 +7,7 @@ Sends   app to B by ping, 30 times.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_B, NodeNetwork, Points
 
 FINDING = "gateway-mac-changed"
 BREAKS = Change("A", "ip link del veth-other")
@@ -15,7 +15,7 @@ KEEPS_NEIGHBOURS = True
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, _ = network.two_hosts()
     app, _ = a.container("app", "172.17.0.2"), a.container("other", "172.17.0.3")
     a.run("ip link set dev veth-other address 02:00:00:00:00:01")  # the lowest MAC of all ports becomes the bridge's
@@ -25,5 +25,5 @@ def build(network: Network) -> Points:
     return [app.point("eth0"), a.point("docker0"), a.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["A/app"].ping(HOST_B, count=30)

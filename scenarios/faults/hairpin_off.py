@@ -7,14 +7,14 @@ Sends   web and other to 172.17.0.1:8080 by HTTP, which leads to web.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import Network, Points
+from capnet.scenario.faults.network import NodeNetwork, Points
 
 FINDING = "hairpin-off"
 BREAKS = Change("A", "bridge link set dev veth-web hairpin off")
 NEEDS_PROGRAMS = ("iptables", "bridge")
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a = network.node("A")
     a.set("net/ipv4/ip_forward", 1)
     web, other = a.container("web", "172.17.0.2"), a.container("other", "172.17.0.3")
@@ -26,6 +26,6 @@ def build(network: Network) -> Points:
     return [web.point("eth0"), other.point("eth0"), a.point("docker0")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     for client in ("A/other", "A/web", "A/web"):
         network[client].get("172.17.0.1", 8080)

@@ -6,14 +6,14 @@ Sends   app to 172.17.0.1:5432 by TCP; app to B by HTTP.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_B, NodeNetwork, Points
 
 FINDING = "host-blocks-containers"
 BREAKS = Change("A", "iptables -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT && iptables -P INPUT DROP")
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, b = network.two_hosts()
     app = a.container("app", "172.17.0.2")
     a.masquerade()
@@ -22,6 +22,6 @@ def build(network: Network) -> Points:
     return [app.point("eth0"), a.point("docker0"), a.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["A/app"].get("172.17.0.1", 5432)
     network["A/app"].get(HOST_B)

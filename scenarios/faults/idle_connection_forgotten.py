@@ -6,7 +6,7 @@ Sends   B to A:5432: one connection with a question, 6 s of silence, and another
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, Network, Points
+from capnet.scenario.faults.network import HOST_A, NodeNetwork, Points
 from capnet.scenario.faults.services import echo
 
 FINDING = "idle-connection-forgotten"
@@ -14,7 +14,7 @@ BREAKS = Change("A", "echo 3 >/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_e
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, _ = network.two_hosts()
     db = a.container("db", "172.17.0.2")
     db.serve_tcp(5432, echo)
@@ -24,5 +24,5 @@ def build(network: Network) -> Points:
     return [network["B"].point("ens33"), a.point("ens33"), a.point("docker0")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["B"].get(HOST_A, 5432, b"select 1", pause=6, patience=4)

@@ -7,7 +7,7 @@ Sends   B and C to A by HTTP.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_A, HOST_B, NodeNetwork, Points
 
 FINDING = "kernel-drop"
 BREAKS = Change("A", f"iptables -A INPUT -s {HOST_B} -p tcp --dport 80 -m comment --comment 'no web for B' -j DROP")
@@ -15,7 +15,7 @@ NEEDS_TOPOLOGY = True  # packets alone do not name it: the counters beside them 
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     switch = network.switch()
     a = network.host("A", switch, HOST_A)
     network.host("B", switch, HOST_B)
@@ -24,6 +24,6 @@ def build(network: Network) -> Points:
     return [a.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     for client in "CBC":
         network[client].get(HOST_A)

@@ -6,14 +6,14 @@ Sends   A to 127.0.0.1:8080, and B to A:8080, by HTTP.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, Network, Points
+from capnet.scenario.faults.network import HOST_A, NodeNetwork, Points
 
 FINDING = "loopback-not-masqueraded"
 BREAKS = Change("A", "iptables -t nat -D POSTROUTING -s 127.0.0.0/8 -o docker0 -j MASQUERADE")
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, _ = network.two_hosts()
     web = a.container("web", "172.17.0.2")
     web.serve_tcp(80)
@@ -24,6 +24,6 @@ def build(network: Network) -> Points:
     return [a.point("lo"), a.point("docker0"), a.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["A"].get("127.0.0.1", 8080)
     network["B"].get(HOST_A, 8080)

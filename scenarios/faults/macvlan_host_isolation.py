@@ -7,7 +7,7 @@ Sends   A and B to web by ping.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import Network, Points
+from capnet.scenario.faults.network import NodeNetwork, Points
 
 FINDING = "macvlan-host-isolation"
 BREAKS = Change("A", "ip link del shim")
@@ -16,7 +16,7 @@ NEEDS_KERNEL = ("macvlan",)
 WEB = "192.168.111.10"
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, b = network.two_hosts()
     web = network.node("A/web")
     a.run(f"ip link add name web0 link ens33 type macvlan mode bridge && ip link set web0 netns {web.namespace.pid}")
@@ -27,6 +27,6 @@ def build(network: Network) -> Points:
     return [web.point("eth0"), a.point("ens33"), b.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["B"].ping(WEB)
     network["A"].ping(WEB, count=4)

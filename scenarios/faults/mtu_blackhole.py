@@ -8,7 +8,7 @@ Sends   client to B by HTTP: a page of 20,000 bytes.
 from functools import partial
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_B, ROUTER, Network, Points
+from capnet.scenario.faults.network import HOST_B, ROUTER, NodeNetwork, Points
 from capnet.scenario.faults.services import web_page
 
 FINDING = "mtu-blackhole"
@@ -16,7 +16,7 @@ BREAKS = Change("router", "ip link set dev eth1 mtu 1300")
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     switch = network.switch()
     b, router = network.host("B", switch, HOST_B), network.host("router", switch, ROUTER)
     b.run(f"ip route add default via {ROUTER}")
@@ -26,5 +26,5 @@ def build(network: Network) -> Points:
     return [b.point("ens33"), client.point("eth0")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["client"].get(HOST_B, patience=4)

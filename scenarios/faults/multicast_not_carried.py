@@ -6,7 +6,7 @@ Sends   A to B by ping, for 10 s.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_B, NodeNetwork, Points
 
 FINDING = "multicast-not-carried"
 BREAKS = Change(
@@ -16,10 +16,10 @@ BREAKS = Change(
 )
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, b = network.two_hosts()
     return [a.point("ens33"), b.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["A"].ping(HOST_B, count=32)

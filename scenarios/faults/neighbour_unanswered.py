@@ -6,7 +6,7 @@ Sends   B to A by ping, and to web by ping and by HTTP.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_A, HOST_B, NodeNetwork, Points
 
 FINDING = "neighbour-unanswered"
 BREAKS = Change("A", "ip -6 neigh del proxy fd00:111::d0c:2 dev ens33")
@@ -14,7 +14,7 @@ BREAKS = Change("A", "ip -6 neigh del proxy fd00:111::d0c:2 dev ens33")
 WEB = "fd00:111::d0c:2"
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     switch = network.switch()
     a = network.host("A", switch, HOST_A, "fd00:111::128")
     b = network.host("B", switch, HOST_B, "fd00:111::129")
@@ -26,7 +26,7 @@ def build(network: Network) -> Points:
     return [a.point("ens33"), web.point("eth0"), b.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["B"].ping("fd00:111::128")
     network["B"].ping(WEB)
     network["B"].get(WEB)

@@ -6,14 +6,14 @@ Sends   app to B by ping and by HTTP.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_B, NodeNetwork, Points
 
 FINDING = "not-masqueraded"
 BREAKS = Change("A", "iptables -t nat -F POSTROUTING")
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, b = network.two_hosts()
     app = a.container("app", "172.17.0.2")
     a.masquerade()
@@ -21,6 +21,6 @@ def build(network: Network) -> Points:
     return [app.point("eth0"), a.point("docker0"), a.point("ens33"), b.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["A/app"].ping(HOST_B)
     network["A/app"].get(HOST_B)

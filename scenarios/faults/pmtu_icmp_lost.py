@@ -8,7 +8,7 @@ Sends   client to web by HTTP: a page of 6000 bytes; client to A by ping.
 from functools import partial
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, ROUTER, Network, Points
+from capnet.scenario.faults.network import HOST_A, ROUTER, NodeNetwork, Points
 from capnet.scenario.faults.services import web_page
 
 FINDING = "pmtu-icmp-lost"
@@ -18,7 +18,7 @@ NEEDS_PROGRAMS = ("iptables",)
 WEB = "172.17.0.2"
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     switch = network.switch()
     a, router = network.host("A", switch, HOST_A), network.host("router", switch, ROUTER)
     a.run(f"ip route add default via {ROUTER}")
@@ -30,6 +30,6 @@ def build(network: Network) -> Points:
     return [web.point("eth0"), a.point("docker0"), a.point("ens33"), client.point("eth0")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["client"].ping(WEB)
     network["client"].get(WEB, patience=4)

@@ -7,14 +7,14 @@ Sends   B and C to A:8080 by HTTP.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_A, HOST_B, NodeNetwork, Points
 
 FINDING = "published-port-blocked"
 BREAKS = Change("A", f"iptables -t raw -I PREROUTING -s {HOST_B} -p tcp --dport 8080 -j DROP")
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     switch = network.switch()
     a = network.host("A", switch, HOST_A)
     network.host("B", switch, HOST_B)
@@ -25,6 +25,6 @@ def build(network: Network) -> Points:
     return [a.point("ens33"), a.point("docker0"), web.point("eth0")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     for client in "CBC":
         network[client].get(HOST_A, 8080)

@@ -6,19 +6,19 @@ Sends   A to B by HTTP, five times.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_B, NodeNetwork, Points
 
 FINDING = "retransmissions"
 BREAKS = Change("B", "iptables -A INPUT -p tcp -m statistic --mode nth --every 6 --packet 2 -j DROP")
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, b = network.two_hosts()
     b.serve_tcp(80)
     return [a.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     for _ in range(5):
         network["A"].get(HOST_B)

@@ -8,14 +8,14 @@ Sends   B and client to A:8080 by HTTP.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, HOST_B, ROUTER, Network, Points
+from capnet.scenario.faults.network import HOST_A, HOST_B, ROUTER, NodeNetwork, Points
 
 FINDING = "reverse-path-filter"
 BREAKS = Change("A", "ip route add 10.9.0.0/24 via 10.20.0.1 dev ens34")
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     lan, backbone = network.switch(), network.switch("backbone")
     a, router = network.host("A", lan, HOST_A), network.host("router", lan, ROUTER)
     network.host("B", lan, HOST_B)
@@ -30,7 +30,7 @@ def build(network: Network) -> Points:
     return [a.point("ens33"), a.point("ens34"), a.point("docker0")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     for client in ("B", "client", "B"):
         network[client].get(HOST_A, 8080)
     network["A"].ping("10.20.0.1")

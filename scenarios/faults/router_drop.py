@@ -6,7 +6,7 @@ Sends   client to B, ports 22 and 80.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_B, ROUTER, Network, Points
+from capnet.scenario.faults.network import HOST_B, ROUTER, NodeNetwork, Points
 
 FINDING = "stops-between"
 BREAKS = Change("router", "iptables -I FORWARD -i eth1 -o ens33 -j DROP")
@@ -14,7 +14,7 @@ NEEDS_PROGRAMS = ("iptables",)
 NEEDS_TOPOLOGY = True  # nothing that passes shows the way: the networks of the interfaces do
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     switch = network.switch()
     b, router = network.host("B", switch, HOST_B), network.host("router", switch, ROUTER)
     b.run(f"ip route add default via {ROUTER}")
@@ -24,6 +24,6 @@ def build(network: Network) -> Points:
     return [router.point("eth1"), router.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["client"].get(HOST_B, 22)
     network["client"].get(HOST_B)

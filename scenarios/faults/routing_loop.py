@@ -6,13 +6,13 @@ Sends   client to web by ping.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, ROUTER, Network, Points
+from capnet.scenario.faults.network import HOST_A, ROUTER, NodeNetwork, Points
 
 FINDING = "routing-loop"
 BREAKS = Change("A", "ip route del 172.17.0.0/16")
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     switch = network.switch()
     a, router = network.host("A", switch, HOST_A), network.host("router", switch, ROUTER)
     a.container("web", "172.17.0.2")
@@ -22,5 +22,5 @@ def build(network: Network) -> Points:
     return [client.point("eth0"), a.point("ens33"), a.point("docker0")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["client"].ping("172.17.0.2")

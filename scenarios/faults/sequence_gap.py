@@ -8,7 +8,7 @@ Sends   B to A by HTTP: a page of 20,000 bytes.
 from functools import partial
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, Network, Points
+from capnet.scenario.faults.network import HOST_A, NodeNetwork, Points
 from capnet.scenario.faults.services import web_page
 
 FINDING = "sequence-gap"
@@ -18,7 +18,7 @@ BREAKS = Change(
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, _ = network.two_hosts()
     web = a.container("web", "172.17.0.2")
     web.run("ip link set dev eth0 gso_max_segs 1")  # each segment is a packet of its own
@@ -27,5 +27,5 @@ def build(network: Network) -> Points:
     return [a.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["B"].get(HOST_A)

@@ -7,7 +7,7 @@ Sends   app to web by HTTP, three times.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_B, NodeNetwork, Points
 from capnet.scenario.faults.services import web_page
 
 FINDING = "server-slow"
@@ -15,7 +15,7 @@ BREAKS = Change("B", "iptables -A INPUT -p udp --dport 5432 -j DROP")
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, b = network.two_hosts()
     app, web = a.container("app", "172.17.0.2"), a.container("web", "172.17.0.3")
     a.masquerade()
@@ -29,6 +29,6 @@ def build(network: Network) -> Points:
     return [app.point("eth0"), a.point("docker0")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     for _ in range(3):
         network["A/app"].get("172.17.0.3")

@@ -7,7 +7,7 @@ Sends   B, from one port, and C to A:5060 by UDP.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_A, HOST_B, NodeNetwork, Points
 
 FINDING = "stale-conntrack"
 BREAKS = Change(
@@ -18,7 +18,7 @@ BREAKS = Change(
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     switch = network.switch()
     a = network.host("A", switch, HOST_A)
     network.host("B", switch, HOST_B)
@@ -30,7 +30,7 @@ def build(network: Network) -> Points:
     return [a.point("ens33"), a.point("docker0")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     for _ in range(4):
         network["B"].ask(HOST_A, 5060, source_port=40000)
         network["C"].ask(HOST_A, 5060)

@@ -8,14 +8,14 @@ Sends   other to web by ping; app to web by HTTP.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import Network, Points
+from capnet.scenario.faults.network import NodeNetwork, Points
 
 FINDING = "stale-neighbour"
 BREAKS = Change("A/web", "ip link set dev eth0 address 02:42:5e:10:9f:75")
 KEEPS_NEIGHBOURS = True
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, _ = network.two_hosts()
     app, other, web = (
         a.container(name, address)
@@ -27,7 +27,7 @@ def build(network: Network) -> Points:
     return [app.point("eth0"), a.point("docker0"), web.point("eth0")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["A/other"].run("ip neigh flush all")  # it asks anew, and gets the present MAC
     network["A/other"].ping("172.17.0.2")
     network["A/app"].get("172.17.0.2")

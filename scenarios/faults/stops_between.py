@@ -7,14 +7,14 @@ Sends   app and other to B by HTTP.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_B, NodeNetwork, Points
 
 FINDING = "stops-between"
 BREAKS = Change("A", "iptables -I FORWARD -s 172.17.0.2 -p tcp --dport 80 -j DROP")
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, b = network.two_hosts()
     app, _ = a.container("app", "172.17.0.2"), a.container("other", "172.17.0.3")
     a.masquerade()
@@ -22,7 +22,7 @@ def build(network: Network) -> Points:
     return [app.point("eth0"), a.point("docker0"), a.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["A/other"].get(HOST_B)
     network["A/app"].get(HOST_B)
     network["A/other"].get(HOST_B)

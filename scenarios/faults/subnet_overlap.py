@@ -6,14 +6,14 @@ Sends   desk to A:8080 by HTTP, and to A by ping.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, HOST_B, ROUTER, Network, Points
+from capnet.scenario.faults.network import HOST_A, HOST_B, ROUTER, NodeNetwork, Points
 
 FINDING = "subnet-overlap"
 BREAKS = Change("A", "ip address add 172.17.0.1/16 dev docker0")
 NEEDS_PROGRAMS = ("iptables",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     switch = network.switch()
     a, router = network.host("A", switch, HOST_A), network.host("router", switch, ROUTER)
     network.host("B", switch, HOST_B)
@@ -26,7 +26,7 @@ def build(network: Network) -> Points:
     return [a.point("ens33"), a.point("docker0")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["B"].get(HOST_A, 8080)
     network["desk"].get(HOST_A, 8080)
     network["desk"].ping(HOST_A)

@@ -6,7 +6,7 @@ Sends   left to right by ping and by HTTP, and right to left by ping.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import Network, Points
+from capnet.scenario.faults.network import NodeNetwork, Points
 from capnet.scenario.faults.vxlan import introduce, member, overlay
 
 FINDING = "tunnel-not-decapsulated"
@@ -15,7 +15,7 @@ NEEDS_PROGRAMS = ("iptables",)
 NEEDS_KERNEL = ("vxlan",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, b = network.two_hosts()
     overlay(a, b)
     left = member(a, "left", "10.0.1.2/24")
@@ -25,7 +25,7 @@ def build(network: Network) -> Points:
     return [left.point("eth0"), a.point("ens33"), b.point("ens33"), b.point("vxlan0"), right.point("eth0")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["A/left"].ping("10.0.1.3")
     network["A/left"].get("10.0.1.3")
     network["B/right"].ping("10.0.1.2")

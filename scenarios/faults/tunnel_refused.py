@@ -6,7 +6,7 @@ Sends   left to right by ping, and by HTTP.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import Network, Points
+from capnet.scenario.faults.network import NodeNetwork, Points
 from capnet.scenario.faults.vxlan import member, overlay
 
 FINDING = "tunnel-refused"
@@ -14,7 +14,7 @@ BREAKS = Change("B", "ip link set dev vxlan0 down")
 NEEDS_KERNEL = ("vxlan",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, b = network.two_hosts()
     overlay(a, b)
     left = member(a, "left", "10.0.1.2/24")
@@ -22,6 +22,6 @@ def build(network: Network) -> Points:
     return [left.point("eth0"), a.point("ens33"), b.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["A/left"].ping("10.0.1.3")
     network["A/left"].get("10.0.1.3")

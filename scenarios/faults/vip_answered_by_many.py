@@ -7,7 +7,7 @@ Sends   C to 192.168.111.200 by ping, twice, and to A and B.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_A, HOST_B, NodeNetwork, Points
 
 FINDING = "vip-answered-by-many"
 BREAKS = Change("B", "echo 0 >/proc/sys/net/ipv4/conf/all/arp_ignore")
@@ -15,7 +15,7 @@ BREAKS = Change("B", "echo 0 >/proc/sys/net/ipv4/conf/all/arp_ignore")
 SERVICE = "192.168.111.200"
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     switch = network.switch()
     a, b = network.host("A", switch, HOST_A), network.host("B", switch, HOST_B)
     for host in (a, b):
@@ -25,7 +25,7 @@ def build(network: Network) -> Points:
     return [c.point("ens33")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     for address in (HOST_A, HOST_B, SERVICE):
         network["C"].ping(address)
     network["C"].run("ip neigh flush all")

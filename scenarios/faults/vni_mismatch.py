@@ -6,7 +6,7 @@ Sends   left to right by ping and by HTTP, and right to left by ping.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
+from capnet.scenario.faults.network import HOST_A, HOST_B, NodeNetwork, Points
 from capnet.scenario.faults.vxlan import introduce, member, overlay
 
 FINDING = "vni-mismatch"
@@ -18,7 +18,7 @@ BREAKS = Change(
 NEEDS_KERNEL = ("vxlan",)
 
 
-def build(network: Network) -> Points:
+def build(network: NodeNetwork) -> Points:
     a, b = network.two_hosts()
     overlay(a, b)
     left, right = member(a, "left", "10.0.1.2/24"), member(b, "right", "10.0.1.3/24")
@@ -27,7 +27,7 @@ def build(network: Network) -> Points:
     return [left.point("eth0"), a.point("ens33"), b.point("ens33"), right.point("eth0")]
 
 
-def send(network: Network) -> None:
+def send(network: NodeNetwork) -> None:
     network["A/left"].ping("10.0.1.3")
     network["A/left"].get("10.0.1.3")
     network["B/right"].ping("10.0.1.2")

@@ -21,7 +21,7 @@ from capnet.errors import EnvironmentLacks, UsageError
 from capnet.export.text_rows import csv_pieces, spreadsheet_text
 from capnet.export.writers import FORMATS, write
 from capnet.table.batch import batch_of
-from capnet.table.column import Column
+from capnet.table.column import DataColumn
 from capnet.table.table import Table
 from tests.conftest import PROJECT
 
@@ -179,7 +179,7 @@ HOSTILE = ["=1+1", "+1", "-2", "@SUM(A1)", "\tx", "\rx", "\x1b[2J", "a\nb", '"',
 
 
 def hostile_table() -> Table:
-    columns = [Column("name", "text", ""), Column("names", "texts", ""), Column("delta", "int32", "")]
+    columns = [DataColumn("name", "text", ""), DataColumn("names", "texts", ""), DataColumn("delta", "int32", "")]
     return Table("hostile", columns, lambda: iter([batch_of(columns, [(text, [text], -1) for text in HOSTILE])]))
 
 

@@ -10,12 +10,12 @@ import pytest
 import capnet
 from capnet.table import arrow
 from capnet.table.batch import Batch, batch_of
-from capnet.table.column import KINDS, Column
+from capnet.table.column import KINDS, DataColumn
 from capnet.table.table import Table
 from tests.conftest import GOLDENS, MADE, PROJECT
 from tests.table.arrow_reader import ArrowStream, StreamError
 
-COLUMNS = tuple(Column(kind, kind, "") for kind in KINDS if kind != "octets")
+COLUMNS = tuple(DataColumn(kind, kind, "") for kind in KINDS if kind != "octets")
 ROWS = [
     (True, 255, 65535, 2**32 - 1, -1, -(2**63), 0.5, 1_700_000_000_000_000_001, "a", ["x", "ü"], "10.0.0.1"),
     (None, None, None, None, None, None, None, None, None, [], None),

@@ -13,7 +13,7 @@ from typing import Any
 from capnet.analysis.core.results import Evidence, Finding, Hop, Nat, Path, Point, Side, Station, Tunnel
 from capnet.quick_tuple import NamedTuple
 from capnet.table.batch import Batch, batch_of
-from capnet.table.column import Column
+from capnet.table.column import DataColumn
 from capnet.table.table import Table
 
 MAX_BATCH = 1 << 12  # rows of Python values at a time
@@ -22,12 +22,12 @@ MAX_BATCH = 1 << 12  # rows of Python values at a time
 class FactColumn(NamedTuple):
     """A column, and how to read its value off a fact."""
 
-    column: Column
+    column: DataColumn
     value: Callable[[Any], Any]
 
 
 def _of(name: str, kind: str, says: str, value: Callable[[Any], Any] | None = None) -> FactColumn:
-    return FactColumn(Column(name, kind, says), value or (lambda fact: getattr(fact, name)))
+    return FactColumn(DataColumn(name, kind, says), value or (lambda fact: getattr(fact, name)))
 
 
 def _first(evidence: Sequence[Evidence], key: str) -> Any:
@@ -151,7 +151,7 @@ class _PathHop(NamedTuple):
 
 def _of_hop(name: str, kind: str, says: str, value: Callable[[Hop], Any] | None = None) -> FactColumn:
     read = value or (lambda hop: getattr(hop, name))
-    return FactColumn(Column(name, kind, says), lambda row: read(row.hop))
+    return FactColumn(DataColumn(name, kind, says), lambda row: read(row.hop))
 
 
 PATHS = (
@@ -197,7 +197,7 @@ def path_table(paths: Callable[[], Iterator[Path]]) -> Table:
     return Table("paths", _columns("paths"), lambda: _batches("paths", _hops(paths())))
 
 
-def _columns(name: str) -> list[Column]:
+def _columns(name: str) -> list[DataColumn]:
     return [column for column, _ in FACT_COLUMNS[name]]
 
 

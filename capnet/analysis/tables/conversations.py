@@ -23,36 +23,36 @@ from capnet.analysis.tables import coded
 from capnet.analysis.tables.flows import MAX_BATCH, WHERE_AND_WHAT, columns_for, ends_of, icmp_of, round_trips
 from capnet.table.batch import Batch, ColumnData
 from capnet.table.batch import Values as ColumnValues
-from capnet.table.column import Column
+from capnet.table.column import DataColumn
 from capnet.table.table import Table
 from capnet.wire.numbers import UDP
 
 COLUMNS = (
-    Column("flow", "int64", "number of the forward flow in `flows`"),
-    Column("reply", "int64", "number of the backward flow; missing if nothing came back"),
+    DataColumn("flow", "int64", "number of the forward flow in `flows`"),
+    DataColumn("reply", "int64", "number of the backward flow; missing if nothing came back"),
     *WHERE_AND_WHAT,
-    Column("src", "address", "who opened it, by SYN or SYN-ACK; else who sent the first packet"),
-    Column("sport", "uint16", "its port"),
-    Column("dst", "address", "the other side"),
-    Column("dport", "uint16", "its port"),
-    Column("icmp_id", "uint16", "identifier of an echo"),
-    Column("application", "text", "application, by first bytes or port"),
-    Column("application_by", "text", "bytes or port: what shows the application"),
-    Column("state", "text", "unanswered, one-way, answered, refused, open, closing, closed, reset or midstream"),
-    Column("first", "time", "time of the first packet"),
-    Column("last", "time", "time of the last packet"),
-    Column("duration", "float64", "between them [s]"),
-    Column("packets", "int64", "packets, both directions"),
-    Column("bytes", "int64", "their lengths on the wire [octets]"),
-    Column("forward_packets", "int64", "packets of `flow`"),
-    Column("forward_bytes", "int64", "their lengths [octets]"),
-    Column("backward_packets", "int64", "packets of `reply`"),
-    Column("backward_bytes", "int64", "their lengths [octets]"),
-    Column("payload", "int64", "transport payload, both directions [octets]"),
-    Column("rate", "float64", "bytes over duration [bit/s]"),
-    Column("retransmissions", "int64", "segments of TCP that were sent again, both directions"),
-    Column("rtt_us", "float64", "from SYN to SYN-ACK at this point [µs]"),
-    Column("first_frame", "int64", "number of the first packet's frame"),
+    DataColumn("src", "address", "who opened it, by SYN or SYN-ACK; else who sent the first packet"),
+    DataColumn("sport", "uint16", "its port"),
+    DataColumn("dst", "address", "the other side"),
+    DataColumn("dport", "uint16", "its port"),
+    DataColumn("icmp_id", "uint16", "identifier of an echo"),
+    DataColumn("application", "text", "application, by first bytes or port"),
+    DataColumn("application_by", "text", "bytes or port: what shows the application"),
+    DataColumn("state", "text", "unanswered, one-way, answered, refused, open, closing, closed, reset or midstream"),
+    DataColumn("first", "time", "time of the first packet"),
+    DataColumn("last", "time", "time of the last packet"),
+    DataColumn("duration", "float64", "between them [s]"),
+    DataColumn("packets", "int64", "packets, both directions"),
+    DataColumn("bytes", "int64", "their lengths on the wire [octets]"),
+    DataColumn("forward_packets", "int64", "packets of `flow`"),
+    DataColumn("forward_bytes", "int64", "their lengths [octets]"),
+    DataColumn("backward_packets", "int64", "packets of `reply`"),
+    DataColumn("backward_bytes", "int64", "their lengths [octets]"),
+    DataColumn("payload", "int64", "transport payload, both directions [octets]"),
+    DataColumn("rate", "float64", "bytes over duration [bit/s]"),
+    DataColumn("retransmissions", "int64", "segments of TCP that were sent again, both directions"),
+    DataColumn("rtt_us", "float64", "from SYN to SYN-ACK at this point [µs]"),
+    DataColumn("first_frame", "int64", "number of the first packet's frame"),
 )
 
 

@@ -15,51 +15,51 @@ from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
 from capnet.analysis.tables import coded
 from capnet.table.batch import Batch, ColumnData
 from capnet.table.batch import Values as ColumnValues
-from capnet.table.column import Column
+from capnet.table.column import DataColumn
 from capnet.table.table import Table
 
 MAX_BATCH = 1 << 16  # flows
 
 # Of flows and of conversations.
 WHERE_AND_WHAT = (
-    Column("file", "text", "the input"),
-    Column("point", "text", "capture point"),
-    Column("via", "text", "kind of tunnel that it is in"),
-    Column("via_vni", "uint32", "its VNI or key"),
-    Column("depth", "uint8", "how many tunnels it is in"),
-    Column("vlan", "uint16", "outermost VLAN id of its first packet"),
-    Column("proto", "text", "tcp, udp, icmp, …"),
+    DataColumn("file", "text", "the input"),
+    DataColumn("point", "text", "capture point"),
+    DataColumn("via", "text", "kind of tunnel that it is in"),
+    DataColumn("via_vni", "uint32", "its VNI or key"),
+    DataColumn("depth", "uint8", "how many tunnels it is in"),
+    DataColumn("vlan", "uint16", "outermost VLAN id of its first packet"),
+    DataColumn("proto", "text", "tcp, udp, icmp, …"),
 )
 COLUMNS = (
-    Column("flow", "int64", "its number, by which `reply` and `conversations` name it"),
-    Column("reply", "int64", "the flow of the other direction at this point"),
+    DataColumn("flow", "int64", "its number, by which `reply` and `conversations` name it"),
+    DataColumn("reply", "int64", "the flow of the other direction at this point"),
     *WHERE_AND_WHAT,
-    Column("src", "address", "source address"),
-    Column("sport", "uint16", "source port"),
-    Column("dst", "address", "destination address"),
-    Column("dport", "uint16", "destination port"),
-    Column("icmp_type", "uint8", "type of ICMP or ICMPv6"),
-    Column("icmp_code", "uint8", "its code"),
-    Column("icmp_id", "uint16", "identifier of an echo"),
-    Column("packets", "int64", "packets"),
-    Column("bytes", "int64", "their lengths on the wire [octets]"),
-    Column("payload", "int64", "transport payload, by the headers [octets]"),
-    Column("first", "time", "time of the first packet"),
-    Column("last", "time", "time of the last packet"),
-    Column("first_frame", "int64", "number of the first packet's frame"),
-    Column("smac", "text", "source MAC of the first packet"),
-    Column("dmac", "text", "destination MAC of the first packet"),
-    Column("ttl", "uint8", "TTL of the first packet"),
-    Column("ttl_min", "uint8", "smallest TTL"),
-    Column("ttl_max", "uint8", "largest TTL"),
-    Column("largest_ip", "uint32", "largest IP packet [octets]"),
-    Column("fragments", "int64", "packets that are fragments"),
-    Column("tcp_flags", "uint16", "all flags of TCP that were ever set, as in `frames`"),
-    Column("syns", "int64", "SYNs without ACK"),
-    Column("retransmissions", "int64", "segments of TCP that were sent again"),
-    Column("rtt_us", "float64", "from SYN to SYN-ACK at this point [µs]"),
-    Column("tunnel", "text", "kind of tunnel that its first packet carries"),
-    Column("vni", "uint32", "its VNI or key"),
+    DataColumn("src", "address", "source address"),
+    DataColumn("sport", "uint16", "source port"),
+    DataColumn("dst", "address", "destination address"),
+    DataColumn("dport", "uint16", "destination port"),
+    DataColumn("icmp_type", "uint8", "type of ICMP or ICMPv6"),
+    DataColumn("icmp_code", "uint8", "its code"),
+    DataColumn("icmp_id", "uint16", "identifier of an echo"),
+    DataColumn("packets", "int64", "packets"),
+    DataColumn("bytes", "int64", "their lengths on the wire [octets]"),
+    DataColumn("payload", "int64", "transport payload, by the headers [octets]"),
+    DataColumn("first", "time", "time of the first packet"),
+    DataColumn("last", "time", "time of the last packet"),
+    DataColumn("first_frame", "int64", "number of the first packet's frame"),
+    DataColumn("smac", "text", "source MAC of the first packet"),
+    DataColumn("dmac", "text", "destination MAC of the first packet"),
+    DataColumn("ttl", "uint8", "TTL of the first packet"),
+    DataColumn("ttl_min", "uint8", "smallest TTL"),
+    DataColumn("ttl_max", "uint8", "largest TTL"),
+    DataColumn("largest_ip", "uint32", "largest IP packet [octets]"),
+    DataColumn("fragments", "int64", "packets that are fragments"),
+    DataColumn("tcp_flags", "uint16", "all flags of TCP that were ever set, as in `frames`"),
+    DataColumn("syns", "int64", "SYNs without ACK"),
+    DataColumn("retransmissions", "int64", "segments of TCP that were sent again"),
+    DataColumn("rtt_us", "float64", "from SYN to SYN-ACK at this point [µs]"),
+    DataColumn("tunnel", "text", "kind of tunnel that its first packet carries"),
+    DataColumn("vni", "uint32", "its VNI or key"),
 )
 
 
@@ -76,7 +76,7 @@ def flow_table(context: Context, chosen: FlowMask | None = None, is_binary: bool
     return Table("flows", columns, batches, len(rows))
 
 
-def columns_for(columns: tuple[Column, ...], is_binary: bool) -> list[Column]:
+def columns_for(columns: tuple[DataColumn, ...], is_binary: bool) -> list[DataColumn]:
     """The columns, addresses as text or as octets."""
     return [column._replace(kind="octets") if is_binary and column.kind == "address" else column for column in columns]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from capnet.analysis.tables.names import TABLES
 from capnet.errors import UsageError
 from capnet.table.batch import Batch
-from capnet.table.column import Column
+from capnet.table.column import DataColumn
 from capnet.table.table import Table
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class Tables:
         return protocol_table(self._flow_study.context, self._chosen)
 
 
-def columns_of(name: str) -> Sequence[Column]:
+def columns_of(name: str) -> Sequence[DataColumn]:
     """The columns of a table, for documentation."""
     if name == "frames":
         from capnet.wire.tables.frames import frame_columns

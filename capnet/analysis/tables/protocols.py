@@ -8,15 +8,15 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import FlowMask
 from capnet.analysis.facts.volume.protocols import protocol_rows
 from capnet.table.batch import Batch, batch_of
-from capnet.table.column import Column
+from capnet.table.column import DataColumn
 from capnet.table.table import Table
 
 COLUMNS = (
-    Column("protocol", "text", "the layers, outermost first: ip/tcp/http, vxlan/ip/udp"),
-    Column("level", "uint8", "how many layers that is"),
-    Column("flows", "int64", "flows, each direction one"),
-    Column("packets", "int64", "their packets; one counts at each point that it passes"),
-    Column("bytes", "int64", "their lengths on the wire, the layers around them left out [octets]"),
+    DataColumn("protocol", "text", "the layers, outermost first: ip/tcp/http, vxlan/ip/udp"),
+    DataColumn("level", "uint8", "how many layers that is"),
+    DataColumn("flows", "int64", "flows, each direction one"),
+    DataColumn("packets", "int64", "their packets; one counts at each point that it passes"),
+    DataColumn("bytes", "int64", "their lengths on the wire, the layers around them left out [octets]"),
 )
 
 

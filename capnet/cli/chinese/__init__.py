@@ -19,7 +19,7 @@ from capnet.report.text import columns, fill, padded
 MAX_LEFT = 30  # columns of the names of options; longer ones have a line of their own
 
 
-class Formatter(click.HelpFormatter):
+class ChineseHelpFormatter(click.HelpFormatter):
     """Writes help with lines broken in Chinese text, and columns measured as a terminal does."""
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
@@ -58,9 +58,9 @@ class Formatter(click.HelpFormatter):
 
 
 class ChineseContext(click.Context):
-    """A context whose help is written by `Formatter`."""
+    """A context whose help is written by `ChineseHelpFormatter`."""
 
-    formatter_class = Formatter
+    formatter_class = ChineseHelpFormatter
 
 
 def translated(command: click.Command, path: tuple[str, ...]) -> click.Command:

@@ -9,23 +9,25 @@ import numpy as np
 from capnet.analysis.tables import coded
 from capnet.fleet.joined.joining import JoinedRows
 from capnet.table.batch import Batch, ColumnData, Values
-from capnet.table.column import Column
+from capnet.table.column import DataColumn
 from capnet.table.table import Table
 
 MAX_BATCH = 1 << 16  # rows
 COLUMNS = (
-    Column("connection", "int64", "its number: rows of one connection have the same"),
-    Column("file", "text", "the capture: its file, of a ring the first"),
-    Column("proto", "text", "tcp, udp, icmp, …"),
-    Column("low", "address", "the lower of both addresses"),
-    Column("low_port", "uint16", "its port, or the identifier of an ICMP echo"),
-    Column("high", "address", "the other address"),
-    Column("high_port", "uint16", "its port, or the identifier"),
-    Column("translated", "bool", "whether the capture shows it behind a translation, with other ends than before it"),
-    Column("first", "time", "time of the first packet in this capture"),
-    Column("last", "time", "time of the last packet in this capture"),
-    Column("packets", "int64", "packets at the point and in the direction that has most"),
-    Column("bytes", "int64", "their lengths on the wire [octets]"),
+    DataColumn("connection", "int64", "its number: rows of one connection have the same"),
+    DataColumn("file", "text", "the capture: its file, of a ring the first"),
+    DataColumn("proto", "text", "tcp, udp, icmp, …"),
+    DataColumn("low", "address", "the lower of both addresses"),
+    DataColumn("low_port", "uint16", "its port, or the identifier of an ICMP echo"),
+    DataColumn("high", "address", "the other address"),
+    DataColumn("high_port", "uint16", "its port, or the identifier"),
+    DataColumn(
+        "translated", "bool", "whether the capture shows it behind a translation, with other ends than before it"
+    ),
+    DataColumn("first", "time", "time of the first packet in this capture"),
+    DataColumn("last", "time", "time of the last packet in this capture"),
+    DataColumn("packets", "int64", "packets at the point and in the direction that has most"),
+    DataColumn("bytes", "int64", "their lengths on the wire [octets]"),
 )
 
 

@@ -19,7 +19,7 @@ from capnet.record.saved.files import saved_files
 from capnet.record.saved.host_folders import DOCKER_KINDS, Folder, host_folders, host_of
 from capnet.record.saved.namespaces import HOST, place
 from capnet.record.saved.recognition import SavedOutput, Unrecognised, recognise
-from capnet.topology import Namespace, Neighbour, Route, Topology
+from capnet.topology import Namespace, NeighbourEntry, Route, Topology
 from capnet.topology.file import as_json, build
 
 MAX_OUTPUT_CHARACTERS = 1 << 20  # of a table that is kept as text: rules of some thousand services
@@ -157,8 +157,8 @@ def _route(entry: Entry) -> Route:
     )
 
 
-def _neighbour(entry: Entry) -> Neighbour:
-    return Neighbour(
+def _neighbour(entry: Entry) -> NeighbourEntry:
+    return NeighbourEntry(
         address=entry["dst"],
         interface=entry.get("dev"),
         mac=entry.get("lladdr"),

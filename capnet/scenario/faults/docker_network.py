@@ -8,9 +8,9 @@ from pathlib import Path
 
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.taps.capture_process import CaptureProcess
-from capnet.scenario.container import Container
+from capnet.scenario.container import ScenarioContainer
 from capnet.scenario.faults import Change
-from capnet.scenario.host import Host
+from capnet.scenario.host import ScenarioHost
 from capnet.scenario.session import Session
 from capnet.topology import Topology
 from capnet.witnesses import Witnesses
@@ -32,7 +32,7 @@ class DockerNetwork:
         self.folder = session.folder
         self.misses: list[str] = []  # commands that failed during the latest `listening`
 
-    def attempt(self, node: Host | Container, command: str) -> None:
+    def attempt(self, node: ScenarioHost | ScenarioContainer, command: str) -> None:
         """Runs a shell command that may fail when the network is broken."""
         status, printed = node.attempt(command)
         if status:

@@ -45,7 +45,7 @@ class FarServer(NamedTuple):
     server: Node
 
 
-class Network:
+class NodeNetwork:
     """Nodes in network namespaces. `undo` removes everything; `folder` is for the files of the capture programs."""
 
     def __init__(

@@ -19,7 +19,7 @@ from capnet.scenario.bundle.failed_run import kept
 from capnet.scenario.docker import run_labels
 from capnet.scenario.faults.docker_network import DockerNetwork
 from capnet.scenario.faults.library import Fault
-from capnet.scenario.faults.network import Network
+from capnet.scenario.faults.network import NodeNetwork
 from capnet.scenario.interrupts import Interruptible
 from capnet.scenario.runner import bundle_path
 from capnet.scenario.session import Session
@@ -59,7 +59,7 @@ def play(fault: Fault, output: Path, say: Progress, hosts: Sequence[DockerHost] 
             if fault.needs_dockerd:
                 _two_rounds(fault, _on_hosts(fault, hosts, undo, folder, say, why), played, hosts, say)
             else:
-                network = Network(fault.name, undo, folder, say, keeps_neighbours=fault.keeps_neighbours, why=why)
+                network = NodeNetwork(fault.name, undo, folder, say, keeps_neighbours=fault.keeps_neighbours, why=why)
                 _two_rounds(fault, network, played, hosts, say)
         finally:
             interruptible.no_more()
@@ -77,7 +77,7 @@ def _on_hosts(
 
 
 def _two_rounds(
-    fault: Fault, network: Network | DockerNetwork, played: Played, hosts: Sequence[DockerHost], say: Progress
+    fault: Fault, network: NodeNetwork | DockerNetwork, played: Played, hosts: Sequence[DockerHost], say: Progress
 ) -> None:
     points = fault.module.build(network)
     for path in (played.healthy, played.broken):

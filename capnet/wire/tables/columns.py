@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capnet.quick_tuple import NamedTuple
-from capnet.table.column import Column
+from capnet.table.column import DataColumn
 from capnet.wire import fields
 
 # What decides whether any frame of a block has a field: its layers. 0 = every frame may have it.
@@ -16,29 +16,29 @@ _LINK = fields.LAYER_ETHERNET | fields.LAYER_SLL | fields.LAYER_SLL2 | fields.LA
 class FrameColumn(NamedTuple):
     """A column. `how`: number, mac, address, or a way of its own; `field`: of a row; `layers`: that may have it."""
 
-    column: Column
+    column: DataColumn
     how: str
     field: int
     layers: int = 0
 
 
 def _number(name: str, kind: str, layers: int, says: str) -> FrameColumn:
-    return FrameColumn(Column(name, kind, says), "number", fields.COLUMN[name], layers)
+    return FrameColumn(DataColumn(name, kind, says), "number", fields.COLUMN[name], layers)
 
 
 def _mac(name: str, layers: int, says: str) -> FrameColumn:
-    return FrameColumn(Column(name, "text", says), "mac", fields.COLUMN[name], layers)
+    return FrameColumn(DataColumn(name, "text", says), "mac", fields.COLUMN[name], layers)
 
 
 def _address(name: str, says: str) -> FrameColumn:
-    return FrameColumn(Column(name, "address", says), "address", fields.COLUMN[name + "_hi"], _IP | _ARP)
+    return FrameColumn(DataColumn(name, "address", says), "address", fields.COLUMN[name + "_hi"], _IP | _ARP)
 
 
 FRAME_COLUMNS = (
-    FrameColumn(Column("file", "text", "the input"), "file", 0),
+    FrameColumn(DataColumn("file", "text", "the input"), "file", 0),
     _number("frame", "int64", 0, "number in its file, from 1, as Wireshark counts"),
-    FrameColumn(Column("time", "time", "when it was captured"), "number", fields.TIME),
-    FrameColumn(Column("point", "text", "capture point"), "point", fields.POINT),
+    FrameColumn(DataColumn("time", "time", "when it was captured"), "number", fields.TIME),
+    FrameColumn(DataColumn("point", "text", "capture point"), "point", fields.POINT),
     _number("depth", "uint8", 0, "how many tunnels it is in; 0 = the frame as it was captured"),
     _number("caplen", "uint32", 0, "octets captured, from its own first one on"),
     _number("wirelen", "uint32", 0, "octets on the wire"),
@@ -48,7 +48,7 @@ FRAME_COLUMNS = (
     _number("ethertype", "uint16", 0, "EtherType behind all VLAN tags; below 1536 a length (802.3)"),
     _number("vlan", "uint16", _VLAN, "outermost VLAN id"),
     _number("vlan2", "uint16", _VLAN, "second VLAN id"),
-    FrameColumn(Column("proto", "text", "tcp, udp, icmp, … or arp"), "proto", fields.PROTO, _IP | _ARP),
+    FrameColumn(DataColumn("proto", "text", "tcp, udp, icmp, … or arp"), "proto", fields.PROTO, _IP | _ARP),
     _address("src", "source address; of ARP the sender's"),
     _number("sport", "uint16", _PORTS, "source port"),
     _address("dst", "destination address; of ARP the target's"),
@@ -74,13 +74,13 @@ FRAME_COLUMNS = (
     _number("arp_op", "uint16", 0, "1 request, 2 reply"),
     _mac("arp_sha", _ARP, "MAC of ARP's sender"),
     _mac("arp_tha", _ARP, "MAC of ARP's target"),
-    FrameColumn(Column("tunnel", "text", "kind of tunnel that it carries"), "tunnel", fields.TUNNEL, _TUNNEL),
+    FrameColumn(DataColumn("tunnel", "text", "kind of tunnel that it carries"), "tunnel", fields.TUNNEL, _TUNNEL),
     _number("vni", "uint32", _TUNNEL | fields.LAYER_ESP | fields.LAYER_AH, "its VNI, key or SPI"),
-    FrameColumn(Column("via", "text", "kind of tunnel that it came through"), "tunnel", fields.VIA),
+    FrameColumn(DataColumn("via", "text", "kind of tunnel that it came through"), "tunnel", fields.VIA),
     _number("via_vni", "uint32", 0, "its VNI or key"),
-    FrameColumn(Column("digest", "int64", "hash of what NAT and routing leave as it is"), "digest", fields.DIGEST),
-    FrameColumn(Column("undecoded", "text", "why decoding stopped early"), "reason", fields.REASON),
-    FrameColumn(Column("detail", "int64", "the EtherType, protocol or link type of that"), "detail", fields.DETAIL),
+    FrameColumn(DataColumn("digest", "int64", "hash of what NAT and routing leave as it is"), "digest", fields.DIGEST),
+    FrameColumn(DataColumn("undecoded", "text", "why decoding stopped early"), "reason", fields.REASON),
+    FrameColumn(DataColumn("detail", "int64", "the EtherType, protocol or link type of that"), "detail", fields.DETAIL),
 )
 
 REASONS = (

@@ -16,7 +16,7 @@ import numpy as np
 
 from capnet.jit.kernel import Machine
 from capnet.table.batch import Batch, Codes, ColumnData, Values, octets_of
-from capnet.table.column import KINDS, Column
+from capnet.table.column import KINDS, DataColumn
 from capnet.table.texts import Texts, texts_of
 from capnet.wire import fields
 from capnet.wire.numbers import proto_name
@@ -42,7 +42,7 @@ class AnyBlock(Protocol):
     layers: int
 
 
-def frame_columns(is_binary: bool = False) -> list[Column]:
+def frame_columns(is_binary: bool = False) -> list[DataColumn]:
     """The columns of the table `frames`. `is_binary`: IP addresses are 16 octets each."""
     return [
         column._replace(kind="octets") if is_binary and column.kind == "address" else column

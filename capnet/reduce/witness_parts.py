@@ -9,7 +9,7 @@ from capnet.quick_tuple import NamedTuple
 from capnet.witnesses import Snapshot, Witnesses
 
 
-class Statement(NamedTuple):
+class WitnessPart(NamedTuple):
     """`kind`: `output`, a program's text of a namespace; `trace`, a line of it; `drop`, a line of a machine."""
 
     kind: str
@@ -18,21 +18,21 @@ class Statement(NamedTuple):
     line: int = 0
 
 
-def statements(witnesses: Witnesses) -> list[Statement]:
+def witness_parts(witnesses: Witnesses) -> list[WitnessPart]:
     """All of them."""
     made = []
     for place, namespace in enumerate(witnesses.namespaces):
         outputs: dict[str, None] = {}
         for snapshot in (namespace.before, namespace.after):
             outputs |= dict.fromkeys(snapshot.outputs) if snapshot else {}
-        made += [Statement("output", place, name) for name in outputs]
-        made += [Statement("trace", place, "", line) for line in range(len(namespace.trace))]
+        made += [WitnessPart("output", place, name) for name in outputs]
+        made += [WitnessPart("trace", place, "", line) for line in range(len(namespace.trace))]
     for place, drops in enumerate(witnesses.drops):
-        made += [Statement("drop", place, "", line) for line in range(len(drops.lines))]
+        made += [WitnessPart("drop", place, "", line) for line in range(len(drops.lines))]
     return made
 
 
-def of_statements(witnesses: Witnesses, chosen: Collection[Statement]) -> Witnesses:
+def with_parts(witnesses: Witnesses, chosen: Collection[WitnessPart]) -> Witnesses:
     """The witnesses with these alone; namespaces and machines of which nothing is left are left out."""
     wanted = set(chosen)
     namespaces = []
@@ -42,17 +42,19 @@ def of_statements(witnesses: Witnesses, chosen: Collection[Statement]) -> Witnes
             if snapshot is None:
                 return None
             outputs = {
-                name: text for name, text in snapshot.outputs.items() if Statement("output", place, name) in wanted
+                name: text for name, text in snapshot.outputs.items() if WitnessPart("output", place, name) in wanted
             }
             return Snapshot(snapshot.time, outputs, [name for name in snapshot.cut if name in outputs])
 
-        trace = [line for number, line in enumerate(namespace.trace) if Statement("trace", place, "", number) in wanted]
+        trace = [
+            line for number, line in enumerate(namespace.trace) if WitnessPart("trace", place, "", number) in wanted
+        ]
         small = replace(namespace, before=of_moment(namespace.before), after=of_moment(namespace.after), trace=trace)
         if trace or any(snapshot and snapshot.outputs for snapshot in (small.before, small.after)):
             namespaces.append(small)
     drops = []
     for place, machine in enumerate(witnesses.drops):
-        lines = [line for number, line in enumerate(machine.lines) if Statement("drop", place, "", number) in wanted]
+        lines = [line for number, line in enumerate(machine.lines) if WitnessPart("drop", place, "", number) in wanted]
         if lines:
             drops.append(replace(machine, lines=lines))
     return Witnesses(witnesses.recorded, namespaces, drops)
