@@ -17,6 +17,7 @@ from capnet.analysis.core.contract.outcomes import KernelReason
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.kernel import kernel_reasons
+from capnet.analysis.facts.kernel.counters import has_meaning
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -60,8 +61,9 @@ MIN_REPEATED = 2  # packets: one alone may be the last of the capture
 def diagnose(context: Context) -> list[Finding]:
     findings = []
     for reason in _distinct(kernel_reasons(context)):
-        # The bytes of a rule agree too; of a counter that has no setting, the number of packets alone.
-        is_certain = reason.missing >= MIN_REPEATED and (reason.kind != "counter" or reason.text != "")
+        # The bytes of a rule agree too; of a counter without setting and meaning, the number of packets alone.
+        is_explained = reason.kind != "counter" or reason.text != "" or has_meaning(reason.name)
+        is_certain = reason.missing >= MIN_REPEATED and is_explained
         findings.append(
             Finding(
                 NAME,

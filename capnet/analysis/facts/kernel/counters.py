@@ -7,11 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from capnet.analysis.core.wording import Text, several
 from capnet.analysis.facts.kernel.missing_packets import MissingPackets
 from capnet.analysis.facts.kernel.namespaces import FILTERING_QDISCS
+from capnet.analysis.facts.kernel.netfilter.rule_walk import translated_destinations
 from capnet.quick_tuple import NamedTuple
 
 MIN_FULL = 0.9  # of the conntrack table: entries may have ended since it was full
+
+NO_ROUTE = Text(en="it has no route for its answers", zh="它没有用于应答的路由")
+NO_ROUTE_FIX = Text(
+    en="give {host} a route back to {sources}: `ip route get {source}` in its namespace says that there is none, "
+    "`ip route` shows those that it has",
+    zh="给 {host} 加一条返回 {sources} 的路由：在其命名空间中 `ip route get {source}` 会说没有路由，`ip route` 列出"
+    "现有的路由",
+)
+FORWARDING_FIX = Text(
+    en="`sysctl -w {key}=1` on {host}, and look for what turns it off: a file of sysctl.d, or another service",
+    zh="在 {host} 上执行 `sysctl -w {key}=1`，并查找是什么关闭了它：sysctl.d 中的文件，或其他服务",
+)
 
 
 class KernelCounter(NamedTuple):
@@ -21,6 +35,8 @@ class KernelCounter(NamedTuple):
     counts: Callable[[MissingPackets], bool]
     setting: Callable[[MissingPackets], str] = lambda missing: ""
     is_refusal: bool = False  # the sender gets an ICMP error
+    meaning: Text | None = None  # what it counts, where its name does not say so
+    fix: Text | None = None  # of a finding that asks for a rule; fields: host, sources, source, key
 
 
 def device_counters(device: str, is_due: Callable[[MissingPackets], bool]) -> tuple[KernelCounter, ...]:
@@ -62,7 +78,11 @@ def _is_not_forwarded_v6(missing: MissingPackets) -> bool:
 
 
 def _may_be_forwarded(missing: MissingPackets) -> bool:
-    return not missing.packet.is_local and not missing.packet.bridged
+    """Are packets for another host, or for a port that a DNAT rule may send to another one?"""
+    packet = missing.packet
+    if packet.bridged:
+        return False
+    return not packet.is_local or bool(translated_destinations(missing.namespace.tables, packet))
 
 
 def _forwarding_off(missing: MissingPackets) -> str:
@@ -75,6 +95,15 @@ def _is_local(*protocols: str) -> Callable[[MissingPackets], bool]:
         return missing.packet.is_local and missing.packet.proto in protocols
 
     return is_local
+
+
+def _is_answerable(family: str) -> Callable[[MissingPackets], bool]:
+    """Of answers to SYNs and datagrams a missing route is counted; of those to echo requests it is not."""
+
+    def is_answerable(missing: MissingPackets) -> bool:
+        return missing.packet.is_local and missing.packet.family == family and missing.packet.proto in ("tcp", "udp")
+
+    return is_answerable
 
 
 def _is_tracked(missing: MissingPackets) -> bool:
@@ -92,10 +121,12 @@ def _full_table(missing: MissingPackets) -> str:
 
 COUNTERS = (
     KernelCounter("TcpExtIPReversePathFilter", _is_filtered_by_path, _path_filter),
-    KernelCounter("IpInAddrErrors", _is_not_forwarded, _forwarding_off),
-    KernelCounter("Ip6InAddrErrors", _is_not_forwarded_v6, _forwarding_off),
+    KernelCounter("IpInAddrErrors", _is_not_forwarded, _forwarding_off, fix=FORWARDING_FIX),
+    KernelCounter("Ip6InAddrErrors", _is_not_forwarded_v6, _forwarding_off, fix=FORWARDING_FIX),
     KernelCounter("IpExtInNoRoutes", _may_be_forwarded, is_refusal=True),
     KernelCounter("Ip6InNoRoutes", _may_be_forwarded, is_refusal=True),
+    KernelCounter("IpOutNoRoutes", _is_answerable("ip"), meaning=NO_ROUTE, fix=NO_ROUTE_FIX),
+    KernelCounter("Ip6OutNoRoutes", _is_answerable("ip6"), meaning=NO_ROUTE, fix=NO_ROUTE_FIX),
     KernelCounter("TcpExtListenOverflows", _is_local("tcp")),
     KernelCounter("TcpExtTCPBacklogDrop", _is_local("tcp")),
     KernelCounter("TcpInCsumErrors", _is_local("tcp")),
@@ -106,3 +137,18 @@ COUNTERS = (
     KernelCounter("conntrack drop", _is_tracked, _full_table),
     KernelCounter("conntrack insert_failed", _is_tracked),  # two packets of one connection at once
 )
+BY_NAME = {counter.name: counter for counter in COUNTERS}
+
+
+def fix_of_counter(name: str, host: str, setting: str, sources: list[str]) -> str:
+    """What to do where a counter of a host tells why packets of these sources end; empty if it is not that simple."""
+    counter = BY_NAME.get(name)
+    if counter is None or counter.fix is None or not sources:
+        return ""
+    key, _, _ = setting.partition(" ")
+    return counter.fix.fill(host=host, sources=several(sources), source=sources[0], key=key)
+
+
+def has_meaning(name: str) -> bool:
+    """Does a counter count nothing but packets that end for one reason?"""
+    return name in BY_NAME and BY_NAME[name].meaning is not None

@@ -17,16 +17,18 @@ from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.finding_list import ALWAYS_LISTED
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import replies
+from capnet.analysis.core.flow_rows import replies, source
 from capnet.analysis.core.results import Evidence, Finding
 from capnet.analysis.core.wording import Text
 from capnet.analysis.facts.kernel.cause import EQUAL, Cause
 from capnet.analysis.facts.kernel.causes import causes
-from capnet.analysis.facts.kernel.netfilter.rules import EBTABLES
+from capnet.analysis.facts.kernel.counters import fix_of_counter
+from capnet.analysis.facts.kernel.netfilter.rules import EBTABLES, Rule
 from capnet.analysis.facts.kernel.reasons import says
 from capnet.analysis.facts.kernel.settings import settings_of
 from capnet.analysis.fate.answers import is_reset, quoting_errors
 from capnet.analysis.fate.next_points import chain_of
+from capnet.wire.addresses import address_value
 
 KERNEL_DROP = "kernel-drop"  # whose sentence is made of the reason itself
 EXPLAINED = ("connection-unanswered", "handshake-unfinished")  # by kernel-drop
@@ -76,31 +78,43 @@ def _explained_frames(context: Context, findings: Iterable[Finding]) -> set[Evid
 
 
 def _with_reasons(context: Context, finding: Finding, frames_of: Sequence[tuple[Cause, set[Evidence]]]) -> Finding:
-    if finding.level == "info" or finding.name in (KERNEL_DROP, *ALWAYS_LISTED, *NOT_ABOUT_LOSS):
+    if finding.level == "info" or finding.name in (*ALWAYS_LISTED, *NOT_ABOUT_LOSS):
         return finding
     own = [cause for cause, frames in frames_of if frames & set(finding.evidence)]
+    if finding.name == KERNEL_DROP:
+        return replace(finding, fix=_fix_of_counter(context, own) or finding.fix)
     sentences = [says(cause) for cause in own] + settings_of(context, finding)
     if not sentences:
         return finding
     sentence = language.clauses([finding.says, *sentences[:MAX_REASONS]])
     facts = {**finding.facts, "kernel": sentences[:MAX_SENTENCES]}
-    return replace(finding, says=sentence, facts=facts, fix=_fix(finding, own) or finding.fix)
+    return replace(finding, says=sentence, facts=facts, fix=_fix(context, finding, own) or finding.fix)
 
 
-def _fix(finding: Finding, own: Sequence[Cause]) -> str:
-    """What to do about the one rule that stopped all packets; empty if it is not that simple."""
+def _fix(context: Context, finding: Finding, own: Sequence[Cause]) -> str:
+    """What to do about the one rule or counter that stopped all packets; empty if it is not that simple."""
     if finding.name not in MENDED_BY_RULE:
         return ""
     rules = {cause.rule for cause in own if cause.match == EQUAL and cause.rule is not None}
-    if len(own) != 1 or len(rules) != 1:
-        return ""
-    (rule,) = rules
-    assert rule is not None
+    if len(own) == len(rules) == 1:
+        return _fix_of_rule(*rules)
+    return _fix_of_counter(context, own)
+
+
+def _fix_of_rule(rule: Rule) -> str:
     if rule.tool == "nft":
         return FIX.fill(name=rule.name, command=f"nft -a list chain {rule.table} {rule.chain}")
     if rule.tool == EBTABLES:
         return FIX.fill(name=rule.name, command=f"ebtables -t {rule.table} -L {rule.chain} --Lc --Ln")
     return FIX.fill(name=rule.name, command=f"{rule.tool} -t {rule.table} -vnL {rule.chain} --line-numbers")
+
+
+def _fix_of_counter(context: Context, own: Sequence[Cause]) -> str:
+    if len(own) != 1 or own[0].match != EQUAL or own[0].rule is not None:
+        return ""
+    sources = {source(context.flows[row]) for row in own[0].rows}
+    host, setting = own[0].namespace.name, own[0].setting
+    return fix_of_counter(own[0].counter, host, setting, sorted(sources, key=address_value))
 
 
 @derived

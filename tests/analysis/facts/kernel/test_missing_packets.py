@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from capnet.analysis.core.contract.outcomes import KernelReason
+from capnet.analysis.core.contract.report import Report
 from capnet.analysis.engine import analyze, study
 from capnet.topology import Container, Endpoint, Topology
 from capnet.witnesses import DroppedPackets, NamespaceWitness, Snapshot, Witnesses
@@ -35,12 +36,19 @@ def said(
     folder: Path, before: Snapshot, after: Snapshot, to: str = A, syns: int = 3, topology: Topology | None = None
 ) -> list[KernelReason]:
     """What the kernel of A says of SYNs that B sends, and that nothing answers."""
+    return report_of(folder, before, after, to, syns, topology).kernel
+
+
+def report_of(
+    folder: Path, before: Snapshot, after: Snapshot, to: str = A, syns: int = 3, topology: Topology | None = None
+) -> Report:
+    """The report on such SYNs, with witnesses of A."""
     net = Network(["B/ens33", "A/ens33"])
     for number in range(syns):
         syn = tcp(f"{B}:40000 > {to}:80", flags=SYN, seq=100, ident=number + 1, smac=CARD_B, dmac=CARD_A)
         net.pass_by(("B/ens33", syn), ("A/ens33", syn), gap=1e9)
     witnesses = Witnesses(namespaces=[NamespaceWitness("A", ["A/ens33"], before, after)])
-    return analyze(net.write(folder), topology or two_hosts(), witnesses=witnesses).kernel
+    return analyze(net.write(folder), topology or two_hosts(), witnesses=witnesses)
 
 
 def dropped(folder: Path, rule: str, syns: int, *cut: str) -> list[tuple[str, str]]:
@@ -109,3 +117,30 @@ def test_drop_that_fits_two_frames_is_counted_alone(
     report = analyze(path, two_hosts(), witnesses=Witnesses(namespaces=[host], drops=[drops]))
     assert report.correlation.get("ambiguous_drops") == ambiguous
     assert [reason.match for reason in report.kernel] == matches
+
+
+def snmp(**counters: int) -> str:
+    return f"Ip: {' '.join(counters)}\nIp: {' '.join(map(str, counters.values()))}\n"
+
+
+def test_missing_route_back_is_named_with_its_fix(tmp_path: Path) -> None:
+    """A container without a default route: it has no way to answer, and its kernel counts that."""
+    before, after = (snapshot({"/proc/net/snmp": snmp(OutNoRoutes=number)}) for number in (4, 7))
+    report = report_of(tmp_path, before, after)
+    (finding,) = [each for each in report.findings if each.level == "error"]
+    assert (finding.name, finding.facts["rule"]) == ("kernel-drop", "IpOutNoRoutes")
+    assert "it has no route for its answers" in finding.says
+    assert f"give A a route back to {B}" in (finding.fix or "")
+
+
+@pytest.mark.parametrize(
+    ("rules", "is_named"),
+    [(f"[3:180] -A PREROUTING -d {A} -p tcp --dport 80 -j DNAT --to-destination 10.0.0.2:80", True), ("", False)],
+)
+def test_dnat_without_forwarding_names_the_setting(rules: str, is_named: bool, tmp_path: Path) -> None:
+    """SYNs to the host's own address: a DNAT rule would have sent them on."""
+    texts = {"sysctl": "net/ipv4/ip_forward:0", RULES: f"*nat\n:PREROUTING ACCEPT [0:0]\n{rules}\nCOMMIT"}
+    before, after = (snapshot({**texts, "/proc/net/snmp": snmp(InAddrErrors=number)}) for number in (0, 3))
+    report = report_of(tmp_path, before, after)
+    assert [each.name for each in report.kernel] == ["IpInAddrErrors"] * is_named
+    assert any("sysctl -w net.ipv4.ip_forward=1" in (each.fix or "") for each in report.findings) is is_named

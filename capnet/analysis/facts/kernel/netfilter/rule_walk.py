@@ -67,7 +67,7 @@ def possible_drops(tables: Sequence[RuleTable], packet: Packet) -> list[Drop]:
     """The rules where packets like this can end, in the order in which they come to them."""
     walk = _Walk(packet, tables)
     of_bridges = [table for table in tables if table.tool == EBTABLES]  # tests of nft's own may be of unknown ports
-    destinations = _translated(tables, packet) if packet.is_local and not packet.bridged else []
+    destinations = translated_destinations(tables, packet) if packet.is_local and not packet.bridged else []
     hooks = [PREROUTING, *([INPUT] if packet.is_local else []), FORWARD, POSTROUTING]
     if packet.bridged:
         hooks = [PREROUTING, FORWARD, POSTROUTING]
@@ -86,6 +86,22 @@ def possible_drops(tables: Sequence[RuleTable], packet: Packet) -> list[Drop]:
         if packet.is_ip_filtered:
             walk.hook(tables, hook, (packet.family, "inet"))
     return walk.drops
+
+
+def translated_destinations(tables: Sequence[RuleTable], packet: Packet) -> list[tuple[str, int | None]]:
+    """Destinations that DNAT rules of the namespace may give to packets."""
+    destinations = []
+    for table in tables:
+        if table.family not in (packet.family, "inet"):
+            continue
+        for chain in table.chains.values():
+            for rule in chain.rules:
+                if rule.to and all_pass(rule.tests, packet) is not False:
+                    address, _, port = rule.to.rpartition(":") if "." in rule.to else (rule.to, "", "")
+                    if not address:
+                        address, port = rule.to, ""
+                    destinations.append((address.strip("[]"), int(port) if port.isdecimal() else packet.dport))
+    return list(dict.fromkeys(destinations))
 
 
 class _Walk:
@@ -162,22 +178,6 @@ def all_pass(tests: Iterable[Test], packet: Packet) -> bool | None:
             return False
         is_open |= outcome is None
     return None if is_open else True
-
-
-def _translated(tables: Sequence[RuleTable], packet: Packet) -> list[tuple[str, int | None]]:
-    """Destinations that DNAT rules of the namespace may give to packets."""
-    destinations = []
-    for table in tables:
-        if table.family not in (packet.family, "inet"):
-            continue
-        for chain in table.chains.values():
-            for rule in chain.rules:
-                if rule.to and all_pass(rule.tests, packet) is not False:
-                    address, _, port = rule.to.rpartition(":") if "." in rule.to else (rule.to, "", "")
-                    if not address:
-                        address, port = rule.to, ""
-                    destinations.append((address.strip("[]"), int(port) if port.isdecimal() else packet.dport))
-    return list(dict.fromkeys(destinations))
 
 
 def _passes(test: Test, packet: Packet) -> bool | None:
