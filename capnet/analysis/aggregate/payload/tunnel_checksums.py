@@ -46,7 +46,7 @@ class TunnelChecksums:
         if not block.layers & fields.LAYER_TUNNEL:
             return
         table = block.rows
-        is_inner = (table[:, fields.VIA] > 0) & (table[:, fields.LAYERS] & fields.LAYER_IP != 0)
+        is_inner = (table[:, fields.VIA] > 0) & (table[:, fields.LAYERS] & (fields.LAYER_IP | fields.LAYER_ARP) != 0)
         inner = np.flatnonzero(is_inner & is_sampled(block, SUMMED_CHECKSUMS))
         if not len(inner):
             return

@@ -95,7 +95,7 @@ def _arrivals(context: Context, inside: Inside) -> TunnelArrivals:
         ),
         np.zeros(len(rows) + len(messages), dtype=bool),
     )
-    stations = _stations_inside(context, inside.inner)
+    stations = stations_inside(context, inside.inner)
     is_arrival = is_among(row_hash(all_packets.destinations), stations) & ~is_among(
         row_hash(all_packets.sources), stations
     )
@@ -116,7 +116,7 @@ def _are_for_device(context: Context, point: int, rows: FlowRows) -> Mask:
     return is_among(target, own) & ~is_among(source, own)
 
 
-def _stations_inside(context: Context, point: int) -> Values:
+def stations_inside(context: Context, point: int) -> Values:
     """Hashes of the addresses that send at a point outside of tunnels."""
     flows, arps = context.flows, context.arps
     rows = np.flatnonzero((flows[:, schema.FLOW_POINT] == point) & (flows[:, schema.FLOW_VIA] == 0))

@@ -21,7 +21,8 @@ from tests.analysis.findings.overlays import (
     travel,
 )
 from tests.analysis.findings.reported import Findings, of_story
-from tests.stories import Network, ping
+from tests.stories import Network, ping, solicit, udp
+from tests.story_reports import A, B
 
 ON_THE_WAY = (A_INSIDE, A_CARD, B_CARD)
 
@@ -116,3 +117,57 @@ def test_device_that_frames_are_for_is_told(tmp_path: Path, sender: str, is_told
     told = lost(net, tmp_path)
     assert [finding["facts"]["next"] for finding in told] == ["B/flannel.1"] * is_told
     assert all("the device whose MAC the frames inside are for" in finding["says"] for finding in told)
+
+
+V6_ENDS = ("fd00:111::80", "fd00:111::81")
+DEVICE_SPEAKS = ping(f"{Y} > 224.0.0.22", 1, 0, smac=DEVICE_B, dmac="01:00:5e:00:00:16")
+
+
+def questions(*points: str, ends: tuple[str, str] = (A, B), nd: bool = False) -> Network:
+    """The device of B speaks to a group; X asks three times for an address that never spoke."""
+    net = Network(POINTS)
+    for number in range(3):
+        travel(net, DEVICE_SPEAKS.but(ident=number + 1), False, *POINTS, ends=ends, gap=3e5)
+        asked = solicit(X_MAC, "fd00:1::2", "fd00:1::9") if nd else asks(X_MAC, X, "10.0.1.9")
+        travel(net, asked, True, *points, ends=ends, gap=3e5)
+        hello = udp(f"{X}:5000 > 224.0.0.9:5000", b"hello", ident=number + 50, smac=X_MAC, dmac="01:00:5e:00:00:09")
+        travel(net, hello, True, *points, ends=ends, gap=3e5)
+    net.at(net.now, B_INSIDE, udp(f"{Y}:5000 > 224.0.0.9:5000", b"x", smac=DEVICE_B, dmac="01:00:5e:00:00:09"))
+    return net
+
+
+@pytest.mark.parametrize("nd", [False, True])
+def test_questions_that_stay_in_the_tunnel_is_told(tmp_path: Path, nd: bool) -> None:
+    """Nobody is seen inside B but its tunnel device, where what goes to all must come out."""
+    (finding,) = lost(questions(*ON_THE_WAY, nd=nd), tmp_path)
+    assert finding["level"] == "error" and finding["facts"]["packets"] == 3
+    assert finding["facts"]["destinations"] == ["fd00:1::9" if nd else "10.0.1.9"]
+    assert "question" in finding["says"] and "checksum" not in finding["says"]
+
+
+def test_ipv6_without_udp_checksum_is_told(tmp_path: Path) -> None:
+    (finding,) = lost(questions(*ON_THE_WAY, ends=V6_ENDS), tmp_path)
+    assert finding["facts"]["has_no_checksum"] and "udp6zerocsumrx" in finding["fix"]
+
+
+def test_questions_that_come_out_is_silent(tmp_path: Path) -> None:
+    assert lost(questions(*POINTS), tmp_path) == []
+    assert lost(questions(*POINTS, ends=V6_ENDS), tmp_path) == []
+
+
+def test_questions_between_other_hosts_is_silent(tmp_path: Path) -> None:
+    """The switch shows at the card of B what A sends to a third host."""
+    net = questions()
+    for _ in range(3):
+        travel(net, asks(X_MAC, X, "10.0.1.9"), True, *ON_THE_WAY, ends=(A, "192.168.111.130"))
+    assert lost(net, tmp_path) == []
+
+
+def test_inside_captured_without_arp_is_silent(tmp_path: Path) -> None:
+    """The inside of B shows UDP alone, as after `tcpdump udp`, so that absent ARP proves nothing."""
+    net = Network(POINTS)
+    for number in range(3):
+        said = udp(f"{Y}:5000 > 224.0.0.9:5000", b"x", ident=number, smac=DEVICE_B, dmac="01:00:5e:00:00:09")
+        travel(net, said, False, *POINTS, gap=5e5)
+        travel(net, asks(X_MAC, X, "10.0.1.9"), True, *ON_THE_WAY, gap=5e5)
+    assert lost(net, tmp_path) == []
