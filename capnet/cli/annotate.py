@@ -46,8 +46,8 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
     target = _target(output, [each.path for each in sources if each.path])
 
     from capnet.analysis.engine import Options, study
-    from capnet.record.bundle.annotation import annotate
-    from capnet.record.bundle.other_blocks import SourceBlocks
+    from capnet.record.bundle.annotation.annotate import annotate
+    from capnet.record.bundle.annotation.other_blocks import SourceBlocks
     from capnet.report.text import count, number
 
     with terminated_is_interrupted():

@@ -107,7 +107,7 @@ def test_annotate_that_fails_keeps_existing_file(tmp_path):
 
 STOPPED = """
 import os, sys
-from capnet.record.bundle import annotation
+from capnet.record.bundle.annotation import annotate as annotation
 
 whole, number = annotation.annotate, int(sys.argv.pop())
 

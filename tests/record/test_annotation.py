@@ -10,21 +10,27 @@ import re
 import shutil
 import struct
 import subprocess
+import threading
 from collections import defaultdict
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.engine import Options, Source, analyze, study
-from capnet.record.bundle.annotation import annotate
-from capnet.record.bundle.other_blocks import SourceBlocks
+from capnet.errors import UnreadableInput
+from capnet.record.bundle.annotation import frame_stream
+from capnet.record.bundle.annotation.annotate import annotate
+from capnet.record.bundle.annotation.other_blocks import SourceBlocks
 from capnet.topology import Topology, topology_path
 from capnet.wire.addresses import address_text
 from capnet.wire.capture import open_capture
 from capnet.wire.formats import pcapng_writer as writer
+from capnet.wire.formats.file_reader import FileReader
 from capnet.wire.formats.pcapng import options
+from tests.made import build
 from tests.stories import Network, tcp, udp
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -457,3 +463,67 @@ def test_segment_joined_on_the_way_says_so(tmp_path):
     assert ids["A/veth1"] == ids["B/ens33"][::3]
     said = [each["comments"] for each in packets(tmp_path / "out.pcapng")]
     assert said == [[], [], [], ["joined since B/ens33 #1"], [], [], [], ["joined since B/ens33 #5"]]
+
+
+# -- several batches, one of them read ahead ---------------------------------------------------------
+def sections(path: Path) -> Path:
+    """Two sections, little- and big-endian, of 9,000 frames each, and a custom block after every 3,000."""
+    frames = [data for *_, data in records(ROOT / "tests" / "made" / "vxlan.pcap")]
+    parts = []
+    for order in "<>":
+        parts.append(build.section(order) + build.interface(f"A/{'lb'[order == '>']}", order=order))
+        for number in range(9_000):
+            parts.append(build.packet(frames[number % len(frames)], number, order=order))
+            if number % 3_000 == 2_999:
+                parts.append(build.block(0x0BAD, struct.pack(order + "I", number), order))
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+def test_frames_read_ahead_are_written_the_same(tmp_path, monkeypatch):
+    """The reader may be in the next section, of another byte order, while the frames before it are written."""
+    path = sections(tmp_path / "sections.pcapng")
+    annotated([path], tmp_path / "ahead.pcapng", compiled=True)
+    monkeypatch.setattr(frame_stream, "BlocksAhead", lambda *capture: None)
+    annotated([path], tmp_path / "in_turn.pcapng", compiled=True)
+    assert (tmp_path / "ahead.pcapng").read_bytes() == (tmp_path / "in_turn.pcapng").read_bytes()
+    order = [(kind, big) for kind, _, big in blocks(tmp_path / "ahead.pcapng") if kind in (6, 0x0BAD, 0x0A0D0D0A)]
+    runs = [(*key, len(list(same))) for key, same in groupby(order)]
+    part = [(6, False, 3_000), (0x0BAD, False, 1)] * 3
+    assert runs == [
+        (0x0A0D0D0A, False, 1), *part, (0x0A0D0D0A, True, 1), *[(kind, True, count) for kind, _, count in part]
+    ]  # fmt: skip
+
+
+def test_error_while_reading_ahead_is_raised(tmp_path, monkeypatch):
+    """It is raised where the capture is written, and no thread is left."""
+    path = sections(tmp_path / "sections.pcapng")
+    source_blocks = SourceBlocks()
+    found = study([path], None, Options(compiled=True), on_block=source_blocks.see)
+    read, batches = FileReader.read_batch, iter(range(9))
+
+    def failing(self, batch):
+        if next(batches) == 2:
+            raise UnreadableInput("the disk is gone")
+        return read(self, batch)
+
+    monkeypatch.setattr(FileReader, "read_batch", failing)
+    before = threading.active_count()
+    with pytest.raises(UnreadableInput, match="the disk is gone"):
+        annotate(found, source_blocks, lambda data: None)
+    assert threading.active_count() == before
+
+
+def test_error_while_writing_ends_reading_ahead(tmp_path):
+    path = sections(tmp_path / "sections.pcapng")
+    source_blocks = SourceBlocks()
+    found = study([path], None, Options(compiled=True), on_block=source_blocks.see)
+    before, pieces = threading.active_count(), iter(range(9))
+
+    def full(data):
+        if next(pieces) == 4:
+            raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        annotate(found, source_blocks, full)
+    assert threading.active_count() == before

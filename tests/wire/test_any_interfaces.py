@@ -10,8 +10,8 @@ import pytest
 
 from capnet import Topology, analyze, open_capture
 from capnet.analysis.engine import study
-from capnet.record.bundle.annotation import annotate
-from capnet.record.bundle.other_blocks import SourceBlocks
+from capnet.record.bundle.annotation.annotate import annotate
+from capnet.record.bundle.annotation.other_blocks import SourceBlocks
 from capnet.topology import Host, Interface
 from capnet.wire.any_interfaces import MAX_POINTS
 

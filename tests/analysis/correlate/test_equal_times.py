@@ -16,8 +16,8 @@ import pytest
 
 from capnet.analysis.core.contract.report import Report
 from capnet.analysis.engine import analyze, study
-from capnet.record.bundle.annotation import annotate
-from capnet.record.bundle.other_blocks import SourceBlocks
+from capnet.record.bundle.annotation.annotate import annotate
+from capnet.record.bundle.annotation.other_blocks import SourceBlocks
 from tests.conftest import PROJECT
 from tests.stories import Network, Packet, ping, tcp, udp
 from tests.story_reports import C1, A, B, path_of, points, read

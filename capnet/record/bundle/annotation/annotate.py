@@ -7,29 +7,32 @@ One pcapng file stays what it was, block by block; several files, and pcap, beco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeAlias
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from capnet.analysis.core.schema import Values
 from capnet.analysis.engine import Study
-from capnet.analysis.trace.packet_ids import IdentifiedBlock, PacketIds, open_again
+from capnet.analysis.trace.packet_ids import PacketIds
 from capnet.errors import UnreadableInput, UsageError
 from capnet.quick_tuple import NamedTuple
-from capnet.record.bundle import previous_hop_kernel as hop
+from capnet.record.bundle.annotation import previous_hop_kernel as hop
+from capnet.record.bundle.annotation.frame_stream import FrameStream
+from capnet.record.bundle.annotation.frame_tables_kernel import EmitTable, fill_tables
+from capnet.record.bundle.annotation.other_blocks import (
+    AnnotatedOutput,
+    KeptBlocks,
+    MergedBlocks,
+    SourceBlocks,
+    merged_head,
+)
+from capnet.record.bundle.annotation.packet_comments import MAX_COMMENT_BYTES, PacketComments
+from capnet.record.bundle.annotation.previous_hop import PreviousHops
 from capnet.record.bundle.file_interfaces import FileInterfaces
-from capnet.record.bundle.other_blocks import AnnotatedOutput, KeptBlocks, MergedBlocks, SourceBlocks, merged_head
-from capnet.record.bundle.packet_comments import MAX_COMMENT_BYTES, PacketComments
-from capnet.record.bundle.previous_hop import PreviousHops
-from capnet.wire import fields
-from capnet.wire.capture import Capture
 from capnet.wire.formats import pcapng_emit
-from capnet.wire.formats.file_reader import FileReader
 from capnet.wire.formats.pcap import PcapReader
-
-EmitTable: TypeAlias = Annotated[np.ndarray, "(frames, pcapng_emit.WIDTH) int64"]
 
 
 @dataclass
@@ -41,35 +44,10 @@ class Written:
     commented: int = 0
 
 
-@dataclass
-class _Stream:
-    """One source: its current block, and how far it has been written."""
-
-    number: int
-    blocks: Iterator[IdentifiedBlock]
-    capture: Capture
-    named: IdentifiedBlock | None = None
-    rows: Values = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # rows of depth 0
-    times: Values = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # ns, made non-decreasing
-    at: int = 0
-
-    def advance(self) -> None:
-        """Takes the next block that holds frames; `named` is None when there is none."""
-        latest = int(self.times[-1]) if len(self.times) else 0
-        for named in self.blocks:
-            rows = np.flatnonzero(named.block.rows[:, fields.DEPTH] == 0)
-            if len(rows):
-                times = named.block.rows[rows, fields.TIME]
-                self.named, self.rows, self.at = named, rows, 0
-                self.times = np.maximum.accumulate(np.maximum(times, latest))
-                return
-        self.named = None
-
-
 class _Part(NamedTuple):
     """Frames of one stream that are written together: a row each of `table` (`pcapng_emit`) and `sights`."""
 
-    stream: _Stream
+    stream: FrameStream
     table: EmitTable
     sights: hop.Sights
     times: Values
@@ -95,7 +73,7 @@ class _Annotation:
         self.source_blocks = source_blocks
         self.output = AnnotatedOutput(write)
         self.packets = PacketIds(study)
-        self.comments = PacketComments(study)
+        self.comments = PacketComments(study, self.packets)
         self.hops = PreviousHops(study, self.packets)
         self.written = Written()
         is_kept = len(study.sources) == 1 and study.report.inputs[0].format == "pcapng"
@@ -107,45 +85,34 @@ class _Annotation:
     def run(self, progress: Callable[[int], None] | None) -> Written:
         if self.kept is None:
             self.output.write(merged_head(self.study, self.source_blocks, self.interfaces))
-        captures: list[Capture] = []
+        streams: list[FrameStream] = []
         try:
-            streams = []
             for number, base in enumerate(self.interfaces.first):
                 on_block = self.kept or MergedBlocks(self.output, base)
-                captures.append(open_again(self.study, self.study.sources[number], on_block))
-                streams.append(_Stream(number, self._named(number, captures[-1]), captures[-1]))
+                is_alone = len(self.interfaces.first) == 1
+                streams.append(FrameStream(self.study, self.packets, number, on_block, is_alone))
             for stream in streams:
                 stream.advance()
-            while any(stream.named for stream in streams):
+            while any(stream.identified for stream in streams):
                 self._batch(streams)
                 if progress:
                     progress(self.written.frames)
         finally:
-            for capture in captures:
-                capture.close()
+            for stream in streams:
+                stream.close()
         if self.written.frames != self.study.report.coverage.frames:
             raise UnreadableInput("the input has changed while it was read; annotate it when it is complete")
         return self.written
 
-    def _named(self, number: int, capture: Capture) -> Iterator[IdentifiedBlock]:
-        for block in capture.blocks():
-            yield self.packets.identify(number, self.study.bases[number], capture, block)
-
-    def _batch(self, streams: list[_Stream]) -> None:
+    def _batch(self, streams: list[FrameStream]) -> None:
         """Writes, in time order, the frames that no block still to come can precede; then takes new blocks."""
-        live = [stream for stream in streams if stream.named]
+        live = [stream for stream in streams if stream.identified]
         parts = self._parts(live)
-        order = np.argsort(np.concatenate([part.times for part in parts]), kind="stable")
-        sights = np.concatenate([part.sights for part in parts])
-        since, shape = (np.empty(len(order), dtype=np.int64) for _ in range(2))
-        since[order], shape[order] = self.hops.before(sights[order], self.output.number)
-        position = np.empty(len(order), dtype=np.int64)  # in the output, per frame of the parts
-        position[order] = np.arange(len(order))
-        sizes = np.empty(len(order), dtype=np.int64)
+        position = self._find_previous_hops(parts)
+        sizes = np.empty(len(position), dtype=np.int64)
         start = 0
         for part in parts:
             stop = start + len(part.table)
-            self._comment_on(part, since[start:stop], shape[start:stop])
             self._emit(part, False)
             sizes[position[start:stop]] = part.table[:, pcapng_emit.LENGTH]
             start = stop
@@ -158,69 +125,77 @@ class _Annotation:
             self._emit(part, True)
             start += len(part.table)
         self.output.write(self._out[: int(offsets[-1])].data)
-        self.output.number += len(order)
-        self.written.frames += len(order)
+        self.output.number += len(position)
+        self.written.frames += len(position)
         for stream in live:
             if stream.at == len(stream.rows):
                 stream.advance()
 
-    def _parts(self, live: list[_Stream]) -> list[_Part]:
+    def _parts(self, live: list[FrameStream]) -> list[_Part]:
         """Each stream's frames up to the earliest time at which a stream's block ends."""
         until = min(int(stream.times[-1]) for stream in live)
         parts = []
         for stream in live:
             stop = int(np.searchsorted(stream.times, until, side="right"))
             if stop > stream.at:
-                parts.append(_Part(stream, *self._table(stream, stop), stream.times[stream.at : stop]))
+                parts.append(_Part(stream, *self._tables(stream, stop), stream.times[stream.at : stop]))
                 stream.at = stop
         return parts
 
-    def _comment_on(self, part: _Part, since: Values, shape: Values) -> None:
-        """Fills the columns of the table that say which comment a frame gets."""
-        table, flows = part.table, part.sights[:, hop.FLOW]
-        table[:, pcapng_emit.SINCE] = since
-        table[:, pcapng_emit.TEXT] = -1
-        followed = np.flatnonzero(flows >= 0)
-        table[followed, pcapng_emit.TEXT], table[followed, pcapng_emit.TEXT_END] = self.comments.of(
-            flows[followed], shape[followed], since[followed]
-        )
-        self.written.commented += int((table[:, pcapng_emit.TEXT] >= 0).sum())
+    def _find_previous_hops(self, parts: list[_Part]) -> Values:
+        """Fills the columns of the tables that say which comment a frame gets.
 
-    def _table(self, stream: _Stream, stop: int) -> tuple[EmitTable, hop.Sights]:
+        Returns, for each frame of the parts, its position in the output.
+        """
+        if len(parts) == 1:
+            (part,) = parts
+            self._comment_on(part, *self.hops.before(part.sights, self.output.number))
+            return np.arange(len(part.table))
+        order = np.argsort(np.concatenate([part.times for part in parts]), kind="stable")
+        sights = np.concatenate([part.sights for part in parts])
+        since, shape, position = (np.empty(len(order), dtype=np.int64) for _ in range(3))
+        since[order], shape[order] = self.hops.before(sights[order], self.output.number)
+        position[order] = np.arange(len(order))
+        start = 0
+        for part in parts:
+            stop = start + len(part.table)
+            self._comment_on(part, since[start:stop], shape[start:stop])
+            start = stop
+        return position
+
+    def _comment_on(self, part: _Part, since: Values, shape: Values) -> None:
+        self.comments.choose(part.sights, since, shape, part.table)
+        self.written.commented += int((part.table[:, pcapng_emit.TEXT] >= 0).sum())
+
+    def _tables(self, stream: FrameStream, stop: int) -> tuple[EmitTable, hop.Sights]:
         """(table for `pcapng_emit.emit`, sights for `PreviousHops.before`) of a stream's frames up to `stop`."""
-        named = stream.named
-        assert named is not None
+        identified, links = stream.identified, self.packets.links
+        assert identified is not None
         rows = stream.rows[stream.at : stop]
-        decoded = named.block.rows
-        table = np.zeros((len(rows), pcapng_emit.WIDTH), dtype=np.int64)
-        timed = decoded[rows, fields.TIME] >= 0
-        if self.kept is None and not timed.all():
+        table = np.empty((len(rows), pcapng_emit.WIDTH), dtype=np.int64)
+        sights = np.empty((len(rows), hop.SIGHT), dtype=np.int64)
+        view, block = self.packets.machine.view, identified.block
+        self.packets.machine.run(fill_tables)(
+            view(block.flat), view(rows), len(rows), view(block.record_at), view(identified.ids),
+            view(identified.id_rows), view(identified.flow_rows), view(self.interfaces.of_point),
+            identified.first_point, self.kept.first_interface if self.kept else 0,
+            view(links.before), view(links.source), view(table.reshape(-1)), view(sights.reshape(-1)),
+        )  # fmt: skip
+        if self.kept is None and not table[:, pcapng_emit.TIMED].all():
             raise UsageError(
                 f"{self.study.sources[stream.number].label}: has packets without a time (simple packet blocks), "
                 "which cannot be merged with others; annotate this file alone"
             )
-        table[:, pcapng_emit.AT] = named.block.record_at[rows]
-        table[:, pcapng_emit.CAPLEN] = decoded[rows, fields.CAPLEN]
-        table[:, pcapng_emit.WIRELEN] = decoded[rows, fields.WIRELEN]
-        table[:, pcapng_emit.TIMED] = timed
-        interfaces = self.interfaces.of_point[named.first_point + decoded[rows, fields.POINT]]
-        table[:, pcapng_emit.INTERFACE] = interfaces - (self.kept.first_interface if self.kept else 0)
-        ids = np.where(timed, named.ids[rows], 0)
-        table[:, pcapng_emit.ID] = ids
-        flows = named.flow_rows[named.id_rows[rows]]
-        flows[ids == 0] = -1
-        self.written.named += int((ids > 0).sum())
-        return table, self.hops.sights(ids, flows, decoded[named.id_rows[rows]])
+        self.written.named += int((table[:, pcapng_emit.ID] > 0).sum())
+        return table, sights
 
     def _emit(self, part: _Part, write: bool) -> None:
         """Sets the lengths of the part's blocks, or writes the blocks to `_out`."""
-        named = part.stream.named
-        assert named is not None
-        capture, view = named.capture, self.packets.machine.view
-        buf = self.packets.machine.bytes(named.block.raw)
-        assert isinstance(capture, FileReader)  # studies with `on_block` read each file for itself
-        head = capture.header if isinstance(capture, PcapReader) else None
-        big = capture.big
+        stream, view = part.stream, self.packets.machine.view
+        assert stream.identified is not None
+        buf = self.packets.machine.bytes(stream.identified.block.raw)
+        head = stream.capture.header if isinstance(stream.capture, PcapReader) else None
+        big = stream.is_big_endian
         self.packets.machine.run(pcapng_emit.emit)(
             buf, head.record_header & 255 if head else 0, 1_000_000_000 // head.unit if head else 0,
             int(big), int(big if self.kept else False), view(part.table.reshape(-1)), len(part.table),

@@ -9,13 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core.arrays import distinct
-from capnet.analysis.core.schema import FLOW_LARGEST_IP, FLOW_PROTO, FlowRows, Values
+from capnet.analysis.core.schema import FLOW_LARGEST_IP, FLOW_PROTO, Values
 from capnet.analysis.engine import Study
 from capnet.analysis.fate.hop_loss import ETHERNET_MTU
 from capnet.analysis.trace.packet_ids import PacketIds, recent_table
-from capnet.record.bundle import previous_hop_kernel as hop
-from capnet.wire import fields
-from capnet.wire.block import Rows
+from capnet.record.bundle.annotation import previous_hop_kernel as hop
 from capnet.wire.numbers import TCP
 
 SHAPES = ("", "cut", "joined")  # by number, see `previous_hop_kernel`
@@ -28,33 +26,18 @@ class PreviousHops:
 
     def __init__(self, study: Study, packets: PacketIds) -> None:
         self.machine = packets.machine
-        self.links = packets.links
+        links = packets.links
         self._recent = recent_table(study.report.coverage.frames, hop.RECENT)
         flows = study.context.flows
-        tcp = flows[self.links.source, FLOW_PROTO] == TCP
-        largest_before, largest_after = (
-            flows[ends, FLOW_LARGEST_IP] for ends in (self.links.source, self.links.target)
-        )
-        cut = distinct(self.links.source[tcp & ((largest_before != largest_after) | (largest_before > ETHERNET_MTU))])[
+        tcp = flows[links.source, FLOW_PROTO] == TCP
+        largest_before, largest_after = (flows[ends, FLOW_LARGEST_IP] for ends in (links.source, links.target))
+        cut = distinct(links.source[tcp & ((largest_before != largest_after) | (largest_before > ETHERNET_MTU))])[
             :MAX_CUT_FLOWS
         ]
         self._place = np.full(len(flows), -1, dtype=np.int64)  # per flow row, where its segments are remembered
         self._place[cut] = np.arange(len(cut))
         self._segments = np.zeros(max(len(cut), 1) * hop.MAX_SEGMENTS * hop.SEGMENT, dtype=np.int64)
         self._next = np.zeros(max(len(cut), 1), dtype=np.int64)
-
-    def sights(self, ids: Values, flows: FlowRows, rows: Rows) -> hop.Sights:
-        """The sights of frames, for `before`: of their packets' ids, flow rows (-1: none) and rows (`wire.fields`)."""
-        sights = np.zeros((len(ids), hop.SIGHT), dtype=np.int64)
-        sights[:, hop.ID], sights[:, hop.FLOW], sights[:, hop.BEFORE] = ids, flows, -1
-        followed = np.flatnonzero(flows >= 0)
-        link = self.links.before[flows[followed]]
-        is_linked = link >= 0
-        sights[followed[is_linked], hop.BEFORE] = self.links.source[link[is_linked]]
-        sights[:, hop.SEQ] = rows[:, fields.SEQ]
-        tcp = (rows[:, fields.LAYERS] & fields.LAYER_TCP != 0) & (rows[:, fields.FRAG_OFFSET] <= 0)
-        sights[:, hop.OCTETS] = np.where(tcp, np.maximum(rows[:, fields.PAYLOAD], 0), 0)
-        return sights
 
     def before(self, sights: hop.Sights, number: int) -> tuple[Values, Values]:
         """Per frame, in the order of the output: number of its packet's frame at the previous hop (0: none), and shape.

@@ -1,0 +1,1 @@
+"""Writes a capture again with packet ids and comments for Wireshark. Internal."""
