@@ -15,13 +15,14 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import replies, reply_values
 from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.schema import IcmpErrorTable, Values
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.speakers import speakers
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
-from capnet.wire.numbers import ICMP_UNREACHABLE, ICMPV6_UNREACHABLE, TCP, UDP
+from capnet.wire.numbers import ICMP_UNREACHABLE, ICMPV6_UNREACHABLE, TCP, TCP_CWR, TCP_ECE, TCP_SYN, UDP
 
 NETWORK, HOST = 0, 1  # codes of ICMP_UNREACHABLE
 NO_ROUTE_V6, ADDRESS_V6 = 0, 3  # codes of ICMPV6_UNREACHABLE
@@ -129,17 +130,26 @@ def _first_times(context: Context, errors: IcmpErrorTable) -> Values:
 def _answered_until(context: Context, errors: IcmpErrorTable) -> Values:
     """Per message: time of the last packet of an answered flow to its destination, -1 if none.
 
-    A host answers on its own address whatever becomes of a port that it translates: there, the port counts too.
+    Elsewhere another host may have the address, as behind NAT: so flows count at the point of the message, and those
+    to the quoted service wherever they are. A host answers on its own address whatever becomes of a port that it
+    translates: there, the port counts too.
     """
     is_own = (errors[:, _SENDER] == errors[:, _QUOTED_ENDS[2:]]).all(axis=1)
-    to_address = _last_answered(context, _ENDS[2:], errors[:, _QUOTED_ENDS[2:]])
+    place = ([schema.FLOW_POINT, *_ENDS[2:]], [schema.ICMP_POINT, *_QUOTED_ENDS[2:]])
+    to_address = _last_answered(context, place[0], errors[:, place[1]])
+    from_source = _last_answered(context, [*_ENDS, *_SERVICE], errors[:, [*_QUOTED_ENDS, *_QUOTED_SERVICE]])
     to_port = _last_answered(context, [*_ENDS[2:], *_SERVICE], errors[:, [*_QUOTED_ENDS[2:], *_QUOTED_SERVICE]])
-    return np.where(is_own, to_port, to_address)
+    return np.where(is_own, to_port, np.maximum(to_address, from_source))
 
 
 def _last_answered(context: Context, columns: list[int], wanted_values: IcmpErrorTable) -> Values:
-    """Per row of `wanted_values`: time of the last packet of an answered flow with these values, -1 if none."""
-    flows = context.flows[is_answered(context)]
+    """Per row of `wanted_values`: time of the last packet of an answered flow with these values, -1 if none.
+
+    SYN-ACKs are answered by nothing but an ACK: a repeated SYN says that they are lost.
+    """
+    is_in_vain = (context.flows[:, schema.FLOW_SYNACK_TIME] >= 0) & (replies(context) >= 0)
+    is_in_vain &= reply_values(context, schema.FLOW_TCP_FLAGS) & ~(TCP_SYN | TCP_ECE | TCP_CWR) == 0
+    flows = context.flows[is_answered(context) & ~is_in_vain]
     until = np.full(len(wanted_values), -1)
     if len(flows):
         keys, wanted = row_hash(flows[:, columns]), row_hash(wanted_values)

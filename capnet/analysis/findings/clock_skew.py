@@ -75,8 +75,14 @@ def diagnose(context: Context) -> list[Finding]:
     return [
         _finding(context, index, clock)
         for index, clock in enumerate(clocks(context).all)
-        if clock.is_corrected and (clock.packets_compared or clock.readings_compared)
+        if clock.is_corrected and not _agrees(clock) and (clock.packets_compared or clock.readings_compared)
     ]
+
+
+def _agrees(clock: Clock) -> bool:
+    """Does it differ from its reference by no more than is known, and was neither set nor drifts?"""
+    is_steady = not (clock.steps or clock.drift or clock.bound) and clock.is_comparable
+    return is_steady and abs(clock.ahead_ns) <= max(clock.uncertainty_ns, CLOCK_TOLERANCE_NS)
 
 
 def _finding(context: Context, index: int, clock: Clock) -> Finding:

@@ -1,8 +1,9 @@
 """packet-loss: packets of a flow are missing at the next point on their way.
 
 Looks at: packets of each hop that are not at the next one, while that point was capturing (`correlate.loss`): by
-digest, and by bytes where offload or fragmentation cut them differently.
-Says: between which two points, how many of how many packets, and of how many flows.
+digest, and by bytes where offload or fragmentation cut them differently. Not where a router refused them as too large
+and the sender went on with smaller ones.
+Says: between which two points, how many of how many packets, and of how many flows. An info about a single packet.
 Wrong when: the capture itself dropped packets (`capture-dropped-packets`), or the flow went on by two ways and only one
 of them was captured.
 Fix: find what drops between the two points: a filter, a queue, an MTU, a full receive ring.
@@ -19,11 +20,12 @@ from capnet.analysis.core.schema import FLOW_POINT
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.losses.path_mtu import learned_path_mtu
 from capnet.analysis.facts.tunnels import carrier_flows
 from capnet.analysis.fate.hop_loss import lost_packets
 
 NAME = finding_name(__name__)
-LEVELS = ("warning",)
+LEVELS = ("warning", "info")  # info: one packet, which needs no action
 SCENARIO = "fault packet-loss"
 WITNESS = "pcaps/overlay.pcapng"  # a bulk transfer that is cut differently at each point
 EXPLAINS = ("retransmissions", "sequence-gap")
@@ -31,8 +33,8 @@ EXPLAINS = ("retransmissions", "sequence-gap")
 PAGE_ZH = """一条流的包在途中的下一个抓包点缺失。
 
 检查：每一跳中在下一跳没有出现的包，而那个抓包点当时在抓（`correlate.loss`）：按摘要比较；卸载或分片使切分不同时按字
-节比较。
-结论：在哪两个抓包点之间，多少个包中丢了多少个，多少条流。
+节比较。路由器因过大而拒绝、发送者改发较小的包时不算。
+结论：在哪两个抓包点之间，多少个包中丢了多少个，多少条流。只有一个包时仅供参考。
 误判：抓包本身丢了包（`capture-dropped-packets`），或流分两路走而只抓了一路。
 处理：查找两个抓包点之间是什么在丢：过滤规则、队列、MTU、满的接收环。
 验证：`tc -s qdisc show dev IFACE`、`ip -s -s link show dev IFACE`、`ethtool -S IFACE | grep -E 'drop|miss'`。
@@ -46,15 +48,16 @@ FIX = Text(
     en="look at what lies between {before} and {after}: filters, queues, MTU",
     zh="检查 {before} 和 {after} 之间：过滤规则、队列、MTU",
 )
+MIN_LOST = 2  # one packet may be what a tap missed, or the kernel while it asked for a MAC or confirmed an entry
 CAPTURE_DROPPED = Text(en="; the capture there dropped packets itself", zh="；那里的抓包本身也丢了包")
 
 
 def diagnose(context: Context) -> list[Finding]:
     flows, links = context.flows, flow_links(context)
-    is_carrier = carrier_flows(context)
+    is_left_out = carrier_flows(context) | learned_path_mtu(context)
     by_points: dict[tuple[int, int], list[int]] = {}
     for link in np.flatnonzero((links.missing > 0) | (links.missing_bytes > 0)).tolist():
-        if not is_carrier[links.source[link]] and lost_packets(context, links, link):
+        if not is_left_out[links.source[link]] and lost_packets(context, links, link):
             points = int(flows[links.source[link], FLOW_POINT]), int(flows[links.target[link], FLOW_POINT])
             by_points.setdefault(points, []).append(link)
     return [_finding(context, points, by_points[points]) for points in sorted(by_points)]
@@ -78,7 +81,7 @@ def _finding(context: Context, points: tuple[int, int], lossy_links: list[int]) 
     }
     return Finding(
         NAME,
-        "warning",
+        "warning" if count >= MIN_LOST else "info",
         SAYS.fill(lost=count, packets=packets, flows=len(lossy_links), before=before.name, after=after.name),
         FIX.fill(before=before.name, after=after.name) + (CAPTURE_DROPPED.fill() if after.dropped else ""),
         facts,

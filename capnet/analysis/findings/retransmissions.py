@@ -2,7 +2,7 @@
 
 Looks at: segments that end at or below the highest sequence number of the same flow, at each point; the point that saw
 most of them counts. Segments that overtook others by at most 3 ms, or that one point recorded twice
-(`duplicate-observation`), do not count.
+(`duplicate-observation`), do not count. Nor do flows whose sender learned the MTU of the path from a router.
 Says: how many segments, and at which point. Packets were lost or late behind the first point that shows them.
 Wrong when: segments overtook each other by more than 3 ms; or only a sample of packets was compared, and segments
 overtook each other at all.
@@ -12,11 +12,14 @@ Verify: `nstat -az TcpRetransSegs` on the sender, `ss -ti` for one connection.
 
 from __future__ import annotations
 
+import numpy as np
+
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FLOW_FIRST_FRAME, FLOW_POINT
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
+from capnet.analysis.facts.losses.path_mtu import learned_path_mtu
 
 NAME = finding_name(__name__)
 LEVELS = ("warning", "info")  # info: another finding explains them
@@ -27,7 +30,7 @@ EXPLAINS = ()
 PAGE_ZH = """TCP 重传了数据。
 
 检查：各抓包点上，结尾不超过同一条流已有最高序列号的段；取看到最多的抓包点。超前其他段不超过 3 毫秒的段，或一个抓包
-点记录了两次的段（`duplicate-observation`），不算。
+点记录了两次的段（`duplicate-observation`），不算。发送者从路由器得知路径 MTU 的流也不算。
 结论：多少个段，在哪个抓包点。包在第一个显示它们的抓包点之后丢失或迟到。
 误判：段之间相互超前 3 毫秒以上；或只比较了一部分包，而段有超前。
 处理：查找缺包的那一跳，或太慢的接收方。
@@ -42,7 +45,8 @@ FIX = Text(
 
 
 def diagnose(context: Context) -> list[Finding]:
-    flows, retransmissions = context.flows, retransmitted_segments(context)
+    flows = context.flows
+    retransmissions = np.where(learned_path_mtu(context), 0, retransmitted_segments(context))
     rows = retransmissions.nonzero()[0].tolist()
     if not rows:
         return []

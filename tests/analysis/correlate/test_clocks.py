@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stories import Network, tcp, udp
+from tests.stories import ACK, RST, SYN, Network, tcp, udp
 from tests.story_reports import (
     C1,
     POINTS,
@@ -147,3 +147,21 @@ def test_one_way_packets_between_files_give_no_long_delay(tmp_path: Path) -> Non
         report = read(net, tmp_path)
         assert (report["paths"][0]["hops"][1]["delta_us"] is not None) == is_known
         assert not findings_named(report, "clock-skew")
+
+
+def test_equal_resets_of_a_scan_set_no_clock(tmp_path: Path) -> None:
+    """Half-open checks with one sequence number, as scanners send: their resets are one digest in many flows."""
+    files = {"A/docker0": "inside.pcapng", "A/ens33": "outside.pcapng"}
+    net = Network(list(files), files=files)
+    for number in range(8):
+        net.now = number * 5e5
+        ends = f"{B}:{40000 + number} > {A}:8080"
+        syn = tcp(ends, seq=1000, flags=SYN, ident=number + 1)
+        accepted = tcp(f"{C1}:80 > {B}:{40000 + number}", seq=77 * number, ack=1001, flags=SYN | ACK)
+        reset = tcp(ends, seq=1001, flags=RST, window=0)
+        for packet in (syn, accepted, reset):
+            if packet is accepted:
+                net.pass_by(("A/docker0", packet), ("A/ens33", packet.routed(src=A, sport=8080)))
+            else:
+                net.pass_by(("A/ens33", packet), ("A/docker0", packet.routed(dst=C1, dport=80)))
+    assert not findings_named(read(net, tmp_path), "clock-skew")

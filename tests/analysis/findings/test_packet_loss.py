@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.analysis.findings.reported import Findings, of_story
-from tests.stories import Network, udp
-from tests.story_reports import C1, POINTS, A, B
+from tests.analysis.findings.reported import Findings, named, of_story
+from tests.stories import SYN, Network, Packet, tcp, udp
+from tests.story_reports import C1, POINTS, A, B, read
+
+ROUTER = "192.168.111.1"
 
 
 def datagrams(folder: Path, missing: set[int]) -> Findings:
@@ -29,3 +31,42 @@ def test_packets_missing_at_next_point_is_told(tmp_path: Path) -> None:
 
 def test_packets_that_all_arrive_is_silent(tmp_path: Path) -> None:
     assert datagrams(tmp_path, set()) == []
+
+
+def test_single_missing_packet_is_an_info_and_is_told(tmp_path: Path) -> None:
+    """A tap may miss one, or the kernel while it asks for a MAC."""
+    (finding,) = datagrams(tmp_path, {5})
+    assert (finding["level"], finding["facts"]["lost"]) == ("info", 1)
+
+
+def test_packets_too_large_for_the_path_is_silent(tmp_path: Path) -> None:
+    """A router refuses full segments, and the sender sends their octets in smaller ones (RFC 1191)."""
+    report = read(path_mtu_found(heeded=True), tmp_path)
+    assert named(report, "packet-loss") == named(report, "retransmissions") == []
+
+
+def test_packets_too_large_for_good_is_told(tmp_path: Path) -> None:
+    """The sender goes on with full segments after the last message of the router."""
+    report = read(path_mtu_found(heeded=False), tmp_path)
+    assert {finding["level"] for finding in report["findings"]} & {"error", "warning"}
+
+
+def path_mtu_found(heeded: bool) -> Network:
+    """B's segments of 1448 octets meet a link of 1420 behind its router."""
+    net, ends = Network(["B/ens33", "R/eth1"]), f"{B}:7000 > 10.9.0.5:80"
+    opening = (tcp(ends, seq=0, flags=SYN, ident=1, mss=1460), tcp(ends, seq=1, ack=1, ident=2))
+    for packet in opening:
+        net.pass_by(("B/ens33", packet), ("R/eth1", packet.routed()))
+    for number in range(4):
+        large = tcp(ends, bytes([number]) * 1448, seq=1 + 1448 * number, ack=1, ident=10 + number)
+        refusal = Packet("icmp", ROUTER, B, icmp=(3, 4), payload=large.ip()[:28], seq=1420)
+        net.pass_by(("B/ens33", large))
+        net.pass_by(("B/ens33", refusal))
+    for number in range(5):
+        size = 1368 if heeded else 1448
+        again = tcp(ends, bytes([number + 9]) * size, seq=1 + size * number, ack=1, ident=30 + number)
+        net.now += 4e5
+        net.pass_by(*([("B/ens33", again), ("R/eth1", again.routed())] if heeded else [("B/ens33", again)]))
+        if not heeded:
+            net.pass_by(("B/ens33", Packet("icmp", ROUTER, B, icmp=(3, 4), payload=again.ip()[:28], seq=1420)))
+    return net

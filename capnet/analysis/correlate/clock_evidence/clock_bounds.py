@@ -16,6 +16,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct, hash_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import Mask, Observations, Values
+from capnet.analysis.correlate.clock_evidence.repeated_digests import is_repeated_digest
 from capnet.analysis.correlate.order.bridge_order import correct_bridge_times
 from capnet.quick_dataclass import frozen
 from capnet.quick_tuple import NamedTuple
@@ -99,7 +100,9 @@ def clock_bounds(context: Context, clock_of_point: Values) -> ClockBounds:
     starts = np.flatnonzero(is_new_digest | np.append(True, clock[1:] != clock[:-1]))
     ends = np.append(starts[1:], len(observations)) - 1
     group_of_run = group[starts]
-    is_usable = (group_of_run[1:] == group_of_run[:-1]) & ~_is_repeated_in_flow(observations, group)[group_of_run[1:]]
+    is_usable = (group_of_run[1:] == group_of_run[:-1]) & ~is_repeated_digest(context, observations, group)[
+        group_of_run[1:]
+    ]
     first = np.flatnonzero(is_usable)
     second = first + 1
 
@@ -127,15 +130,6 @@ def clock_bounds(context: Context, clock_of_point: Values) -> ClockBounds:
         second_rows=rows[second],
         is_packet=np.ones(len(first), dtype=bool),
     )
-
-
-def _is_repeated_in_flow(observations: Observations, group: Values) -> Mask:
-    """For each digest, numbered by `group`: does a flow repeat it? Then it does not tell packets apart."""
-    in_flow = row_hash(observations[:, [schema.OBS_DIGEST, schema.OBS_FLOW]])
-    _, inverse, counts = np.unique(in_flow, return_inverse=True, return_counts=True)
-    is_repeated = np.zeros(group[-1] + 1, dtype=bool)
-    is_repeated[group[counts[inverse.reshape(-1)] > 1]] = True
-    return is_repeated
 
 
 def _direction_by_conversation(

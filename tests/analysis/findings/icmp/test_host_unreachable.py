@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import CARD_B, of_capture, of_story
-from tests.stories import SYN, Network, Packet, about, ping, tcp
-from tests.story_reports import B
+from tests.stories import ACK, SYN, Network, Packet, about, ping, tcp
+from tests.story_reports import C1, A, B
 
 NAME = "host-unreachable"
 POINT, ROUTER, ROUTER_MAC = "B/ens33", "192.168.111.1", "00:50:56:c0:00:08"
@@ -107,3 +107,35 @@ def test_single_message_is_silent(tmp_path: Path) -> None:
 
 def test_router_of_ipvlan_that_gets_a_route_is_silent() -> None:
     assert of_capture("pcaps/ipvlan-l3.pcapng", NAME) == []
+
+
+def test_address_behind_nat_elsewhere_is_told(tmp_path: Path) -> None:
+    """FTP announces the container's own address: it answers behind A's DNAT, and the clients' router has no route."""
+    net = Network([POINT, "A/ens33", "A/docker0"])
+    for number in range(8):
+        ask = tcp(f"{B}:5555 > {A}:21", b"PASV", seq=4 * number, ack=9 * number, ident=number + 1, smac=CARD_B)
+        answer = tcp(f"{C1}:21 > {B}:5555", b"227 (...)", seq=9 * number, ack=4 * number + 4, ident=number + 70)
+        net.pass_by((POINT, ask), ("A/ens33", ask), ("A/docker0", ask.routed(dst=C1)))
+        outside = answer.routed(src=A)
+        net.pass_by(("A/docker0", answer), ("A/ens33", outside), (POINT, outside.but(dmac=CARD_B)))
+        if number in (2, 5):
+            syn = tcp(f"{B}:{6000 + number} > {C1}:21100", seq=7, flags=SYN, ident=200, smac=CARD_B, dmac=ROUTER_MAC)
+            error = Packet("icmp", ROUTER, B, icmp=(3, 0), smac=ROUTER_MAC, dmac=CARD_B)
+            net.pass_by((POINT, syn))
+            net.pass_by((POINT, about(error, syn)))
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["says"] == f"{ROUTER} cannot reach {C1}, it has no route: 2 messages to {B}"
+
+
+def test_answer_without_a_way_back_is_told(tmp_path: Path) -> None:
+    """The host has no route to the client: it says so to its container about each SYN-ACK."""
+    net = Network(["A/docker0"])
+    for number in range(3):
+        net.now = number * 1e6
+        syn = tcp(f"10.9.0.5:5555 > {C1}:80", seq=6, flags=SYN, ident=number + 1)
+        answer = tcp(f"{C1}:80 > 10.9.0.5:5555", seq=1, ack=7, flags=SYN | ACK)
+        error = Packet("icmp", "172.17.0.1", C1, icmp=(3, 0))
+        for packet in (syn, answer, about(error, answer)):
+            net.pass_by(("A/docker0", packet))
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["says"] == f"172.17.0.1 cannot reach 10.9.0.5, it has no route: 3 messages to {C1}"
