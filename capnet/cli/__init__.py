@@ -45,6 +45,12 @@ class _OneFilePerCommand(click.Group):
             return with_wrapped_help(command)
         return command
 
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The first page of the help."""
+        from capnet.cli.front_page import write_front_page
+
+        write_front_page(ctx.command if isinstance(ctx.command, click.Group) else self, ctx, formatter)
+
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _SECTION_LIST = ", ".join(SECTIONS)
 
 
-@click.command("analyze", short_help="Explain a capture, offline.")
+@click.command("analyze", short_help="Explain a capture: what fails, where, and who talks to whom.")
 @click.argument("files", nargs=-1, metavar="FILES...", shell_complete=completions.files)
 @options.read
 @options.format_(FORMATS)

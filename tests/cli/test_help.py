@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -33,6 +34,18 @@ ALL = dict(commands())
 
 def test_help_lists_every_command():
     assert {path[0] for path in ALL if path} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("width", [80, 100])
+def test_first_page_fits_a_screen_and_has_each_command(width, lang):
+    """Of 30 lines, one is the prompt. Each command stands there once, in a group or in the line of others."""
+    text = CliRunner().invoke(cli, ["--help", "--lang", lang], terminal_width=width).output
+    assert len(text.splitlines()) < 30
+    assert "..." not in text.partition("\n")[2]
+    listed = re.findall(r"^  ([a-z]+)  ", text, re.MULTILINE)
+    more = next(line for line in text.splitlines() if line.startswith(("More: ", "其他：")))
+    assert sorted([*listed, *re.findall(r"[a-z]{3,}", more.lower().removeprefix("more"))]) == sorted(COMMANDS)
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from capnet.analysis.core.contract.keys import SECTIONS
 
-HEADINGS = {"Options": "选项", "Commands": "命令", "Scenarios": "场景", "Faults": "故障", "Arguments": "参数"}
+HEADINGS = {
+    "Options": "选项",
+    "Commands": "命令",
+    "Scenarios": "场景",
+    "Faults": "故障",
+    "Arguments": "参数",
+    # of the first page
+    "Start here": "从这里开始",
+    "A saved capture": "保存的抓包",
+    "Running containers": "正在运行的容器",
+    "A network to try things in": "用来试验的网络",
+}
 
 OPTIONS = {
     "Language of sentences, before or after the command. Default: CAPNET_LANG, the locale; of JSON: en.":
