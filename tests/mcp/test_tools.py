@@ -68,7 +68,7 @@ def test_explain_says_what_it_means_and_where(session):
 
 
 def test_compare_says_first_what_broke(session):
-    assert session["compare"].splitlines()[2].startswith("bad c1: New in the second: 4 SYNs")
+    assert session["compare"].splitlines()[2].startswith("bad c1: New in the second capture: 4 SYNs")
     assert "tcp ‹B› → ‹A›:8080 fails now: delivered → stops at ‹A/ens33›" in session["compare"]
 
 

@@ -16,6 +16,8 @@ from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.engine import analyze
 from capnet.report.comparison.differences import compare
+from capnet.report.comparison.identity import Identity
+from capnet.report.comparison.names import with_names
 from capnet.report.comparison.text import first_sentence, render
 from capnet.report.text import columns
 from capnet.scenario.faults import library
@@ -37,7 +39,7 @@ def test_fault_is_what_is_new_beside_its_healthy_network(name: str) -> None:
     broken = compare(healthy, faulty)
     names = [row["name"] for row in broken["findings"]["came"]]
     assert fault.finding in names[:2] and set(names) <= {fault.finding, *fault.also}
-    assert f"New in the second: {broken['findings']['came'][0]['says']}" in first_sentence(broken)
+    assert f"New in the second capture: {broken['findings']['came'][0]['says']}" in first_sentence(broken)
     mended = compare(faulty, healthy)
     assert not mended["findings"]["came"] and not mended["flows"]["broke"]
     assert first_sentence(compare(healthy, healthy)) == "No difference in what both captures show."
@@ -85,7 +87,7 @@ def test_command_prints_it_and_sets_the_exit_code(tmp_path: Path) -> None:
 
     broken, same = capnet(good, bad), capnet(good, good)
     assert (broken.returncode, same.returncode) == (1, 0)
-    assert "New in the second: 4 packets (tcp)" in broken.stdout
+    assert "New in the second capture: 4 packets (tcp)" in broken.stdout
     printed = json.loads(capnet(good, bad, "-o", "/dev/stdout", "--format", "json").stdout)
     assert printed["schema"] == "capnet.comparison/1" and printed["findings"]["came"][0]["name"] == "stops-between"
     assert capnet(good, tmp_path / "none.pcapng").returncode == 3
@@ -97,6 +99,26 @@ def test_hostile_names_are_printable(tmp_path: Path) -> None:
     hostile.write_bytes((FAULTS / "stops-between.pcapng").read_bytes())
     text = render(compare(document(hostile), document(FAULTS / "stops-between.pcapng")))
     assert all(line.isprintable() for line in text.splitlines())
+
+
+def test_sentence_has_names_and_the_legend_their_addresses() -> None:
+    comparison = compare(
+        document(FAULTS / "docker-user-drop.healthy.pcapng"), document(FAULTS / "docker-user-drop.pcapng")
+    )
+    assert "8 SYNs of B to A:8080 (web:80) got no answer" in first_sentence(comparison)
+    assert comparison["names"] == {"A": ["192.168.111.128"], "B": ["192.168.111.129"], "web": ["172.17.0.2"]}
+    lines = render(comparison).splitlines()
+    assert lines[-1] == "Names  A 192.168.111.128 · B 192.168.111.129 · web 172.17.0.2"
+    assert len([line for line in lines if "8 SYNs" in line]) == 1
+
+
+def test_sentence_keeps_macs_and_the_texts_of_rules() -> None:
+    """A rule is quoted as the kernel has it; a MAC is no IPv6 address."""
+    names = Identity({"points": [], "names": {"172.17.0.2": "web", "fd00::2": "db", "02:42:ac:11:00:02": "web"}})
+    rule = "-A FORWARD -d 172.17.0.2 -j DROP"
+    says = f"172.17.0.2:80 (02:42:ac:11:00:02) and [fd00::2]:80 lost 3 packets: {rule} (see `ip r get 172.17.0.2`)"
+    told = f"web:80 (02:42:ac:11:00:02) and [db]:80 lost 3 packets: {rule} (see `ip r get 172.17.0.2`)"
+    assert with_names({"says": says, "facts": {"rule": rule, "lost": 3}}, names) == told
 
 
 def test_comparison_in_chinese_tells_forms_and_outcomes_apart() -> None:

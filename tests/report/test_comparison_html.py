@@ -34,6 +34,8 @@ def test_compare_page_shows_what_broke_in_both_drawings(tmp_path: Path) -> None:
     linked = {attributes.get("href") for tag, attributes in page.elements if tag == "a"}
     assert {"#frame-1-1", "#finding-1"} <= linked, "the finding leads to its frame, and the frame back"
     assert {"frame-1-1", "finding-1"} <= all_ids(page)
+    assert second.count('<a href="#finding-1">published-port-blocked') == 2, "of the wide drawing and of the narrow one"
+    assert "<li><b>A</b> 192.168.111.128</li>" in text and "<li><b>web</b> 172.17.0.2</li>" in text
     assert "capnet packet" in words_of_page and "Frame 1 of" in words_of_page
 
 

@@ -14,6 +14,7 @@ from capnet import __version__, language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
 from capnet.report.comparison.identity import FlowName, Identity, is_answer, is_to_one
+from capnet.report.comparison.names import used_names, with_names
 from capnet.report.escape import visible_all
 from capnet.report.fate_words import FAILED, fate
 from capnet.report.headline import by_cause
@@ -38,14 +39,14 @@ def compare(good: Document, bad: Document) -> Document:
             "went": [key for key in before if key not in after],
         }
 
-    return {
+    comparison = {
         "schema": SCHEMA,
         "made_by": f"capnet {__version__}",
         **{
             side: [source["file"] for source in document["inputs"]]
             for side, (document, _) in zip(("good", "bad"), sides, strict=True)
         },
-        "findings": _findings(*(document for document, _ in sides)),
+        "findings": _findings(*sides),
         "flows": _flows(*sides),
         "routes": _routes(*sides),
         "delays": _delays(*sides),
@@ -58,23 +59,27 @@ def compare(good: Document, bad: Document) -> Document:
             lambda document, identity: (identity.point(each["name"]) for each in document["points"])
         ),
     }
+    return comparison | {"names": used_names(comparison, (identity for _, identity in sides))}
 
 
-def _findings(good: Document, bad: Document) -> Document:
+def _findings(good: tuple[Document, Identity], bad: tuple[Document, Identity]) -> Document:
     """Findings that need action, by name: the rows that came, and those that went."""
     before: dict[str, Document] = {}
     after: dict[str, Document] = {}
-    for document, rows_of in ((good, before), (bad, after)):
+    for (document, _), rows_of in ((good, before), (bad, after)):
         for row in document.get("findings", []):
             if row["level"] in LEVELS:
                 rows_of.setdefault(row["name"], row)
 
-    def rows(own: dict[str, Document], other: dict[str, Document]) -> list[Document]:
+    def rows(own: dict[str, Document], other: dict[str, Document], identity: Identity) -> list[Document]:
         only = [row for name, row in own.items() if name not in other]
         only.sort(key=by_cause)
-        return [{key: row[key] for key in ("name", "level", "says", "fix")} for row in only]
+        return [
+            {**{key: row[key] for key in ("id", "name", "level")}, "says": with_names(row, identity), "fix": row["fix"]}
+            for row in only
+        ]
 
-    return {"came": rows(after, before), "went": rows(before, after)}
+    return {"came": rows(after, before, bad[1]), "went": rows(before, after, good[1])}
 
 
 def _flows(good: tuple[Document, Identity], bad: tuple[Document, Identity]) -> Document:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from capnet import language
 from capnet.analysis.core.contract.document import Document
@@ -48,20 +48,32 @@ def render(comparison: Document, good: ComparedSide, bad: ComparedSide) -> str:
     findings = "".join(_findings(section, shown.words, links) for section in came)
     body = [
         f'<header><h1>{escape(language.term("What broke"))}</h1><p class="meta">{escape(title)}</p>',
-        f'<p class="story">{escape(first_sentence(comparison))}</p></header>',
+        f'<p class="story">{escape(first_sentence(comparison))}</p>',
+        header.names([(name, ", ".join(addresses)) for name, addresses in comparison["names"].items()]) + "</header>",
         _titled(_NEW_FINDINGS, findings) if findings else "",
-        _side("First", good, "network-good"),
-        _side("Second", bad, "network-bad"),
+        _side("First", good, "network-good", {}),
+        _side("Second", bad, "network-bad", _anchors_by_id(came)),
         *(_section(heading, rows) for heading, rows in sections(comparison) if heading != _NEW_FINDINGS),
         evidence_section(shown.document, came, bad.beside, links) if findings else "",
     ]
     return page(language.term("What broke"), body)
 
 
-def _side(heading: str, side: ComparedSide, anchor: str) -> str:
-    """The drawing of a capture, and which file it is."""
+def _anchors_by_id(sections: Sequence[Section]) -> dict[str, str]:
+    """Id of a finding that the page shows → the id of its element."""
+    return {row["id"]: finding_anchors(section)[id(row)] for section in sections for row in section.rows}
+
+
+def _side(heading: str, side: ComparedSide, anchor: str, anchors: Mapping[str, str]) -> str:
+    """The drawing of a capture, whose problems link to the findings of `anchors`, and which file it is."""
     document = visible_all(side.document)
-    figure = network_figure(document, Words.of(document), side.beside.topology, problems(document), lambda row: "")
+    figure = network_figure(
+        document,
+        Words.of(document),
+        side.beside.topology,
+        problems(document),
+        lambda row: anchors.get(row.get("id", ""), ""),
+    )
     return _titled(heading, figure.replace('id="network"', f'id="{anchor}"') + header.origin(document, side.beside))
 
 
@@ -79,8 +91,8 @@ def wanted_frames(comparison: Document, document: Document) -> list[FrameKey]:
 
 def _new_findings(comparison: Document, section: Section) -> Section:
     """The section of findings with those alone that the first capture does not have."""
-    came = {(row["name"], visible(row["says"])) for row in comparison["findings"]["came"]}
-    return section._replace(rows=[row for row in section.rows if (row["name"], row["says"]) in came])
+    came = {visible(row["id"]) for row in comparison["findings"]["came"]}
+    return section._replace(rows=[row for row in section.rows if row["id"] in came])
 
 
 def _findings(section: Section, words: Words, links: EvidenceLinks) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
-from capnet.report.text import count, duration, fill
+from capnet.report.text import count, duration, fill, padded
 
 MAX_LINES = 8  # of each kind: then how many more there are
 _ROUTE = " ─▶ "
@@ -34,15 +34,18 @@ def render(comparison: Document, width: int = 100) -> str:
         ]
         if len(rows) > MAX_LINES:
             lines.append("  " + MORE_LINES.fill(lines=count(len(rows) - MAX_LINES, "line")))
+    names = " · ".join(f"{name} {', '.join(addresses)}" for name, addresses in comparison["names"].items())
+    if names:
+        lines += ["", *fill(padded(language.term("Names"), 7) + names, width, hanging=" " * 7)]
     return "\n".join(lines) + "\n"
 
 
 def first_sentence(comparison: Document) -> str:
     """What broke; or what else differs; or that nothing does, in what both captures show."""
     came, flows = comparison["findings"]["came"], comparison["flows"]
-    new = Text(en="New in the second: {says}", zh="第二份中新出现：{says}")
+    new = Text(en="New in the second capture: {says}", zh="第二份抓包中新出现：{says}")
     finding = [new.fill(says=language.sentence(row["says"])) for row in came[:1]]
-    became = Text(en="{flow} was {good}, now: {bad}.", zh="{flow} 原来{good}，现在：{bad}。")
+    became = Text(en="{flow} was {good} in the first, now: {bad}.", zh="{flow} 原来{good}，现在：{bad}。")
     broke = [became.fill(flow=row["flow"], good=row["good"], bad=row["bad"]) for row in flows["broke"][:1]]
     if came and came[0]["level"] == "error":
         return language.joined([*finding, *broke])
@@ -65,7 +68,9 @@ def first_sentence(comparison: Document) -> str:
 def sections(comparison: Document) -> Iterator[tuple[str, Sequence[str]]]:
     """(heading, rows) of all that differs."""
     findings, flows = comparison["findings"], comparison["flows"]
-    yield from _with_rows("New findings", [_finding(row) for row in findings["came"]])
+    yield from _with_rows(
+        "New findings", [_new_finding(row, not number) for number, row in enumerate(findings["came"])]
+    )
     yield from _with_rows("Findings of the first only", [_finding(row) for row in findings["went"]])
     for key, heading in (("broke", "Flows that fail now"), ("mended", "Flows that do not fail any more")):
         yield from _with_rows(
@@ -99,6 +104,14 @@ def sections(comparison: Document) -> Iterator[tuple[str, Sequence[str]]]:
 def _with_rows(heading: str, rows: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
     if rows:
         yield heading, rows
+
+
+def _new_finding(row: Document, is_in_first_sentence: bool) -> str:
+    """The finding, and what to do; what the first sentence says is not repeated."""
+    name = f"{language.term(row['level'])} {row['name']}"
+    says = name if is_in_first_sentence else _finding(row)
+    fix = language.labelled("Fix", row["fix"]) if row["fix"] else ""
+    return language.joined([language.sentence(says), language.sentence(fix)]) if fix else says
 
 
 def _finding(row: Document) -> str:
