@@ -122,10 +122,12 @@ def _flows_text(
     """The conversations that `expression` or `container` selects, at most `most`, as text; and are there any?"""
     from capnet.analysis.core.contract.document import plain
     from capnet.analysis.facts.conversations import conversations
+    from capnet.analysis.facts.outcomes.fates import fate_facts
     from capnet.analysis.facts.paths import chain_paths
     from capnet.analysis.filters.names import addresses_of, name_hint
     from capnet.analysis.filters.parser import at_host
     from capnet.cli import trace_formats
+    from capnet.report.fate_words import with_fates
 
     context = study.context
     if container is not None:
@@ -147,6 +149,8 @@ def _flows_text(
     if not paths:
         return trace_formats.no_match(format_, _no_flow_text(study, asked, width)), False
     shown_plain = plain(shown, study.report.inputs)
+    failing = {"fates": plain(fate_facts(context), study.report.inputs)}
+    with_fates(failing, (path for directions in shown_plain for direction in directions for path in direction))
     return trace_formats.flows(format_, study, _only_paths(study), shown_plain, total, asked, width), True
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from capnet import language
 from capnet.analysis.core.contract.document import Document
@@ -69,6 +69,25 @@ def failing_fate(document: Document, path: Document) -> Document | None:
         ),
         None,
     )
+
+
+def with_fates(document: Document, paths: Iterable[Document]) -> None:
+    """Gives each path its flow's fate as `failing`, if that tells more than where the path ends."""
+    for path in paths:
+        row = failing_fate(document, path)
+        is_told = is_lost(path["ends"]) or packets_lost(path) or (row and row["fate"] == "answered-by")
+        path["failing"] = None if is_told else row
+
+
+def fails(path: Document) -> bool:
+    """Does a path end early, or its flow fail (`with_fates`)?"""
+    return is_lost(path["ends"]) or bool(path.get("failing"))
+
+
+def outcome(path: Document, words: Words) -> str:
+    """How a flow fails, where `with_fates` knows; else how its path ends."""
+    failing = path.get("failing")
+    return fate(failing, words) if failing else ending(path)
 
 
 def flows_of(group: Sequence[Document], words: Words) -> str:

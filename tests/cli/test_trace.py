@@ -211,6 +211,17 @@ A/web/eth0.
 """
 
 
+def test_trace_says_how_a_flow_fails_as_the_report_does():
+    """docker-user-drop: SYNs at one point, repeated; container-firewall: two points, and no answer."""
+    for name, point, number in (("docker-user-drop", "A/ens33", 2), ("container-firewall", "A/docker0", 1)):
+        shown = text(Path("pcaps") / "faults" / f"{name}.pcapng")
+        outcome = f"no answer, sent again 3 times; last seen at {point}"
+        assert shown.count(f"  ✗ {outcome}\n") == number
+        assert " ".join(shown.split()).count(f", {outcome}") == number
+        page = trace(Path("pcaps") / "faults" / f"{name}.pcapng", "--format", "markdown").stdout.decode()
+        assert page.count(f"there: {outcome}") == number
+
+
 def test_trace_of_packet_lists_changed_fields():
     assert text("--frame", f"{BRIDGE}:205").startswith(SYN)
     assert text(BRIDGE, "--frame", "205").startswith(SYN)

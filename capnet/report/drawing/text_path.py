@@ -17,7 +17,7 @@ from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
 from capnet.report.drawing.routes import carried, compared, packets, route, sampled, signed
 from capnet.report.escape import visible, visible_all
-from capnet.report.fate_words import answers, ending, is_lost
+from capnet.report.fate_words import answers, fails, outcome
 from capnet.report.text import columns, count, delay, duration, fill, number, padded, size
 from capnet.report.words import ARROW, Words
 
@@ -78,12 +78,14 @@ def _path(direction: str, path: Document, words: Words, width: int) -> list[str]
     hops = path["hops"]
     parts = [count(packets(path), "packet"), size(max(hop["bytes"] for hop in hops))]
     delays = [hop["delta_us"]["median"] for hop in hops if hop["delta_us"]]
-    if len(hops) > 1:
-        parts.append(ending(path))
-        if len(delays) == len(hops) - 1:
-            lasted = Text(en="about {delay} from {first} to {last}", zh="从 {first} 到 {last} 约 {delay}")
-            parts.append(lasted.fill(delay=duration(sum(delays)), first=hops[0]["point"], last=hops[-1]["point"]))
-    else:
+    if len(hops) > 1 and not path.get("failing"):
+        parts.append(outcome(path, words))
+    if len(hops) > 1 and len(delays) == len(hops) - 1:
+        lasted = Text(en="about {delay} from {first} to {last}", zh="从 {first} 到 {last} 约 {delay}")
+        parts.append(lasted.fill(delay=duration(sum(delays)), first=hops[0]["point"], last=hops[-1]["point"]))
+    if path.get("failing") or (len(hops) == 1 and fails(path)):
+        parts.append(outcome(path, words))
+    elif len(hops) == 1:
         parts.append(Text(en="seen at one point only", zh="只在一个抓包点看到").fill())
     head = Text(en="{direction}: {flow}, {parts}", zh="{direction}：{flow}，{parts}").fill(
         direction=direction,
@@ -118,13 +120,12 @@ def _hops(path: Document, words: Words, width: int) -> list[str]:
 
 def _end(path: Document, words: Words, width: int) -> list[str]:
     """Where the path ends, and what answers; of a path at one point, only that it stops."""
-    lost = is_lost(path["ends"])
     lines = []
-    if len(path["hops"]) > 1 or lost:
-        mark = LOST_MARK if lost else DELIVERED_MARK if path["ends"] == "delivered" else UNKNOWN_MARK
+    if len(path["hops"]) > 1 or fails(path):
+        mark = LOST_MARK if fails(path) else DELIVERED_MARK if path["ends"] == "delivered" else UNKNOWN_MARK
         is_here = path["ends"].startswith("stops-at ")
         stopped = Text(en="stops here: due at {due}, not seen there", zh="止于此处：下一处应是 {due}，那里没有看到")
-        text = stopped.fill(due=path["due"]) if is_here else ending(path)
+        text = stopped.fill(due=path["due"]) if is_here else outcome(path, words)
         lines += fill(f"{mark} {text}", width, MARGIN, MARGIN + "  ")
     for text in answers(path["answers"], words):
         lines += fill(f"{ANSWER_MARK} {text}", width, MARGIN, MARGIN + "  ")

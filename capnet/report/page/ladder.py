@@ -13,7 +13,7 @@ from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
 from capnet.report.drawing.routes import carried, note
-from capnet.report.fate_words import answers, ending, is_lost
+from capnet.report.fate_words import answers, fails, outcome
 from capnet.report.page.conversations import PathPair, Rung, rungs
 from capnet.report.page.markup import escape
 from capnet.report.text import count, number
@@ -101,9 +101,12 @@ class _Lane:
 
     def end(self) -> str:
         """How the direction ends."""
-        lost = is_lost(self.path["ends"])
+        lost = fails(self.path)
         mark = "✗" if lost else "◆" if self.path["ends"] == "delivered" else "?"
-        texts = [f"{mark} {ending(self.path)}", *(answers(self.path["answers"], self.words) if self.is_down else [])]
+        texts = [
+            f"{mark} {outcome(self.path, self.words)}",
+            *(answers(self.path["answers"], self.words) if self.is_down else []),
+        ]
         css = "bad" if lost else "soft"
         return f'<span class="way">{self.mark}</span><span class="{css}">{escape(language.clauses(texts))}</span>'
 

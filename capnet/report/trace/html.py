@@ -16,7 +16,7 @@ from capnet.report import wireshark
 from capnet.report.drawing.packet_path import difference_text, sighting_changes, where_seen
 from capnet.report.drawing.routes import carried, signed
 from capnet.report.escape import visible, visible_all
-from capnet.report.fate_words import ending
+from capnet.report.fate_words import outcome
 from capnet.report.page import header
 from capnet.report.page.conversations import PathPair
 from capnet.report.page.evidence import EvidenceLinks
@@ -76,7 +76,7 @@ def _conversation(
     assert path is not None
     conversation = PathPair(path, backward if forward else None)
     both = [each for each in conversation if each]
-    ends = " / ".join(dict.fromkeys(ending(each) for each in both))
+    ends = " / ".join(dict.fromkeys(outcome(each, words) for each in both))
     silent = "" if conversation.backward else f" {NOTHING_BACK.fill()}"
     evidence = [frame for each in both for frame in each["evidence"]]
     return (

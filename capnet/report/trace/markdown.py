@@ -11,7 +11,7 @@ from capnet.analysis.core.wording import Text
 from capnet.report.drawing.packet_path import difference_text, sighting_changes, where_seen
 from capnet.report.drawing.routes import carried, note, signed
 from capnet.report.escape import visible, visible_all
-from capnet.report.fate_words import answers, ending
+from capnet.report.fate_words import answers, outcome
 from capnet.report.formats.markdown import escape
 from capnet.report.page.conversations import PathPair, rungs
 from capnet.report.text import count
@@ -55,8 +55,8 @@ def _conversation(conversation: PathPair, words: Words) -> Iterator[str]:
     rows = [[rung.point, *_cells(path, rung.forward, words), *(_cells(back, rung.backward, words) if back else ())]
             for rung in rungs(conversation)]  # fmt: skip
     yield "\n".join(_table(heads, rows))
-    yield escape(language.labelled("there", language.clauses([ending(path), *answers(path["answers"], words)])))
-    yield escape(language.labelled("back", ending(back)) if back else NOTHING_BACK.fill())
+    yield escape(language.labelled("there", language.clauses([outcome(path, words), *answers(path["answers"], words)])))
+    yield escape(language.labelled("back", outcome(back, words)) if back else NOTHING_BACK.fill())
 
 
 def _cells(path: Document, index: int | None, words: Words) -> tuple[str, str, str, str]:
