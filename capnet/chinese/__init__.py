@@ -108,7 +108,7 @@ TERMS = {
     "The packet": "这个包",
     "Where it fails": "哪里失败", "Who reaches it": "谁访问它", "Ports that were asked": "被请求的端口",
     "Whom it reaches": "它访问谁", "As whom it appears to others": "对外显示为", "Names it asks for": "它查询的名称",
-    "Captured at its own interfaces": "在它自己的接口上抓包", "New findings": "新出现的诊断",
+    "Captured at its own interfaces": "它自己接口上的抓包点", "New findings": "新出现的诊断",
     "Findings of the first only": "只在第一份中的诊断", "Flows that fail now": "现在失败的流",
     "Flows that do not fail any more": "不再失败的流", "Routes": "路线", "Delays": "时延", "Translations": "地址转换",
     "Capture points": "抓包点",

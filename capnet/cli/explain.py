@@ -31,7 +31,7 @@ def command(name: str | None, files: tuple[str, ...]) -> int:
 
     A page says what the finding looks at and says, when it is wrong, what to do, and which commands on the host show
     that it is so. A card says where a container fails, who reaches it at which port, whom it reaches, as whom it
-    appears to others, and which names it asks for. CONTAINER is a name or an address.
+    appears to others, which names it asks for, and what ICMP says of its MTU. CONTAINER is a name or an address.
 
     \b
     capnet explain stops-between

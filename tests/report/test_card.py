@@ -71,6 +71,21 @@ def test_card_says_where_it_fails() -> None:
     assert card_of(path, "other").fails == []
 
 
+def test_card_has_the_mtu_that_a_router_names() -> None:
+    """pmtu-icmp-lost: the router's link has 1300 bytes, and web's answers are larger."""
+    web = card_of(PROJECT / "pcaps" / "faults" / "pmtu-icmp-lost.pcapng", "web")
+    (line,) = web.mtu
+    assert line == "router answers 'fragmentation needed': packets from web to client may have at most 1300 bytes"
+    (lost,) = web.reaches
+    assert lost.startswith("tcp answers of port 80 to client: ") and "lost" in lost
+    assert card_of(BRIDGE, "web").mtu == []
+
+
+def test_card_names_have_their_addresses() -> None:
+    assert card_of(BRIDGE, "web").legend == [("A", "192.168.111.128"), ("B", "192.168.111.129"), ("bbox", "172.17.0.3")]
+    assert "\nNames  B 192.168.111.129 · web 172.17.0.2\n" in render(card_of(BRIDGE, "bbox"))
+
+
 def test_two_containers_with_one_address_are_kept_apart() -> None:
     """overlay: left on host A and right on host B both have 172.20.0.3 on docker_gwbridge."""
     path = PROJECT / "pcaps" / "overlay.pcapng"

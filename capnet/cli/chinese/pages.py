@@ -178,7 +178,8 @@ capnet reduce A=left.pcap B=right.pcap --finding stops-between -o small.pcapng -
 FAULT 是 `capnet scenario fault list` 列出的故障，它的说明就是指出它的那条诊断的说明。
 
 说明包括：这条诊断检查什么、给出什么结论、何时会误判、怎样处理，以及用主机上的哪些命令验证。
-卡片包括：容器在哪里失败，谁从哪个端口访问它，它访问谁，对外显示为谁，查询哪些名称。
+卡片包括：容器在哪里失败，谁从哪个端口访问它，它访问谁，对外显示为谁，查询哪些名称，
+ICMP 告知的 MTU。
 CONTAINER 是名称或地址。
 
 \b

@@ -13,6 +13,7 @@ from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
+from capnet.report.comparison.identity import is_answer
 from capnet.report.escape import visible_all
 from capnet.report.fate_words import FAILED, fate
 from capnet.report.text import count, listing
@@ -36,6 +37,8 @@ class Card(NamedTuple):
     appears_as: list[str]
     ports: list[str]
     names_asked: list[str]
+    mtu: list[str]
+    legend: list[tuple[str, str]]  # other names on the card, and their addresses
     has_failing_flow: bool
 
 
@@ -95,6 +98,8 @@ class _Subject:
             appears_as=list(dict.fromkeys(self._appearances())),
             ports=list(dict.fromkeys(self._ports(received))),
             names_asked=_lines(self._sent(row) for row in sent if row["flow"]["dport"] == PORT_DNS),
+            mtu=list(dict.fromkeys(self._mtus())),
+            legend=self._legend([*sent, *received]),
             has_failing_flow=any(row["fate"] in FAILED for row in (*sent, *received)),
         )
 
@@ -121,6 +126,10 @@ class _Subject:
     # -- lines -----------------------------------------------------------------------------------
     def _sent(self, row: Document) -> tuple[str, str]:
         flow = row["flow"]
+        if is_answer(flow):
+            what = Text(en="{proto} answers of port {port} to {to}", zh="{proto} 端口 {port} 给 {to} 的应答")
+            to = self.words.address(flow["dst"], row["point"])
+            return what.fill(proto=row["proto"], port=flow["sport"], to=to), self._became(row)
         to = self.words.endpoint(flow["dst"], flow["dport"], row["point"])
         return Text(en="{proto} to {to}", zh="{proto} 到 {to}").fill(proto=row["proto"], to=to), self._became(row)
 
@@ -164,6 +173,29 @@ class _Subject:
                 en="{port}{places}: {answered} of {flows} answered",
                 zh="{port}{places}：{flows}中有 {answered} 条得到应答",
             ).fill(port=port, places=places, answered=sum(answers), flows=count(len(answers), "flow"))
+
+    def _mtus(self) -> Iterator[str]:
+        """What ICMP errors say of the size of the subject's packets, and of packets to it."""
+        for row in self.document.get("icmp_errors", []):
+            quoted = row["quoted"]
+            if row["mtu"] is None or not any(self.has(quoted[end], row["point"]) for end in ("src", "dst")):
+                continue
+            yield Text(
+                en="{sender} answers '{error}': packets from {source} to {destination} may have at most {mtu} bytes",
+                zh="{sender} 应答“{error}”：从 {source} 到 {destination} 的包最大 {mtu} 字节",
+            ).fill(
+                sender=self.words.address(row["from"], row["point"]),
+                error=row["name"],
+                source=self.words.address(quoted["src"], row["point"]),
+                destination=self.words.address(quoted["dst"], row["point"]),
+                mtu=row["mtu"],
+            )
+
+    def _legend(self, rows: Iterable[Document]) -> list[tuple[str, str]]:
+        """Names of who is at the other end of these flows, before and behind translations."""
+        used = [row["flow"][end] for row in rows for end in ("src", "dst")]
+        used += [row["from"] for row in self.document.get("icmp_errors", []) if row["mtu"] is not None]
+        return self.words.legend(address for address in used if address not in self.addresses)
 
     def _fails(self) -> Iterator[str]:
         """Findings that need action and name the subject, or were seen at its own interfaces."""

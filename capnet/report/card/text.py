@@ -5,7 +5,7 @@ from __future__ import annotations
 from capnet import language
 from capnet.analysis.core.wording import Text
 from capnet.report.card.card import Card
-from capnet.report.text import fill
+from capnet.report.text import fill, padded
 
 MAX_LINES = 10  # below each heading
 _HEADINGS = {
@@ -15,6 +15,7 @@ _HEADINGS = {
     "reaches": "Whom it reaches",
     "appears_as": "As whom it appears to others",
     "names_asked": "Names it asks for",
+    "mtu": "MTU",
     "points": "Captured at its own interfaces",
 }
 
@@ -32,4 +33,7 @@ def render(card: Card, width: int = 100) -> str:
             lines.append(f"  {more}")
     if not card.fails and not card.has_failing_flow:
         lines += ["", Text(en="Nothing that was captured of it fails.", zh="抓到的与它有关的流量没有失败。").fill()]
+    if card.legend:
+        names = " · ".join(map(" ".join, card.legend))
+        lines += ["", *fill(padded(language.term("Names"), 7) + names, width, hanging=" " * 7)]
     return "\n".join(lines) + "\n"
