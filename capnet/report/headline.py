@@ -90,7 +90,7 @@ def _causes(causes: list[Document]) -> Iterator[str]:
     worst, *others = causes
     yield language.sentence(worst["says"])
     if worst["fix"]:
-        yield Text(en="Next: {step}.", zh="下一步：{step}。").fill(step=first_step(worst["fix"]))
+        yield next_sentence(worst)
     counted = [
         count(len(of_level), f"more {level}")
         for level in ("error", "warning")
@@ -99,6 +99,11 @@ def _causes(causes: list[Document]) -> Iterator[str]:
     if counted:
         names = listing(list(dict.fromkeys(finding["name"] for finding in others)), MAX_NAMED)
         yield Text(en="{counted}: {names}.", zh="{counted}：{names}。").fill(counted=listing(counted), names=names)
+
+
+def next_sentence(row: Document) -> str:
+    """What to do about a finding that has a fix, as a sentence."""
+    return Text(en="Next: {step}.", zh="下一步：{step}。").fill(step=first_step(row["fix"]))
 
 
 def first_step(fix: str) -> str:

@@ -76,6 +76,27 @@ def test_first_screen_folds_what_needs_no_action():
     assert "2 notes that need no action: checksum-offload and dns-failure (--only findings)" in lines
 
 
+def test_first_screen_counts_notes_of_one_name():
+    lines = screen(document(PROJECT / "pcaps" / "bridge-clash.pcapng"))
+    note = "5 notes that need no action: checksum-offload, dns-failure and source-port-collision (3)"
+    assert " ".join(lines).count(f"{note} (--only findings)") == 1
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_first_screen_keeps_commands_on_one_line(width: int):
+    """A command that is broken cannot be copied."""
+    for name in ("answer-from-other-address", "hairpin-off", "host-blocks-containers"):
+        lines = screen(document(PROJECT / "pcaps" / "faults" / f"{name}.pcapng"), width)
+        assert [line for line in lines if line.endswith(f"capnet explain {name}")]
+        assert [line for line in lines if line.endswith("(--only findings)")]
+
+
+def test_one_macvlan_child_is_told_as_one():
+    text = " ".join(" ".join(screen(document(PROJECT / "pcaps" / "faults" / "macvlan-host-isolation.pcapng"))).split())
+    assert "One container, web (192.168.111.10), is on the network of A/ens33" in text
+    assert "Its own host cannot reach it." in text
+
+
 def test_full_report_begins_with_the_first_screen():
     shown = document(PROJECT / "pcaps" / "bridge.pcapng")
     *first, rest = screen(shown)

@@ -193,7 +193,13 @@ def test_constants_name_findings() -> None:
     assert set(NOTES) <= names and set(VAGUE) <= names
 
 
-@pytest.mark.parametrize(("render", "step"), [(table.render, "Fix"), (markdown.render, "Next"), (html.render, "Next")])
+def test_page_begins_with_the_cause_and_says_its_fix_once() -> None:
+    text = html.render(sample.changed(sample.bridge(), {"findings": [cause("mtu-blackhole", "error")]}).to_dict())
+    assert text.index("mtu-blackhole is so.") < text.index("mend it") < text.index("Two containers")
+    assert text.count("mend it") == 1
+
+
+@pytest.mark.parametrize(("render", "step"), [(table.render, "Fix"), (markdown.render, "Next")])
 def test_every_format_begins_with_the_cause(render: Any, step: str) -> None:
     text = render(sample.changed(sample.bridge(), {"findings": [cause("mtu-blackhole", "error")]}).to_dict())
     assert " ".join(text.split()).index(f"mtu-blackhole is so. {step}: mend it.") < text.index("Two containers")

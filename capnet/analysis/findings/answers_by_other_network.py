@@ -43,13 +43,13 @@ PAGE_ZH = """有两个网络的容器在一个网络上被访问，却从另一�
 """
 
 SAYS = Text(
-    en="{syns:SYN} of {clients} reach {server} at {point}, and it {does} at {other}: its default route leads to that "
-    "network, and the host drops what comes from there with an address of the other one",
-    zh="{clients} 的 {syns} 个 SYN 在 {point} 到达 {server}，而它在 {other} {does}：它的默认路由指向那个网络，主机丢弃"
-    "从那里来、却带有另一个网络地址的包",
+    en="{syns:SYN} of {clients} reach {server} at {point}, and the container {does} at {other}: its default route "
+    "leads to that network, and the host drops what comes from there with an address of the other one",
+    zh="{clients} 的 {syns} 个 SYN 在 {point} 到达 {server}，而容器在 {other} {does}：它的默认路由指向那个网络，主机"
+    "丢弃从那里来、却带有另一个网络地址的包",
 )
 ANSWERS = Text(en="answers", zh="应答")
-LOOKS = Text(en="looks for {gateway} in vain", zh="查找 {gateway} 而无应答")
+LOOKS = Text(en="looks in vain for the gateway {gateway}", zh="查找网关 {gateway} 而得不到应答")
 FIX = Text(
     en="let the container's default route lead to the network on which it is asked: `docker network connect "
     "--gw-priority 1` (compose: `gw_priority`) for that network, or make the other one `--internal`; or `sysctl -w "

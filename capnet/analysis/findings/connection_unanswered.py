@@ -52,18 +52,23 @@ TRANSLATED = Text(en=", which DNAT sends to {backends},", zh="（DNAT 转换到 
 AT_SERVER = Text(en=", the server's own interface", zh="，即服务器自己的接口")
 SHOWN = {
     "meanwhile": Text(
-        en="it accepted {accepted:other connection} before and since", zh="此前和此后它接受了另外 {accepted} 个连接"
+        en="the server accepted {accepted:other connection} before and since",
+        zh="该服务器此前和此后接受了另外 {accepted} 个连接",
     ),
     "before": Text(
-        en="it accepted {accepted:connection} before, and none since", zh="此前它接受了 {accepted} 个连接，此后没有"
+        en="the server accepted {accepted:connection} before, and none since",
+        zh="该服务器此前接受了 {accepted} 个连接，此后没有",
     ),
-    "others": Text(en="it accepted {accepted:connection} of {others}", zh="它接受了 {others} 的 {accepted} 个连接"),
-    "port": Text(en="it accepts connections to port {other}", zh="它接受到端口 {other} 的连接"),
+    "others": Text(
+        en="the server accepted {accepted:connection} of {others}", zh="该服务器接受了 {others} 的 {accepted} 个连接"
+    ),
+    "port": Text(en="the server accepts connections to port {other}", zh="该服务器接受到端口 {other} 的连接"),
     "refusal": Text(
-        en="it refuses connections to port {other}, so it is up", zh="它拒绝到端口 {other} 的连接，所以它在线"
+        en="the server refuses connections to port {other}, so it is up",
+        zh="该服务器拒绝到端口 {other} 的连接，所以它在线",
     ),
-    "ping": Text(en="it answers pings", zh="它应答 ping"),
-    "nothing": Text(en="it answered nothing else either", zh="它也没有应答别的"),
+    "ping": Text(en="the server answers pings", zh="该服务器应答 ping"),
+    "nothing": Text(en="the server answered nothing else either", zh="该服务器对其他请求也没有应答"),
 }
 OTHER_MAC = Text(
     en=", which were sent to {macs}, these to {mac}: by another gateway",

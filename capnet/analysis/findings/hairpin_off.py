@@ -3,7 +3,7 @@
 Looks at: TCP connections whose destination was translated to the address of their own client: source and destination
 are equal, or the source was masqueraded as well; repeated and without an answer. Not: loopback interfaces, equal ports
 (a forged packet), a translated SYN that was seen at the client's own interface with another source.
-Says: who wants to reach itself, by which address, where the translated SYNs were seen, and how many.
+Says: who calls itself, by which address, where the translated SYNs were seen, and how many.
 Wrong when: the server behind it hangs for every client.
 Fix: the packets would have to leave a bridge by the port that they came in by, and to come from another address.
 Masquerade them, and let the port do so (hairpin mode).
@@ -39,16 +39,16 @@ PAGE_ZH = """站点用服务地址访问不到自己。
 
 检查：目的地址被转换成客户端自己地址的 TCP 连接：源和目的相同，或源也经过 MASQUERADE；重发且无应答。不包括：loopback
 接口、相同的端口（伪造的包）、在客户端自己的接口上以另一个源看到的转换后的 SYN。
-结论：谁想访问自己，用哪个地址，在哪里看到转换后的 SYN，多少个。
+结论：谁访问自己，用哪个地址，在哪里看到转换后的 SYN，多少个。
 误判：它后面的服务器对所有客户端都挂起。
 处理：这些包要从进来的端口离开网桥，并且要来自另一个地址。对它们做 MASQUERADE，并让端口允许（hairpin 模式）。
 验证：`sysctl net.bridge.bridge-nf-call-iptables`；`bridge -d link show dev VETH` 显示 `hairpin on`。
 """
 
 SAYS = Text(
-    en="{client} wants to reach itself{by}: {attempts:SYN} translated to {source} → {client}:{port} at {point}, and "
+    en="{client} calls itself{by}: {attempts:SYN} translated to {source} → {client}:{port} at {point}, and "
     "nothing answers",
-    zh="{client} 想访问自己{by}：{attempts} 个 SYN 在 {point} 被转换为 {source} → {client}:{port}，没有应答",
+    zh="{client} 访问自己{by}：{attempts} 个 SYN 在 {point} 被转换为 {source} → {client}:{port}，没有应答",
 )
 BY = Text(en=" by {address}:{port}", zh="（经 {address}:{port}）")
 FIX = Text(

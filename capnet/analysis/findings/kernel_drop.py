@@ -35,7 +35,7 @@ PAGE_ZH = """内核自己的计数器说它丢弃了包，而没有其他诊断�
 """
 
 SAYS = Text(
-    en="{packets:packet} that {point} shows did not get on: {reason}",
+    en="{packets:packet} that {point} shows went no further: {reason}",
     zh="{point} 上看到的 {packets} 个包没有继续前进：{reason}",
 )
 FIX = Text(

@@ -16,6 +16,7 @@ from capnet.analysis.core.wording import Text
 from capnet.report import wireshark
 from capnet.report.drawing import routes
 from capnet.report.fate_words import ending, is_lost
+from capnet.report.headline import next_sentence
 from capnet.report.headline import problems as problems_of
 from capnet.report.page import header
 from capnet.report.page.conversations import PathPair, conversation_groups
@@ -70,10 +71,12 @@ def render(
         figure = network_figure(
             shown.document, shown.words, beside.topology, problems, lambda row: anchors.get(id(row), "findings")
         )
+    below = {next_sentence(row) for row in problems if row["fix"]}  # the findings, right below, have the whole fix
+    verdict = language.joined([sentence for sentence in shown.verdict if sentence not in below])
     body = [
         "<header>",
         *header.head_line(shown.title),
-        f'<p class="story">{prose(language.joined(shown.verdict))}</p>' if shown.verdict else "",
+        f'<p class="story">{prose(verdict)}</p>' if verdict else "",
         "</header>",
         *((findings, figure) if problems else (figure, findings)),
         header.topics(shown.topics),

@@ -7,12 +7,13 @@ problem alone does not take more.
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
-from capnet.report.drawing.main_path import main_path
+from capnet.report.drawing.main_path import TIE, main_path
 from capnet.report.escape import visible
 from capnet.report.headline import by_cause, first_step
 from capnet.report.sections import Overview
@@ -74,12 +75,9 @@ def _problem(row: Document, shown: Overview, width: int) -> list[str]:
     if row["fix"]:
         lines += _labelled("", language.labelled("Fix", language.sentence(first_step(row["fix"]))), width, hanging=5)
     seen = ", ".join(shown.words.frames(row["evidence"], 4))
-    more = f"capnet explain {row['name']}"
-    if seen:
-        lines += _labelled("", language.labelled("Seen", f"{seen} · {more}"), width, hanging=6)
-    else:
-        lines += _labelled("", language.labelled("More", more), width)
-    return lines
+    more = f"capnet explain {row['name']}".replace(" ", TIE)  # a command on two lines cannot be copied
+    last = language.labelled("Seen", f"{seen} · {more}") if seen else language.labelled("More", more)
+    return [*lines, *(line.replace(TIE, " ") for line in _labelled("", last, width, hanging=6))]
 
 
 def _more_problems(rows: Sequence[Document], width: int) -> list[str]:
@@ -133,13 +131,20 @@ def _notes(rows: Sequence[Document], width: int) -> list[str]:
     """One line for all that needs no action."""
     if not rows:
         return []
-    names = listing(list(dict.fromkeys(row["name"] for row in rows)), 6)
     text = Text(
         en="{notes} that {verb} no action: {names} (--only findings)",
         zh="{notes}，无需处理：{names}（--only findings）",
     )
     verb = "needs" if len(rows) == 1 else "need"
-    return fill(text.fill(notes=count(len(rows), "note"), verb=verb, names=names), width)
+    line = text.fill(notes=count(len(rows), "note"), verb=verb, names=listing(_counted_names(rows), 6))
+    return [part.replace(TIE, " ") for part in fill(line.replace("--only ", f"--only{TIE}"), width)]
+
+
+def _counted_names(rows: Sequence[Document]) -> list[str]:
+    """`checksum-offload`, of several `source-port-collision (3)`: the names of findings, in their order."""
+    counts = Counter(row["name"] for row in rows)
+    several = language.pick("{} ({})", "{}（{}）")
+    return [several.format(name, times) if times > 1 else name for name, times in counts.items()]
 
 
 def _rest(shown: Overview, where: Mapping[str, str], width: int, has_tables: bool) -> list[str]:

@@ -42,9 +42,8 @@ def test_gateway_that_is_looked_for_elsewhere_is_told(tmp_path: Path) -> None:
     """rp_filter: the host does not answer an ARP request of an address of its other bridge."""
     (finding,) = [of for of in read(asked(looks=OTHER_MAC), tmp_path)["findings"] if of["level"] != "info"]
     assert (finding["name"], finding["level"]) == (NAME, "error")
-    assert finding["says"].startswith(
-        f"4 SYNs of {CLIENT} reach {WEB}:80 at {FRONT}, and it looks for {GATEWAY} in vain at {BACK}"
-    )
+    looks = f"the container looks in vain for the gateway {GATEWAY} at {BACK}"
+    assert finding["says"].startswith(f"4 SYNs of {CLIENT} reach {WEB}:80 at {FRONT}, and {looks}")
     assert "gw-priority" in finding["fix"]
 
 
