@@ -25,6 +25,7 @@ from capnet.analysis.core.flow_rows import are_multicast_macs, destination, host
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.unanswered_syns import UnansweredService, unanswered_services
 from capnet.analysis.fate.interface_points import interface_points
@@ -213,6 +214,7 @@ def _torn(context: Context, mac: int, own: int, other: int) -> _Torn:
     keys = hash_of(flows, [schema.FLOW_PROTO, *_FROM, *_TO], sent)
     sent, keys = (values[~is_among(keys, _keys(context, elsewhere))] for values in (sent, keys))
     is_to_mac = (flows[:, schema.FLOW_POINT] == other) & (flows[:, schema.FLOW_DMAC] == mac)
+    is_to_mac &= flow_links(context).after < 0  # what goes on from there did not arrive there
     arrived = np.flatnonzero(is_to_mac & (flows[:, schema.FLOW_VIA] == 0))
     answers = hash_of(flows, [schema.FLOW_PROTO, *_TO, *_FROM], arrived)
     return _Torn(sent[is_among(keys, answers)], arrived[is_among(answers, keys)])

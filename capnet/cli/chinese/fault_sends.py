@@ -61,6 +61,7 @@ FAULT_SENDS = {
     "server-slow": "app 到 web：HTTP，三次。",
     "stale-conntrack": "B（源端口不变）和 C 到 A:5060：UDP。",
     "stale-neighbour": "other 到 web：ping；app 到 web：HTTP。",
+    "stale-tunnel-peer": "web 到 other 和 db：HTTP；db 到 web：ping。",
     "stops-between": "app 和 other 到 B：HTTP。",
     "subnet-overlap": "desk 到 A:8080：HTTP；desk 到 A：ping。",
     "swarm-port-blocked": "自己不发送：只有节点的 gossip，持续 24 秒。",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.analysis.findings.reported import of_capture, of_story
-from tests.stories import ACK, RST, SYN, Network, arp, tcp
+from tests.stories import ACK, RST, SYN, Network, arp, ping, tcp
 
 NAME = "duplicate-mac"
 MAC, SERVER_MAC = "02:42:c0:a8:6f:0a", "00:0c:29:5c:00:82"
+OTHER_MAC = "02:42:c0:a8:6f:4d"
 ADDRESS, SERVER = "192.168.111.10", "192.168.111.130"
 ONE, OTHER, CARD = "A/m1/eth0", "B/m2/eth0", "C/ens33"
 
@@ -107,4 +108,17 @@ def test_containers_with_macs_of_their_own_is_silent(tmp_path: Path) -> None:
     """The server is busy; a flood shows its SYNs at the neighbour."""
     assert of_story(on_one_bridge([BRIDGE], other_mac="02:42:ac:11:00:09"), tmp_path, NAME) == []
     net = on_one_bridge([WEB_POINT, DB_POINT, BRIDGE], other_mac="02:42:ac:11:00:09")
+    assert of_story(net, tmp_path, NAME) == []
+
+
+def test_copies_at_another_host_is_silent(tmp_path: Path) -> None:
+    """What the MAC sends is flooded to the other host, whose container sends to it from there, and gets no answer."""
+    net = Network([ONE, OTHER, CARD])
+    for number in range(6):
+        flooded = tcp(f"{ADDRESS}:4001 > {SERVER}:80", flags=ACK, seq=number, ident=number, smac=MAC, dmac=SERVER_MAC)
+        net.pass_by((ONE, flooded), (CARD, flooded), (OTHER, flooded))
+        asked = ping(f"192.168.111.77 > {ADDRESS}", 5, number, ident=90 + number, smac=OTHER_MAC, dmac=MAC)
+        answer = asked.but(ends=f"{ADDRESS} > 192.168.111.77", icmp=(0, 0), smac=MAC, dmac=OTHER_MAC)
+        net.pass_by((OTHER, asked), (CARD, asked), (ONE, asked))
+        net.pass_by((ONE, answer), (CARD, answer))
     assert of_story(net, tmp_path, NAME) == []

@@ -40,7 +40,9 @@ def carries_groups_only(context: Context, tunnel: Tunnel) -> bool:
         for of in neighbours(context)
         if (of.point, of.via, of.vni) == (point, kind, vni) and of.request_frame in outer_frames
     ]
-    if any(of.requests >= MIN_QUESTIONS and not of.replies and not of.is_announcement for of in lookups):
+    answered = {(of.kind, of.asker, of.target) for of in neighbours(context) if of.replies}  # at any point
+    open_lookups = (of for of in lookups if (of.kind, of.asker, of.target) not in answered and not of.is_announcement)
+    if any(of.requests >= MIN_QUESTIONS for of in open_lookups):
         return False
     macs = flows[carried, schema.FLOW_DMAC]
     return bool((len(carried) or lookups) and (are_multicast_macs(macs) & (macs > 0)).all())
