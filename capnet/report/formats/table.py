@@ -32,7 +32,7 @@ def render(document: Document, width: int = WIDTH, where: Mapping[str, str] | No
 
     `where` says how to open an input from here, when that is not the name the report has for it.
     """
-    shown = overview(document, View.COMPACT, wanted)
+    shown = overview(document, View.COMPACT, wanted, has_tables=wanted.full or bool(wanted.only))
     if not wanted.only:
         lines = first_screen(shown, width, where or {}, has_tables=wanted.full)
         if not wanted.full:

@@ -66,8 +66,11 @@ class Overview(NamedTuple):
         return [*self.verdict, *(text for _, texts in self.topics for text in texts)]
 
 
-def overview(document: Document, view: View, wanted: Wanted = ALL) -> Overview:
-    """What `view` shows of a document, in its order. Of selected sections: they alone, with the names in them."""
+def overview(document: Document, view: View, wanted: Wanted = ALL, has_tables: bool = True) -> Overview:
+    """What `view` shows of a document, in its order. Of selected sections: they alone, with the names in them.
+
+    Without `has_tables` it has no sections, which take most of the time.
+    """
     safe = visible_all(document)
     words = Words.of(safe)
     only = wanted.only
@@ -76,7 +79,8 @@ def overview(document: Document, view: View, wanted: Wanted = ALL) -> Overview:
     chosen = {key: value for key, value in safe.items() if key in ALWAYS or key in only} if only else safe
     names, left_out = _names(chosen, words, view)
     makers = [neighbours, *_ORDER[view]] if "neighbours" in only else _ORDER[view]
-    sections = [section.shown(wanted.top) for make in makers if (section := make(chosen, words, view))]
+    made = (make(chosen, words, view) for make in makers if has_tables)
+    sections = [section.shown(wanted.top) for section in made if section]
     if only:
         sections = [section for section in sections if section.key in only]
     return Overview(safe, words, summary.title(safe), verdict, topics, names, left_out, sections)
