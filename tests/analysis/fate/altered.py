@@ -28,6 +28,11 @@ class Record(NamedTuple):
     tuples: frozenset[Tuple]  # of its IP headers, outermost and inside tunnels
     block: bytes
 
+    @property
+    def length(self) -> int:
+        """Octets of the frame on the wire."""
+        return int.from_bytes(self.block[24:28], "little")
+
 
 class Capture(NamedTuple):
     """A capture file: what stands before its packets, and its packets."""

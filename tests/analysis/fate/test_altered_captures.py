@@ -7,6 +7,7 @@ no fault; and where single flows were taken out from a point on, nothing but tha
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import flow_key, is_icmp_error, ports
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.engine import study
-from tests.analysis.fate.altered import Capture, Tuple, capture
+from tests.analysis.fate.altered import Capture, Record, Tuple, capture
 
 PCAPS = sorted((Path(__file__).parents[3] / "pcaps").glob("*.pcapng"))
 SUBSETS = 8  # of points, of each capture
@@ -75,6 +76,24 @@ def test_some_of_the_time_shows_no_fault(path: Path, share: float, tmp_path: Pat
         assert faults(Capture(whole.head, one_late), tmp_path, own) == set(), point
 
 
+VXLAN_PORT = 4789
+# Capture filters: what tcpdump would record.
+FILTERS: dict[str, Callable[[Record], bool]] = {
+    "less 100": lambda record: record.length < 100,
+    "greater 100": lambda record: record.length > 100,
+    "to servers": lambda record: not _is_vxlan(record) and any(0 < dport < 10_000 for *_, dport in record.tuples),
+    "from servers": lambda record: not _is_vxlan(record) and any(0 < sport < 10_000 for _, sport, *_ in record.tuples),
+}
+
+
+@pytest.mark.parametrize("kept", FILTERS)
+def test_capture_filter_shows_no_fault(path: Path, kept: str, tmp_path: Path) -> None:
+    """Of what a filter left out nothing is known: neither an answer, nor that no octet was sent."""
+    whole, own = capture(path), own_findings(path)
+    filtered = whole.without(lambda record: not FILTERS[kept](record))
+    assert faults(filtered, tmp_path, own) == set()
+
+
 def test_flow_that_stops_is_nothing_else(path: Path, tmp_path: Path) -> None:
     """A flow is seen up to a point, not behind it, and nothing answers: no other error is told."""
     whole, own, context = capture(path), own_findings(path), study(path).context
@@ -89,6 +108,10 @@ def test_flow_that_stops_is_nothing_else(path: Path, tmp_path: Path) -> None:
                 )
             )
             assert faults(rest, tmp_path, own, ("error",)) <= STOPS, (hops[0], hops[first])
+
+
+def _is_vxlan(record: Record) -> bool:
+    return any(dport == VXLAN_PORT for *_, dport in record.tuples)
 
 
 def _chains(context: Context) -> list[list[int]]:

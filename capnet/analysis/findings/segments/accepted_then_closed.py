@@ -25,6 +25,7 @@ from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.transport.tcp_connections import (
     MAX_CONNECTIONS,
     Segment,
+    ahead,
     has_segments,
     is_tcp_with,
     segments,
@@ -124,8 +125,8 @@ def _closed(context: Context, row: int) -> _Closed | None:
     passed = segments(context, row)
     accepted = next((s for s in passed if s.is_reply and s.flags & TCP_SYN_ACK == TCP_SYN_ACK), None)
     ending = next((s for s in passed if s.flags & (TCP_FIN | TCP_RST)), None)
-    if accepted is None or ending is None or not ending.is_reply:
-        return None
+    if accepted is None or ending is None or not ending.is_reply or ahead(ending.seq, accepted.end) > 0:
+        return None  # by its number it follows octets that were not recorded
     requests = [s for s in passed if not s.is_reply and s.payload and s.frame < ending.frame]
     start = requests[-1] if requests else accepted
     if ending.time - start.time > MAX_DELAY_NS or not _is_completed(passed, accepted):
