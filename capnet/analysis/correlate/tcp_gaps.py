@@ -21,7 +21,7 @@ from capnet.analysis.core.schema import FlowMask, Observations, PerFlow
 from capnet.analysis.correlate.duplicates import duplicates
 from capnet.quick_dataclass import state
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.numbers import TCP
+from capnet.wire.numbers import TCP, TCP_ACK, TCP_RST
 
 MAX_REORDERING_NS = 3_000_000  # as Wireshark: what comes later was sent again
 MAX_IN_FLIGHT = 1 << 24  # octets; a wider gap is another connection with the same ports
@@ -50,16 +50,22 @@ class SequenceGaps:
     missing: list[MissingOctets] = field(default_factory=list)  # those that did not come, at most MAX_MISSING stretches
 
 
-def sequence_gaps(context: Context, wanted: FlowMask) -> list[SequenceGaps]:
-    """The gaps of the wanted flows, in order of their rows, of MAX_FLOWS flows at most; empty in a sample."""
+def sequence_gaps(context: Context, wanted: FlowMask, with_acks: bool = False) -> list[SequenceGaps]:
+    """The gaps of the wanted flows, in order of their rows, of MAX_FLOWS flows at most; empty in a sample.
+
+    `with_acks`: a pure ACK leaves a gap as well, if its number lies behind octets that did not come.
+    """
     flows = context.flows
     if context.sample_share < 1.0 or not len(context.observations):
         return []
     is_examined = wanted & (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_PAYLOAD] < MAX_FLOW_OCTETS)
     is_examined &= flows[:, schema.FLOW_TCP_FLAGS] & schema.USED_AGAIN == 0
     segments = context.observations
-    has_octets = (segments[:, schema.OBS_FROM] >= 0) & (segments[:, schema.OBS_BYTES] > 0)
-    segments = segments[is_examined[segments[:, schema.OBS_FLOW]] & has_octets]
+    counts = segments[:, schema.OBS_BYTES] > 0
+    if with_acks:
+        counts |= segments[:, schema.OBS_CONTROL] >> 48 & (TCP_ACK | TCP_RST) == TCP_ACK
+    counts &= segments[:, schema.OBS_FROM] >= 0
+    segments = segments[is_examined[segments[:, schema.OBS_FLOW]] & counts]
     segments = segments[np.lexsort((segments[:, schema.OBS_SEQ], segments[:, schema.OBS_FLOW]))]
     flow = segments[:, schema.OBS_FLOW]
     # Sequence numbers are turned so that half of their circle lies on each side of where the flow began.
@@ -74,7 +80,8 @@ def sequence_gaps(context: Context, wanted: FlowMask) -> list[SequenceGaps]:
     gap_sizes = np.zeros(len(segments), dtype=np.int64)
     gap_sizes[1:] = (starts + offset)[1:] - highest[:-1]
     gap_sizes[is_first] = 0
-    flow_rows = distinct(flow[gap_sizes > 0])
+    is_before_first = starts < starts[is_first][np.cumsum(is_first) - 1]
+    flow_rows = distinct(flow[(gap_sizes > 0) | is_before_first])
     flow_rows = flow_rows[~is_among(flow_rows, flow[gap_sizes > MAX_IN_FLIGHT])]
     gaps = []
     for row in flow_rows[:MAX_FLOWS].tolist():
@@ -93,7 +100,7 @@ def retransmitted_segments(context: Context) -> PerFlow:
     if segments.any():
         recorded_twice = duplicates(context)
         segments[recorded_twice.flow_rows] -= recorded_twice.counts
-        for gaps in sequence_gaps(context, segments > 0):
+        for gaps in sequence_gaps(context, segments > 0, with_acks=True):
             segments[gaps.flow] -= gaps.overtaken
     return np.maximum(segments, 0)
 
@@ -101,9 +108,10 @@ def retransmitted_segments(context: Context) -> PerFlow:
 def _flow_gaps(row: int, starts: list[int], stops: list[int], segments: Observations) -> SequenceGaps:
     """The gaps of the flow in `row`, of its segments in order of arrival; each has the octets `starts` to `stops`."""
     gaps = SequenceGaps(row)
-    open_gaps: list[tuple[int, int, int]] = []  # start, stop, time in ns at which it was left open
-    highest = stops[0]
     times, frames = segments[:, schema.OBS_TIME].tolist(), segments[:, schema.OBS_FRAME].tolist()
+    # Start, stop, time in ns at which it was left open. What is before the first segment may have been overtaken by it.
+    open_gaps = [(min(starts), starts[0], times[0])] if min(starts) < starts[0] else []
+    highest = stops[0]
     for start, stop, time, frame in zip(starts, stops, times, frames, strict=True):
         if start > highest:
             open_gaps.append((highest, start, time))
@@ -111,6 +119,7 @@ def _flow_gaps(row: int, starts: list[int], stops: list[int], segments: Observat
         elif start < highest and open_gaps:
             open_gaps = _fill(gaps, open_gaps, start, stop, time)
         highest = max(highest, stop)
+    open_gaps = [gap for gap in open_gaps if gap[1] > starts[0]]  # nothing is known of what was before
     gaps.never = sum(high - low for low, high, _ in open_gaps)
     gaps.missing = [MissingOctets(low, high - low, since) for low, high, since in open_gaps[:MAX_MISSING]]
     return gaps

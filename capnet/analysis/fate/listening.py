@@ -6,16 +6,18 @@ dropping any.
 Output: arrays of one entry per point. Times are ns under the reference clock.
 Method: a recording says when each capture began and ended. Other captures show their first and last frame only; those
 that overlap in time are assumed to have been started and stopped together, and what rests on that is less certain. A
-recording also says whether it had a filter; of other captures, what all packets have in common may be one.
+recording also says whether it had a filter; of other captures, what all packets have in common may be one. A point that
+records one direction only proves nothing by absence.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from capnet.analysis.core.arrays import distinct
+from capnet.analysis.core.arrays import distinct, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import (
     ARP_POINT,
     ARP_SENDER_LO,
@@ -23,21 +25,28 @@ from capnet.analysis.core.schema import (
     ARP_VIA,
     FLOW_DPORT,
     FLOW_DST_LO,
+    FLOW_KIND,
     FLOW_PACKETS,
     FLOW_POINT,
     FLOW_PROTO,
     FLOW_SPORT,
     FLOW_SRC_LO,
+    FLOW_TCP_FLAGS,
+    OBS_CONTROL,
+    OBS_FLOW,
+    FlowMask,
     FlowRows,
     Mask,
     Values,
 )
 from capnet.analysis.correlate.clocks import flow_spans, listening_times
 from capnet.quick_tuple import NamedTuple
+from capnet.wire.numbers import ICMP_ECHO_REPLY, ICMPV6_ECHO_REPLY, TCP, TCP_ACK, TCP_RST, TCP_SYN_ACK
 
 PROTOCOLS = 256
 MIN_FILTER_PACKETS = 20  # fewer packets with one port in common are no capture filter
 MIN_FILTER_FLOWS = 3
+_ECHO_REPLIES = (ICMP_ECHO_REPLY << 8, ICMPV6_ECHO_REPLY << 8)  # values of FLOW_KIND
 MIN_UNFILTERED_KINDS = 3  # protocols, ARP being one: `arp or icmp` is a capture filter, three kinds are traffic
 
 
@@ -73,6 +82,7 @@ def listening(context: Context) -> Listening:
     kinds = hears.sum(axis=1)
     kinds[distinct(context.arps[:, ARP_POINT])] += 1
     hears[kinds >= MIN_UNFILTERED_KINDS] = True
+    hears[records_one_direction(context)] = False
     unfiltered = sorted(context.unfiltered)
     hears[unfiltered] = True
     filters = np.array([_common(context, point) for point in range(count)], dtype=np.int64)
@@ -104,6 +114,38 @@ def _together(first: Values, last: Values) -> tuple[Values, Values]:
     if group:
         since[group], until[group] = first[group].min(), end
     return since, until
+
+
+@derived
+def records_one_direction(context: Context) -> Mask:
+    """Per point, does it record one direction of all traffic, as `tcpdump -Q out` and one half of a tap do?
+
+    No flow there has its opposite, and one of them answers or acknowledges what was not recorded.
+    """
+    flows, is_one_way = context.flows, np.ones(max(len(context.points), 1), dtype=bool)
+    is_one_way[flows[replies(context) >= 0, FLOW_POINT]] = False
+    if not is_one_way.any():
+        return is_one_way
+    flags, is_tcp = flows[:, FLOW_TCP_FLAGS], flows[:, FLOW_PROTO] == TCP
+    answers = is_tcp & (flags & TCP_SYN_ACK == TCP_SYN_ACK)  # a SYN with ACK, or ACKs after a SYN
+    answers |= is_one_of(flows[:, FLOW_KIND], _ECHO_REPLIES)
+    answers |= _acknowledges_more(context, is_tcp & is_one_way[flows[:, FLOW_POINT]])
+    is_one_sided = np.zeros(len(is_one_way), dtype=bool)
+    is_one_sided[flows[answers, FLOW_POINT]] = True
+    return is_one_sided & is_one_way
+
+
+def _acknowledges_more(context: Context, wanted: FlowMask) -> FlowMask:
+    """Which of the wanted TCP flows acknowledge more and more, so that their opposite must have brought octets?"""
+    segments = context.observations[wanted[context.observations[:, OBS_FLOW]]]
+    control = segments[:, OBS_CONTROL]
+    has_ack = (control >= 0) & (control >> 48 & (TCP_ACK | TCP_RST) == TCP_ACK)
+    rows, acks = segments[has_ack, OBS_FLOW], control[has_ack] & 0xFFFFFFFF
+    first = np.full(len(wanted), -1, dtype=np.int64)
+    first[rows[::-1]] = acks[::-1]
+    acknowledges_more = np.zeros(len(wanted), dtype=bool)
+    acknowledges_more[rows[acks != first[rows]]] = True
+    return acknowledges_more
 
 
 def _common(context: Context, point: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.stories import SYN, Network, tcp
+from tests.stories import ACK, FIN, SYN, Network, tcp
 from tests.story_reports import C1, A, B, findings_named, lost, path_of, read
 
 
@@ -68,6 +68,26 @@ def test_loss_between_points_is_no_gap_of_the_second(tmp_path: Path) -> None:
     report = read(net, tmp_path)
     assert lost(path_of(report, A, B)) == [None, 1]
     assert gaps(report) == []
+
+
+def test_first_segments_swapped_are_not_sent_again(tmp_path: Path) -> None:
+    """The capture begins with segment 1, which overtook segment 0."""
+    net = Network(["A/ens33", "B/ens33"])
+    stream(net, [(0, 1), (20, 0), *((100.0 * n, n) for n in range(2, 6))])
+    assert read(net, tmp_path)["findings"] == []
+
+
+def test_pure_ack_before_the_fin_is_no_retransmission(tmp_path: Path) -> None:
+    """The ACK of the other side's FIN was recorded before the sender's own FIN, whose number it follows."""
+    net = Network(["A/ens33"])
+    out, back = f"{A}:5555 > {B}:80", f"{B}:80 > {A}:5555"
+    net.at(0, "A/ens33", tcp(out, seq=0, flags=SYN, ident=1))
+    net.at(100, "A/ens33", tcp(back, seq=0, ack=1, flags=SYN | ACK, ident=2))
+    net.at(200, "A/ens33", tcp(out, seq=1, ack=1, ident=3))
+    net.at(300, "A/ens33", tcp(back, seq=1, ack=2, flags=FIN | ACK, ident=4))
+    net.at(310, "A/ens33", tcp(out, seq=2, ack=2, ident=6))
+    net.at(320, "A/ens33", tcp(out, seq=1, ack=1, flags=FIN | ACK, ident=5))
+    assert read(net, tmp_path)["findings"] == []
 
 
 @pytest.mark.parametrize("seconds", [(0, 1, 2, 3, 4, 5, 7, 11), (0, 1, 3, 7)], ids=["linear first", "doubling"])

@@ -29,6 +29,11 @@ class Record(NamedTuple):
     block: bytes
 
     @property
+    def frame(self) -> bytes:
+        """The frame, as much of it as was recorded."""
+        return self.block[28 : 28 + int.from_bytes(self.block[20:24], "little")]
+
+    @property
     def length(self) -> int:
         """Octets of the frame on the wire."""
         return int.from_bytes(self.block[24:28], "little")

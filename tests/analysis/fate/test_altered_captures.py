@@ -7,6 +7,7 @@ no fault; and where single flows were taken out from a point on, nothing but tha
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
@@ -76,6 +77,11 @@ def test_some_of_the_time_shows_no_fault(path: Path, share: float, tmp_path: Pat
         assert faults(Capture(whole.head, one_late), tmp_path, own) == set(), point
 
 
+TRUE_OF_ONE_DIRECTION = {
+    "overlay-encrypted": {"tunnel-one-way"},  # of ESP alone, which shows no more
+    "bridge-internal": {"no-return-route"},  # SYNs alone, of which none is answered in truth either
+}
+MAC_SIDES = {"destinations": slice(0, 6), "sources": slice(6, 12)}  # octets of the Ethernet header
 VXLAN_PORT = 4789
 # Capture filters: what tcpdump would record.
 FILTERS: dict[str, Callable[[Record], bool]] = {
@@ -92,6 +98,20 @@ def test_capture_filter_shows_no_fault(path: Path, kept: str, tmp_path: Path) ->
     whole, own = capture(path), own_findings(path)
     filtered = whole.without(lambda record: not FILTERS[kept](record))
     assert faults(filtered, tmp_path, own) == set()
+
+
+@pytest.mark.parametrize("kept", ["sources", "destinations"])
+def test_one_direction_shows_no_fault(path: Path, kept: str, tmp_path: Path) -> None:
+    """Each point records only what one station sends, or gets: `tcpdump -Q out`, or one half of a tap."""
+    whole, own = capture(path), own_findings(path) | TRUE_OF_ONE_DIRECTION.get(path.stem, set())
+    macs: dict[int, Counter[bytes]] = {}
+    side = MAC_SIDES[kept]
+    for record in whole.records:
+        if not record.frame[0] & 1:  # unicast
+            macs.setdefault(record.point, Counter())[record.frame[side]] += 1
+    stations = {point: counted.most_common(1)[0][0] for point, counted in macs.items()}
+    half = whole.without(lambda record: record.frame[side] != stations.get(record.point))
+    assert faults(half, tmp_path, own) == set()
 
 
 def test_flow_that_stops_is_nothing_else(path: Path, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Repeated questions for a MAC address that get no answer, at points that would show the answer.
 
 Input: neighbours, flows. Output: `Unanswered`, one per protocol, asker and target address. Method: a station without an
-answer asks again after a second (RFC 1122 section 2.3.2.1, RFC 4861 section 10); bystanders would not show an answer.
+answer asks again after a second (RFC 1122 section 2.3.2.1, RFC 4861 section 10); bystanders, and points that record one
+direction only, would not show an answer.
 Limits: probes and announcements expect none (RFC 5227).
 """
 
@@ -22,12 +23,14 @@ from capnet.analysis.facts.neighbours.isolated_pairs import isolated_pairs
 from capnet.analysis.facts.neighbours.on_link_lookups import CONTAINER_ROLES, Lookup, is_missing_proxy, on_link_lookups
 from capnet.analysis.facts.neighbours.question_delays import are_on_one_host, question_delays
 from capnet.analysis.fate.interface_points import interface_points
+from capnet.analysis.fate.listening import records_one_direction
 from capnet.analysis.fate.speakers import speakers
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import Topology
 from capnet.wire.addresses import mac_value
 
 MIN_REPEATED = 2  # questions: a single one may have its answer behind the capture
+MIN_RETRY_NS = 10_000_000  # what comes sooner is one question that a point recorded twice
 MAX_TARGETS = 3  # of one asker that are told one by one
 MIN_SCANNED = 20  # addresses: a host that asks for so many scans the network
 
@@ -93,7 +96,10 @@ def unanswered_neighbours(context: Context) -> list[Unanswered]:
             by_pair.setdefault((of.kind, of.asker, of.target), []).append(of)
     questions = []
     for pair, at_points in sorted(by_pair.items()):
-        if pair in brought or any(_is_repeated(of) and shows_answers(context, of) for of in at_points):
+        if pair in brought or any(
+            _is_repeated(of) and shows_answers(context, of) and not records_one_direction(context)[of.point]
+            for of in at_points
+        ):
             whereabouts = _bringer(context, brought[pair]) if pair in brought else _home(context, at_points)
             questions.append(Unanswered(*pair, at_points, whereabouts))
     return questions
@@ -153,4 +159,4 @@ def _container(topology: Topology, address: str) -> Whereabouts | None:
 
 def _is_repeated(exchange: Exchange) -> bool:
     to_all = exchange.requests - exchange.unicast_requests  # a probe of a known MAC that fails is followed by these
-    return to_all >= MIN_REPEATED and exchange.request_gap <= MAX_ARP_RETRY_NS
+    return to_all >= MIN_REPEATED and MIN_RETRY_NS <= exchange.request_gap <= MAX_ARP_RETRY_NS

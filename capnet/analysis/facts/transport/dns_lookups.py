@@ -2,7 +2,8 @@
 
 Input: the DNS messages of the pass. Output: `DnsLookup`s, by the time of their first question. Method: a question that
 is sent again has the same client, port, id, name and type; an answer is its own if it goes to that client and port with
-that id, whichever address it comes from. Limits: UDP; the messages that the pass kept.
+that id, whichever address it comes from. Limits: UDP; the messages that the pass kept; points that record both
+directions.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.schema import Values
 from capnet.analysis.correlate.duplicates import MAX_DUPLICATE_DELAY_NS
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.fate.listening import records_one_direction
 from capnet.quick_dataclass import state
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
@@ -98,8 +100,9 @@ class DnsLookup:
 @derived
 def dns_lookups(context: Context) -> list[DnsLookup]:
     """Every lookup at every point; answers to questions that were not captured are left out."""
-    table = context.dns.table
-    flow_rows = _flow_rows(context)
+    table, flow_rows = context.dns.table, _flow_rows(context)
+    shows_answers = ~records_one_direction(context)[table[:, schema.DNS_POINT]]
+    table, flow_rows = table[shows_answers], flow_rows[shows_answers]
     is_first_hop = flow_links(context).before < 0
     lookups: dict[tuple[int, ...], DnsLookup] = {}
     order = np.argsort(table[:, schema.DNS_TIME], kind="stable")

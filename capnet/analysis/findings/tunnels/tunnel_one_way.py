@@ -3,7 +3,8 @@
 Looks at: tunnels whose other direction passed no point of the capture. Tunnels that carry both directions of a
 conversation one way are mirrors of other traffic (ERSPAN, a cloud's traffic mirror), and do not count. Nor do tunnels
 of a balancer that hands on what came to it, or of a server that answers the client directly (IPVS, Katran). Nor pairs
-of which one sends the other only what goes to all (`facts.overlay.flooded_pairs`).
+of which one sends the other only what goes to all (`facts.overlay.flooded_pairs`). Nor points that record one direction
+of all traffic, as after `tcpdump -Q out`.
 Says: which VNI between which VTEPs.
 Wrong when: the traffic really goes one way, or the answers take another path than the capture's.
 Fix: open the tunnel's port or protocol in both directions, and check that both hosts have the tunnel and its keys.
@@ -39,6 +40,7 @@ from capnet.analysis.core.schema import (
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.overlay.flooded_pairs import carries_groups_only
 from capnet.analysis.facts.tunnels import tunnel_facts
+from capnet.analysis.fate.listening import records_one_direction
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
 from capnet.wire.protocols import KIND_OF_NAME, KIND_OF_NUMBER
@@ -57,7 +59,7 @@ PAGE_ZH = """隧道只有一个方向有帧。
 
 检查：另一个方向没有经过任何抓包点的隧道。把会话的两个方向单向传送的隧道是其他流量的镜像（ERSPAN、云的流量镜像），不
 算。转交收到内容的负载均衡的隧道，或直接应答客户端的服务器的隧道（IPVS、Katran），也不算。一方只把发给所有主机的帧发给另一
-方时也不算（`facts.overlay.flooded_pairs`）。
+方时也不算（`facts.overlay.flooded_pairs`）。所有流量都只记录了一个方向的抓包点（如 `tcpdump -Q out`）也不算。
 结论：哪个 VNI，在哪两个 VTEP 之间。
 误判：流量确实只有一个方向，或应答走了抓包以外的路。
 处理：双向放行隧道的端口或协议，并检查两台主机是否都有该隧道及其密钥。
@@ -99,10 +101,12 @@ def diagnose(context: Context) -> list[Finding]:
     if not candidates:
         return []  # the rest looks at all flows
     senders, mirrors, handed_on = _senders(context), _mirrors(context), _handed_on(context)
+    one_directed = {context.points[number].name for number in np.flatnonzero(records_one_direction(context))}
     one_way = {
         _key(tunnel.kind, tunnel.vni, tunnel.vteps): tunnel
         for tunnel in candidates
         if len(senders[_key(tunnel.kind, tunnel.vni, tunnel.vteps)]) < 2
+        and tunnel.point not in one_directed
         and (tunnel.kind, tunnel.vni, tunnel.point) not in mirrors | handed_on
         and tunnel.kind != "erspan"
         and not (_has_vni(tunnel.kind) and carries_groups_only(context, tunnel))
