@@ -42,11 +42,15 @@ def story(server: str = SERVER, speaks_at: tuple[str, ...] = (OUTSIDE,)) -> Netw
 
 
 def speak(net: Network, points: tuple[str, ...], flags: int) -> None:
-    """The server asks for the router, and sends it a segment: a point without any TCP may have a filter."""
+    """The server asks for the router, and sends it a segment, which it answers: a point without any TCP, or without
+    any answer, may have a filter.
+    """
     hello = tcp(f"{SERVER}:50000 > 192.168.111.1:22", flags=flags, seq=flags, ident=flags)
+    answer = tcp(f"192.168.111.1:22 > {SERVER}:50000", flags=ACK, seq=1, ack=flags + 1, ident=flags + 100)
     for point in points:
         net.pass_by((point, arp(1, MACS[SERVER], SERVER, "192.168.111.1")))
         net.pass_by((point, hello.but(smac=MACS[SERVER], dmac=OWN_OUTSIDE)))
+        net.pass_by((point, answer.but(smac=OWN_OUTSIDE, dmac=MACS[SERVER])))
 
 
 def stops(net: Network, folder: Path, topology: Topology | None = None) -> list[tuple[str, object]]:
