@@ -6,7 +6,7 @@ A `Text` holds one statement in both languages, side by side. `term` translates 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 LANGUAGES = ("en", "zh")
@@ -105,6 +105,19 @@ def joined(texts: list[str]) -> str:
 def items(texts: Iterable[str]) -> str:
     """Things one after the other: `a, b`."""
     return ("、" if _current == "zh" else ", ").join(texts)
+
+
+def enumerated(words: Sequence[str]) -> str:
+    """`a、b 和 c`: all of several things in Chinese. Beside Chinese and full-width marks stands no space."""
+    if len(words) < 2:
+        return "".join(words)
+    *first, last = words
+    before, after = ("" if _is_wide(text) else " " for text in (first[-1][-1:], last[:1]))
+    return f"{'、'.join(first)}{before}和{after}{last}"
+
+
+def _is_wide(character: str) -> bool:
+    return "\u2e80" <= character <= "\u9fff" or "\uff00" <= character <= "\uffef" or character in "“”"
 
 
 def clauses(texts: list[str]) -> str:

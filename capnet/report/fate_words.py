@@ -27,7 +27,7 @@ def fate(row: Document, words: Words) -> str:
     point, due = row["point"], row["next"]
     match row["fate"]:
         case "looped":
-            return Text(en="goes in a circle at {point}", zh="在 {point} 绕圈").fill(point=point)
+            return Text(en="goes in a circle at {point}", zh="在 {point} 循环转发").fill(point=point)
         case "stops-at":
             return Text(en="stops at {point}, due at {due}", zh="止于 {point}，下一处应是 {due}").fill(
                 point=point, due=due
@@ -156,5 +156,5 @@ def ending(*paths: Document) -> str:
                 point=point, due=due
             )
         case "looped":
-            return Text(en="goes in a circle", zh="绕圈").fill()
+            return Text(en="goes in a circle", zh="循环转发").fill()
     return NOT_SEEN.fill()

@@ -99,10 +99,10 @@ def unclear_model(document: Document) -> Iterator[str]:
         alternatives = language.pick(" or ", " 或 ").join(names[:3]) if len(names) > 1 else perhaps
         yield Text(
             en="The network model is not clear from this capture: {alternatives}.",
-            zh="从这次抓包看不清网络模型：{alternatives}。",
+            zh="仅凭这次抓包无法确定网络模型：{alternatives}。",
         ).fill(alternatives=alternatives)
     elif any(station["kind"] == "container" for station in document.get("stations", [])):
-        yield Text(en="The network model is not clear from this capture.", zh="从这次抓包看不清网络模型。").fill()
+        yield Text(en="The network model is not clear from this capture.", zh="仅凭这次抓包无法确定网络模型。").fill()
 
 
 # -- models -----------------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ def _source_nat(document: Document, words: Words) -> Iterator[str]:
             for masquerade, verb in zip(group, verbs, strict=True)
         ]
         yield Text(en="To others, {clauses}: {details}.", zh="对外，{clauses}：{details}。").fill(
-            clauses=listing(clauses), details=language.pick(", ", "，").join(details)
+            clauses=language.pick(listing(clauses), "，".join(clauses)), details=language.pick(", ", "，").join(details)
         )
 
 

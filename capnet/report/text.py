@@ -164,8 +164,9 @@ def percent(share: float) -> str:
 def listing(words: Sequence[str], most: int = 4) -> str:
     """`a`, `a and b`, `a, b and c`, `a, b, c and 9 more`."""
     if language.is_chinese():
-        left_out = f" 等 {len(words)} 个" if len(words) > most else ""
-        return "、".join(words[: most - 1] if left_out else words) + left_out
+        if len(words) > most:
+            return "、".join(words[: most - 1]) + f" 等 {len(words)} 个"
+        return language.enumerated(words)
     if len(words) > most:
         words = [*words[: most - 1], f"{len(words) - most + 1} more"]
     if len(words) < 2:

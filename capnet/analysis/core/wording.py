@@ -22,7 +22,7 @@ def several(words: Sequence[str]) -> str:
     """`a and b and c`; of more than four, `a and b and c and 9 more`."""
     left_out = len(words) - 3 if len(words) > 4 else 0
     if language.is_chinese():
-        return "、".join(words[:3]) + f" 等 {len(words)} 个" if left_out else "、".join(words)
+        return "、".join(words[:3]) + f" 等 {len(words)} 个" if left_out else language.enumerated(words)
     return " and ".join([*words[:3], f"{left_out} more"] if left_out else words)
 
 

@@ -47,7 +47,7 @@ PAGE_ZH = """路由器互相转发包，直到 TTL 用尽。
 
 SEEN = Text(
     en="{packets:packet} from {sources} to {destinations} went in a circle{between} at {points}: TTL {first} → {last}",
-    zh="从 {sources} 到 {destinations} 的 {packets} 个包{between}绕圈，见于 {points}：TTL {first} → {last}",
+    zh="从 {sources} 到 {destinations} 的 {packets} 个包{between}循环转发，见于 {points}：TTL {first} → {last}",
 )
 BETWEEN = Text(en=" between {routers}", zh="在 {routers} 之间")
 EXPIRED = Text(en="; {senders} answered 'time exceeded'", zh="；{senders} 应答了“time exceeded”")
@@ -62,7 +62,7 @@ SEEN_FIX = Text(
 INFERRED = Text(
     en="packets from {sources} to {destinations} left with TTL {first}, and {senders} answered 'time exceeded': they "
     "probably went in a circle",
-    zh="从 {sources} 到 {destinations} 的包以 TTL {first} 发出，{senders} 应答了“time exceeded”：它们很可能在绕圈",
+    zh="从 {sources} 到 {destinations} 的包以 TTL {first} 发出，{senders} 应答了“time exceeded”：它们很可能被循环转发",
 )
 INFERRED_FIX = Text(
     en="compare the routes to {destination} on {senders} and on its neighbours (`ip route get {destination}`): two of "

@@ -39,9 +39,9 @@ EXPLAINS = (
 
 PAGE_ZH = """主机仍把一个发送者的数据报转换到已经不存在的地址。
 
-检查：到被转换的服务、徒劳发送的 UDP 流，而另一个发送者到同一服务的数据报被转换到另一个地址。旧地址不再应答 ARP、经
+检查：到被转换的服务、没有应答的 UDP 流，而另一个发送者到同一服务的数据报被转换到另一个地址。旧地址不再应答 ARP、经
 ICMP 告知不可达，或在另一个应答时什么也不发送；或主机自己拒绝了这个发送者的数据报。
-结论：谁的数据报被转换到哪个地址，多少个徒劳发送，其他的去了哪里。
+结论：谁的数据报被转换到哪个地址，多少个没有应答，其他的去了哪里。
 误判：负载均衡把它们发给停机的后端。
 处理：删除连接跟踪的表项。NAT 规则只看连接的第一个包，而持续发送使表项不会过期；Docker 23 及以后版本在容器启动时删除
 这样的表项。
@@ -51,12 +51,12 @@ ICMP 告知不可达，或在另一个应答时什么也不发送；或主机自
 SAYS = Text(
     en="{sender} → {server} (udp) is still translated to {old}, {gone}: {packets:datagram} in vain; {other} is "
     "translated to {new}",
-    zh="{sender} → {server}（udp）仍被转换到 {old}，{gone}：{packets} 个数据报徒劳发送；{other} 被转换到 {new}",
+    zh="{sender} → {server}（udp）仍被转换到 {old}，{gone}：{packets} 个数据报没有应答；{other} 被转换到 {new}",
 )
 SAYS_HOST = Text(
     en="{sender} → {server} (udp) is not translated: the host refuses it itself, {packets:datagram} in vain; "
     "{other} is translated to {new}",
-    zh="{sender} → {server}（udp）没有被转换：主机自己拒绝了它，{packets} 个数据报徒劳发送；{other} 被转换到 {new}",
+    zh="{sender} → {server}（udp）没有被转换：主机自己拒绝了它，{packets} 个数据报没有应答；{other} 被转换到 {new}",
 )
 NO_REPLY = Text(en="which does not answer ARP any more", zh="它不再应答 ARP")
 SILENT = Text(en="which sends nothing any more", zh="它不再发送任何包")

@@ -28,7 +28,7 @@ FAULTS = {
     "answers-by-other-network": "有两个网络的容器，默认路由指向没有被访问的那个网络",
     "arp-unanswered": "停机的主机不应答 ARP 请求",
     "asymmetric-path": "一条新路由使应答从主机的另一块网卡出去",
-    "broadcast-storm": "两个交换机之间的第二条链路没有生成树，广播绕圈",
+    "broadcast-storm": "两个交换机之间的第二条链路没有生成树，广播帧不断循环",
     "connection-refused": "端口映射指向容器的一个没有服务器监听的端口",
     "connection-unanswered": "抓包点之后的防火墙丢弃到服务器一个端口的连接",
     "container-firewall": "容器内的一条规则丢弃端口映射送来的包",

@@ -136,7 +136,7 @@ def _stations(parent: MacvlanParent) -> str:
         stations.append(
             Text(en="{number} more", zh="另外 {number} 个").fill(number=len(parent.children) - MAX_CHILDREN)
         )
-    return language.pick(" and ", "、").join(stations)
+    return language.pick(" and ".join(stations), language.enumerated(stations))
 
 
 def _requests(context: Context, parent: MacvlanParent) -> list[Evidence]:

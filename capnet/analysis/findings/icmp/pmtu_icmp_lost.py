@@ -49,10 +49,10 @@ PAGE_ZH = """路由器的“packet too big”经过一个抓包点，没有到�
 """
 
 SAYS = Text(
-    en="{router} says by ICMP that packets from {source} to {destination} must not exceed {mtu} bytes; that reaches "
+    en="{router} says by ICMP that packets from {source} to {destination} must not exceed {mtu} bytes; this reaches "
     "{before} and never {after}: the sender goes on with {size} bytes, sent {tries:time} in vain",
-    zh="{router} 用 ICMP 告知：从 {source} 到 {destination} 的包不得超过 {mtu} 字节；这个消息到达 {before}，没有到达"
-    " {after}：发送者继续发 {size} 字节的包，徒劳地发了 {tries} 次",
+    zh="{router} 用 ICMP 告知：从 {source} 到 {destination} 的包不得超过 {mtu} 字节；该消息到达 {before}，没有到达"
+    " {after}：发送者继续发 {size} 字节的包，发了 {tries} 次都没有送达",
 )
 FIX = Text(
     en="let ICMP type 3 code 4 (IPv6: type 2) pass between {before} and {after}: it belongs to the connection "
