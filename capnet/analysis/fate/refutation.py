@@ -22,6 +22,7 @@ from capnet.analysis.fate.answers import quoting_errors
 from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.next_points import chain_of, is_answered
 from capnet.analysis.fate.unrecorded_packets import misses_packets
+from capnet.analysis.fate.verdict.relayed_datagrams import is_relayed
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import MAPPED
 
@@ -39,6 +40,7 @@ def refutations(context: Context, rows: FlowRows, due: Values, is_shown_by_twin:
     """
     reasons = np.full(len(rows), NOTHING)
     reasons[_was_seen(context, rows, due) | _carries_answered_flows(context, rows)] = SEEN_THERE
+    reasons[is_relayed(context, rows, due)] = SEEN_THERE
     reasons[_is_deaf(context, rows, due)] = NOT_LISTENING
     reasons[(context.flows[rows, schema.FLOW_PACKETS] < MIN_PACKETS) & ~is_shown_by_twin] = ONE_PACKET
     reasons[is_among(chain_of(context)[rows], _quoted_chains(context))] = ICMP_ERROR

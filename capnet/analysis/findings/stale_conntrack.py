@@ -2,7 +2,8 @@
 
 Looks at: UDP flows to a translated service that go on in vain, while another sender's datagrams to the same service
 are translated to another address. The old address does not answer ARP any more, is unreachable by ICMP, or sends
-nothing while the other one answers; or the host refuses the one sender's datagrams itself.
+nothing while the other one answers; or the host refuses the one sender's datagrams itself. Or a program of the host, as
+docker-proxy, takes them and sends each on from an address of the host within milliseconds.
 Says: whose datagrams are translated to which address, how many were in vain, and where the others go.
 Wrong when: a load balancer sends them to a backend that is down.
 Fix: delete the connection tracking entry. NAT rules see the first packet of a connection only, and a sender that goes
@@ -19,17 +20,18 @@ from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
-from capnet.analysis.core.schema import ArpTable
+from capnet.analysis.core.schema import ArpTable, Values
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name
 from capnet.analysis.correlate.clocks import clocks
 from capnet.analysis.facts.icmp_errors import IcmpError, icmp_errors
 from capnet.analysis.facts.nat.untranslated_datagrams import MIN_IN_VAIN, MIN_QUIET_NS, VainFlow, vain_flows
+from capnet.analysis.fate.verdict.relayed_datagrams import relays
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
 from capnet.wire.numbers import ARP_REPLY, ARP_REQUEST, UDP
 
 NAME = finding_name(__name__)
-LEVELS = ("error",)
+LEVELS = ("error", "warning")  # warning: a program of the host relays them, so they arrive
 SCENARIO = "fault stale-conntrack"
 WITNESS = "pcaps/bridge.pcapng"  # datagrams to a container that lives
 EXPLAINS = (
@@ -41,6 +43,7 @@ PAGE_ZH = """主机仍把一个发送者的数据报转换到已经不存在的�
 
 检查：到被转换的服务、没有应答的 UDP 流，而另一个发送者到同一服务的数据报被转换到另一个地址。旧地址不再应答 ARP、经
 ICMP 告知不可达，或在另一个应答时什么也不发送；或主机自己拒绝了这个发送者的数据报。
+或主机上的程序（如 docker-proxy）接收它们，并在几毫秒内从主机的地址逐个转发。
 结论：谁的数据报被转换到哪个地址，多少个没有应答，其他的去了哪里。
 误判：负载均衡把它们发给停机的后端。
 处理：删除连接跟踪的表项。NAT 规则只看连接的第一个包，而持续发送使表项不会过期；Docker 23 及以后版本在容器启动时删除
@@ -58,6 +61,12 @@ SAYS_HOST = Text(
     "{other} is translated to {new}",
     zh="{sender} → {server}（udp）没有被转换：主机自己拒绝了它，{packets} 个数据报没有应答；{other} 被转换到 {new}",
 )
+SAYS_RELAYED = Text(
+    en="{sender} → {server} (udp) is not translated: a program of the host, as docker-proxy, takes {packets:datagram} "
+    "and sends them on, so that {new} sees {relay} as their sender; {other} is translated to {new}",
+    zh="{sender} → {server}（udp）没有被转换：主机上的程序（如 docker-proxy）接收了 {packets} 个数据报并转发，因此 "
+    "{new} 看到的发送者是 {relay}；{other} 被转换到 {new}",
+)
 NO_REPLY = Text(en="which does not answer ARP any more", zh="它不再应答 ARP")
 SILENT = Text(en="which sends nothing any more", zh="它不再发送任何包")
 UNREACHABLE = Text(en="which {sender} says is unreachable", zh="{sender} 告知它不可达")
@@ -69,6 +78,8 @@ FIX = Text(
 )
 
 MIN_SILENT = 3  # datagrams to an address that sends nothing
+MAX_RELAY_NS = 20_000_000  # from a datagram to the one that the program sends on: it wakes up at once
+MIN_RELAYED = 3  # datagrams that are followed by one of the host
 MAX_ARP_DELAY_NS = 5_000_000  # a kernel asks for the next hop at once; scheduling may add milliseconds
 
 _DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
@@ -87,7 +98,7 @@ def diagnose(context: Context) -> list[Finding]:
         finding = None
         if suspect.packets >= MIN_IN_VAIN:
             finding = _of_dead_address(context, suspect) or _of_host(context, suspect)
-        finding = finding or _of_silent_address(context, suspect)
+        finding = finding or _of_silent_address(context, suspect) or _of_relay(context, suspect)
         if finding:
             findings.append(finding)
     return findings
@@ -139,6 +150,29 @@ def _of_host(context: Context, suspect: VainFlow) -> Finding | None:
     return _finding(context, suspect, SAYS_HOST, "", "", _frames(errors))
 
 
+def _of_relay(context: Context, suspect: VainFlow) -> Finding | None:
+    """The finding if the host sends a datagram of its own after nearly each one of the flow."""
+    if suspect.inside >= 0 or context.sample_share < 1.0:
+        return None
+    came = _times(context, suspect.row)
+    for relay in relays(context, suspect.other_inside).tolist():
+        sent = _times(context, relay)
+        after = np.searchsorted(came, sent, side="right") - 1
+        delays = sent[after >= 0] - came[after[after >= 0]]
+        followed = len(distinct(after[after >= 0][delays <= MAX_RELAY_NS]))
+        if followed >= MIN_RELAYED and 2 * followed > len(came) and len(sent) <= len(came):
+            frame = context.flow_evidence(relay, int(context.flows[relay, schema.FLOW_FIRST_FRAME]))
+            relayed = suspect._replace(packets=followed)
+            return _finding(context, relayed, SAYS_RELAYED, "", "", [frame], relay=source(context.flows[relay]))
+    return None
+
+
+def _times(context: Context, row: int) -> Values:
+    """When the packets of a flow passed, in order, ns by the reference clock."""
+    of_flow = context.observations[context.observations[:, schema.OBS_FLOW] == row]
+    return np.sort(clocks(context).observation_times(context, of_flow))
+
+
 def _errors_about(context: Context, row: int) -> list[IcmpError]:
     """ICMP errors that quote a datagram of this flow."""
     flow = context.flows[row]
@@ -184,15 +218,16 @@ def _has_replied(arps: ArpTable, point: int, address: int, since: int) -> bool:
 
 def _follows_datagram(context: Context, row: int, point: int, request: list[int]) -> bool:
     """Was the first or the last of these requests sent as soon as a datagram of the flow came?"""
-    of_flow = context.observations[context.observations[:, schema.OBS_FLOW] == row]
-    times = clocks(context).observation_times(context, of_flow)
+    times = _times(context, row)
     asked = np.array([request[schema.ARP_FIRST], request[schema.ARP_LAST]])
     asked = clocks(context).correct_times(asked, np.full(2, clocks(context).of_point[point]))
     delays = asked[:, None] - times[None, :]
     return bool(((delays >= 0) & (delays <= MAX_ARP_DELAY_NS)).any())
 
 
-def _finding(context: Context, suspect: VainFlow, text: Text, old: str, gone: str, evidence: list[Evidence]) -> Finding:
+def _finding(
+    context: Context, suspect: VainFlow, text: Text, old: str, gone: str, evidence: list[Evidence], relay: str = ""
+) -> Finding:
     flows = context.flows
     row, other = flows[suspect.row], flows[suspect.other]
     sender, server, other_sender = (
@@ -204,14 +239,15 @@ def _finding(context: Context, suspect: VainFlow, text: Text, old: str, gone: st
     frames = {context.flow_evidence(hop, int(flows[hop, schema.FLOW_FIRST_FRAME])) for hop in hops}
     return Finding(
         NAME,
-        "error",
+        "warning" if relay else "error",
         text.fill(
-            sender=sender, server=server, old=old, gone=gone, packets=suspect.packets, other=other_sender, new=new
+            sender=sender, server=server, old=old, gone=gone, packets=suspect.packets, other=other_sender, new=new,
+            relay=relay,
         ),
         FIX.fill(port=int(row[schema.FLOW_DPORT]), sender=source(row)),
         {
             "sender": sender, "server": server, "translated_to": old or None, "packets": suspect.packets,
-            "other_sender": other_sender, "others_translated_to": new,
+            "other_sender": other_sender, "others_translated_to": new, **({"relayed_from": relay} if relay else {}),
         },
         sorted({*frames, *evidence}),
     )  # fmt: skip

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, of_story
+from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, named, of_story
 from tests.stories import Network, Packet, about, arp, ping, udp
-from tests.story_reports import C1, C2, A, B
+from tests.story_reports import C1, C2, A, B, read
 
 BRIDGE_MAC, OLD_MAC, NEW_MAC = "02:42:00:00:00:01", "02:42:ac:11:00:02", "02:42:ac:11:00:03"
 GATEWAY = "172.17.0.1"
@@ -187,4 +187,34 @@ def test_address_that_sends_nothing_any_more_is_told(tmp_path: Path) -> None:
 def test_address_that_answers_late_is_silent(tmp_path: Path) -> None:
     net = Network(POINTS)
     two_senders(net, old_answers=True)
+    assert stale(net, tmp_path) == []
+
+
+def relayed(net: Network, count: int, after: float) -> None:
+    """A's docker-proxy sends each datagram of B on to the container, and another client's are translated."""
+    for number in range(count):
+        net.now = number * 500_000
+        mine = udp(f"{B}:40000 > {A}:5060", b"datagram", ident=number + 1, smac=CARD_B, dmac=CARD_A)
+        on = udp(f"{GATEWAY}:51000 > {C2}:5060", b"datagram", ident=number + 900, smac=BRIDGE_MAC, dmac=NEW_MAC)
+        net.at(net.now, "A/ens33", mine)
+        net.at(net.now + after, "A/docker0", on)
+        net.now += 250_000
+        send(net, 40001, C2, 1, ident=300 + number, client="192.168.111.130")
+
+
+def test_datagrams_that_a_proxy_sends_on_is_told(tmp_path: Path) -> None:
+    """They came before the container: the host keeps taking them for its own, and its proxy hides the sender."""
+    net = Network(POINTS)
+    relayed(net, 6, after=200)
+    report = read(net, tmp_path)
+    (finding,) = named(report, "stale-conntrack")
+    assert finding["level"] == "warning" and finding["facts"]["relayed_from"] == GATEWAY
+    assert f"takes 6 datagrams and sends them on, so that {C2} sees {GATEWAY} as their sender" in finding["says"]
+    assert named(report, "stops-between") == []
+
+
+def test_datagrams_of_the_host_at_other_times_is_silent(tmp_path: Path) -> None:
+    """A asks the container on its own account: no datagram of B is followed by one of A."""
+    net = Network(POINTS)
+    relayed(net, 6, after=120_000)
     assert stale(net, tmp_path) == []
