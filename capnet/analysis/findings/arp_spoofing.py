@@ -26,7 +26,7 @@ NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = None  # the lab attacks no host
 WITNESS = "pcaps/faults/duplicate-ip.pcapng"  # two stations announce one address
-EXPLAINS = ("arp-unanswered", "connection-unanswered", "handshake-unfinished")
+EXPLAINS = ("connection-cut", "arp-unanswered", "connection-unanswered", "handshake-unfinished")
 
 PAGE_ZH = """一个站点向所有人宣称别人的地址是自己的。
 

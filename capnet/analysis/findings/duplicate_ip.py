@@ -27,7 +27,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = "fault duplicate-ip"
 WITNESS = "pcaps/ipvlan-l2.pcapng"  # one MAC for several addresses, the other way round
-EXPLAINS = ("connection-unanswered", "handshake-unfinished")
+EXPLAINS = ("connection-cut", "connection-unanswered", "handshake-unfinished")
 
 PAGE_ZH = """多个站点声称拥有同一地址。
 

@@ -39,7 +39,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = None  # Docker gives the containers of the lab's hosts different addresses
 WITNESS = "pcaps/bridge-clash.pcapng"  # containers of two hosts with the same address and MAC, on bridges of their own
-EXPLAINS = ("connection-unanswered", "duplicate-ip", "handshake-unfinished", "retransmissions")
+EXPLAINS = ("connection-cut", "connection-unanswered", "duplicate-ip", "handshake-unfinished", "retransmissions")
 
 PAGE_ZH = """不同主机上的两个站点用同一个 MAC 发送，交换机有时送给这个，有时送给那个。
 

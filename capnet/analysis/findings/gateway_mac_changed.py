@@ -27,7 +27,8 @@ LEVELS = ("warning",)
 SCENARIO = "fault gateway-mac-changed"
 WITNESS = "pcaps/bridge-clash.pcapng"  # two hosts with the same container addresses
 EXPLAINS = (
-    "address-moved", "connection-unanswered", "duplicate-ip", "handshake-unfinished", "packet-loss", "stops-between",
+    "connection-cut", "address-moved", "connection-unanswered", "duplicate-ip", "handshake-unfinished", "packet-loss",
+    "stops-between",
 )  # fmt: skip
 
 PAGE_ZH = """网关换了 MAC，而主机继续发往旧的 MAC。

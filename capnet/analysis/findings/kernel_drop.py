@@ -23,7 +23,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = "fault kernel-drop"
 WITNESS = "pcaps/bridge.pcapng"  # packets that arrive
-EXPLAINS = ("connection-unanswered", "handshake-unfinished", "retransmissions", "stops-between")
+EXPLAINS = ("connection-cut", "connection-unanswered", "handshake-unfinished", "retransmissions", "stops-between")
 
 PAGE_ZH = """内核自己的计数器说它丢弃了包，而没有其他诊断能解释。
 

@@ -87,11 +87,11 @@ def _late_flows(context: Context) -> list[_Late]:
         return []
     first = (flows[late, schema.FLOW_FIRST_SEQ] >> 32) + (1 << 31)
     wanted = _numbered(context, late, first)
-    known = _numbered(context, opened, flows[opened, schema.FLOW_NEXT_SEQ])
-    order = np.argsort(known, kind="stable")
-    at = np.minimum(np.searchsorted(known[order], wanted), len(order) - 1)
+    next_octets = _numbered(context, opened, flows[opened, schema.FLOW_NEXT_SEQ])
+    order = np.argsort(next_octets, kind="stable")
+    at = np.minimum(np.searchsorted(next_octets[order], wanted), len(order) - 1)
     before = opened[order[at]]
-    goes_on = (known[order[at]] == wanted) & (flows[late, schema.FLOW_FIRST] > flows[before, schema.FLOW_LAST])
+    goes_on = (next_octets[order[at]] == wanted) & (flows[late, schema.FLOW_FIRST] > flows[before, schema.FLOW_LAST])
     goes_on &= (flows[late[:, None], _SENDER] != flows[before[:, None], _SENDER]).any(axis=1)
     return [_Late(*pair) for pair in np.column_stack((late, before))[goes_on].tolist()]
 

@@ -37,7 +37,10 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = "fault mtu-blackhole"
 WITNESS = "pcaps/overlay.pcapng"  # large and small packets that all arrive, offload segments among them
-EXPLAINS = ("connection-unanswered", "handshake-unfinished", "packet-loss", "retransmissions", "sequence-gap")
+EXPLAINS = (
+    "connection-cut", "connection-unanswered", "handshake-unfinished", "packet-loss", "retransmissions",
+    "sequence-gap",
+)  # fmt: skip
 
 PAGE_ZH = """大包消失，小包能通过。
 

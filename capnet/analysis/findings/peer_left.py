@@ -31,8 +31,8 @@ LEVELS = ("warning",)
 SCENARIO = None  # no node of the lab leaves while others send to it
 WITNESS = "pcaps/overlay.pcapng"  # both nodes send until the end
 EXPLAINS = (
-    "tunnel-one-way", "tunnel-refused", "stops-between", "retransmissions", "packet-loss", "connection-unanswered",
-    "handshake-unfinished",
+    "connection-cut", "tunnel-one-way", "tunnel-refused", "stops-between", "retransmissions", "packet-loss",
+    "connection-unanswered", "handshake-unfinished",
 )  # fmt: skip
 
 PAGE_ZH = """隧道的端点或 Swarm 的节点从某个时刻起不再应答。

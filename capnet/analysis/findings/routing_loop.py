@@ -31,7 +31,9 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = "fault routing-loop"
 WITNESS = "pcaps/bridge-hairpin-noproxy.pcapng"  # a bridge that records packets twice, some with TTL - 1
-EXPLAINS = ("connection-unanswered", "duplicate-observation", "handshake-unfinished", "retransmissions")
+EXPLAINS = (
+    "connection-cut", "connection-unanswered", "duplicate-observation", "handshake-unfinished", "retransmissions",
+)  # fmt: skip
 
 PAGE_ZH = """路由器互相转发包，直到 TTL 用尽。
 

@@ -30,8 +30,8 @@ LEVELS = ("error",)
 SCENARIO = "fault stale-neighbour"
 WITNESS = "pcaps/faults/gateway-mac-changed.pcapng"  # there the packets go through the address, not to it
 EXPLAINS = (
-    "address-moved", "arp-unanswered", "connection-unanswered", "duplicate-ip", "handshake-unfinished", "packet-loss",
-    "retransmissions", "stops-between",
+    "connection-cut", "address-moved", "arp-unanswered", "connection-unanswered", "duplicate-ip",
+    "handshake-unfinished", "packet-loss", "retransmissions", "stops-between",
 )  # fmt: skip
 
 PAGE_ZH = """地址已在新的 MAC 上，而主机继续发往它以前的 MAC。

@@ -29,7 +29,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = "fault firewall-rejected"
 WITNESS = "pcaps/ipvlan-l3.pcapng"  # "network unreachable" of a router
-EXPLAINS = ("published-port-blocked", "retransmissions")
+EXPLAINS = ("connection-cut", "published-port-blocked", "retransmissions")
 
 PAGE_ZH = """防火墙或缺失的后端用 ICMP 错误拒绝连接。
 

@@ -24,7 +24,7 @@ NAME = finding_name(__name__)
 LEVELS = ("warning", "info")
 SCENARIO = None  # the routers of the scenarios reach what they are asked for
 WITNESS = "pcaps/ipvlan-l3.pcapng"  # a router without a route, which it gets later
-EXPLAINS = ("retransmissions",)
+EXPLAINS = ("connection-cut", "retransmissions")
 
 PAGE_ZH = """路由器告知它到不了某个目的地。
 

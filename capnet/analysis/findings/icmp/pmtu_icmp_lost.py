@@ -35,7 +35,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = "fault pmtu-icmp-lost"
 WITNESS = "pcaps/overlay.pcapng"  # large packets, and no router that refuses them
-EXPLAINS = ("mtu-blackhole", "sequence-gap", "packet-loss", "retransmissions", "stops-between")
+EXPLAINS = ("connection-cut", "mtu-blackhole", "sequence-gap", "packet-loss", "retransmissions", "stops-between")
 
 PAGE_ZH = """路由器的“packet too big”经过一个抓包点，没有到达发送者。
 

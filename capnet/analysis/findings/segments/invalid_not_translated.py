@@ -31,7 +31,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = None  # no stack of the lab sends segments outside of the window
 WITNESS = "pcaps/bridge.pcapng"  # connections that the containers end themselves
-EXPLAINS = ("packet-loss", "sequence-gap", "retransmissions", "reset-in-session")
+EXPLAINS = ("connection-cut", "packet-loss", "sequence-gap", "retransmissions", "reset-in-session")
 
 PAGE_ZH = """主机重置了容器的连接，因为有一个段没有被转换。
 

@@ -25,8 +25,8 @@ LEVELS = ("error", "warning")
 SCENARIO = "fault lost-on-the-wire"
 WITNESS = "pcaps/overlay.pcapng"  # two hosts whose packets all arrive
 EXPLAINS = (
-    "stops-between", "packet-loss", "retransmissions", "published-port-blocked", "connection-unanswered",
-    "handshake-unfinished",
+    "connection-cut", "stops-between", "packet-loss", "retransmissions", "published-port-blocked",
+    "connection-unanswered", "handshake-unfinished",
 )  # fmt: skip
 
 PAGE_ZH = """包离开一台主机的接口，没有到达另一台主机的接口。

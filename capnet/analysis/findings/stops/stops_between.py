@@ -36,7 +36,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning", "info")  # info: the network is internal, as it was made
 SCENARIO = "fault stops-between"
 WITNESS = "pcaps/bridge.pcapng"  # every packet reaches the next point
-EXPLAINS = ("packet-loss", "retransmissions")
+EXPLAINS = ("connection-cut", "packet-loss", "retransmissions")
 
 PAGE_ZH = """包到达一个抓包点，没有一个到达下一个。
 

@@ -50,8 +50,8 @@ LEVELS = ("warning",)
 SCENARIO = "fault tunnel-one-way"
 WITNESS = "tests/made/erspan.pcap"  # a mirror, which carries both directions one way
 EXPLAINS = (
-    "connection-unanswered", "handshake-unfinished", "arp-unanswered", "neighbour-unanswered", "packet-loss",
-    "retransmissions",
+    "connection-cut", "connection-unanswered", "handshake-unfinished", "arp-unanswered", "neighbour-unanswered",
+    "packet-loss", "retransmissions",
 )  # fmt: skip
 IS_OF_TUNNEL = True
 

@@ -1,0 +1,152 @@
+"""connection-cut: an established connection gets no answer any more, without having been closed.
+
+Looks at: TCP connections that one end acknowledged something of. Then the other end sends the same octets four times
+or more, or keepalives three times or more, for 1.5 s or longer, and hears nothing, up to the end of the capture. Not
+segments of 1000 octets and more, which may be too large for the path (`mtu-blackhole`), nor a FIN, after which no
+program waits. After a pause of 5 s and longer it is `idle-connection-forgotten`.
+Says: which connections, how often they tried, where that was last seen, and whether others to the same service go on.
+Wrong when: a capture ends while the path is away for a moment.
+Fix: find out what became of the other end: a container that was removed, a rule that was added, or an entry of
+connection tracking that was deleted end a connection without a word.
+Verify: `ss -tnp` on the server still lists the connection, `conntrack -L -p tcp --orig-port-dst PORT` on the host.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, replies, reply_values, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.transport.idle_connections import forgotten_connections
+from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, ahead, is_tcp_with, segments
+from capnet.quick_tuple import NamedTuple
+from capnet.wire.addresses import address_value
+from capnet.wire.numbers import TCP_ACK, TCP_FIN, TCP_RST
+
+NAME = finding_name(__name__)
+LEVELS = ("warning",)
+SCENARIO = None  # the containers of the scenarios live until their connections are closed
+WITNESS = "pcaps/bridge.pcapng"  # connections that are closed
+EXPLAINS = ("packet-loss", "retransmissions", "sequence-gap")
+
+PAGE_ZH = """已建立的连接没有关闭，却不再有应答。
+
+检查：一端确认过内容的 TCP 连接。此后另一端把同样的字节发了四次以上，或把 keepalive 发了三次以上，持续 1.5 秒以上，直到
+抓包结束都没有任何应答。不包括 1000 字节以上的段，它们可能超过了路径 MTU（`mtu-blackhole`）；也不包括 FIN，其后没有程序
+在等待。停顿 5 秒以上之后的见 `idle-connection-forgotten`。
+结论：哪些连接，尝试了多少次，最后在哪里看到，到同一服务的其他连接是否继续。
+误判：路径暂时中断时抓包就结束了。
+处理：查明另一端怎么了：被删除的容器、新加的规则或被删除的连接跟踪表项都会让连接无声地中断。
+验证：服务器上 `ss -tnp` 仍列出该连接，主机上 `conntrack -L -p tcp --orig-port-dst PORT`。
+"""
+
+SAYS = Text(
+    en="nothing answers {connections:established connection} of {senders} with {peer} any more: the same octets were "
+    "sent {tries:time} in vain, last seen at {point}{others}",
+    zh="{senders} 与 {peer} 的 {connections} 个已建立的连接不再有应答：同样的字节发了 {tries} 次，最后在 {point} 看到"
+    "{others}",
+)
+OTHERS = Text(en="; {alive:other connection} to it went on", zh="；到它的另外 {alive} 个连接仍在继续")
+FIX = Text(
+    en="find out what became of {peer}: a container that was removed or stopped, a rule that was added, or a deleted "
+    "entry of connection tracking ends connections without a word (`docker ps -a`, `conntrack -L`)",
+    zh="查明 {peer} 怎么了：被删除或停止的容器、新加的规则或被删除的连接跟踪表项都会让连接无声地中断（`docker ps -a`、"
+    "`conntrack -L`）",
+)
+
+MIN_TRIES = 4  # of the same octets
+MIN_KEEPALIVES = 3  # a program sends them a second and more apart
+MIN_SPAN_NS = 1_500_000_000  # from the first to the last try: three timeouts of a near server
+MAX_PAYLOAD = 1000  # octets: larger segments may be too large for the path
+MAX_FINDINGS = 20
+
+
+class _Cut(NamedTuple):
+    """A connection that is not answered any more."""
+
+    row: int  # of the end that goes on
+    tries: list[Segment]
+    last: int  # row where the tries were last seen
+
+
+def diagnose(context: Context) -> list[Finding]:
+    flows = context.flows
+    is_candidate = is_tcp_with(context, TCP_ACK) & (replies(context) >= 0) & (flow_links(context).before < 0)
+    is_candidate &= flows[:, schema.FLOW_LAST] - reply_values(context, schema.FLOW_LAST) >= MIN_SPAN_NS
+    is_candidate[[forgotten.flow for forgotten in forgotten_connections(context)]] = False
+    groups: dict[tuple[tuple[int, int], int, int], list[_Cut]] = {}
+    for row in np.flatnonzero(is_candidate).tolist()[:MAX_CONNECTIONS]:
+        tries = _tries(segments(context, row))
+        if tries:
+            last = _last_shown(context, row, tries[0].time)
+            key = address_value(destination(flows[row])), int(flows[row, schema.FLOW_DPORT]), last
+            groups.setdefault((*key[:2], int(flows[last, schema.FLOW_POINT])), []).append(_Cut(row, tries, last))
+    return [_finding(context, groups[key]) for key in sorted(groups)][:MAX_FINDINGS]
+
+
+def _tries(passed: list[Segment]) -> list[Segment]:
+    """The segments with which one end asks in vain after the last reply; none if it has no reason to wait."""
+    number = max((number for number, segment in enumerate(passed) if segment.is_reply), default=-1)
+    before, after = passed[: number + 1], passed[number + 1 :]
+    if any(segment.flags & TCP_RST or (segment.is_reply and segment.flags & TCP_FIN) for segment in before):
+        return []
+    acked = [segment.ack for segment in before if segment.is_reply and segment.flags & TCP_ACK]
+    if not acked:
+        return []
+    awaited = max(acked, key=lambda ack: ahead(ack, acked[0]))
+    waiting = [segment for segment in after if not segment.flags & TCP_RST and not segment.is_syn]
+    data = [segment for segment in waiting if segment.seq == awaited and 0 < segment.payload < MAX_PAYLOAD]
+    probes = [segment for segment in waiting if ahead(awaited, segment.seq) == 1 and segment.payload <= 1]
+    for tries, enough in ((data, MIN_TRIES), (probes, MIN_KEEPALIVES)):
+        if len(tries) >= enough and tries[-1].time - tries[0].time >= MIN_SPAN_NS:
+            return tries
+    return []
+
+
+def _last_shown(context: Context, row: int, since: int) -> int:
+    """The last hop of a flow that shows packets after this time."""
+    flows, links = context.flows, flow_links(context)
+    while links.after[row] >= 0:
+        following = int(links.target[links.after[row]])
+        if flows[following, schema.FLOW_LAST] < since:
+            break
+        row = following
+    return row
+
+
+def _finding(context: Context, cuts: list[_Cut]) -> Finding:
+    flows = context.flows
+    first, rows = flows[cuts[0].row], [cut.row for cut in cuts]
+    peer = endpoint_text(destination(first), int(first[schema.FLOW_DPORT]))
+    senders = sorted({source(flows[row]) for row in rows}, key=address_value)
+    point = context.points[int(flows[cuts[0].last, schema.FLOW_POINT])].name
+    alive = _alive(context, cuts)
+    frames = [context.flow_evidence(cut.row, segment.frame) for cut in cuts for segment in cut.tries]
+    return Finding(
+        NAME,
+        "warning",
+        SAYS.fill(
+            connections=len(cuts), senders=several(senders), peer=peer, tries=max(len(cut.tries) for cut in cuts),
+            point=point, others=OTHERS.fill(alive=alive) if alive else "",
+        ),
+        FIX.fill(peer=peer),
+        {
+            "senders": senders[:MAX_EVIDENCE], "peer": destination(first), "port": int(first[schema.FLOW_DPORT]),
+            "connections": len(cuts), "tries": max(len(cut.tries) for cut in cuts), "point": point, "alive": alive,
+        },
+        sorted(frames),
+    )  # fmt: skip
+
+
+def _alive(context: Context, cuts: list[_Cut]) -> int:
+    """Other connections to the same service at the same point that are answered after the first try."""
+    flows, row = context.flows, cuts[0].row
+    same = [schema.FLOW_POINT, schema.FLOW_PROTO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+    is_other = (flows[:, same] == flows[row, same]).all(axis=1) & (replies(context) >= 0)
+    is_other &= reply_values(context, schema.FLOW_LAST) > min(cut.tries[0].time for cut in cuts)
+    is_other[[cut.row for cut in cuts]] = False
+    return int(is_other.sum())

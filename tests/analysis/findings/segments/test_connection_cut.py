@@ -1,0 +1,102 @@
+"""connection-cut: established connections that nothing answers any more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.findings.reported import Findings, of_story
+from tests.stories import ACK, FIN, PSH, RST, SYN, Network, Packet, tcp
+from tests.story_reports import C1, B
+
+POINT = "A/web/eth0"
+V4, V6 = (C1, B), ("[fd00:d0c::2]", "[2001:db8:111::81]")
+
+
+def opened(net: Network, hosts: tuple[str, str] = V4, port: int = 5555) -> tuple[str, str]:
+    """A connection with one request and its answer; the next octet of the client is 106."""
+    client, server = hosts
+    out, back = f"{client}:{port} > {server}:6379", f"{server}:6379 > {client}:{port}"
+    for packet in (
+        tcp(out, seq=100, flags=SYN),
+        tcp(back, seq=900, ack=101, flags=SYN | ACK),
+        tcp(out, b"PING\n", seq=101, ack=901, flags=PSH | ACK),
+        tcp(back, b"PONG\n", seq=901, ack=106, flags=PSH | ACK),
+    ):
+        pass_by(net, packet)
+    return out, back
+
+
+def pass_by(net: Network, packet: Packet) -> None:
+    net.pass_by((POINT, packet.but(ident=len(net.recorded) + 1)))
+
+
+def ask(net: Network, request: Packet, times: int, apart: float = 4e5) -> None:
+    for _ in range(times):
+        pass_by(net, request)
+        net.now += apart
+
+
+def told(net: Network, folder: Path) -> Findings:
+    return of_story(net, folder, "connection-cut")
+
+
+@pytest.mark.parametrize("hosts", [V4, V6], ids=["IPv4", "IPv6"])
+def test_request_that_is_repeated_in_vain_is_told(tmp_path: Path, hosts: tuple[str, str]) -> None:
+    """The container behind a service was removed while clients were connected; another one goes on."""
+    net = Network([POINT])
+    out, _ = opened(net, hosts)
+    ask(net, tcp(out, b"PING\n", seq=106, ack=906), 6)
+    opened(net, hosts, port=5556)
+    (finding,) = told(net, tmp_path)
+    client, server = (host.strip("[]") for host in hosts)
+    peer = f"{server}:6379" if "." in server else f"[{server}]:6379"
+    assert finding["level"] == "warning"
+    assert finding["says"] == (
+        f"nothing answers 1 established connection of {client} with {peer} any more: the same octets were sent 6 times "
+        f"in vain, last seen at {POINT}; 1 other connection to it went on"
+    )
+
+
+def test_keepalives_in_vain_is_told(tmp_path: Path) -> None:
+    net = Network([POINT])
+    out, _ = opened(net)
+    ask(net, tcp(out, seq=105, ack=906), 4, apart=1e6)
+    pass_by(net, tcp(out, seq=106, ack=906, flags=RST | ACK))
+    (finding,) = told(net, tmp_path)
+    assert finding["facts"]["tries"] == 4 and finding["facts"]["point"] == POINT
+
+
+def test_answer_that_comes_late_is_silent(tmp_path: Path) -> None:
+    """The path was away for two seconds."""
+    net = Network([POINT])
+    out, back = opened(net)
+    ask(net, tcp(out, b"PING\n", seq=106, ack=906), 6)
+    pass_by(net, tcp(back, b"PONG\n", seq=906, ack=111))
+    assert told(net, tmp_path) == []
+
+
+def test_fin_that_is_repeated_in_vain_is_silent(tmp_path: Path) -> None:
+    """The peer is closed already: no program waits."""
+    net = Network([POINT])
+    out, _ = opened(net)
+    ask(net, tcp(out, seq=106, ack=906, flags=FIN | ACK), 6)
+    assert told(net, tmp_path) == []
+
+
+def test_full_segments_in_vain_is_silent(tmp_path: Path) -> None:
+    """They may be too large for the path."""
+    net = Network([POINT])
+    out, _ = opened(net)
+    ask(net, tcp(out, bytes(1448), seq=106, ack=906), 6)
+    assert told(net, tmp_path) == []
+
+
+def test_keepalives_that_are_answered_is_silent(tmp_path: Path) -> None:
+    net = Network([POINT])
+    out, back = opened(net)
+    for _ in range(5):
+        ask(net, tcp(out, seq=105, ack=906), 1, apart=1e6)
+        pass_by(net, tcp(back, seq=906, ack=106))
+    assert told(net, tmp_path) == []
