@@ -110,25 +110,28 @@ def _flow_gaps(row: int, starts: list[int], stops: list[int], segments: Observat
     gaps = SequenceGaps(row)
     times, frames = segments[:, schema.OBS_TIME].tolist(), segments[:, schema.OBS_FRAME].tolist()
     # Start, stop, time in ns at which it was left open. What is before the first segment may have been overtaken by it.
-    open_gaps = [(min(starts), starts[0], times[0])] if min(starts) < starts[0] else []
-    highest = stops[0]
+    begin, highest = starts[0], stops[0]
+    open_gaps = [(min(starts), begin, times[0])] if min(starts) < begin else []
     for start, stop, time, frame in zip(starts, stops, times, frames, strict=True):
         if start > highest:
             open_gaps.append((highest, start, time))
             gaps.frame = gaps.frame or frame
         elif start < highest and open_gaps:
-            open_gaps = _fill(gaps, open_gaps, start, stop, time)
+            open_gaps = _fill(gaps, open_gaps, start, stop, time, begin)
         highest = max(highest, stop)
-    open_gaps = [gap for gap in open_gaps if gap[1] > starts[0]]  # nothing is known of what was before
+    open_gaps = [gap for gap in open_gaps if gap[1] > begin]  # nothing is known of what was before
     gaps.never = sum(high - low for low, high, _ in open_gaps)
     gaps.missing = [MissingOctets(low, high - low, since) for low, high, since in open_gaps[:MAX_MISSING]]
     return gaps
 
 
 def _fill(
-    gaps: SequenceGaps, open_gaps: list[tuple[int, int, int]], start: int, stop: int, time: int
+    gaps: SequenceGaps, open_gaps: list[tuple[int, int, int]], start: int, stop: int, time: int, begin: int
 ) -> list[tuple[int, int, int]]:
-    """What is left of the open gaps after a segment; counts its octets that fill one as late or reordered."""
+    """What is left of the open gaps after a segment; counts its octets that fill one as late or reordered.
+
+    What came before `begin`, the first recorded octet, may have passed before the capture: it is never late.
+    """
     left = []
     reordered = 0  # octets
     for low, high, since in open_gaps:
@@ -138,7 +141,7 @@ def _fill(
             continue
         is_reordered = time - since <= MAX_REORDERING_NS
         reordered += (outer - inner) * is_reordered
-        gaps.late += (outer - inner) * (not is_reordered)
+        gaps.late += (outer - inner) * (not is_reordered and low >= begin)
         left += [(low, inner, since)] * (low < inner) + [(outer, high, since)] * (outer < high)
     gaps.overtaken += reordered == stop - start
     return left

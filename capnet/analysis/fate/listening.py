@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from capnet.analysis.core.arrays import distinct, is_one_of
+from capnet.analysis.core.arrays import distinct, hash_of, is_among, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
@@ -24,12 +24,14 @@ from capnet.analysis.core.schema import (
     ARP_TARGET_LO,
     ARP_VIA,
     FLOW_DPORT,
+    FLOW_DST_HI,
     FLOW_DST_LO,
     FLOW_KIND,
     FLOW_PACKETS,
     FLOW_POINT,
     FLOW_PROTO,
     FLOW_SPORT,
+    FLOW_SRC_HI,
     FLOW_SRC_LO,
     FLOW_TCP_FLAGS,
     OBS_CONTROL,
@@ -46,6 +48,8 @@ from capnet.wire.numbers import ICMP_ECHO_REPLY, ICMPV6_ECHO_REPLY, TCP, TCP_ACK
 PROTOCOLS = 256
 MIN_FILTER_PACKETS = 20  # fewer packets with one port in common are no capture filter
 MIN_FILTER_FLOWS = 3
+_ENDS = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
+_OPPOSITE_ENDS = _ENDS[3:] + _ENDS[:3]
 _ECHO_REPLIES = (ICMP_ECHO_REPLY << 8, ICMPV6_ECHO_REPLY << 8)  # values of FLOW_KIND
 MIN_UNFILTERED_KINDS = 3  # protocols, ARP being one: `arp or icmp` is a capture filter, three kinds are traffic
 
@@ -124,6 +128,12 @@ def records_one_direction(context: Context) -> Mask:
     """
     flows, is_one_way = context.flows, np.ones(max(len(context.points), 1), dtype=bool)
     is_one_way[flows[replies(context) >= 0, FLOW_POINT]] = False
+    if is_one_way.any():
+        rows = np.flatnonzero(is_one_way[flows[:, FLOW_POINT]])
+        forms, opposites = (hash_of(flows, [FLOW_POINT, FLOW_PROTO, *ends], rows) for ends in (_ENDS, _OPPOSITE_ENDS))
+        is_one_way[flows[rows[is_among(forms.view(np.int64), opposites.view(np.int64))], FLOW_POINT]] = (
+            False  # outside the tunnel, or in another one
+        )
     if not is_one_way.any():
         return is_one_way
     flags, is_tcp = flows[:, FLOW_TCP_FLAGS], flows[:, FLOW_PROTO] == TCP

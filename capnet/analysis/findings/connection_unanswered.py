@@ -23,6 +23,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.unanswered_syns import UnansweredService, unanswered_services
+from capnet.analysis.fate.listening import records_one_direction
 from capnet.wire.addresses import address_value, mac_text
 
 NAME = finding_name(__name__)
@@ -70,6 +71,7 @@ SHOWN = {
     "ping": Text(en="the server answers pings", zh="该服务器应答 ping"),
     "nothing": Text(en="the server answered nothing else either", zh="该服务器对其他请求也没有应答"),
 }
+ONE_DIRECTION = Text(en="only their direction is recorded there", zh="那里只记录了这个方向")
 OTHER_MAC = Text(
     en=", which were sent to {macs}, these to {mac}: by another gateway",
     zh="，它们发往 {macs}，而这些发往 {mac}：网关不同",
@@ -162,7 +164,7 @@ def _finding(context: Context, services: list[UnansweredService]) -> Finding:
         SAYS.fill(
             syns=sum(of.syns for of in services), clients=several(clients), servers=_servers(services),
             translated=TRANSLATED.fill(backends=several(backends)) if backends else "", point=several(points),
-            place=AT_SERVER.fill() if is_at_server else "", shown=_shown(first, mac),
+            place=AT_SERVER.fill() if is_at_server else "", shown=_shown(context, first, mac),
         ),
         fix.fill(client=clients[0], server=behind[0][0] if behind else first.address, mac=mac, point=points[0]),
         {
@@ -190,8 +192,11 @@ def _named(context: Context, address: str, port: int) -> str:
     return endpoint_text(address, port) + (f" ({name})" if name else "")
 
 
-def _shown(service: UnansweredService, mac: str) -> str:
+def _shown(context: Context, service: UnansweredService, mac: str) -> str:
     """What does answer, and how it is reached; `mac`: where the SYNs were sent to."""
+    points = context.flows[service.last_rows, schema.FLOW_POINT]
+    if service.shown == "nothing" and records_one_direction(context)[points].all():
+        return ONE_DIRECTION.fill()
     shown = SHOWN[service.shown].fill(
         accepted=service.accepted, other=service.other_port, others=several(service.accepted_clients)
     )
