@@ -229,9 +229,10 @@ def _packet_text(study: Study, source: int, frame: int, format_: str, width: int
 # -- shared -----------------------------------------------------------------------------------------------
 def _only_paths(study: Study, paths: Sequence[Path_] = ()) -> Document:
     """The document with these paths and nothing else that takes time to write."""
-    report = replace(
-        study.report, models=[], stations=[], macs=[], nat=[], proxies=[], tunnels=[], findings=[], paths=list(paths)
-    )
+    from capnet.analysis.fact_tables.fact_list import as_tables
+
+    facts = as_tables({"paths": paths, "points": study.report.points})
+    report = replace(study.report, models=[], macs=[], proxies=[], **facts)
     return report.to_dict(only=("paths",))
 
 

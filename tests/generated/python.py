@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import capnet
+from capnet.analysis.fact_tables import fact_list
+from capnet.analysis.fact_tables.fact_list import FactList
 from capnet.table.table import Table
 from capnet.wire.block import Block
 from capnet.wire.formats.reader import Capture, CaptureInterface, CaptureProblem
@@ -48,6 +50,11 @@ def _function(name: str) -> str:
 def _classes() -> Iterator[str]:
     yield f"\n## Report\n\n{_doc(capnet.Report, until='Its sections')}\n"
     yield from _members(capnet.Report, ("to_dict", "to_json"))
+    tables = ", ".join(f"`{name}`" for name in fact_list.NAMES)
+    yield f"\n### Facts\n\n{tables} of a report are lists that are tables too, with the columns of [Rows and flows as "
+    yield "data](export.md#nat); those of conversations and protocols are named as in the JSON report. "
+    yield "pyarrow, Polars and DuckDB read them as they are: `polars.DataFrame(report.nat)`.\n"
+    yield from _members(FactList, ("columns", "dtypes", "to_pandas", "to_arrow"))
     yield f"\n## Finding\n\n{_doc(capnet.Finding)} Its keys are in [Finding](report.md#finding).\n"
     yield f"\n## Topology\n\n{_doc(capnet.Topology)} Its keys are in [Topology](topology.md).\n"
     yield from _members(capnet.Topology, ("load", "save", "names", "addresses"))

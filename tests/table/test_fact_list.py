@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 
 import capnet
+from capnet.analysis import engine
+from capnet.analysis.engine import Options
+from capnet.report.comparison.baseline import with_baseline
+from tests.table import typed_script
 from tests.table.arrow_reader import ArrowStream
 
 OVERLAY = Path(__file__).resolve().parents[2] / "pcaps" / "overlay.pcapng"
-NAMES = ("nat", "tunnels", "stations", "paths", "findings", "points")
+NAMES = ("nat", "tunnels", "stations", "paths", "findings", "points", "conversations", "protocols")
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +54,38 @@ def test_copies_and_pickles_are_equal(report):
     for facts in (copy.deepcopy(report.points), pickle.loads(pickle.dumps(report.points))):
         assert facts == report.points
         assert facts.columns == report.points.columns
+
+
+@pytest.mark.parametrize("name", ["conversations", "protocols"])
+def test_columns_of_volume_are_the_fields_of_a_fact(report, name):
+    facts = getattr(report, name)
+    row = next(iter(facts.table))
+    assert list(row) == facts.columns == list(facts[0].__slots__)
+    shown = {key: getattr(facts[0], key) for key in row}
+    if "vlan" in shown:
+        shown["vlan"] = [str(vlan) for vlan in shown["vlan"]]
+    assert row == shown
+    assert facts.dtypes == facts.table.dtypes
+
+
+def test_typed_script_of_a_user_runs():
+    """mypy checks the same file: `files` of tool.mypy."""
+    summary = typed_script.summary(OVERLAY)
+    assert summary["sources"]
+    assert [row["protocol"] for row in summary["protocols"]]
+    assert 0 < summary["largest"] < 65536
+
+
+def test_report_with_less_in_it_has_tables(report):
+    """Also what was not asked for, or was replaced by a baseline's verdicts, is a table."""
+    fewer = engine.study([OVERLAY], None, Options(), flows_only=True).report
+    assert all(not list(getattr(fewer, name).table) for name in NAMES if name != "points")
+    assert len(list(with_baseline(report, report.to_dict()).findings.table)) == len(report.findings)
+
+
+def test_capture_shows_what_it_is():
+    with capnet.open_capture(OVERLAY) as capture:
+        shown = repr(capture)
+    assert shown.startswith("<capnet capture of ")
+    assert "overlay.pcapng; points so far: " in shown
+    assert shown.endswith("; read it by frames() or blocks()>")

@@ -7,7 +7,7 @@ pyarrow.table(report.nat), polars.DataFrame(report.nat), duckdb.sql("from nat"),
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from capnet.analysis.core.contract.document import PrintedRows
 from capnet.analysis.facts.nat.translation_documents import TranslationDocuments
@@ -19,34 +19,41 @@ if TYPE_CHECKING:
 
     from capnet.table.table import Table
 
-NAMES = ("nat", "tunnels", "stations", "paths", "findings", "points")  # fields of a report that are tables too
+Fact = TypeVar("Fact", covariant=True)
+
+# Fields of a report that are tables too.
+NAMES = ("nat", "tunnels", "stations", "paths", "findings", "points", "conversations", "protocols")
 
 
-class FactList:
+class FactList(Generic[Fact]):
     """Facts in order, which are a table too. `name`: of the table; docs/export.md has its columns.
 
     It is compared as a list. It is none, and no Sequence: pyarrow and Polars ask a list for its items, and everything
     else for its columns.
     """
 
-    def __init__(self, name: str, facts: Iterable[Any] | Translations = ()) -> None:
+    def __init__(self, name: str, facts: Iterable[Fact] | Translations = ()) -> None:
         self.name = name
-        self._facts = facts if isinstance(facts, Translations) else list(facts)
+        self._facts: Any = facts if isinstance(facts, Translations) else list(facts)
 
     def __len__(self) -> int:
         return len(self._facts)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Fact]:
         return iter(self._facts)
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> Fact: ...
+    @overload
+    def __getitem__(self, index: slice) -> FactList[Fact]: ...
+    def __getitem__(self, index: int | slice) -> Fact | FactList[Fact]:
         """A fact; of a slice, those facts, which are a table too."""
         return FactList(self.name, self._facts[index]) if isinstance(index, slice) else self._facts[index]
 
     def __contains__(self, fact: object) -> bool:
         return fact in self._facts
 
-    def __reversed__(self) -> Iterator[Any]:
+    def __reversed__(self) -> Iterator[Fact]:
         return reversed(self._facts)
 
     def __add__(self, others: Iterable[Any]) -> list[Any]:
@@ -96,6 +103,11 @@ class FactList:
         """The names of the table's columns."""
         return self.table.columns
 
+    @property
+    def dtypes(self) -> dict[str, str]:
+        """Name of the column → its type."""
+        return self.table.dtypes
+
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """The table, for programs that read Arrow's C stream interface."""
         return self.table.__arrow_c_stream__(requested_schema)
@@ -117,5 +129,5 @@ class FactList:
 
 
 def as_tables(facts: dict[str, Any]) -> dict[str, Any]:
-    """Fields of a report, in which lists of facts can be read as tables."""
-    return {name: FactList(name, value) if name in NAMES else value for name, value in facts.items()}
+    """Fields of a report, in which lists of facts can be read as tables; those that are missing are empty."""
+    return facts | {name: FactList(name, facts.get(name, ())) for name in NAMES}

@@ -1,4 +1,7 @@
-"""Facts of a report as tables: nat, tunnels, stations, paths, findings, points. A path has a row for each of its hops.
+"""Facts of a report as tables. A path has a row for each of its hops.
+
+The largest conversations, and the shares of protocols, have the columns of the report here; all of them are the tables
+of the same names of `analysis.tables`.
 
 Evidence is the first frame that shows the fact, and the file that has it.
 """
@@ -10,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from capnet.analysis.core.results import Evidence, Finding, Hop, Nat, Path, Point, Side, Station, Tunnel
+from capnet.analysis.core.results import Evidence, Hop, Nat, Path, Side
 from capnet.quick_tuple import NamedTuple
 from capnet.table.batch import Batch, batch_of
 from capnet.table.column import DataColumn
@@ -140,6 +143,39 @@ POINTS = (
 )
 
 
+CONVERSATIONS = (
+    _of("point", "text", "where it was seen"),
+    _of("proto", "text", "protocol"),
+    _of("src", "text", "who opened it, by SYN or SYN-ACK; else who sent the first packet"),
+    _of("sport", "uint16", "its port"),
+    _of("dst", "text", "the other side"),
+    _of("dport", "uint16", "its port"),
+    _of("application", "text", "what its port is for"),
+    _of("state", "text", "how it ended, or that nothing came back"),
+    _of("packets", "int64", "packets, both directions"),
+    _of("bytes", "int64", "their lengths on the wire [octets]"),
+    _of("packets_back", "int64", "packets of the other side"),
+    _of("bytes_back", "int64", "their lengths [octets]"),
+    _of("first", "time", "time of the first packet"),
+    _of("last", "time", "time of the last packet"),
+    _of("duration_us", "float64", "between them [µs]"),
+    _of("bits_per_second", "float64", "bytes over duration [bit/s]"),
+    _of("retransmissions", "int64", "segments of TCP that were sent again, both directions"),
+    _of("rtt_us", "float64", "from SYN to SYN-ACK at this point [µs]"),
+    _of("vni", "int64", "id of the tunnel it is in"),
+    _of("id", "uint16", "ICMP echo identifier"),
+    _of("vlan", "texts", "VLAN ids, the outermost first", lambda row: [str(vlan) for vlan in row.vlan]),
+)
+
+PROTOCOLS = (
+    _of("protocol", "text", "the layers, outermost first: ip/tcp/http"),
+    _of("level", "uint8", "how many layers that is"),
+    _of("flows", "int64", "flows, each direction one"),
+    _of("packets", "int64", "their packets; one counts at each point that it passes"),
+    _of("bytes", "int64", "their lengths on the wire [octets]"),
+)
+
+
 class _PathHop(NamedTuple):
     """A row of the table `paths`."""
 
@@ -182,13 +218,14 @@ PATHS = (
 
 FACT_COLUMNS: dict[str, Sequence[FactColumn]] = {
     "nat": NAT, "tunnels": TUNNELS, "stations": STATIONS, "paths": PATHS, "findings": FINDINGS, "points": POINTS,
+    "conversations": CONVERSATIONS, "protocols": PROTOCOLS,
 }  # fmt: skip
 
 
-def fact_table(name: str, facts: Sequence[Nat | Tunnel | Station | Path | Finding | Point]) -> Table:
+def fact_table(name: str, facts: Sequence[Any]) -> Table:
     """The table of these facts of one kind."""
     if name == "paths":
-        return path_table(lambda: iter(facts))  # type: ignore[arg-type]
+        return path_table(lambda: iter(facts))
     return Table(name, _columns(name), lambda: _batches(name, facts), len(facts))
 
 

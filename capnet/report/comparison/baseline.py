@@ -19,6 +19,7 @@ from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.contract.keys import LEVELS
 from capnet.analysis.core.contract.report import Report
 from capnet.analysis.core.results import Finding
+from capnet.analysis.fact_tables.fact_list import FactList
 from capnet.json_file import read_object
 from capnet.report.comparison.identity import Identity
 
@@ -55,7 +56,7 @@ def with_baseline(report: Report, baseline: Document) -> Report:
         if old is not None:
             olds.remove(old)
         findings[index] = replace(row, in_baseline=old is not None)
-    return replace(report, findings=findings)
+    return replace(report, findings=FactList("findings", findings))
 
 
 def _accounts_for(old: Document, row: Finding) -> bool:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Records: TypeAlias = Annotated[np.ndarray, "(n, record.WIDTH) int64"]
 
+MAX_REPR_POINTS = 8  # that a capture shows of itself
+
 # Makes the next block of rows of a batch; None when all its records are decoded.
 Decoder: TypeAlias = Callable[[RecordBatch], Block | None]
 
@@ -124,6 +126,10 @@ class Capture(ABC):
             return FrameColumns(self.machine, self.file, binary).batches(self.blocks(), self.point_names)
 
         return Table("frames", frame_columns(binary), batches)
+
+    def __repr__(self) -> str:
+        names = ", ".join(ascii(name)[1:-1] for name in self.point_names()[:MAX_REPR_POINTS])
+        return f"<capnet capture of {ascii(self.file)[1:-1]}; points so far: {names}; read it by frames() or blocks()>"
 
     def point_names(self) -> list[str]:
         """The name of each interface as a capture point, by its number; the number where it has none."""

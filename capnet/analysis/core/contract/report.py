@@ -10,6 +10,7 @@ from typing import Any
 from capnet import __version__
 from capnet.analysis.core.contract import order
 from capnet.analysis.core.contract.document import Document, Plain
+from capnet.analysis.core.contract.facts import Facts
 from capnet.analysis.core.contract.keys import ALWAYS, LEVELS, SCHEMA, SECTIONS
 from capnet.analysis.core.contract.model import Model
 from capnet.analysis.core.contract.outcomes import Fate, IcmpErrorMessage, KernelReason, Neighbour, Proxy
@@ -20,9 +21,13 @@ from capnet.quick_dataclass import value
 MAX_REPR_INPUTS = 3  # files that a Report shows of itself
 
 
+def _no_facts() -> Any:
+    return []
+
+
 @value
 class Report:
-    """What one analysis found, as lists of small dataclasses of `capnet.analysis.core.results`.
+    """What one analysis found: lists of small dataclasses, most of which are tables too, as `report.nat.to_pandas()`.
 
     inputs       the files: size, packets, time, and what is damaged in them
     points       the points at which packets were captured
@@ -50,22 +55,22 @@ class Report:
 
     _: KW_ONLY
     inputs: list[Input]
-    points: list[Point]
+    points: Facts[Point]
     models: list[Model] = field(default_factory=list)
-    stations: list[Station] = field(default_factory=list)
+    stations: Facts[Station] = field(default_factory=_no_facts)
     macs: list[MacVerdict] = field(default_factory=list)
-    nat: list[Nat] = field(default_factory=list)
+    nat: Facts[Nat] = field(default_factory=_no_facts)
     proxies: list[Proxy] = field(default_factory=list)
-    tunnels: list[Tunnel] = field(default_factory=list)
-    paths: list[Path] = field(default_factory=list)
+    tunnels: Facts[Tunnel] = field(default_factory=_no_facts)
+    paths: Facts[Path] = field(default_factory=_no_facts)
     flows: Flows
-    findings: list[Finding] = field(default_factory=list)
+    findings: Facts[Finding] = field(default_factory=_no_facts)
     fates: list[Fate] = field(default_factory=list)
     icmp_errors: list[IcmpErrorMessage] = field(default_factory=list)
     neighbours: list[Neighbour] = field(default_factory=list)
     kernel: list[KernelReason] = field(default_factory=list)
-    conversations: list[Conversation] = field(default_factory=list)
-    protocols: list[ProtocolShare] = field(default_factory=list)
+    conversations: Facts[Conversation] = field(default_factory=_no_facts)
+    protocols: Facts[ProtocolShare] = field(default_factory=_no_facts)
     coverage: Coverage
     names: dict[str, str] = field(default_factory=dict)
     names_at: dict[str, dict[str, str]] = field(default_factory=dict)
