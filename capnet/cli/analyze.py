@@ -237,7 +237,7 @@ def _text(result: Study, wanted: Wanted, format_: str, output: Path | None) -> s
     if wanted.top is None and format_ != "html":
         result.context.derived.clear()  # no format but these asks for more than the report; a tenth of the memory
     # The words of a section depend on the others.
-    document = report.to_dict(wanted.only if format_ == "json" else (), lazily=format_ != "html")
+    document = report.to_dict(wanted.only if format_ == "json" else (), lazily=True)
     if format_ == "json":
         from capnet.report.formats.json import pieces
 

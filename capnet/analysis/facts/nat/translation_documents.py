@@ -14,6 +14,7 @@ from capnet.analysis.core.schema import Values
 from capnet.analysis.facts.nat.translation_rows import KINDS, METHODS, Row, SideValues, Translations
 
 _DELAYS = ("min", "median", "p99", "max")
+MAX_ROWS = 1 << 12  # whose values are Python's at a time
 
 
 class TranslationDocuments(PrintedRows):
@@ -40,11 +41,12 @@ class TranslationDocuments(PrintedRows):
     def __getitem__(self, index: int | slice) -> Document | list[Document]:
         rows = range(len(self))[index]
         if isinstance(rows, int):
-            return next(self._documents(slice(rows, rows + 1)))
-        return list(self._documents(index)) if isinstance(index, slice) else []
+            return next(self._documents(self._translations[rows : rows + 1]))
+        return list(self._documents(self._translations[index])) if isinstance(index, slice) else []
 
     def __iter__(self) -> Iterator[Document]:
-        return self._documents(slice(None))
+        for begin in range(0, len(self), MAX_ROWS):
+            yield from self._documents(self._translations[begin : begin + MAX_ROWS])
 
     def columns(self, *paths: str) -> Iterator[tuple[Any, ...]]:
         """The values at these paths of each row."""
@@ -68,9 +70,9 @@ class TranslationDocuments(PrintedRows):
             return [rows.places.points[point].name for point in points.tolist()]
         return [None if number < 0 else number for number in getattr(form, name).tolist()]
 
-    def _documents(self, index: slice) -> Iterator[Document]:
+    def _documents(self, translations: Translations) -> Iterator[Document]:
         names: dict[str, str] = {}
-        for row in self._translations[index].values():
+        for row in translations.values():
             evidence = []
             for place in dict.fromkeys(row.frames):
                 point, file, frame = self._translations.places.frame(*place)

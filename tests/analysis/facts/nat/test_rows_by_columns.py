@@ -15,8 +15,10 @@ from capnet.analysis.core.contract.document import Plain, row_values
 from capnet.analysis.core.results import Point
 from capnet.analysis.engine import study
 from capnet.analysis.fact_tables.fact_list import FactList
+from capnet.analysis.facts.nat import translation_documents
 from capnet.analysis.facts.nat.translation_rows import Translations
 from capnet.analysis.facts.nat.translations import nat_facts
+from capnet.report import formats
 from capnet.report.escape import visible_all
 
 PCAPS = Path(__file__).resolve().parents[4] / "pcaps"
@@ -32,6 +34,22 @@ def test_documents_equal_those_of_facts(name: str) -> None:
     facts = sorted(result.report.nat, key=order.by_translated_packets)
     assert facts
     assert result.report.to_dict()["nat"] == plain(facts)
+
+
+def test_documents_made_in_parts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = study([PCAPS / "bridge.pcapng"]).report
+    expected = report.to_dict()["nat"]
+    monkeypatch.setattr(translation_documents, "MAX_ROWS", 3)
+    assert list(report.to_dict(lazily=True)["nat"]) == expected
+    assert len(expected) > 3
+
+
+@pytest.mark.parametrize("format_", ["html", "markdown", "table"])
+def test_formats_need_no_list_of_translations(format_: str) -> None:
+    """What a page shows is the same when each row is made on demand: 80,000 of them would take 200 MiB."""
+    report = study([PCAPS / "bridge.pcapng"]).report
+    render = formats.load(format_).render
+    assert render(report.to_dict(lazily=True)) == render(report.to_dict())
 
 
 def test_slices_and_items_are_those_of_a_list() -> None:
