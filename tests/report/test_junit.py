@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -58,3 +60,35 @@ def test_text_reads_back_as_it_was(text: str) -> None:
     suite = suite_of(junit.render(report.to_dict()))
     assert visible(report.findings[0].says) in [case[0].attrib["message"] for case in suite.findall("testcase")]
     assert ElementTree.fromstring(f'<a b="{junit.escape(visible(text))}"/>').attrib["b"] == visible(text)
+
+
+# Required by JUnit.xsd of Ant (A) or junit-10.xsd of Jenkins (J); no other attributes, as each allows its own alone.
+ATTRIBUTES = {
+    "testsuites": set(),  # A allows none
+    "testsuite": set("id package name timestamp hostname time tests failures errors skipped".split()),
+    "properties": set(),
+    "property": {"name", "value"},
+    "testcase": {"classname", "name", "time"},
+    "failure": {"type", "message"},
+    "skipped": {"message"},
+    "system-out": set(),
+    "system-err": set(),
+}
+
+
+@pytest.mark.parametrize("name", ["bridge", "faults/published-port-blocked", "faults/dns-failure", "none"])
+def test_text_is_valid_by_the_schemas_in_use(name: str) -> None:
+    """The rules of both schemas, which are not copied here, for what capnet writes."""
+    tree = ElementTree.fromstring(junit.render(document(PROJECT / "pcaps" / f"{name}.pcapng")))
+    assert {element.tag: set(element.attrib) for element in tree.iter()}.items() <= ATTRIBUTES.items()
+    (suite,) = tree
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.attrib["timestamp"])
+    assert all(suite.attrib[count].isdecimal() for count in ("id", "time", "tests", "failures", "errors", "skipped"))
+    order = [tag for tag, _ in groupby(child.tag for child in suite)]
+    assert order == ["properties", "testcase", "system-out", "system-err"]
+    assert all(len(case) <= 1 for case in suite.findall("testcase"))
+
+
+def test_capture_without_packets_has_a_time() -> None:
+    empty = replace(sample.bridge(), inputs=[replace(each, first=None) for each in sample.bridge().inputs])
+    assert suite_of(junit.render(empty.to_dict())).attrib["timestamp"] == "1970-01-01T00:00:00"

@@ -2,7 +2,9 @@
 
 Input: a document. Output: one test suite. A finding that needs no action, or that the baseline has, is a test case that
 was skipped; without any there is one test case that passed. Only findings are written.
-Source: the schema of Jenkins' xUnit plugin, junit-10.xsd.
+Source: both schemas in use, by which the text is valid: of Jenkins' xUnit plugin (junit-10.xsd), and of Apache Ant
+(JUnit.xsd by Windy Road). Ant's asks for times and a host, which a capture has not: `timestamp` is the time of the
+first packet, a test takes 0 s.
 """
 
 from __future__ import annotations
@@ -28,19 +30,21 @@ def render(document: Document, width: int = 0, where: Mapping[str, str] | None =
     rows = [row for row in safe.get("findings", []) if not row["explained_by"]]
     cases = [line for row in rows for line in _case(row, words)]
     if not rows:
-        cases = ['    <testcase classname="capnet" name="no finding"/>']
+        cases = ['    <testcase classname="capnet" name="no finding" time="0"/>']
     skipped = sum(_is_skipped(row) for row in rows)
     counts = f'tests="{len(rows) or 1}" failures="{len(rows) - skipped}" errors="0" skipped="{skipped}"'
     name = quoteattr(", ".join(source["file"] for source in safe["inputs"]))
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        f"<testsuites {counts}>",
-        f"  <testsuite name={name} {counts}>",
+        "<testsuites>",
+        f'  <testsuite id="0" package="capnet" name={name} timestamp="{_began(safe)}" hostname="localhost" time="0"',
+        f"    {counts}>",
         "    <properties>",
         *(f'      <property name="point" value={quoteattr(point["name"])}/>' for point in safe["points"]),
         "    </properties>",
         *cases,
-        *_problems(safe),
+        "    <system-out/>",
+        f"    <system-err>{escape(_problems(safe))}</system-err>",
         "  </testsuite>",
         "</testsuites>",
     ]
@@ -48,7 +52,7 @@ def render(document: Document, width: int = 0, where: Mapping[str, str] | None =
 
 
 def _case(row: Document, words: Words) -> Iterator[str]:
-    yield f"    <testcase classname={quoteattr('capnet.' + row['name'])} name={quoteattr(row['id'])}>"
+    yield f'    <testcase classname={quoteattr("capnet." + row["name"])} name={quoteattr(row["id"])} time="0">'
     frames = words.frames(row["evidence"], MAX_FRAMES)
     more = [next_step(row), f"Seen: {', '.join(frames)}" if frames else "", f"capnet explain {row['name']}"]
     text = escape("\n".join(filter(None, more)))
@@ -59,10 +63,16 @@ def _case(row: Document, words: Words) -> Iterator[str]:
     yield "    </testcase>"
 
 
-def _problems(document: Document) -> list[str]:
+def _problems(document: Document) -> str:
     """What is wrong with the files."""
     texts = [f"{source['file']}: {problem['says']}" for source in document["inputs"] for problem in source["problems"]]
-    return [f"    <system-err>{escape(chr(10).join(texts))}</system-err>"] if texts else []
+    return "\n".join(texts)
+
+
+def _began(document: Document) -> str:
+    """Time of the first packet, to the second."""
+    times = [source["first"] for source in document["inputs"] if source["first"]]
+    return min(times, default="1970-01-01T00:00:00")[: len("1970-01-01T00:00:00")]
 
 
 def _is_skipped(row: Document) -> bool:
