@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from capnet.testing.live import LiveNet
     from capnet.testing.net import Net
 
+__tracebackhide__ = True  # pytest shows the line of the test instead of this file
+
 FOLDER = "capnet-failed"
 _FAILED = pytest.StashKey[bool]()
 

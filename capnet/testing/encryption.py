@@ -17,6 +17,8 @@ from capnet.analysis.core.point_names import name_of_point
 from capnet.analysis.core.results import Path
 from capnet.topology import Topology
 
+__tracebackhide__ = True  # pytest shows the line of the test instead of this file
+
 UPLINKS = ("parent", "underlay")  # roles of points that lie between hosts
 
 

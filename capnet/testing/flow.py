@@ -13,6 +13,8 @@ from capnet.report.words import ARROW, Words
 from capnet.testing.encryption import CannotTell, is_encrypted
 from capnet.topology import Topology
 
+__tracebackhide__ = True  # pytest shows the line of the test instead of this file
+
 DELIVERED = "delivered"
 MAX_SHOWN = 3  # connections in a message
 

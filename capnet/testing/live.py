@@ -13,6 +13,8 @@ from pathlib import Path
 
 from capnet.testing.net import Net, net_of
 
+__tracebackhide__ = True  # pytest shows the line of the test instead of this file
+
 READY = "Ctrl-C ends it"  # the last words, in English, of `capnet capture` before it captures
 MAX_START_S = 60.0
 MAX_END_S = 60.0

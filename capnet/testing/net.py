@@ -13,10 +13,13 @@ from capnet.analysis.core.results import Finding, FlowKey, Hop, Path
 from capnet.analysis.engine import Study, study
 from capnet.analysis.facts.outcomes.fates import every_fate
 from capnet.analysis.facts.paths import every_path
+from capnet.errors import UnreadableInput
 from capnet.quick_tuple import NamedTuple
 from capnet.report.words import Words
 from capnet.testing.encryption import CannotTell
 from capnet.testing.flow import Form, NamedFlow, form_of
+
+__tracebackhide__ = True  # pytest shows the line of the test instead of this file
 
 PARTIAL = "not-all-looked-at"  # the finding of a capture with more flows than are examined
 MAX_NAMED = 12  # flows in a message
@@ -120,7 +123,10 @@ class Net:
 
 def net_of(*files: str | PathLike[str]) -> Net:
     """What stored captures show; several files are one capture at several points. Raises UnreadableInput."""
-    return Net(study(list(files)))
+    try:
+        return Net(study(list(files)))
+    except UnreadableInput as error:
+        raise error.with_traceback(None) from None  # says all; where it was raised is capnet's own
 
 
 def _split(given: str) -> tuple[str, int | None]:

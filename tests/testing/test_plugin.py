@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -48,6 +49,22 @@ def test_web(capnet_report):
 """)  # fmt: skip
     assert done.returncode == 1
     assert "<flow B → A:8080: tcp B:37218 → A:8080: delivered (B/ens33 → A/ens33 → A/docker0" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ('capnet_report("no.pcapng")', "UnreadableInput: "),
+        ('capnet_report("bridge.pcapng").flow("B", "db:5432")', "NoSuchFlow: db is no address, and the capture names"),
+        ('capnet_report("bridge.pcapng").flow("B", "A:99")', "NoSuchFlow: no flow B → A:99; there are "),
+        ('capnet_report("bridge.pcapng").flow("bbox", "web:80").encrypted', "was not seen at points of two hosts"),
+    ],
+)  # fmt: skip
+def test_error_points_at_the_line_of_the_test(folder: Path, asked: str, says: str) -> None:
+    done = run_pytest(folder, f"def test_web(capnet_report):\n    {asked}\n", "--tb=short")
+    places = [line for line in done.stdout.splitlines() if re.match(r"\S+\.py:\d+: in ", line)]
+    assert places == ["test_inner.py:2: in test_web"], done.stdout
+    assert "E   capnet." in done.stdout and says in done.stdout
 
 
 def test_plugin_loads_nothing_before_it_is_needed(folder: Path) -> None:
