@@ -43,7 +43,7 @@ FLOORS = {
         "card comparison formats inventory live_view network page trace",
     ),
     "capnet.fleet": ("captures dataset joined job", "folder", "report", "one_capture", "dask_workers pool", "run"),
-    "capnet.fleet.joined": ("connections", "translations", "aliases", "joining", "table"),
+    "capnet.fleet.joined": ("connections", "published", "translations", "aliases", "joining", "table"),
     "capnet.fleet.report": ("baseline merge sections summary", "text", "html"),
     "capnet.learn": (
         "captures truth_sources", "marked_dump recording", "question", "lessons session",

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from capnet.fleet.joined.aliases import Aliases
-from capnet.fleet.joined.connections import KEY
-from capnet.fleet.joined.translations import AFTER, BEFORE, TRANSLATION
+from capnet.fleet.joined.connections import AFTER, BEFORE, KEY, TRANSLATION
 from tests.fleet.inline import GOLDENS, run_fleet
 from tests.points import split
 
@@ -69,6 +69,45 @@ def test_conntrack_of_a_topology_is_evidence(points: dict[str, Path], tmp_path: 
     run_fleet([captures], tmp_path / "out")
     (rows,) = joined(tmp_path).values()
     assert sorted(rows) == [("inside.pcap", False), ("outside.pcap", True)]
+
+
+@pytest.mark.parametrize(
+    ("host_ip", "is_joined"), [("0.0.0.0", True), ("192.168.111.128", True), ("192.168.111.1", False)]
+)
+def test_published_port_of_a_topology_is_evidence(
+    points: dict[str, Path], tmp_path: Path, host_ip: str, is_joined: bool
+) -> None:
+    """B asks A:8080, which leads to the container's port 80: neither a packet nor conntrack shows both forms."""
+    captures = tmp_path / "captures"
+    captures.mkdir()
+    shutil.copy(of_point(points, "B__ens33"), captures / "outside.pcap")
+    shutil.copy(of_point(points, "web__eth0"), captures / "inside.pcap")
+    topology = json.loads((GOLDENS / "bridge.topology.json").read_text())
+    for host in topology["hosts"]:
+        host["conntrack"] = []
+    topology["containers"][0]["ports"][0]["host_ip"] = host_ip
+    (captures / "outside.topology.json").write_text(json.dumps(topology))
+    run_fleet([captures], tmp_path / "out")
+    lines = (tmp_path / "out" / "joined" / "joined.jsonl").read_text().splitlines()
+    rows = [(Path(row["file"]).name, row["translated"]) for row in map(json.loads, lines) if row["proto"] == "tcp"]
+    assert sorted(rows) == [("inside.pcap", True), ("outside.pcap", False)] * is_joined
+
+
+def test_other_sequence_number_is_another_connection(points: dict[str, Path], tmp_path: Path) -> None:
+    """Ends and time alone do not join TCP: docker-proxy's own connection has another first sequence number."""
+    captures = tmp_path / "captures"
+    captures.mkdir()
+    shutil.copy(of_point(points, "B__ens33"), captures / "outside.pcap")
+    shutil.copy(GOLDENS / "bridge.topology.json", captures / "outside.topology.json")
+    data, at = bytearray(of_point(points, "web__eth0").read_bytes()), 24
+    while at < len(data):  # another number in each TCP segment
+        (length,) = struct.unpack_from("<I", data, at + 8)
+        if data[at + 16 + 12 : at + 16 + 14] == b"\x08\x00" and data[at + 16 + 23] == 6:
+            data[at + 16 + 38] ^= 1
+        at += 16 + length
+    (captures / "inside.pcap").write_bytes(data)
+    run_fleet([captures], tmp_path / "out")
+    assert "tcp" not in (tmp_path / "out" / "joined" / "joined.jsonl").read_text()
 
 
 def translations(tmp_path: Path, *rows: tuple[int, int, int, int]) -> Aliases:

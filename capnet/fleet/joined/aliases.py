@@ -13,8 +13,7 @@ from typing import Annotated, TypeAlias
 import numpy as np
 
 from capnet.analysis.core.arrays import Hashes
-from capnet.fleet.joined.connections import KEY
-from capnet.fleet.joined.translations import AFTER, BEFORE, TRANSLATION, TranslationRows
+from capnet.fleet.joined.connections import AFTER, BEFORE, KEY, TRANSLATION, TranslationRows
 
 MAX_TRANSLATIONS = 1_000_000  # of a fleet, 110 bytes each: those of further captures join nothing
 MAX_ALIKE = 64  # translations to one key that are compared: with more, ports come again and again, or are invented

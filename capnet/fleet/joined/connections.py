@@ -27,6 +27,14 @@ CONNECTION = np.dtype(  # hash: of the key; opening: 0 = not captured
 )
 Connections: TypeAlias = Annotated[np.ndarray, "(connections,) CONNECTION"]
 
+# A connection before and behind a translation, and from when until when it is shown.
+BEFORE, AFTER = "before_", "after_"
+TRANSLATION = np.dtype(
+    [*((f"{side}{name}", "u8" if name == "hash" else "i8") for side in (BEFORE, AFTER) for name in ("hash", *KEY)),
+     ("first", "i8"), ("last", "i8")]
+)  # fmt: skip
+TranslationRows: TypeAlias = Annotated[np.ndarray, "(translations,) TRANSLATION"]
+
 _LOOPBACK, _LINK_LOCAL_4 = 127, 0xA9FE  # 127.0.0.0/8, 169.254.0.0/16
 _ECHO_TYPES = (0, 8, 128, 129)
 _LINK_LOCAL_6 = 0xFE80 >> 6  # fe80::/10

@@ -19,8 +19,7 @@ from typing import Annotated, TypeAlias
 import numpy as np
 
 from capnet.fleet.joined.aliases import Aliases
-from capnet.fleet.joined.connections import CONNECTION, KEY, Connections, is_same_key
-from capnet.fleet.joined.translations import AFTER, BEFORE
+from capnet.fleet.joined.connections import AFTER, BEFORE, CONNECTION, KEY, Connections, is_same_key
 from capnet.quick_tuple import NamedTuple
 
 MAX_CLOCK_DIFFERENCE_NS = 1_000_000_000  # between hosts with NTP it is less; a client's port comes again after more

@@ -1,31 +1,34 @@
 """Connections before and behind a translation: which key of `connections` became which other one, and when.
 
-Input: of a capture its NAT facts, and conntrack entries that its topology holds. Output: an array of TRANSLATION, a row
-for each translated connection of which the capture itself shows one form or both.
-Limits: ports that are published, without a packet or an entry that was translated, are no evidence for a connection.
+Input: of a capture its NAT facts, and what its topology holds: conntrack entries, and published ports (`published`).
+Output: an array of TRANSLATION, a row for each translated connection of which the capture shows one form or both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, TypeAlias
 
 import numpy as np
 
+from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import Mask, Values
 from capnet.analysis.facts.nat.conntrack import Entry, parse
 from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.facts.nat.tuples import FlowTuple, TupleColumns
-from capnet.fleet.joined.connections import KEY, Connections, are_comparable, hashes_of, keys_of
+from capnet.fleet.joined.connections import (
+    AFTER,
+    BEFORE,
+    KEY,
+    TRANSLATION,
+    Connections,
+    TranslationRows,
+    are_comparable,
+    hashes_of,
+    keys_of,
+)
+from capnet.fleet.joined.published import published_translations
 from capnet.wire.numbers import ICMP, ICMPV6, TCP, UDP
-
-BEFORE, AFTER = "before_", "after_"
-TRANSLATION = np.dtype(
-    [*((f"{side}{name}", "u8" if name == "hash" else "i8") for side in (BEFORE, AFTER) for name in ("hash", *KEY)),
-     ("first", "i8"), ("last", "i8")]
-)  # fmt: skip
-TranslationRows: TypeAlias = Annotated[np.ndarray, "(translations,) TRANSLATION"]
 
 _NUMBERS = {"tcp": TCP, "udp": UDP, "icmp": ICMP, "icmpv6": ICMPV6}
 
@@ -48,7 +51,15 @@ def translations_of(context: Context, connections: Connections) -> TranslationRo
         rows[side + "hash"] = hashes_of(keys)
         is_comparable &= are_comparable(source, target)
     rows["first"], rows["last"], is_shown = _times(rows, connections)
-    return rows[is_shown & is_comparable]
+    rows = rows[is_shown & is_comparable]
+    published = published_translations(context.topology, connections)
+    is_new = ~is_among(_hash_of_both(published), _hash_of_both(rows))
+    return np.concatenate([rows, published[is_new]])
+
+
+def _hash_of_both(rows: TranslationRows) -> Values:
+    both: Values = (rows[BEFORE + "hash"] ^ (rows[AFTER + "hash"] << np.uint64(1))).view(np.int64)
+    return both
 
 
 def _entries(context: Context) -> list[Entry]:

@@ -1,0 +1,103 @@
+"""Connections to published ports: which key they have behind the DNAT of the host that publishes the port.
+
+Input: a capture's topology, and its connections. Output: TRANSLATION rows, one for each connection that the capture
+shows at an address and port of the host, and each address of the container that the port leads to.
+Method: DNAT keeps the client's address and port. A row joins nothing if no capture has the other key, as behind
+docker-proxy, and TCP connections are joined only if their first sequence numbers are equal.
+Limits: behind the DNAT alone, a connection does not say through which address of the host it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import numpy as np
+
+from capnet.analysis.core.schema import Values
+from capnet.fleet.joined.connections import (
+    AFTER,
+    BEFORE,
+    KEY,
+    TRANSLATION,
+    Connections,
+    TranslationRows,
+    are_comparable,
+    hashes_of,
+    keys_of,
+)
+from capnet.topology import Host, PublishedPort, Topology
+from capnet.wire.addresses import address_value
+from capnet.wire.numbers import TCP, UDP
+
+End: TypeAlias = tuple[int, int, int]  # both halves of the address, and the port
+
+_NUMBERS = {"tcp": TCP, "udp": UDP}
+_ALL = {"": (4, 6), "0.0.0.0": (4,), "::": (6,)}  # families of a port that is bound to all addresses
+_SIDES = (("low", "high", 16), ("high", "low", 0))  # the end that is looked at, the other one, and where its port is
+
+
+def published_translations(topology: Topology | None, connections: Connections) -> TranslationRows:
+    """The connections to published ports before and behind the DNAT, while the capture shows them."""
+    targets = _targets(topology) if topology else {}
+    if not targets or not len(connections):
+        return np.zeros(0, dtype=TRANSLATION)
+    proto = connections["ports"] >> 32
+    pieces = [np.zeros(0, dtype=TRANSLATION)]
+    for end, other, shift in _SIDES:
+        port = connections["ports"] >> shift & 0xFFFF
+        other_port = connections["ports"] >> (16 - shift) & 0xFFFF
+        chosen = np.flatnonzero(np.isin(port, [at[2] for _, at in targets]))
+        ends = np.column_stack([proto, connections[f"{end}_hi"], connections[f"{end}_lo"], port])[chosen]
+        distinct_ends, number_of = np.unique(ends, axis=0, return_inverse=True)
+        for number, (kind, *at) in enumerate(distinct_ends.tolist()):
+            inside = targets.get((kind, (at[0], at[1], at[2])), [])
+            rows = chosen[number_of.reshape(-1) == number] if inside else chosen[:0]
+            client = [connections[f"{other}_hi"][rows], connections[f"{other}_lo"][rows], other_port[rows]]
+            pieces += [_rows(connections[rows], kind, client, target) for target in inside]
+    return np.concatenate(pieces)
+
+
+def _rows(connections: Connections, proto: int, client: list[Values], inside: End) -> TranslationRows:
+    rows = np.zeros(len(connections), dtype=TRANSLATION)
+    target = [np.full(len(rows), value) for value in inside]
+    after = keys_of(np.full(len(rows), proto), client, target)
+    for name in KEY:
+        rows[BEFORE + name], rows[AFTER + name] = connections[name], after[name]
+    rows[BEFORE + "hash"], rows[AFTER + "hash"] = connections["hash"], hashes_of(after)
+    rows["first"], rows["last"] = connections["first"], connections["last"]
+    return rows[are_comparable(client, target)]
+
+
+def _targets(topology: Topology) -> dict[tuple[int, End], list[End]]:
+    """(protocol, published end) → ends inside the container."""
+    hosts = {host.name: host for host in topology.hosts}
+    targets: dict[tuple[int, End], list[End]] = {}
+    for container in topology.containers:
+        own = [text.partition("/")[0] for endpoint in container.endpoints for text in endpoint.addresses]
+        for port in container.ports:
+            if port.proto not in _NUMBERS or container.host not in hosts:
+                continue
+            for address in _bound(hosts[container.host], port):
+                inside = [
+                    (*address_value(text), port.container_port) for text in own if _family(text) == _family(address)
+                ]
+                end = (*address_value(address), port.host_port)
+                targets.setdefault((_NUMBERS[port.proto], end), []).extend(inside)
+    return targets
+
+
+def _bound(host: Host, port: PublishedPort) -> Iterator[str]:
+    """The addresses of the host at which the port is reached."""
+    if port.host_ip not in _ALL:
+        yield port.host_ip
+        return
+    for interface in host.interfaces:
+        for text in interface.addresses:
+            address = text.partition("/")[0]
+            if _family(address) in _ALL[port.host_ip]:
+                yield address
+
+
+def _family(address: str) -> int:
+    return 6 if ":" in address else 4
