@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "csv", "json")
 PROMPT = "capnet sql> "
+# Words of other prompts (duckdb, sqlite3, psql), as people type them.
+LEAVING = ("exit", "quit", ".exit", ".quit", "\\q")
+HELPING = ("help", ".help", "?")
+TABLE_LISTING = (".tables", "\\d", "\\dt")
 
 
 @click.command("sql", short_help="Ask captures in SQL (DuckDB).")
@@ -116,13 +120,21 @@ def _prompt(database: Database, format_: str) -> None:
 
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401  (input() edits lines with it)
-    click.echo(language.message("A query ends with ; and `show tables;` lists tables. Ctrl-D leaves."), err=True)
+    hint = language.message("A query ends with ; and `show tables;` lists tables. Ctrl-D leaves.")
+    click.echo(hint, err=True)
     lines: list[str] = []
     while True:
         try:
             lines.append(input(PROMPT if not lines else "...> ".rjust(len(PROMPT))))
-            if lines[-1].rstrip().endswith(";"):
-                query, lines = "\n".join(lines), []
+            word = lines[0].strip(" ;").lower() if len(lines) == 1 else None
+            if word in LEAVING:
+                return
+            if word in ("", *HELPING):
+                lines = []
+                if word:
+                    click.echo(hint, err=True)
+            elif word in TABLE_LISTING or lines[-1].rstrip().endswith(";"):
+                query, lines = "show tables" if word in TABLE_LISTING else "\n".join(lines), []
                 _answer(database, query, format_, None)
         except EOFError:
             click.echo()

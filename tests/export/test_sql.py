@@ -100,8 +100,9 @@ def test_unreadable_capture_is_told_in_a_query(tmp_path: Path) -> None:
 
 
 @needs_duckdb
-def test_prompt_answers_until_the_end_of_input() -> None:
-    """On a terminal of its own: a query over two lines, one that is refused, and Ctrl-D."""
+@pytest.mark.parametrize("end", [b"\x04", b"exit\n"], ids=["Ctrl-D", "exit"])
+def test_prompt_answers_until_the_end_of_input(end: bytes) -> None:
+    """On a terminal of its own: a query over two lines, one that is refused, words of other prompts, and the end."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "capnet", "sql", str(OVERLAY)]
     environment = os.environ | {"TERM": "dumb", "PYTHONPATH": str(PROJECT)}
@@ -109,12 +110,15 @@ def test_prompt_answers_until_the_end_of_input() -> None:
         command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         os.close(theirs)
-        os.write(ours, b"select kind\nfrom tunnels limit 1;\nselect x from nat;\nselect 7 as seven;\n\x04")
+        os.write(
+            ours, b"select kind\nfrom tunnels limit 1;\nselect x from nat;\n.tables\nhelp\n\nselect 7 as seven;\n" + end
+        )
         out, error = process.communicate(timeout=60)
         os.close(ours)
     assert process.returncode == 0
     assert "vxlan" in out and "seven" in out
-    assert "Candidate bindings" in error and "Ctrl-D" in error
+    assert "conversations" in out  # of .tables
+    assert "Candidate bindings" in error and error.count("Ctrl-D leaves") == 2
 
 
 # -- interruptions --------------------------------------------------------------------------------------
