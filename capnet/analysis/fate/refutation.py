@@ -33,15 +33,18 @@ _SENDER = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
 _RECEIVER = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 
 
-def refutations(context: Context, rows: FlowRows, due: Values, is_shown_by_twin: Mask) -> Values:
+def refutations(
+    context: Context, rows: FlowRows, due: Values, is_shown_by_twin: Mask, own_address: Values | None = None
+) -> Values:
     """For each row and the point where it is due: what speaks against a loss in between, NOTHING if nothing does.
 
     `is_shown_by_twin`: another client's packets to the same service went there; then one packet is enough.
+    `own_address`: low half of the address of the due interface, which all of its packets share without any filter.
     """
     reasons = np.full(len(rows), NOTHING)
     reasons[_was_seen(context, rows, due) | _carries_answered_flows(context, rows)] = SEEN_THERE
     reasons[is_relayed(context, rows, due)] = SEEN_THERE
-    reasons[_is_deaf(context, rows, due)] = NOT_LISTENING
+    reasons[_is_deaf(context, rows, due, own_address)] = NOT_LISTENING
     reasons[(context.flows[rows, schema.FLOW_PACKETS] < MIN_PACKETS) & ~is_shown_by_twin] = ONE_PACKET
     reasons[is_among(chain_of(context)[rows], _quoted_chains(context))] = ICMP_ERROR
     reasons[are_to_groups(context, rows)] = GROUP
@@ -75,7 +78,7 @@ def _carries_answered_flows(context: Context, rows: FlowRows) -> Mask:
     return carriers & is_among(carried, tunnels) & ~is_among(carried, tunnels[is_in_vain])
 
 
-def _is_deaf(context: Context, rows: FlowRows, due: Values) -> Mask:
+def _is_deaf(context: Context, rows: FlowRows, due: Values, own_address: Values | None) -> Mask:
     """Could the due point have recorded the row's packets? Not where it dropped, filtered, or was not listening."""
     flows, points = context.flows[rows], listening(context)
     first, last = flow_spans(context)
@@ -89,6 +92,8 @@ def _is_deaf(context: Context, rows: FlowRows, due: Values) -> Mask:
         (points.filter_address, [schema.FLOW_SRC_LO, schema.FLOW_DST_LO]),
     ):
         shared = np.where(_is_translation(context, filters, ends), -1, filters)[due]
+        if own_address is not None:
+            shared = np.where(shared == own_address, -1, shared)
         deaf |= (shared >= 0) & (flows[:, ends] != shared[:, None]).all(axis=1)
     return deaf
 

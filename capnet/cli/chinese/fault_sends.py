@@ -59,6 +59,7 @@ FAULT_SENDS = {
     "routing-loop": "client 到 web：ping。",
     "sequence-gap": "B 到 A：HTTP，一个 20,000 字节的页面。",
     "server-slow": "app 到 web：HTTP，三次。",
+    "source-check": "web 到 db：HTTP 和 ping；A 到 B：HTTP。",
     "stale-conntrack": "B（源端口不变）和 C 到 A:5060：UDP。",
     "stale-neighbour": "other 到 web：ping；app 到 web：HTTP。",
     "stale-tunnel-peer": "web 到 other 和 db：HTTP；db 到 web：ping。",

@@ -55,13 +55,14 @@ def wire_losses(context: Context) -> list[WireLoss]:
     groups: dict[tuple[int, int, str, bool], list[StoppedFlow]] = {}
     for stopped in stopped_flows(context):
         row = context.flows[stopped.row]
-        if not row[schema.FLOW_VIA] and _are_cards_of_two_hosts(context, stopped.point, stopped.due):
+        if not row[schema.FLOW_VIA] and are_cards_of_two_hosts(context, stopped.point, stopped.due):
             is_esp = row[schema.FLOW_PROTO] == ESP  # filtered as a protocol, others by port
             groups.setdefault((stopped.point, stopped.due, destination(row), bool(is_esp)), []).append(stopped)
     return [_loss(context, *key[:3], groups[key]) for key in sorted(groups)]
 
 
-def _are_cards_of_two_hosts(context: Context, point: int, other: int) -> bool:
+def are_cards_of_two_hosts(context: Context, point: int, other: int) -> bool:
+    """Are two points interfaces of two hosts to others?"""
     points = context.points[point], context.points[other]
     host, other_host = (host_of(each.name) for each in points)
     return None not in (host, other_host) and host != other_host and all(each.role in CARD_ROLES for each in points)
