@@ -41,7 +41,8 @@ class Text(NamedTuple):
     """One sentence in each language, side by side.
 
     `Text(en="{lost:packet} did not arrive", zh="").fill(lost=2)` → `2 packets did not arrive`: a word after the colon
-    is what is counted. Chinese needs no plural, and names the counted thing itself.
+    is what is counted; of two with a bar between, the first is for one. Chinese needs no plural, and names the counted
+    thing itself.
     """
 
     en: str
@@ -56,9 +57,15 @@ class Text(NamedTuple):
 
 
 class _Count(int):
-    """An integer that `{lost:packet}` prints with what it counts; other format specs mean what they mean in Python."""
+    """An integer that `{lost:packet}` prints with what it counts, and `{lost:it was|they were}` as words for it.
+
+    Other format specs mean what they mean in Python.
+    """
 
     def __format__(self, format_spec: str) -> str:
+        if "|" in format_spec:
+            one, more = format_spec.split("|")
+            return one if int(self) == 1 else more
         if len(format_spec) > 1 and format_spec[0].isalpha():
             return plural(int(self), format_spec)
         return super().__format__(format_spec)

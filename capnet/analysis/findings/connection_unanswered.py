@@ -46,7 +46,8 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 """
 
 SAYS = Text(
-    en="{syns:SYN} of {clients} to {servers}{translated} got no answer; they were last seen at {point}{place}; {shown}",
+    en="{syns:SYN} of {clients} to {servers}{translated} got no answer; {syns:it was|they were} last seen at "
+    "{point}{place}; {shown}",
     zh="{clients} 到 {servers}{translated} 的 {syns} 个 SYN 没有应答；最后见于 {point}{place}；{shown}",
 )
 TRANSLATED = Text(en=", which DNAT sends to {backends},", zh="（DNAT 转换到 {backends}）")

@@ -53,11 +53,13 @@ UNREACHABLE = Text(
     zh="{clients} 到 {address}:{port}{server} 的 {attempts} 个 SYN 无应答；{sender} 以“unreachable”应答",
 )
 LAST_SEEN = Text(
-    en="{attempts:SYN} of {clients} to {address}:{port}{server} got no answer; they were last seen at {point}",
+    en="{attempts:SYN} of {clients} to {address}:{port}{server} got no answer; {attempts:it was|they were} last "
+    "seen at {point}",
     zh="{clients} 到 {address}:{port}{server} 的 {attempts} 个 SYN 无应答；最后见于 {point}",
 )
 STOPS = Text(
-    en="{attempts:SYN} of {clients} to {address}:{port}{server} got no answer; they reach {point}, none reaches {next}"
+    en="{attempts:SYN} of {clients} to {address}:{port}{server} got no answer; {attempts:it reaches|they reach} "
+    "{point}, none reaches {next}"
     "; {known}",
     zh="{clients} 到 {address}:{port}{server} 的 {attempts} 个 SYN 无应答；它们到达 {point}，没有一个到达 {next}；"
     "{known}",

@@ -17,6 +17,11 @@ def test_text_counts_things_in_plural(lost: int, words: str) -> None:
     assert LOST.fill(lost=lost, total=1500, point="A/ens33") == f"{words} of 1,500 at A/ens33"
 
 
+@pytest.mark.parametrize(("lost", "words"), [(0, "they were"), (1, "it was"), (2, "they were")])
+def test_text_refers_to_one_or_several(lost: int, words: str) -> None:
+    assert Text(en="{lost:it was|they were} lost", zh="").fill(lost=lost) == f"{words} lost"
+
+
 def test_text_keeps_braces_of_hostile_values() -> None:
     assert LOST.fill(lost=1, total=2, point="{lost.__class__}") == "1 TCP packet of 2 at {lost.__class__}"
 

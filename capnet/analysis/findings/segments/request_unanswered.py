@@ -44,9 +44,10 @@ PAGE_ZH = """服务器确认了请求而不应答，例如 TLS 握手挂起。
 """
 
 SAYS = Text(
-    en="{server} acknowledged {requests:request} of {clients} and never answered: the clients waited up to {longest} s"
-    "{tls}{others}",
-    zh="{server} 确认了 {clients} 的 {requests} 个请求，始终没有应答：客户端最长等了 {longest} 秒{tls}{others}",
+    en="{server} acknowledged {requests:request} of {clients} and never answered: {asking:the client|the clients} "
+    "waited up to {longest} s{tls}{others}",
+    zh="{server} 确认了 {clients} 的 {requests} 个请求，始终没有应答：{asking} 个客户端最长等了 {longest} "
+    "秒{tls}{others}",
 )
 TLS = Text(en=" in the TLS handshake", zh="（在 TLS 握手中）")
 OTHERS = Text(en="; it answered {answered:other connection}", zh="；它应答了另外 {answered} 个连接")
@@ -124,7 +125,8 @@ def _finding(context: Context, server: str, port: int, requests: list[_Unanswere
         NAME,
         "warning",
         SAYS.fill(
-            server=f"{server}:{port}", requests=len(requests), clients=several(clients), longest=longest,
+            server=f"{server}:{port}", requests=len(requests), clients=several(clients), asking=len(clients),
+            longest=longest,
             tls=TLS.fill() if port in TLS_PORTS else "", others=OTHERS.fill(answered=answered) if answered else "",
         ),
         FIX.fill(),
