@@ -120,7 +120,8 @@ ARP_WINDOW_PACKETS = 14  # so far
 ARP_BURST = 15  # the most packets of one window
 ARP_BURST_FIRST = 16  # ns, when that window began
 ARP_BURST_LAST = 17  # ns, its last packet
-ARP_WIDTH = 18
+ARP_VLAN = 18  # outermost VLAN id of the first one, -1 = untagged
+ARP_WIDTH = 19
 
 WINDOW_NS = 1_000_000_000  # RFC 1122 section 2.3.2.1 allows one request a second for an address
 

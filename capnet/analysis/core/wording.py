@@ -64,8 +64,8 @@ class _Count(int):
 
     def __format__(self, format_spec: str) -> str:
         if "|" in format_spec:
-            one, more = format_spec.split("|")
-            return one if int(self) == 1 else more
+            singular, plural_form = format_spec.split("|")
+            return singular if int(self) == 1 else plural_form
         if len(format_spec) > 1 and format_spec[0].isalpha():
             return plural(int(self), format_spec)
         return super().__format__(format_spec)

@@ -33,6 +33,7 @@ def count_arps(rows: Int64Array, n: int, base: int, index: Int64Array, arps: Int
             arps[a + schema.ARP_ETH_SOURCE] = rows[r + fields.SMAC]
             arps[a + schema.ARP_ETH_DESTINATION] = rows[r + fields.DMAC]
             arps[a + schema.ARP_WINDOW] = rows[r + fields.TIME]
+            arps[a + schema.ARP_VLAN] = rows[r + fields.VLAN]
         a = row * schema.ARP_WIDTH
         arps[a + schema.ARP_LAST] = rows[r + fields.TIME]
         arps[a + schema.ARP_PACKETS] += 1
