@@ -29,7 +29,9 @@ def without_repeats(sources: Iterable[Source]) -> Iterator[Source]:
         if first is not None and not (first.point_name and source.point_name):
             from capnet.report.escape import visible
 
-            repeated = f"{source.label} is the same capture as {first.label}, and is read once"
+            repeated = f"{source.label} is given twice, and is read once"
+            if source.label != first.label:
+                repeated = f"{source.label} is the same capture as {first.label}, and is read once"
             click.echo(visible(f"capnet: {language.message(repeated)}"), err=True)
             continue
         if contents is not None:

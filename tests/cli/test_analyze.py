@@ -95,7 +95,8 @@ def test_file_given_twice_is_read_once(tmp_path):
     for other in (copy, tmp_path / "link.pcap", TCP):
         done = capnet("analyze", "--format", "json", TCP, other)
         assert len(json.loads(done.stdout)["inputs"]) == 1
-        assert done.stderr.decode() == f"capnet: {other} is the same capture as {TCP}, and is read once\n"
+        how = "given twice" if other == TCP else f"the same capture as {TCP}"
+        assert done.stderr.decode() == f"capnet: {other} is {how}, and is read once\n"
     assert len(report(f"A={TCP}", f"B={copy}")["inputs"]) == 2
 
 

@@ -46,8 +46,7 @@ PAGE_ZH = """站点用服务地址访问不到自己。
 """
 
 SAYS = Text(
-    en="{client} calls itself{by}: {attempts:SYN} translated to {source} → {client}:{port} at {point}, and "
-    "nothing answers",
+    en="{client} calls itself{by}: {attempts:SYN}, translated to {source} → {client}:{port} at {point}, get no answer",
     zh="{client} 访问自己{by}：{attempts} 个 SYN 在 {point} 被转换为 {source} → {client}:{port}，没有应答",
 )
 BY = Text(en=" by {address}:{port}", zh="（经 {address}:{port}）")

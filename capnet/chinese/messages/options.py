@@ -22,6 +22,7 @@ OPTION_MESSAGES = {
         "- 从标准输入读取抓包，而它是终端；请用管道送入",
     "- reads a capture from standard input: pipe one in": "- 从标准输入读取抓包：请用管道送入",
     "an empty name is no file; is a variable empty?": "空的名称不是文件；是不是有变量为空？",
+    "{name} is given twice, and is read once": "{name} 给出了两次，只读一次",
     "{name} is the same capture as {first}, and is read once": "{name} 与 {first} 是同一份抓包，只读一次",
     "{given}: write NAME=FILE, both of them": "{given}：请写 NAME=FILE，两者都要",
     "{given}: a folder holds several points; name its files one by one":

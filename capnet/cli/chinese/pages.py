@@ -8,7 +8,7 @@ from capnet.cli.chinese.lab_pages import LAB_PAGES
 PAGES = {
     "": (
         "",
-        """看容器网络对一个包做了什么。
+        """看看容器网络对一个数据包做了什么。
 
 \b
 capnet demo                                  两分钟导览，不需要 Docker 和 root
@@ -122,7 +122,7 @@ claude mcp add capnet -- capnet mcp --folder /srv/captures
 """,
     ),
     "fleet": (
-        "成千上万份抓包，一个答案。",
+        "汇总成千上万份抓包，得出一个结论。",
         """逐份分析许多抓包，每份只分析一次，并给出总的报告。
 
 CAPTURES 是文件夹、加引号的通配符、列表（.txt，或表示标准输入的 -：每行一项）和文件。同一个环的文件是一份抓包。
@@ -142,7 +142,7 @@ capnet fleet /nfs/captures -o /nfs/fleet --dask tcp://head:8786
 """,
     ),
     "compare": (
-        "两次抓包之间什么坏了。",
+        "对比两次抓包，指出什么坏了。",
         """比较同一网络的两次抓包，GOOD 在出问题之前，BAD 在之后。
 
 地址按名称比较，veth 按容器比较，流按所请求的服务比较，因为 Docker 会重新分配其他内容。
@@ -158,7 +158,7 @@ capnet compare good.pcapng bad.pcapng -o broke.html
 """,
     ),
     "reduce": (
-        "仍有某条诊断的最小抓包，已匿名。",
+        "缩减为仍能触发某条诊断的最小抓包，并匿名化。",
         """写出 FILES 中仍能得出一条诊断的最小部分：用来附在错误报告中。
 
 只要分析仍然得出这条诊断，就去掉抓包点、会话和包。IP 地址、MAC 地址、名称和载荷都换成别的；
@@ -173,7 +173,7 @@ capnet reduce A=left.pcap B=right.pcap --finding stops-between -o small.pcapng -
 """,
     ),
     "explain": (
-        "一条诊断的含义；或一个容器的全部情况。",
+        "解释一条诊断，或列出一个容器的全部情况。",
         """输出 FINDING 的说明、CONTAINER 在抓包中的卡片，或所有诊断的列表。
 FAULT 是 `capnet scenario fault list` 列出的故障，它的说明就是指出它的那条诊断的说明。
 
@@ -196,7 +196,7 @@ capnet explain web saved.pcapng
 """,
     ),
     "learn": (
-        "通过关于包的提问学习一种网络模型。",
+        "通过问答学习一种网络模型怎样处理数据包。",
         """提问：在网络模型 MODEL 中包会怎样；并以这些包本身作为答案。
 
 这些包录自真实的 Docker，随 capnet 提供：不需要 Docker、root 和网络。不写 MODEL 时列出所有课程。

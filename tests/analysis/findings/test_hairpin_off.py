@@ -41,7 +41,7 @@ def test_service_translated_to_its_own_client_is_told(tmp_path: Path) -> None:
     (finding,) = told(tmp_path, TO_SERVICE.but(ends=f"{POD}:38521 > {POD}:8080", dmac=POD_MAC))
     assert finding["level"] == "error"
     assert finding["says"] == (
-        f"{POD} calls itself by {SERVICE}: 4 SYNs translated to {POD} → {POD}:8080 at A/cni0, and nothing answers"
+        f"{POD} calls itself by {SERVICE}: 4 SYNs, translated to {POD} → {POD}:8080 at A/cni0, get no answer"
     )
     assert "MASQUERADE" in finding["fix"] and "hairpin on" in finding["fix"]
     assert finding["facts"] == {
@@ -53,7 +53,7 @@ def test_translated_syns_of_one_point_is_told(tmp_path: Path) -> None:
     """The bridge alone shows no address of the service."""
     itself = TO_SERVICE.but(ends=f"{POD}:38521 > {POD}:8080", dmac=POD_MAC)
     (finding,) = told(tmp_path, itself, points=["A/cni0"])
-    assert finding["says"].startswith(f"{POD} calls itself: 4 SYNs translated to")
+    assert finding["says"].startswith(f"{POD} calls itself: 4 SYNs, translated to")
 
 
 def test_masqueraded_source_is_told(tmp_path: Path) -> None:
