@@ -147,6 +147,19 @@ def test_tunnel_leads_from_overlay_to_overlay() -> None:
     assert inside == {("192.168.111.0/24", "ens33"), ("ens33", "routing"), ("routing", "overlay vxlanA")}
 
 
+def test_tunnel_interface_of_a_host_is_behind_its_routing() -> None:
+    """flannel: packets are routed from cni0 into flannel.1, and from there as VXLAN to ens33; no container is on it."""
+    scene = scene_of(ROOT / "pcaps" / "faults" / "flannel-port-blocked.pcapng")
+    ends = {
+        (edge.outer.title, edge.inner.title)
+        for edge in scene.edges
+        if "flannel.1" in (edge.outer.title, edge.inner.title)
+    }
+    assert ends == {("routing", "flannel.1")}
+    assert ("routing", "flannel.1") in edges(scene, LIT) and ("routing", "flannel.1") in edges(scene, DEAD)
+    assert ("cni0", "right") not in edges(scene, DEAD), "nothing shows that packets are missing there"
+
+
 def test_rewriting_is_counted_at_the_routing() -> None:
     scene = scene_of(ROOT / "pcaps" / "bridge.pcapng")
     marks = {(edge.outer.title, mark.text.split()[0]) for edge in scene.edges for mark in edge.marks}

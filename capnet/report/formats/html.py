@@ -171,7 +171,7 @@ def _path(group: Sequence[PathPair], words: Words, links: EvidenceLinks, number:
     return (
         f'<details class="path"{target}{" open" * (number <= MAX_OPEN_PATHS)}><summary>'
         f"<b>{escape(' · '.join(routes.flows(shown, words)))}</b> "
-        f'<span class="{style}">{escape(f"{total}, {ends}")}</span></summary>'
+        f'<span class="{style}">{escape(language.pick(", ", "，").join((total, ends)))}</span></summary>'
         f"{ladder(group, words)}{evidence_list(evidence, words, links)}"
         f'<p class="small soft">Wireshark{escape(wider)} {code(selected.text, copy=True)}</p></details>'
     )

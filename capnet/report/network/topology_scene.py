@@ -46,6 +46,9 @@ def _box(scene: Scene, topology: Topology, host: Host, used: Collection[str]) ->
     for interface in host.interfaces:
         if interface.kind == "bridge" and interface.name not in drawn and _is_used(host, interface, used):
             routed.append(_bridge(scene, box, host, interface))
+        elif interface.kind == "vxlan" and not interface.master and _is_used(host, interface, used):
+            routed.append(_vertex("overlay", interface, host))  # packets are routed into it, as flannel.1 has it
+            box.groups.append(Group(routed[-1]))
     if len(routed) + len(nics) > 1 and (nics or len(routed) > 1):
         box.stack = Vertex("stack", language.term("routing"), host=host.name)
         for nic in box.nics:

@@ -159,7 +159,9 @@ def _add_tunnels(places: Map, document: Document) -> None:
     for edge_id, edge in edges.items():
         titles = [title for of_edge, title in marked if of_edge == edge_id]
         for title in titles[:MAX_TUNNELS]:
-            edge.marks.append(Mark(WRAPPED, f"{title}, {count(marked[edge_id, title], 'frame')}"))
+            edge.marks.append(
+                Mark(WRAPPED, language.pick(", ", "，").join((title, count(marked[edge_id, title], "frame"))))
+            )
         if len(titles) > MAX_TUNNELS:
             edge.marks.append(Mark(WRAPPED, count(len(titles) - MAX_TUNNELS, "more tunnel")))
 

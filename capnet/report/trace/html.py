@@ -78,11 +78,12 @@ def _conversation(
     both = [each for each in conversation if each]
     ends = " / ".join(dict.fromkeys(outcome(each, words) for each in both))
     silent = "" if conversation.backward else f" {NOTHING_BACK.fill()}"
+    total = count(conversation.packets, "packet")
     evidence = [frame for each in both for frame in each["evidence"]]
     return (
         f'<div class="path"{links.target(both, f"paths-{number}")}><h3>'
         f"{escape(path['proto'])} {escape(words.flow(path['flow'], path['hops'][0]['point']))} "
-        f'<small class="soft">{escape(count(conversation.packets, "packet"))}, {escape(ends)}{silent}</small></h3>'
+        f'<small class="soft">{escape(language.pick(", ", "，").join((total, ends)))}{silent}</small></h3>'
         f"{ladder([conversation], words)}{evidence_list(evidence, words, links)}"
         f'<p class="small soft">Wireshark {code(wireshark.paths([path]).text, copy=True)}</p></div>'
     )
