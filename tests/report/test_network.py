@@ -113,6 +113,13 @@ def test_main_path_of_a_published_port_is_lit() -> None:
     assert lost_at(scene) == []
 
 
+def test_point_that_did_not_see_the_main_path_is_not_lit() -> None:
+    """ipvlan: packets between two containers are not at their parent interface, where a capture runs."""
+    scene = scene_of(ROOT / "pcaps" / "ipvlan-l2.pcapng")
+    assert {vertex.title for vertex in scene.vertices() if vertex.is_lit} == {"one", "two"}
+    assert {vertex.title for vertex in scene.vertices() if vertex.packets} >= {"one", "two", "ens33"}
+
+
 def test_blocked_port_is_marked_behind_the_nic() -> None:
     """SYNs reach A/ens33 and go no further; the way to web, to which the port leads, is dashed."""
     scene = scene_of(ROOT / "pcaps" / "faults" / "docker-user-drop.pcapng")

@@ -274,6 +274,9 @@ def _light(places: Map, document: Document, main: Document) -> None:
     for point, following in pairwise(points):
         for step in places.between(point, following):
             _pass(step, LIT)
+    for vertex in places.scene.vertices():  # ipvlan: packets between children are not at their parent
+        if vertex.packets is not None and not set(points) & set(vertex.points):
+            vertex.is_lit = False
     place = _place(places, points[-1])
     if isinstance(place, Vertex):
         place.is_lit = True
