@@ -49,21 +49,22 @@ def command(form: str) -> None:
     for row, above in reversed(list(zip(rows[1:], rows, strict=False))):
         if row[0] == above[0]:
             row[0] = ""
-    rows += _scenarios(plays)
     headers = [term(head) for head in ("part", "what", "here", "found", "get it, or play it")]
     width = terminal_columns()
     if width is None or width >= _WIDE:
+        rows += _scenarios(plays, _MAX_NAMES)
         show(tabulate(rows, headers, maxcolwidths=[None, None, None, 60, None]) + "\n", is_paged=True)
         return
-    headers = [*headers[:3], term("found; get it")]
-    rows = [[*row[:3], "\n".join(filter(None, row[3:]))] for row in rows]
     taken = sum(2 + max(columns(row[i]) for row in [headers, *rows]) for i in range(3))
-    table = tabulate(rows, headers, maxcolwidths=[None, None, None, max(width - taken, 16)])
+    room = max(width - taken, 16)
+    headers = [*headers[:3], term("found, and how to get it")]
+    rows = [[*row[:3], "\n".join(filter(None, row[3:]))] for row in [*rows, *_scenarios(plays, room)]]
+    table = tabulate(rows, headers, maxcolwidths=[None, None, None, room])
     show(table + "\n", is_paged=True)
 
 
-def _scenarios(plays: Sequence[Play]) -> list[list[str]]:
-    """Rows of the table: a row for all scenarios of which the same is to be said."""
+def _scenarios(plays: Sequence[Play], width: int) -> list[list[str]]:
+    """Rows of the table: a row for all scenarios of which the same is to be said, names on lines of this width."""
     from capnet.report.text import fill
 
     groups: dict[tuple[str, str], list[str]] = {}
@@ -71,7 +72,7 @@ def _scenarios(plays: Sequence[Play]) -> list[list[str]]:
         groups.setdefault((play.state, play.found), []).append(play.scenario)
     rows = []
     for (state, reason), names in groups.items():
-        lines = fill(language.pick(", ", "、").join(names), _MAX_NAMES)
+        lines = fill(language.pick(", ", "、").join(names), width)
         lines += [language.message(reason)] if reason else []
         how = "" if state == "no" else f"sudo capnet scenario {names[0] if len(names) == 1 else 'NAME'} --lab"
         rows.append(["", f"{len(names)} / {len(plays)}", language.term(state), "\n".join(lines), how])

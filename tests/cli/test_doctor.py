@@ -8,11 +8,14 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from capnet.cli.doctor import _scenarios
+from capnet.lab.doctor import Play
 from capnet.lab.uml import processor
 from capnet.record.find.kernel_features import FEATURES
 from capnet.scenario import library
@@ -100,6 +103,16 @@ def test_doctor_tells_of_scenarios_alike_in_one_row(said: dict[str, Any]) -> Non
     counts = re.findall(rf"^\S* +(\d+) / {len(said['scenarios'])}  ", doctor(), re.MULTILINE)
     assert len(counts) == len(reasons)
     assert sum(map(int, counts)) == len(said["scenarios"])
+
+
+def test_scenario_names_fill_their_lines() -> None:
+    """They are wrapped once, at the width of the column: a table that wraps them again leaves a name on a line."""
+    names = list(library.files())
+    (row,) = _scenarios([Play(name, "yes", "") for name in names], 40)
+    lines = row[3].splitlines()
+    assert " ".join(lines) == ", ".join(names)
+    assert all(len(line) <= 40 for line in lines)
+    assert all(len(f"{line} {after.split()[0]}") > 40 for line, after in pairwise(lines))
 
 
 def test_command_for_wrong_docker_host_helps(said: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ DOCTOR_MESSAGES = {
     "Linux {release}, in {folder}": "Linux {release}，位于 {folder}",
     "none in {folder}": "{folder} 中没有",
     "this kernel lacks {names:list}": "这个内核缺少 {names}",
-    "this kernel lacks {names:list}, and {reason:text}": "这个内核缺少 {names}，而{reason}",
+    "this kernel lacks {names:list}, and {reason:text}": "这个内核缺少 {names}；另外，{reason}",
     "this kernel lacks {names:list}, and there is no User-Mode Linux": "这个内核缺少 {names}，也没有 User-Mode Linux",
     "needs {names:list}": "需要 {names}",
     "does not run": "无法运行",
