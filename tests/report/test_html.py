@@ -234,6 +234,18 @@ def test_html_head_says_how_it_was_made():
         assert each in text
 
 
+def test_html_drawing_links_to_what_was_rewritten_and_wrapped():
+    text = render(sample.bridge().to_dict())
+    pictures = re.findall(r"<svg .*?</svg>", text, re.S)
+    linked = [re.findall(r'<a href="#(\w+)"><text[^>]*>([^<]*)', picture) for picture in pictures]
+    assert len(linked) == 2
+    for links in linked:
+        assert {target for target, of in links if of.startswith(("SNAT", "DNAT"))} == {"nat"}
+    assert 'id="nat"' in text
+    overlay = whole_page(ROOT / "pcaps" / "overlay.pcapng")
+    assert 'id="tunnels"' in overlay and '<a href="#tunnels"><text' in overlay
+
+
 def test_html_problem_comes_before_the_drawing():
     text = whole_page(ROOT / "pcaps" / "faults" / "docker-user-drop.pcapng")
     assert text.index("got no answer") < text.index('<figure id="network">') < text.index("<h2>Stations")

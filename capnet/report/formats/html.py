@@ -69,7 +69,12 @@ def render(
     if not wanted.only:  # behind the rows, to which its frames link back
         evidence = evidence_section(shown.document, shown.sections, beside, links)
         figure = network_figure(
-            shown.document, shown.words, beside.topology, problems, lambda row: anchors.get(id(row), "findings")
+            shown.document,
+            shown.words,
+            beside.topology,
+            problems,
+            lambda row: anchors.get(id(row), "findings"),
+            sections=[each.key for each in shown.sections],
         )
     below = {next_sentence(row) for row in problems if row["fix"]}  # the findings, right below, have the whole fix
     verdict = language.joined([sentence for sentence in shown.verdict if sentence not in below])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
 from capnet.report.drawing.main_path import main_row
 from capnet.report.network.bounds import bound
 from capnet.report.network.capture_scene import capture_scene
-from capnet.report.network.scene import DEAD, LIT, LOST, REWRITTEN, Scene
+from capnet.report.network.scene import DEAD, LIT, LOST, REWRITTEN, WRAPPED, Mark, Scene
 from capnet.report.network.svg import draw, draw_narrow
 from capnet.report.network.topology_scene import topology_scene
 from capnet.report.network.traffic import add_traffic
@@ -25,6 +25,7 @@ LOST_HERE = Text(en="lost, refused or not answered here", zh="在此丢失、被
 ADDRESSES_REWRITTEN = Text(en="addresses rewritten", zh="地址被改写")
 IN_TUNNEL = Text(en="inside a tunnel", zh="在隧道内")
 NOT_DRAWN = Text(en="Not drawn: {what}", zh="未画出：{what}")
+_TABLES = {REWRITTEN: "nat", WRAPPED: "tunnels"}  # kinds of marks, and the sections whose rows they sum up
 _UNCOUNTED = ("bus", "stack", "station", "more")  # kinds of vertices at which nothing is captured
 
 
@@ -35,14 +36,20 @@ def network_figure(
     problems: Sequence[Document],
     anchor: Callable[[Document], str],
     main: Document | None = None,
+    sections: Collection[str] = (),
 ) -> str:
-    """The figure; empty where nothing can be drawn. `anchor`: the id of a problem; `main`: the path to show."""
+    """The figure; empty where nothing can be drawn. `anchor`: the id of a problem; `main`: the path to show.
+
+    `sections`: ids of the page's tables, to which what was rewritten and what tunnels carry are linked.
+    """
     if not document["points"]:
         return ""
     used = {point["name"] for point in document["points"]}
     scene = topology_scene(topology, used) if topology and topology.hosts else capture_scene(document)
     main = main or main_row(document, problems)
     add_traffic(scene, document, main, problems, anchor)
+    for place in (*scene.edges, *scene.vertices()):
+        place.marks = [_linked(mark, sections) for mark in place.marks]
     bound(scene)
     if not scene.boxes and not scene.buses:
         return ""
@@ -52,6 +59,12 @@ def network_figure(
         + draw_narrow(scene)
         + f"</div><figcaption>{_caption(scene, main, words)}</figcaption></figure>"
     )
+
+
+def _linked(mark: Mark, sections: Collection[str]) -> Mark:
+    """The mark; what a table of the page shows too, with a link to it."""
+    section = _TABLES.get(mark.kind, "")
+    return mark._replace(link=section) if section in sections and not mark.link else mark
 
 
 def _caption(scene: Scene, main: Document | None, words: Words) -> str:
