@@ -52,18 +52,18 @@ def command(form: str) -> None:
     headers = [term(head) for head in ("part", "what", "here", "found", "get it, or play it")]
     width = terminal_columns()
     if width is None or width >= _WIDE:
-        rows += _scenarios(plays, _MAX_NAMES)
+        rows += scenario_rows(plays, _MAX_NAMES)
         show(tabulate(rows, headers, maxcolwidths=[None, None, None, 60, None]) + "\n", is_paged=True)
         return
     taken = sum(2 + max(columns(row[i]) for row in [headers, *rows]) for i in range(3))
     room = max(width - taken, 16)
     headers = [*headers[:3], term("found, and how to get it")]
-    rows = [[*row[:3], "\n".join(filter(None, row[3:]))] for row in [*rows, *_scenarios(plays, room)]]
+    rows = [[*row[:3], "\n".join(filter(None, row[3:]))] for row in [*rows, *scenario_rows(plays, room)]]
     table = tabulate(rows, headers, maxcolwidths=[None, None, None, room])
     show(table + "\n", is_paged=True)
 
 
-def _scenarios(plays: Sequence[Play], width: int) -> list[list[str]]:
+def scenario_rows(plays: Sequence[Play], width: int) -> list[list[str]]:
     """Rows of the table: a row for all scenarios of which the same is to be said, names on lines of this width."""
     from capnet.report.text import fill
 

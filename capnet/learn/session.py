@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from textwrap import indent
 
-from capnet import language
 from capnet.analysis.core.wording import Text
 from capnet.learn.captures import shown
 from capnet.learn.marked_dump import marked_dump
@@ -91,8 +90,7 @@ def _frame(part: Shown, heading: Text, recording: LessonRecording, width: int) -
     """What capnet decodes of the frame, and its bytes with the fields marked."""
     frame = part.frame
     names = recording.topology.names_at(frame.point)
-    with language.used("en"):  # fields have Wireshark's names
-        decoded = render(frame.rows, "", frame.point, width - len(INDENT), names).split("\n\n", 1)[1]
+    decoded = render(frame.rows, "", frame.point, width - len(INDENT), names).split("\n\n", 1)[1]
     head = heading.fill(frame=frame.number, point=frame.point)
     marks = [frame.mark(name, depth) for name, depth in part.marks]
     return [

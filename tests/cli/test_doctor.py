@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from capnet.cli.doctor import _scenarios
+from capnet.cli.doctor import scenario_rows
 from capnet.lab.doctor import Play
 from capnet.lab.uml import processor
 from capnet.record.find.kernel_features import FEATURES
@@ -108,7 +108,7 @@ def test_doctor_tells_of_scenarios_alike_in_one_row(said: dict[str, Any]) -> Non
 def test_scenario_names_fill_their_lines() -> None:
     """They are wrapped once, at the width of the column: a table that wraps them again leaves a name on a line."""
     names = list(library.files())
-    (row,) = _scenarios([Play(name, "yes", "") for name in names], 40)
+    (row,) = scenario_rows([Play(name, "yes", "") for name in names], 40)
     lines = row[3].splitlines()
     assert " ".join(lines) == ", ".join(names)
     assert all(len(line) <= 40 for line in lines)

@@ -56,6 +56,13 @@ def test_lesson_shows_packet_before_and_after() -> None:
     assert "Recorded by conntrack on host A: ipv4 2 icmp" in part
 
 
+def test_lesson_in_chinese_decodes_frames_in_chinese() -> None:
+    """As `capnet packet` does; names of fields stay Wireshark's."""
+    _, shown = learn("bridge", "--lang", "zh", given="q\n")
+    assert "类型 IPv4 (0x0800)" in shown and "eth.src" in shown
+    assert "type IPv4" not in shown
+
+
 def test_marks_stand_below_their_bytes() -> None:
     _, text = learn("bridge", "--answers", "-,-,-,-,-")
     lines = text.splitlines()

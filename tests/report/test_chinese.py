@@ -110,6 +110,14 @@ def test_pages_in_chinese_have_no_english_left(path: Path, monkeypatch: pytest.M
     assert ENGLISH.findall(CODE.sub("|", page.replace("\n", " "))) == []
 
 
+def test_tables_in_chinese_name_states_and_columns() -> None:
+    """A column below its row has a full-width colon; the state of a conversation is a word of the JSON, translated."""
+    with language.used("zh"):
+        text = load("table").render(document(Path("pcaps/overlay-service.pcapng")), 100, {}, Wanted())
+    assert "      位置：A/ens33 及另外 1 处" in text.splitlines()
+    assert " 已关闭 " in text and " closed " not in text
+
+
 def test_counted_things_have_measure_words() -> None:
     """Every noun that `count` and `plural` are called with in the code."""
     nouns = set()

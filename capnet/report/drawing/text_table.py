@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Literal, Protocol
 
+from capnet import language
 from capnet.report.text import columns, fill
 from capnet.report.text import words as words_of
 
@@ -67,7 +68,7 @@ def table_lines(headings: Sequence[Heading], rows: Sequence[Sequence[str]], widt
 
 def _below(title: str, cell: str, width: int) -> list[str]:
     """`heading: text` of a cell that has no room in its row; none of an empty cell."""
-    label = f"{title}: " if title else ""
+    label = language.pick("{}: ", "{}：").format(title) if title else ""
     first, *others = cell.split("\n")
     lines = fill(label + first, width, BELOW, BELOW + INDENT) if cell else []
     return lines + [line for other in others for line in fill(other, width, BELOW + INDENT)]

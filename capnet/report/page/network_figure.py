@@ -48,8 +48,8 @@ def network_figure(
     scene = topology_scene(topology, used) if topology and topology.hosts else capture_scene(document)
     main = main or main_row(document, problems)
     add_traffic(scene, document, main, problems, anchor)
-    for place in (*scene.edges, *scene.vertices()):
-        place.marks = [_linked(mark, sections) for mark in place.marks]
+    for marks in [*(edge.marks for edge in scene.edges), *(vertex.marks for vertex in scene.vertices())]:
+        marks[:] = [_linked(mark, sections) for mark in marks]
     bound(scene)
     if not scene.boxes and not scene.buses:
         return ""

@@ -14,6 +14,18 @@ from capnet.report.sections.section import Cell, Column, Section, Span, View, se
 from capnet.report.text import duration, number, size
 from capnet.report.words import Words, vlan_text
 
+_STATES = {  # of conversations, as `analysis.facts.volume.pairs` has them
+    "unanswered": Text(en="unanswered", zh="无应答"),
+    "one-way": Text(en="one-way", zh="单向"),
+    "answered": Text(en="answered", zh="有应答"),
+    "refused": Text(en="refused", zh="被拒绝"),
+    "open": Text(en="open", zh="未关闭"),
+    "closing": Text(en="closing", zh="关闭中"),
+    "closed": Text(en="closed", zh="已关闭"),
+    "reset": Text(en="reset", zh="被重置"),
+    "midstream": Text(en="midstream", zh="没有握手"),
+}
+
 
 def paths(document: Document, words: Words, view: View) -> Section:
     """Paths of one route are a row. Formats that can draw do so with the rows; the columns are for the others."""
@@ -76,7 +88,7 @@ def conversations(document: Document, words: Words, view: View) -> Section:
         Column("proto", lambda group: group[0]["proto"]),
         Column("conversation", lambda group: words.flow(group[0]), wrap="words", style="mono"),
         Column("application", lambda group: group[0]["application"] or ""),
-        Column("state", lambda group: group[0]["state"]),
+        Column("state", lambda group: _state(group[0])),
         Column("packets, there / back", lambda group: both(group[0], "packets"), "right"),
         Column("bytes", lambda group: size(group[0]["bytes"]), "right"),
         Column("lasted", lambda group: duration(group[0]["duration_us"]), "right"),
@@ -106,3 +118,8 @@ def protocols(document: Document, words: Words, view: View) -> Section:
         Column("bytes", lambda row: size(row["bytes"]), "right"),
     ]
     return section_of("protocols", "Protocols", view, sorted(rows.values(), key=place), columns, (20, 60))
+
+
+def _state(row: Document) -> str:
+    state: str = row["state"]
+    return _STATES[state].fill() if state in _STATES else state
