@@ -209,7 +209,7 @@ def test_notes_are_one_line_unless_only_findings_are_asked() -> None:
     notes = [cause("checksum-offload", "info"), cause("clock-skew", "info"), cause("dns-failure", "info")]
     report = sample.changed(sample.bridge(), {"findings": notes})
     text = table.render(report.to_dict())
-    assert "2 notes about the capture: checksum-offload, clock-skew (--only findings shows them)" in text
+    assert "2 notes about the capture: checksum-offload, clock-skew (--only findings)" in text
     assert "dns-failure is so" in text and "clock-skew is so" not in text
     assert "clock-skew is so" in table.render(report.to_dict(only=["findings"]))
 

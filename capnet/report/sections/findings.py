@@ -64,6 +64,6 @@ def _notes(rows: list[Document]) -> str:
         return ""
     names = ", ".join(dict.fromkeys(row["name"] for row in rows))
     return Text(
-        en="{notes} about the capture: {names} (--only findings shows them)",
+        en="{notes} about the capture: {names} (--only findings)",
         zh="关于抓包本身的 {notes}：{names}（用 --only findings 查看）",
     ).fill(notes=count(len(rows), "note"), names=names)
