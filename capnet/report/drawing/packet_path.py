@@ -11,7 +11,7 @@ from itertools import pairwise
 from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
-from capnet.report.drawing.routes import route, signed
+from capnet.report.drawing.routes import signed
 from capnet.report.drawing.text_path import (
     LINE_MARK,
     MIN_FLOW_WIDTH,
@@ -57,8 +57,6 @@ def render_packet(document: Document, journey: Document, width: int = WIDTH) -> 
     lines += legend_lines(words, [{"hops": sightings}], width)
     lines += ["", *fill(where_seen(sightings, journey["missing"]), width)]
     changes = sighting_changes(sightings, journey["reply"], words)
-    if len(sightings) > 1:
-        lines += ["", *_packet_route(sightings, changes, words, width)]
     lines += ["", *_sightings(sightings, asked, changes, words, width)]
     if _has_late_bridge(sightings, safe["points"]):
         note = Text(
@@ -109,17 +107,6 @@ def sighting_changes(sightings: Sequence[Document], reply: bool, words: Words) -
     """For each sighting, what happened since the one before, in words."""
     pairs = pairwise(sightings)
     return [[], *([_copy(each)] if each["copy"] else words.changes(before, each, reply) for before, each in pairs)]
-
-
-def _packet_route(sightings: Sequence[Document], changes: Sequence[list[str]], words: Words, width: int) -> list[str]:
-    """The packet's points on one line."""
-    hops = []
-    for sighting, change in zip(sightings, changes, strict=True):
-        delay = sighting["delta_us"]
-        delta = None if delay is None else {"min": delay, "median": delay, "p99": delay, "max": delay}
-        point = _point_and_frame(sighting)
-        hops.append({**sighting, "point": point, "change": change, "delta_us": delta, "lost": 0, "packets": 1})
-    return route([{"hops": hops, "reply": False}], words, width)  # the changes are in words already
 
 
 def _sightings(

@@ -4,7 +4,7 @@
       │ DNAT · routed  +3.2 µs · destination A:8080 → web:80
       ● A/docker0      B:37218 → web:80      TTL 63   7 packets
 
-Above each drawing stands the same path on one line (`routes`). Strings from captures pass `escape.visible_all` first.
+Strings from captures pass `escape.visible_all` first. `routes` draws a path on one line, for a table of many.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from itertools import pairwise
 from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
-from capnet.report.drawing.routes import carried, compared, packets, route, sampled, signed
+from capnet.report.drawing.routes import carried, compared, packets, sampled, signed
 from capnet.report.escape import visible, visible_all
 from capnet.report.fate_words import answers, fails, outcome
 from capnet.report.text import columns, count, delay, duration, fill, number, padded, size
@@ -92,10 +92,7 @@ def _path(direction: str, path: Document, words: Words, width: int) -> list[str]
         flow=words.flow(path["flow"], hops[0]["point"]),
         parts=language.pick(", ", "，").join(parts),
     )
-    lines = fill(head, width)
-    if len(hops) > 1:
-        lines += ["", *route([path], words, width)]
-    return [*lines, "", *_hops(path, words, width)]
+    return [*fill(head, width), "", *_hops(path, words, width)]
 
 
 def _hops(path: Document, words: Words, width: int) -> list[str]:
