@@ -1,8 +1,8 @@
 """connection-cut: an established connection gets no answer any more, without having been closed.
 
-Looks at: TCP connections that one end acknowledged something of. Then the other end sends the same octets four times
+Looks at: TCP connections that one end acknowledged something of. Then the other end sends the same bytes four times
 or more, or keepalives three times or more, for 1.5 s or longer, and hears nothing, up to the end of the capture. Not
-segments of 1000 octets and more, which may be too large for the path (`mtu-blackhole`), nor a FIN, after which no
+segments of 1000 bytes and more, which may be too large for the path (`mtu-blackhole`), nor a FIN, after which no
 program waits. After a pause of 5 s and longer it is `idle-connection-forgotten`.
 Says: which connections, how often they tried, where that was last seen, and whether others to the same service go on.
 Wrong when: a capture ends while the path is away for a moment.
@@ -45,7 +45,7 @@ PAGE_ZH = """已建立的连接没有关闭，却不再有应答。
 """
 
 SAYS = Text(
-    en="nothing answers {connections:established connection} of {senders} with {peer} any more: the same octets were "
+    en="nothing answers {connections:established connection} of {senders} with {peer} any more: the same bytes were "
     "sent {tries:time} in vain, last seen at {point}{others}",
     zh="{senders} 与 {peer} 的 {connections} 个已建立的连接不再有应答：同样的字节发了 {tries} 次，最后在 {point} 看到"
     "{others}",
@@ -58,10 +58,10 @@ FIX = Text(
     "`conntrack -L`）",
 )
 
-MIN_TRIES = 4  # of the same octets
+MIN_TRIES = 4  # of the same bytes
 MIN_KEEPALIVES = 3  # a program sends them a second and more apart
 MIN_SPAN_NS = 1_500_000_000  # from the first to the last try: three timeouts of a near server
-MAX_PAYLOAD = 1000  # octets: larger segments may be too large for the path
+MAX_PAYLOAD = 1000  # bytes: larger segments may be too large for the path
 MAX_FINDINGS = 20
 
 

@@ -54,7 +54,7 @@ def test_request_that_is_repeated_in_vain_is_told(tmp_path: Path, hosts: tuple[s
     peer = f"{server}:6379" if "." in server else f"[{server}]:6379"
     assert finding["level"] == "warning"
     assert finding["says"] == (
-        f"nothing answers 1 established connection of {client} with {peer} any more: the same octets were sent 6 times "
+        f"nothing answers 1 established connection of {client} with {peer} any more: the same bytes were sent 6 times "
         f"in vain, last seen at {POINT}; 1 other connection to it went on"
     )
 
