@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
@@ -23,6 +24,7 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.layer2.mac_changes import MacChange, moved_stations
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.neighbours.silent_macs import silent_macs
+from capnet.analysis.fate.speakers import speakers
 from capnet.wire.addresses import address_value, mac_text
 
 NAME = finding_name(__name__)
@@ -75,10 +77,21 @@ def _move(change: MacChange) -> tuple[tuple[int, int], int, int]:
     return address_value(change.address), change.old, change.new
 
 
+def _sender(context: Context, row: int) -> str:
+    """Who has the stale entry: the source of the packets, or the router that passes them on, by its address or MAC."""
+    flow = context.flows[row]
+    mac, address = int(flow[schema.FLOW_SMAC]), source(flow)
+    speaker = speakers(context, int(flow[schema.FLOW_POINT])).get(mac)
+    if speaker is None or address not in speaker.forwarded:
+        return address
+    own = speaker.own_ips or sorted(speaker.claimed)
+    return own[0] if own else mac_text(mac)
+
+
 def _finding(context: Context, changes: list[MacChange]) -> Finding:
     """One change, at the points that show it."""
     worst = max(changes, key=lambda change: change.packets)
-    hosts = sorted({source(context.flows[row]) for row in worst.rows}, key=address_value)
+    hosts = sorted({_sender(context, row) for row in worst.rows})
     seconds = round((worst.until - worst.since) / 1e9, 1)
     spoken = {context.evidence(change.point, frame) for change in changes for frame in change.frames}
     hops = hop_evidence(context, [flow_links(context).last_hop(row) for row in worst.rows])

@@ -151,3 +151,23 @@ def test_packets_to_a_mac_that_nobody_has_is_told(tmp_path: Path) -> None:
 def test_packets_by_another_way_is_silent(tmp_path: Path, story: dict[str, Any]) -> None:
     """A host of another netmask sends to a gateway, on the same link; what it sends stays unanswered."""
     assert to_a_silent_mac(tmp_path, **story) == []
+
+
+def test_stale_entry_of_a_router_is_told(tmp_path: Path) -> None:
+    """The client is elsewhere: its router has the stale entry."""
+    net, client, router = Network([POINT]), "10.9.0.5", "172.17.0.9"
+    net.at(net.now, POINT, arp(1, HOST_MAC, router, ADDRESS))
+    net.at(net.now + 30, POINT, arp(2, OLD, ADDRESS, router, to=HOST_MAC))
+    for number, (mac, answer) in enumerate(((OLD, OLD), (NEW, ""), (OLD, ""), (OLD, ""), (OLD, ""))):
+        net.now += 1.02e6
+        if mac == NEW:
+            speak(net, NEW)
+            continue
+        ends = f"{client}:{4000 + min(number, 2)} > {ADDRESS}:80"
+        syn = tcp(ends, flags=SYN, seq=7, ident=number + 1, ttl=62, smac=HOST_MAC, dmac=mac)
+        net.at(net.now, POINT, syn)
+        if answer:
+            back = tcp(f"{ADDRESS}:80 > {client}:4000", flags=SYN | ACK, seq=3, ack=8, smac=answer, dmac=HOST_MAC)
+            net.at(net.now + 50, POINT, back)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["facts"]["hosts"] == [router] and f"on {router}" in finding["fix"]
