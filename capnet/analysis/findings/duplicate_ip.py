@@ -2,8 +2,8 @@
 
 Looks at: ARP and Neighbor Discovery messages that claim one address for different MACs, at one point and in one VNI
 (`facts.layer2.rival_stations`); probes for an address before it is taken (RFC 4862, RFC 5227) that its owner answers.
-Says: which MACs claim which address. An error where they answer the same questions, or where duplicate address
-detection keeps an IPv6 address from being used; a warning where their claims overlap otherwise, and about a probe by
+Says: which MACs claim which address, and whether both advertise themselves by VRRP. An error where they answer the same
+questions, or where duplicate address detection keeps an IPv6 address from being used; a warning where their claims overlap otherwise, and about a probe by
 ARP. Not: virtual routers (VRRP, HSRP), a proxy that answers for many, two cards of one host that answer for each other.
 Where one began after the other had ended, it is `address-moved`. Hosts that share the address of a service are
 `vip-answered-by-many`.
@@ -15,6 +15,10 @@ Verify: `arping -D -I IFACE ADDRESS` reports no reply from a second MAC.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import pairwise
+
+from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
@@ -22,6 +26,7 @@ from capnet.analysis.facts.layer2.rival_stations import How, rival_stations
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.neighbours.refused_probes import refused_probes
 from capnet.wire.addresses import mac_text
+from capnet.wire.numbers import VRRP
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -33,7 +38,8 @@ PAGE_ZH = """多个站点声称拥有同一地址。
 
 检查：在同一抓包点、同一 VNI 中，为同一地址声称不同 MAC 的 ARP 和邻居发现消息（`facts.layer2.rival_stations`）；使用
 地址前的探测（RFC 4862、RFC 5227）得到了拥有者的应答。
-结论：哪些 MAC 声称拥有哪个地址。应答同样的询问时，或重复地址检测使 IPv6 地址不能使用时为错误；声称在时间上以其他方式
+结论：哪些 MAC 声称拥有哪个地址，是否都用 VRRP 通告自己。
+应答同样的询问时，或重复地址检测使 IPv6 地址不能使用时为错误；声称在时间上以其他方式
 重叠时，以及 ARP 探测，为警告。
 不包括：虚拟路由器（VRRP、HSRP）、为许多地址应答的代理、同一主机上互相代答的两块网卡。一个在另一个结束后开始时，见
 `address-moved`。共享服务地址的主机见 `vip-answered-by-many`。
@@ -48,6 +54,16 @@ AT_ONCE_FIX = Text(
     zh="给其中一个换地址：用 --ip-range 或 --aux-address 保留 Docker 之外的地址",
 )
 AT_ONCE_ELSEWHERE_FIX = Text(en="give one of them another address", zh="给其中一个换地址")
+MASTERS = Text(
+    en="{address} is claimed by {macs}, and both advertise themselves by VRRP: two masters at once",
+    zh="{macs} 都声称拥有 {address}，并且都用 VRRP 通告自己：同时有两个 master",
+)
+MASTERS_FIX = Text(
+    en="let VRRP pass between them (IP protocol 112 to 224.0.0.18 or ff02::12, or `unicast_peer` where multicast does "
+    "not pass), with the same virtual router id and password: `tcpdump -ni IFACE proto 112` on each shows both",
+    zh="让 VRRP 在两者之间通过（发往 224.0.0.18 或 ff02::12 的 IP 协议 112；组播不通时用 `unicast_peer`），virtual "
+    "router id 和密码要一致：在两边 `tcpdump -ni IFACE proto 112` 都应看到双方",
+)
 REFUSED = Text(
     en="{address} belongs to {owner}: {prober} looked for another owner before it took the address, got an answer, "
     "and does not use it",
@@ -84,14 +100,27 @@ def _rival_claims(context: Context) -> list[Finding]:
         if rivals.how not in (How.AT_ONCE, How.IN_TURN) or rivals.is_service:
             continue
         macs = [mac_text(mac) for mac in rivals.macs]
+        text, fix = (MASTERS, MASTERS_FIX) if _are_masters(context, rivals.macs) else (AT_ONCE, at_once_fix)
         findings.append(
             Finding(
                 NAME,
                 "error" if rivals.how == How.AT_ONCE else "warning",
-                AT_ONCE.fill(address=rivals.address, macs=several(macs)),
-                at_once_fix.fill(),
+                text.fill(address=rivals.address, macs=several(macs)),
+                fix.fill(),
                 {"address": rivals.address, "macs": macs},
                 sorted(rivals.evidence)[:MAX_EVIDENCE],
             )
         )
     return findings
+
+
+def _are_masters(context: Context, macs: Iterable[int]) -> bool:
+    """Do two of these stations advertise themselves by VRRP in the same time (RFC 9568 section 6.1)?"""
+    flows = context.flows
+    spans = []
+    for mac in macs:
+        of_mac = flows[(flows[:, schema.FLOW_PROTO] == VRRP) & (flows[:, schema.FLOW_SMAC] == mac)]
+        if len(of_mac):
+            spans.append((int(of_mac[:, schema.FLOW_FIRST].min()), int(of_mac[:, schema.FLOW_LAST].max())))
+    spans.sort()
+    return any(later[0] < earlier[1] for earlier, later in pairwise(spans))

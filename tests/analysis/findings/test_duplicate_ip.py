@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import CARD_A, Findings, of_story
-from tests.stories import Network, advertise, arp, solicit
-from tests.story_reports import B
+from tests.stories import Network, advertise, arp, solicit, udp
+from tests.story_reports import A, B
 
 ADDRESS = "192.168.111.10"
 MAC_1, MAC_2 = "06:11:00:00:00:0a", "06:11:00:00:00:0b"
@@ -144,3 +144,27 @@ def test_announcement_long_after_a_probe_is_silent(tmp_path: Path) -> None:
 
 def test_proxy_that_answers_many_probes_is_silent(tmp_path: Path) -> None:
     assert probed(tmp_path, {f"2001:db8::{number}": OWNER for number in range(1, 6)}) == []
+
+
+def masters(folder: Path, *, in_turn: bool) -> Findings:
+    """Two VRRP routers claim the virtual address; both advertise themselves, or the second one after the first."""
+    net = Network(["C/ens33"])
+    for number in range(8):
+        for half, (mac, host) in enumerate(((MAC_1, A), (MAC_2, B))):
+            if in_turn and half != number // 4:
+                continue
+            net.now = number * 1e6 + half * 4e5
+            advert = udp(f"{host}:1 > 224.0.0.18:1", bytes(12), ttl=255, smac=mac, dmac="01:00:5e:00:00:12").frame()
+            net.at(net.now, "C/ens33", advert[:23] + b"\x70" + advert[24:])  # IP protocol 112
+            net.at(net.now + 100, "C/ens33", arp(2, mac, ADDRESS, "192.168.111.130"))
+    return of_story(net, folder, "duplicate-ip")
+
+
+def test_two_masters_of_vrrp_is_told(tmp_path: Path) -> None:
+    (finding,) = masters(tmp_path, in_turn=False)
+    assert finding["says"].endswith("and both advertise themselves by VRRP: two masters at once")
+    assert "IP protocol 112" in finding["fix"]
+
+
+def test_failover_of_vrrp_is_silent(tmp_path: Path) -> None:
+    assert masters(tmp_path, in_turn=True) == []
