@@ -3,10 +3,10 @@
 Looks at: ARP and Neighbor Discovery messages that claim one address for different MACs, at one point and in one VNI
 (`facts.layer2.rival_stations`); probes for an address before it is taken (RFC 4862, RFC 5227) that its owner answers.
 Says: which MACs claim which address, and whether both advertise themselves by VRRP. An error where they answer the same
-questions, or where duplicate address detection keeps an IPv6 address from being used; a warning where their claims overlap otherwise, and about a probe by
-ARP. Not: virtual routers (VRRP, HSRP), a proxy that answers for many, two cards of one host that answer for each other.
-Where one began after the other had ended, it is `address-moved`. Hosts that share the address of a service are
-`vip-answered-by-many`.
+questions, or where duplicate address detection keeps an IPv6 address from being used; a warning where their claims
+overlap otherwise, and about a probe by ARP. Not: virtual routers (VRRP, HSRP), a proxy that answers for many, two cards
+of one host that answer for each other. Where one began after the other had ended, it is `address-moved`. Hosts that
+share the address of a service are `vip-answered-by-many`.
 Wrong when: the point shows several VLANs at once.
 Fix: give one of the stations another address; keep Docker away from addresses in use with `--ip-range` or
 `--aux-address`.
