@@ -110,9 +110,13 @@ def run(given: Given, screen: Screen | None = None) -> int:
 
 def _warn(aim: Aim, screen: Screen) -> None:
     """Says what the points do not show, before they are listened at."""
+    from itertools import chain
+
+    from capnet.record.targets.idle_containers import idle_warnings
     from capnet.record.targets.xdp_programs import xdp_warnings
 
-    for warning in xdp_warnings(aim.points, aim.topology):
+    ids = aim.coverage.ids if aim.coverage else ()
+    for warning in chain(xdp_warnings(aim.points, aim.topology), idle_warnings(aim.topology, ids)):
         screen.say(warning)
 
 

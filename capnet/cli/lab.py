@@ -113,7 +113,7 @@ def exec_(host: str, words: tuple[str, ...]) -> None:
 
     DOCKER_HOST is set to the host's daemon: `capnet lab exec A docker ps` asks A.
     """
-    _enter(host, list(words))
+    _enter(host, list(words[1:] if words[0] == "--" and len(words) > 1 else words))
 
 
 @command.command("shell")

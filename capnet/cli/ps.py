@@ -123,6 +123,7 @@ def _table(topology: Topology, matches: Sequence[tuple[str, Match]], rows: Seque
     if not matches:
         if not rows:
             blocks.append([language.message("no container is running")])
+        blocks.append(table.stopped_lines(topology, width))
         blocks.append(table.network_lines(topology, rows, width))
         blocks.append(table.service_lines(topology.services, width))
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Route,
         Service,
         ServicePort,
+        StoppedContainer,
         Unseen,
         VirtualAddress,
     )
@@ -51,6 +52,7 @@ __all__ = [
     "Route",
     "Service",
     "ServicePort",
+    "StoppedContainer",
     "Topology",
     "Unseen",
     "VirtualAddress",
@@ -86,6 +88,7 @@ class Topology:
     _: KW_ONLY
     namespaces: list[Namespace] = field(default_factory=list)  # network namespaces of no container
     services: list[Service] = field(default_factory=list)  # of the swarm
+    stopped: list[StoppedContainer] = field(default_factory=list)  # containers that do not run
 
     def addresses(self) -> Iterator[tuple[str | None, str, str]]:
         """(host, address without prefix length, name) of every address.
@@ -158,6 +161,7 @@ class Topology:
             points=self.points + other.points,
             namespaces=self.namespaces + other.namespaces,
             services=self.services + [service for service in other.services if service not in self.services],
+            stopped=self.stopped + other.stopped,
         )
 
     def to_json(self) -> str:

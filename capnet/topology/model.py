@@ -204,6 +204,26 @@ class Container:
     compose_service: str | None = None  # service of the Compose project
     swarm_service: str | None = None  # service of the swarm that it is a task of
     balances: str | None = None  # of a load balancer: the network whose services it balances
+    state: str | None = None  # paused or restarting, by Docker; null: it runs
+
+
+@mutable
+class StoppedContainer:
+    """A container that does not run: it has no interface, no address and no capture point.
+
+    Source: `docker inspect`.
+    """
+
+    host: str  # the host that has it
+    name: str  # its name
+    id: str  # all of it
+    state: str  # Docker's word: created, exited, dead
+    exit_code: int | None = None  # of one that ran
+    ended: str | None = None  # when: ISO 8601 in UTC, whole seconds
+    project: str | None = None  # Compose project
+    compose_service: str | None = None  # service of the Compose project
+    networks: list[str] = field(default_factory=list)  # that it is on when it runs
+    names: list[str] = field(default_factory=list)  # that Docker's name server has for it there when it runs
 
 
 @mutable

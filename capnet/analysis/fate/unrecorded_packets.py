@@ -3,16 +3,19 @@
 Input: flow links on which packets are missing, observations, replies. Output: counts per link, a mask per point.
 Method: a missing packet passed if a later hop of its path recorded it. A TCP connection that both sides closed has lost
 no data that was not sent again, nor an echo request that was answered.
+What a bridge floods to a container that it is not for has passed it, and did not have to go on doing so.
 Limits: packets of other protocols that only the last hop of a path misses may be lost or unrecorded. The MAX_LINKS
 links with the most missing packets are examined.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among
+from capnet.analysis.core.arrays import is_among, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
@@ -21,6 +24,7 @@ from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
+from capnet.wire.addresses import mac_value
 from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, ICMPV6, ICMPV6_ECHO_REQUEST, TCP, TCP_FIN
 
 MAX_LINKS = 1000
@@ -33,6 +37,7 @@ def unrecorded_packets(context: Context) -> PerLink:
     links = flow_links(context)
     counts = np.zeros(len(links), dtype=np.int64)
     lossy = np.flatnonzero(links.missing > 0)
+    lossy = lossy[~_is_flooded(context, links.target[lossy])]
     if not len(lossy):
         return counts
     lossy = lossy[np.argsort(-links.missing[lossy], kind="stable")[:MAX_LINKS]]
@@ -81,6 +86,32 @@ def _is_closed(context: Context) -> FlowMask:
 def _is_echo_request(context: Context) -> FlowMask:
     protocol, kind = context.flows[:, schema.FLOW_PROTO], context.flows[:, schema.FLOW_KIND] >> 8
     return ((protocol == ICMP) & (kind == ICMP_ECHO_REQUEST)) | ((protocol == ICMPV6) & (kind == ICMPV6_ECHO_REQUEST))
+
+
+def _is_flooded(context: Context, rows: FlowRows) -> Mask:
+    """Per flow row: is it what a bridge floods to a container that it is not for, until it has learnt the port?"""
+    flows = context.flows[rows]
+    flooded = np.zeros(len(rows), dtype=bool)
+    for point in np.unique(flows[:, schema.FLOW_POINT]).tolist():
+        macs = _container_macs(context).get(context.points[point].name)
+        if macs:
+            is_own = is_one_of(flows[:, schema.FLOW_DMAC], macs) | is_one_of(flows[:, schema.FLOW_SMAC], macs)
+            flooded |= (flows[:, schema.FLOW_POINT] == point) & (flows[:, schema.FLOW_DMAC] > 0) & ~is_own
+    return flooded
+
+
+@derived
+def _container_macs(context: Context) -> dict[str, tuple[int, ...]]:
+    """Point at a container's interface or host end → the MACs of that container."""
+    if context.topology is None:
+        return {}
+    macs: dict[tuple[str, str], list[int]] = {}
+    for container in context.topology.containers:
+        for endpoint in container.endpoints:
+            with suppress(ValueError):  # no MAC, as of a tunnel
+                macs.setdefault((container.host, container.name), []).append(mac_value(endpoint.mac or ""))
+    listening = [each for each in context.topology.points if each.role in ("container", "veth") and each.container]
+    return {each.name: tuple(macs.get((each.host, each.container or ""), ())) for each in listening}
 
 
 class _ObservationsByFlow:

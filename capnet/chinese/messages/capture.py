@@ -32,6 +32,18 @@ CAPTURE_MESSAGES = {
     "no running container is called {name}": "没有名为 {name} 的正在运行的容器",
     "no running container is called {name}; nearest: {names:list}":
         "没有名为 {name} 的正在运行的容器；最接近的：{names}",
+    "no running container is called {name}; no container is running": "没有名为 {name} 的容器；没有正在运行的容器",
+    "no running container is called {name}; no container is running; not running: {names:text}":
+        "没有名为 {name} 的容器；没有正在运行的容器；已停止的：{names}",
+    "container {name} does not run ({state:text}): `docker start {same}`":
+        "容器 {name} 没有运行（{state}）：`docker start {same}`",
+    "container {name} on {host} does not run ({state:text}): `docker start {same}`":
+        "{host} 上的容器 {name} 没有运行（{state}）：`docker start {same}`",
+    "{name} has no running container here; not running: {names:text}":
+        "{name} 在这里没有正在运行的容器；已停止的：{names}",
+    "{kind:word} {name} has no running container here; not running: {names:text}":
+        "{kind} {name} 在这里没有正在运行的容器；已停止的：{names}",
+    "--all: no container is running; not running: {names:text}": "--all：没有正在运行的容器；已停止的：{names}",
     "no {kind:word} is called {name}": "没有名为 {name} 的{kind}",
     "no {kind:word} is called {name}; nearest: {names:list}": "没有名为 {name} 的{kind}；最接近的：{names}",
     "{kind:word} {name} has no running container here": "{kind} {name} 在这里没有正在运行的容器",
@@ -108,6 +120,7 @@ CAPTURE_MESSAGES = {
     "interfaces of container {name}": "容器 {name} 的接口",
     "it has no process that can be seen here; it ended meanwhile, restarts, or runs in a virtual machine":
         "这里看不到它的进程；它已结束、正在重启，或在虚拟机中运行",
+    "it ends and restarts: `docker logs {name}` says why": "它结束后又重启：`docker logs {name}` 说明原因",
     "interfaces of namespace {path}": "命名空间 {path} 的接口",
     "interfaces of namespace {path} and {number} more": "命名空间 {path} 和另外 {number} 个的接口",
     "no answer": "无应答",
@@ -136,6 +149,11 @@ CAPTURE_MESSAGES = {
     "{owner:word} has ended": "{owner} 已经结束",
     "{name}: the XDP program {program:text} is there; what it drops or redirects is not captured":
         "{name}：那里有 XDP 程序 {program}；它丢弃或重定向的包抓不到",
+    "not running, and so not captured: {names:text}": "没有运行，因此没有抓包：{names}",
+    "{name} is paused: nothing in it answers until `docker unpause {same}`":
+        "{name} 已暂停：在 `docker unpause {same}` 之前其中没有任何应答",
+    "{name} restarts again and again: `docker logs {same}` says why":
+        "{name} 一再重启：`docker logs {same}` 说明原因",
     "{name}: the topology goes without a connection table: {reason:text}": "{name}：拓扑中没有连接表：{reason}",
     "{name}: its clock does not answer: how far it is off is known by the packets alone":
         "{name}：时钟没有应答：它的偏差只能由包得知",

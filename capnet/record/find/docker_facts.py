@@ -5,9 +5,16 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+from capnet.record.find.capture_points import shown_name
 from capnet.record.find.host_facts import Entry, HostFacts
+from capnet.record.find.services import belonging
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.run_id import MADE
+from capnet.topology import StoppedContainer
+
+STOPPED = ("created", "exited", "dead")  # Docker's words
+_NEVER = "0001-01-01"  # Go's zero time: it has not run yet
+MAX_STOPPED = 50  # that are inspected: a build machine has thousands
 
 
 def ask_docker(host: DockerHost, facts: HostFacts) -> None:
@@ -19,6 +26,7 @@ def ask_docker(host: DockerHost, facts: HostFacts) -> None:
 
     try:
         facts.containers = inspected_containers(host.client.api)
+        facts.stopped = stopped_containers(host.client.api)
         facts.networks = inspected_networks(host.client.api)
         facts.services = _services(host.client.api)
     except (docker.errors.DockerException, requests.RequestException) as error:
@@ -39,6 +47,41 @@ def inspected_containers(api: Any) -> list[Entry]:
             if attributes["State"]["Running"] and not is_capnets_own(attributes):
                 containers.append(attributes)
     return containers
+
+
+def stopped_containers(api: Any) -> list[Entry]:
+    """The MAX_STOPPED newest containers that do not run, as `docker inspect` prints them."""
+    from docker.errors import NotFound
+
+    containers = []
+    listed = [entry for entry in api.containers(all=True) if entry.get("State") in STOPPED]
+    for entry in listed[:MAX_STOPPED]:
+        with suppress(NotFound):
+            attributes = api.inspect_container(entry["Id"])
+            if not attributes["State"]["Running"] and not is_capnets_own(attributes):
+                containers.append(attributes)
+    return containers
+
+
+def stopped_container(host: str, attributes: Entry) -> StoppedContainer:
+    """A container that does not run, with the names that Docker's name server has for it when it runs."""
+    state, belongs = attributes["State"], belonging(attributes["Config"].get("Labels") or {})
+    ended = state.get("FinishedAt") or _NEVER
+    has_run = not ended.startswith(_NEVER)
+    attached = attributes["NetworkSettings"].get("Networks") or {}
+    names = {name for each in attached.values() for key in ("Aliases", "DNSNames") for name in each.get(key) or []}
+    return StoppedContainer(
+        host=host,
+        name=shown_name(attributes),
+        id=attributes["Id"],
+        state=state["Status"],
+        exit_code=state.get("ExitCode") if has_run else None,
+        ended=f"{ended[:19]}Z" if has_run else None,
+        project=belongs.project,
+        compose_service=belongs.compose_service,
+        networks=sorted(attached),
+        names=sorted({*names, shown_name(attributes)} - {attributes["Id"][:12]}),
+    )
 
 
 def is_capnets_own(attributes: Entry) -> bool:

@@ -22,6 +22,7 @@ class HostFacts:
     kernel: str = ""
     surveyed: str | None = None  # ISO 8601 in UTC
     containers: list[Entry] = field(default_factory=list)  # as Docker inspects them; running ones only
+    stopped: list[Entry] = field(default_factory=list)  # those that do not run, as Docker inspects them
     networks: list[Entry] = field(default_factory=list)  # as Docker inspects them, verbosely where it can
     services: list[Entry] | None = None  # as a manager of a swarm lists them; None: this is no manager
     host_netns: str | None = None  # file of the host's own network namespace

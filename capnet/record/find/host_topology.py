@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from capnet.record.find.capture_points import peer_of, shown_name
+from capnet.record.find.docker_facts import stopped_container
 from capnet.record.find.host_facts import Entry, HostFacts
 from capnet.record.find.interfaces import addresses_of, interface_of
 from capnet.record.find.services import belonging, services_of
@@ -57,6 +58,7 @@ def build_topology(facts: HostFacts) -> Topology:
             for network_id, netns in facts.overlay_netns.items()
         ],
         services=services_of(facts),
+        stopped=[stopped_container(facts.name, attributes) for attributes in facts.stopped],
     )
 
 
@@ -132,6 +134,7 @@ def _container(facts: HostFacts, attributes: Entry) -> Container:
         project=belongs.project,
         compose_service=belongs.compose_service,
         swarm_service=belongs.swarm_service,
+        state=next((word.lower() for word in ("Paused", "Restarting") if attributes["State"].get(word)), None),
     )
     if mode != "host" and not mode.startswith("container:"):  # else no interface is its own
         entries = facts.interfaces.get(container.netns or "")

@@ -101,10 +101,11 @@ def _network_named(facts: HostFacts, beginning: str) -> Entry | None:
 def _note_missing(facts: HostFacts) -> None:
     for container in facts.containers:
         if container["Id"] not in facts.container_netns:
-            facts.not_seen(
-                f"interfaces of container {container['Name'].removeprefix('/')}",
-                "it has no process that can be seen here; it ended meanwhile, restarts, or runs in a virtual machine",
-            )
+            name = container["Name"].removeprefix("/")
+            why = "it has no process that can be seen here; it ended meanwhile, restarts, or runs in a virtual machine"
+            if container["State"].get("Restarting"):
+                why = f"it ends and restarts: `docker logs {name}` says why"
+            facts.not_seen(f"interfaces of container {name}", why)
 
 
 def _interfaces(shell: Shell, files: Iterable[str], facts: HostFacts) -> dict[str, list[Entry]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from capnet.errors import UnreadableInput
 from capnet.quick_tuple import NamedTuple
+from capnet.record.find.docker_facts import STOPPED
 from capnet.record.find.host_facts import Entry, HostFacts
 from capnet.record.find.host_topology import build_topology
 from capnet.record.find.inventory import merged
@@ -84,6 +85,7 @@ def _host_topology(host: Folder, outputs: Sequence[_Read], skipped: list[Skipped
 def _take_docker(facts: HostFacts, output: SavedOutput) -> None:
     if output.kind == "containers":
         facts.containers += [entry for entry in output.value if entry["State"].get("Running")]
+        facts.stopped += [entry for entry in output.value if entry["State"].get("Status") in STOPPED]
     elif output.kind == "networks":
         facts.networks += output.value
     elif output.kind == "services":

@@ -13,9 +13,12 @@ from difflib import SequenceMatcher
 
 from capnet.errors import UsageError
 from capnet.quick_dataclass import mutable
-from capnet.topology import Container, Topology
+from capnet.record.targets.idle_containers import stopped_beside
+from capnet.topology import Container, StoppedContainer, Topology
+from capnet.topology.stopped import state_of, stopped_names
 
 _MAX_NEAREST = 5  # names that an error lists
+_MIN_LIKENESS = 0.6  # of difflib's ratio: two letters exchanged in a short name
 _ID = re.compile(r"[0-9a-f]{3,64}")
 
 
@@ -33,20 +36,26 @@ class Selection:
 def selected(topology: Topology, selection: Selection) -> list[Container]:
     """The containers that are meant, each once. UsageError for a name that means nothing, or more than one thing."""
     running = [container for container in topology.containers if container.balances is None]
+    stopped = topology.stopped
     containers: list[Container] = []
     for target in selection.targets:
         containers += _meant(topology, running, target)
     for name in selection.networks:
-        containers += _only(_on_network(topology, running, name), "network", name, _networks(topology))
+        idle = [each for each in stopped if name in each.networks]
+        containers += _only(_on_network(topology, running, name), idle, "network", name, _networks(topology))
     in_projects: list[Container] = []
     for name in selection.projects:
-        in_projects += _only(_in_project(running, name), "Compose project", name, _projects(running))
+        idle = [each for each in stopped if each.project == name]
+        in_projects += _only(_in_project(running, name), idle, "Compose project", name, _projects(running))
     for name in selection.services:
         among = in_projects if selection.projects else running
-        containers += _only(_of_service(among, name), "service", name, _services(running))
+        idle = [each for each in stopped if each.compose_service == name]
+        containers += _only(_of_service(among, name), idle, "service", name, _services(running))
     if not selection.services:
         containers += in_projects
     if selection.everything:
+        if not running and stopped:
+            raise UsageError(f"--all: no container is running; not running: {stopped_names(stopped)}")
         if not running:
             raise UsageError("--all: no container is running")
         containers += running
@@ -57,6 +66,7 @@ def without_bystanders(topology: Topology, chosen: Sequence[Container]) -> Topol
     """The topology without containers that have no address of their own, unless they or their namespace are chosen.
 
     Packets cannot show whether one in host mode takes part, and no packet of one without a network can be captured.
+    Of those that do not run, the ones beside the chosen ones stay.
     """
     namespaces = {(container.host, container.netns) for container in chosen}
     topology.containers = [
@@ -64,6 +74,7 @@ def without_bystanders(topology: Topology, chosen: Sequence[Container]) -> Topol
         for container in topology.containers
         if container.endpoints or container in chosen or (container.host, container.netns) in namespaces
     ]
+    topology.stopped = stopped_beside(topology, chosen)
     return topology
 
 
@@ -104,10 +115,23 @@ def _unknown(topology: Topology, running: Sequence[Container], target: str) -> U
     """The error for a name that means nothing."""
     if any(target == interface.name for host in topology.hosts for interface in host.interfaces):
         return UsageError(f"{target} is an interface of the host: write -i {target}")
+    for each in topology.stopped:
+        if target in (each.name, f"{each.host}/{each.name}") or (_ID.fullmatch(target) and each.id.startswith(target)):
+            return UsageError(f"container {each.name} does not run ({state_of(each)}): `docker start {each.name}`")
+    idle = [each for each in topology.stopped if target in (*each.names, each.compose_service, each.project)]
+    if idle:
+        return UsageError(f"{target} has no running container here; not running: {stopped_names(idle)}")
     kinds = {"network": _networks(topology), "project": _projects(running), "service": _services(running)}
     names = [container.name for container in running]
-    names += [f"{name} ({kind})" for kind, named in kinds.items() for name in named]
-    return UsageError(f"no running container is called {target}{_nearest(target, names)}")
+    others = [f"{name} ({kind})" for kind, named in kinds.items() for name in named if _is_near(target, name)]
+    if not running and topology.stopped:
+        names_of_stopped = stopped_names(topology.stopped)
+        return UsageError(
+            f"no running container is called {target}; no container is running; not running: {names_of_stopped}"
+        )
+    if not running:
+        return UsageError(f"no running container is called {target}; no container is running")
+    return UsageError(f"no running container is called {target}{_nearest(target, [*names, *others])}")
 
 
 def _named(containers: Iterable[Container], target: str) -> list[Container]:
@@ -164,9 +188,14 @@ def _of_service(running: Iterable[Container], name: str) -> list[Container]:
     ]
 
 
-def _only(group: list[Container], kind: str, name: str, names: Iterable[str]) -> list[Container]:
+def _only(
+    group: list[Container], idle: Sequence[StoppedContainer], kind: str, name: str, names: Iterable[str]
+) -> list[Container]:
+    """The containers of a group. UsageError if there are none; `idle`: those of it that do not run."""
     if not group:
         names = list(names)
+        if idle:
+            raise UsageError(f"{kind} {name} has no running container here; not running: {stopped_names(idle)}")
         if name in names:
             raise UsageError(f"{kind} {name} has no running container here")
         raise UsageError(f"no {kind} is called {name}{_nearest(name, names)}")
@@ -188,12 +217,20 @@ def _services(running: Iterable[Container]) -> list[str]:
     return [name for each in running for name in (each.swarm_service, each.compose_service) if name]
 
 
+def _is_near(asked: str, name: str) -> bool:
+    return _likeness(asked, name) >= _MIN_LIKENESS or asked in name or name in asked
+
+
+def _likeness(asked: str, name: str) -> float:
+    return SequenceMatcher(None, asked, name.partition(" ")[0]).ratio()
+
+
 def _nearest(name: str, names: Iterable[str]) -> str:
     """`; nearest: web, shop (network) (3 more: …)`, the most similar first."""
     distinct = list(dict.fromkeys(names))
     if not distinct:
         return "; no container is running"
-    near = sorted(distinct, key=lambda each: -SequenceMatcher(None, name, each.partition(" ")[0]).ratio())
+    near = sorted(distinct, key=lambda each: -_likeness(name, each))
     rest = len(distinct) - _MAX_NEAREST
     return f"; nearest: {', '.join(near[:_MAX_NEAREST])}" + (f" ({rest} more: see capnet ps)" if rest > 0 else "")
 

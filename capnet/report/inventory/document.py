@@ -26,6 +26,7 @@ def inventory_json(
         "containers": [row_json(row) for row in rows],
         "networks": [as_json(each) for each in topology.networks if not answers or each.name in used],
         "services": [as_json(each) for each in topology.services if not answers or each.name in services],
+        "stopped": [as_json(each) for each in topology.stopped if not answers],
         "unseen": [
             {"host": host.name, **as_json(unseen)} for host in topology.hosts for unseen in host.unseen
         ],

@@ -33,6 +33,7 @@ class InventoryRow(NamedTuple):
     vni: int | None
     pid: int | None
     namespace: str | None  # file, on the host
+    state: str | None  # paused or restarting; None: it runs
 
 
 def inventory_rows(topology: Topology, matches: Sequence[Match] | None = None) -> Iterator[InventoryRow]:
@@ -101,4 +102,5 @@ def _row(topology: Topology, container: Container, endpoint: Endpoint | None, po
         vni=network.vni if network else None,
         pid=container.pid,
         namespace=container.netns,
+        state=container.state,
     )

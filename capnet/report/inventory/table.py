@@ -15,6 +15,7 @@ from capnet.report.escape import visible
 from capnet.report.inventory.rows import InventoryRow, model_of
 from capnet.report.text import columns, fill
 from capnet.topology import Network, Service, Topology
+from capnet.topology.stopped import stopped_names
 
 Wrap = Literal["never", "last", "words", "anywhere"]
 
@@ -41,6 +42,7 @@ _PORT = re.compile(r"(.*:)?(\d+)->(\d+)/(\w+)")
 _CHOICES = (
     _Choice(0, "host", lambda row: row.host),
     _Choice(1, "container", lambda row: row.container, "anywhere"),
+    _Choice(2, "state", lambda row: row.state or ""),
     _Choice(10, "service", lambda row: "/".join(filter(None, (row.project, row.service))), "anywhere"),
     _Choice(2, "network", lambda row: row.network, "anywhere"),
     _Choice(8, "model", lambda row: row.model or ""),
@@ -57,11 +59,20 @@ _CHOICES = (
 
 def _title(title: str) -> str:
     """The title of a column; an interface is inside a container, not inside a tunnel as in reports."""
-    return language.pick(title, "接口") if title == "inside" else language.term(title)
+    chinese = {"inside": "接口", "state": "状态"}
+    return language.pick(title, chinese[title]) if title in chinese else language.term(title)
 
 
 def _of_parent(name: str) -> str:
     return language.pick(f"{name} (parent)", f"{name}（父接口）")
+
+
+def stopped_lines(topology: Topology, width: int) -> list[str]:
+    """A sentence that names the containers that do not run."""
+    if not topology.stopped:
+        return []
+    names = visible(stopped_names(topology.stopped))
+    return fill(language.pick(f"Not running: {names}.", f"没有运行：{names}。"), width, INDENT, INDENT)
 
 
 def container_lines(rows: Sequence[InventoryRow], width: int, several_hosts: bool) -> list[str]:

@@ -12,6 +12,7 @@ from capnet.report.inventory.answers.words import listed
 from capnet.topology import Topology
 from capnet.topology.lookup import Match, endpoints, names, subnets_with
 from capnet.topology.port_lookup import asked_port, published_ports
+from capnet.topology.stopped import state_of
 
 _MAX_NEAREST = 4
 _MAX_PORTS = 12  # published ones that an error lists
@@ -56,6 +57,9 @@ def unknown(topology: Topology, asked: str) -> str:
         published = [f"{number} ({owner})" for number, owner in published_ports(topology)]
         first = ", ".join([*published[:_MAX_PORTS], *(["…"] if len(published) > _MAX_PORTS else [])]) or "none"
         return f"nothing on {hosts} publishes port {asked.removeprefix(':')}; published: {first}"
+    for each in topology.stopped:
+        if asked in (each.name, each.id[:12], each.id):
+            return f"container {each.name} on {each.host} does not run ({state_of(each)}): `docker start {each.name}`"
     near = nearest(asked, names(topology), topology)
     verb = "has" if _is_address(asked) else "is called"
     return f"nothing on {hosts} {verb} {asked}" + (f"; nearest: {', '.join(near)}" if near else "")

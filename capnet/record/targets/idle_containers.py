@@ -1,0 +1,37 @@
+"""Containers that do not work, and are told before a capture begins: stopped, paused, restarting.
+
+Their names are not resolved, or nothing in them answers: often that is the whole reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from capnet.topology import Container, StoppedContainer, Topology
+from capnet.topology.stopped import stopped_names
+
+WITHOUT_NAMES = ("bridge", "podman", "host", "none")  # networks that containers share by chance
+
+
+def stopped_beside(topology: Topology, chosen: Sequence[Container]) -> list[StoppedContainer]:
+    """Those of the Compose projects of these containers, or on a network that a user made and that they are on."""
+    projects = {each.project for each in chosen if each.project}
+    networks = {(each.host, end.network) for each in chosen for end in each.endpoints}
+    return [
+        each
+        for each in topology.stopped
+        if each.project in projects
+        or any((each.host, name) in networks for name in each.networks if name not in WITHOUT_NAMES)
+    ]
+
+
+def idle_warnings(topology: Topology, ids: Collection[str]) -> Iterator[str]:
+    """What to say of a capture of the containers with these ids, whose topology it is."""
+    chosen = [container for container in topology.containers if container.id in ids]
+    if stopped := stopped_beside(topology, chosen):
+        yield f"not running, and so not captured: {stopped_names(stopped)}"
+    for container in chosen:
+        if container.state == "paused":
+            yield f"{container.name} is paused: nothing in it answers until `docker unpause {container.name}`"
+        elif container.state == "restarting":
+            yield f"{container.name} restarts again and again: `docker logs {container.name}` says why"

@@ -1,0 +1,105 @@
+"""Containers that do not work: stopped, paused, restarting.
+
+idle_containers.json is what `docker inspect` of Docker 20.10 printed of one that had been stopped, one that had only
+been created, one that ends at once and restarts, and one that was paused, without what a topology does not need.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from capnet.errors import UsageError
+from capnet.record.find.host_facts import HostFacts
+from capnet.record.find.host_topology import build_topology
+from capnet.record.saved.saved_outputs import topology_of_files
+from capnet.record.targets.containers import Selection, selected, without_bystanders
+from capnet.record.targets.idle_containers import idle_warnings
+from capnet.topology import Container, Endpoint, StoppedContainer, Topology
+
+RECORDED = Path(__file__).with_name("idle_containers.json")
+WEB = Container(
+    "A", "shop-web-1", "f1", "py", "shop_default", [Endpoint("shop_default", "eth0", None, [])], project="shop"
+)
+
+
+@pytest.fixture
+def host() -> Topology:
+    """What capnet makes of them, beside a container of the same project that runs."""
+    entries = json.loads(RECORDED.read_text(encoding="utf-8"))
+    running = [entry for entry in entries if entry["State"]["Running"]]
+    stopped = [entry for entry in entries if not entry["State"]["Running"]]
+    topology = build_topology(HostFacts("A", containers=running, stopped=stopped))
+    topology.containers.append(WEB)
+    return topology
+
+
+def refused(host: Topology, **wanted: tuple[str, ...]) -> str:
+    with pytest.raises(UsageError) as error:
+        selected(host, Selection(**wanted))
+    return str(error.value)
+
+
+def test_stopped_container_has_its_state_and_names(host: Topology) -> None:
+    by_name = {each.name: each for each in host.stopped}
+    assert sorted(by_name) == ["created", "shop-api-1"]
+    api = by_name["shop-api-1"]
+    assert (api.state, api.exit_code, api.project, api.compose_service) == ("exited", 137, "shop", "api")
+    assert (api.networks, api.names) == (["shop_default"], ["api", "shop-api-1"])
+    assert by_name["created"].ended is None and by_name["created"].exit_code is None
+    assert {each.name: each.state for each in host.containers if each is not WEB} == {
+        "crashing": "restarting", "paused": "paused",
+    }  # fmt: skip
+
+
+def test_saved_outputs_have_the_stopped_ones_too() -> None:
+    topology, _ = topology_of_files([RECORDED])
+    assert [each.name for each in topology.stopped] == ["shop-api-1", "created"]
+
+
+def test_topology_file_keeps_the_stopped_ones(host: Topology, tmp_path: Path) -> None:
+    host.save(tmp_path / "a.topology.json")
+    assert Topology.load(tmp_path / "a.topology.json").stopped == host.stopped
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        (
+            {"targets": ("shop-api-1",)},
+            "container shop-api-1 does not run (exited with 137): `docker start shop-api-1`",
+        ),
+        ({"targets": ("api",)}, "api has no running container here; not running: shop-api-1 (exited with 137)"),
+        (
+            {"services": ("api",)},
+            "service api has no running container here; not running: shop-api-1 (exited with 137)",
+        ),
+    ],
+)
+def test_target_that_does_not_run_is_said_to_be_stopped(
+    host: Topology, wanted: dict[str, tuple[str, ...]], says: str
+) -> None:
+    assert refused(host, **wanted) == says
+
+
+def test_without_running_containers_no_network_is_proposed(host: Topology) -> None:
+    host.containers, host.stopped = [], []
+    assert refused(host, targets=("nosuch",)) == "no running container is called nosuch; no container is running"
+
+
+def test_capture_says_which_of_its_project_are_idle(host: Topology) -> None:
+    chosen = [WEB, *(each for each in host.containers if each.name == "paused")]
+    host = without_bystanders(host, chosen)
+    assert list(idle_warnings(host, {each.id for each in chosen})) == [
+        "not running, and so not captured: shop-api-1 (exited with 137)",
+        "paused is paused: nothing in it answers until `docker unpause paused`",
+    ]
+
+
+def test_container_of_another_project_is_not_told(host: Topology) -> None:
+    """`created` shares the default bridge with others, by chance."""
+    stopped = StoppedContainer("A", "other", "9", "exited", 1, None, "other", "x", ["other_default"], ["x"])
+    host.stopped.append(stopped)
+    assert [each.name for each in without_bystanders(host, [WEB]).stopped] == ["shop-api-1"]
