@@ -18,7 +18,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.facts.kernel.cause import COUNTERS as BY_COUNTERS
 from capnet.analysis.facts.kernel.cause import EQUAL, IMPLIED, PART, POSSIBLE, RULES, Cause
-from capnet.analysis.facts.kernel.counters import COUNTERS, KernelCounter, arrival_counters, device_counters
+from capnet.analysis.facts.kernel.counters import BALANCES, COUNTERS, KernelCounter, arrival_counters, device_counters
 from capnet.analysis.facts.kernel.missing_packets import MissingPackets, missing_packets
 from capnet.analysis.facts.kernel.namespaces import NamespaceChanges, Rise
 from capnet.analysis.facts.kernel.netfilter.rule_walk import Drop, Packet, possible_drops
@@ -53,7 +53,8 @@ def counted_causes(context: Context) -> list[Cause]:
         for is_refused in (False, True):
             flows = [each for each in of_namespace if each.is_refused == is_refused]
             if flows and _may_explain(flows[0].namespace):
-                stopped += _distinct(list(_causes(context, flows, is_refused)))
+                causes = _distinct(list(_causes(context, flows, is_refused)))
+                stopped += causes or _by_balance(context, flows, is_refused)
     return stopped
 
 
@@ -74,6 +75,18 @@ def _causes(context: Context, flows: list[MissingPackets], is_refused: bool) -> 
             yield _cause(candidate, namespace, chosen, EQUAL if is_equal else POSSIBLE, is_refused)
         elif 0 < candidate.rise.packets < _packets(candidate.flows) and _is_specific(candidate):
             yield _cause(candidate, namespace, candidate.flows, PART, is_refused)
+
+
+def _by_balance(context: Context, flows: Sequence[MissingPackets], is_refused: bool) -> list[Cause]:
+    """That rules stopped as many, where neither a rule nor a counter of its own tells it."""
+    namespace = flows[0].namespace
+    for counter in BALANCES if not is_refused else ():
+        counted = [each for each in flows if counter.counts(each)]
+        rise = Rise(namespace.counters.get(counter.name, 0), 0)
+        candidate = _Candidate(None, counter, rise, counted, False)
+        if rise.packets >= MIN_EQUAL and _agrees(candidate, counted):
+            return [_cause(candidate, namespace, counted, POSSIBLE, is_refused)]
+    return []
 
 
 def _cause(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from capnet.analysis.core.wording import Text, several
 from capnet.analysis.facts.kernel.missing_packets import MissingPackets
-from capnet.analysis.facts.kernel.namespaces import FILTERING_QDISCS
+from capnet.analysis.facts.kernel.namespaces import BEFORE_DELIVERY, BEFORE_SENDING, FILTERING_QDISCS
 from capnet.analysis.facts.kernel.netfilter.rule_walk import translated_destinations
 from capnet.quick_tuple import NamedTuple
 
@@ -21,6 +21,10 @@ NO_ROUTE_FIX = Text(
     "`ip route` shows those that it has",
     zh="给 {host} 加一条返回 {sources} 的路由：在其命名空间中 `ip route get {source}` 会说没有路由，`ip route` 列出"
     "现有的路由",
+)
+NO_RULE_LEFT = Text(
+    en="a rule stopped them that was gone when the capture ended, or that has no counter",
+    zh="拦截这些包的规则在抓包结束时已不存在，或没有计数器",
 )
 FORWARDING_FIX = Text(
     en="`sysctl -w {key}=1` on {host}, and look for what turns it off: a file of sysctl.d, or another service",
@@ -106,6 +110,14 @@ def _is_answerable(family: str) -> Callable[[MissingPackets], bool]:
     return is_answerable
 
 
+def _passes_rules_of_ip(missing: MissingPackets) -> bool:
+    return missing.packet.family == "ip" and not missing.packet.bridged
+
+
+def _is_forwarded_ip(missing: MissingPackets) -> bool:
+    return missing.packet.family == "ip" and _may_be_forwarded(missing)
+
+
 def _is_tracked(missing: MissingPackets) -> bool:
     return True
 
@@ -137,7 +149,12 @@ COUNTERS = (
     KernelCounter("conntrack drop", _is_tracked, _full_table),
     KernelCounter("conntrack insert_failed", _is_tracked),  # two packets of one connection at once
 )
-BY_NAME = {counter.name: counter for counter in COUNTERS}
+# What is left if no rule and no other counter explains it.
+BALANCES = (
+    KernelCounter(BEFORE_DELIVERY, _passes_rules_of_ip, meaning=NO_RULE_LEFT),
+    KernelCounter(BEFORE_SENDING, _is_forwarded_ip, meaning=NO_RULE_LEFT),
+)
+BY_NAME = {counter.name: counter for counter in (*COUNTERS, *BALANCES)}
 
 
 def fix_of_counter(name: str, host: str, setting: str, sources: list[str]) -> str:
@@ -151,4 +168,4 @@ def fix_of_counter(name: str, host: str, setting: str, sources: list[str]) -> st
 
 def has_meaning(name: str) -> bool:
     """Does a counter count nothing but packets that end for one reason?"""
-    return name in BY_NAME and BY_NAME[name].meaning is not None
+    return any(counter.name == name and counter.meaning is not None for counter in COUNTERS)

@@ -29,6 +29,12 @@ _SAVES = (
     ("ip6tables-legacy-save -c", "ip6tables-legacy", "ip6"),
 )
 
+BEFORE_DELIVERY = "IpInReceives - IpInDelivers - IpForwDatagrams"
+BEFORE_SENDING = "IpForwDatagrams + IpOutRequests - IpOutTransmits"
+_IP_ERRORS = (
+    "IpInHdrErrors", "IpInAddrErrors", "IpInDiscards", "IpInUnknownProtos", "IpExtInNoRoutes", "IpExtInTruncatedPkts",
+    "TcpExtIPReversePathFilter",
+)  # fmt: skip
 FILTERING_QDISCS = ("clsact", "ingress")  # they hold tc filters, and count what these drop
 
 
@@ -85,6 +91,7 @@ def _namespace(witness: NamespaceWitness, before: Snapshot, after: Snapshot) -> 
     tables = _tables(texts)
     earlier, later = _counters(earlier_texts), _counters(texts)
     rises = {name: value - _base(earlier.get(name, 0), value) for name, value in later.items()}
+    rises.update(_balances(rises, later))
     return NamespaceChanges(
         witness.name,
         tuple(witness.points),
@@ -159,6 +166,24 @@ def _counters(outputs: Mapping[str, str]) -> dict[str, int]:
         if entry.get("kind") in FILTERING_QDISCS:
             counters[f"{entry.get('dev')} {entry['kind']} drops"] += drops
     return dict(counters)
+
+
+def _balances(rises: Mapping[str, int], later: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """IPv4 packets that the IP layer took and did not pass on, and for which it counted no error: rules stopped them.
+
+    RFC 4293: fragments are counted before they are joined. Linux counts as forwarded what the rules of FORWARD may
+    still stop, and since 6.5 what it really sent.
+    """
+
+    def total(*names: str) -> int:
+        return sum(rises.get(name, 0) for name in names)
+
+    if "IpInReceives" in later:
+        passed = total("IpInDelivers", "IpForwDatagrams", "IpReasmReqds") - total("IpReasmOKs")
+        yield BEFORE_DELIVERY, max(total("IpInReceives") - passed - total(*_IP_ERRORS), 0)
+    if "IpOutTransmits" in later:
+        fragments = total("IpFragCreates") - total("IpFragOKs")
+        yield BEFORE_SENDING, max(total("IpForwDatagrams", "IpOutRequests") + fragments - total("IpOutTransmits"), 0)
 
 
 def _number(text: Any) -> int:

@@ -144,3 +144,41 @@ def test_dnat_without_forwarding_names_the_setting(rules: str, is_named: bool, t
     report = report_of(tmp_path, before, after)
     assert [each.name for each in report.kernel] == ["IpInAddrErrors"] * is_named
     assert any("sysctl -w net.ipv4.ip_forward=1" in (each.fix or "") for each in report.findings) is is_named
+
+
+@pytest.mark.parametrize(
+    ("counters", "says"),
+    [
+        ({"InReceives": 3}, "IpInReceives - IpInDelivers - IpForwDatagrams"),
+        ({"InReceives": 3, "InDelivers": 3}, None),
+        ({"InReceives": 3, "InHdrErrors": 3}, None),
+        ({"InReceives": 4}, None),
+        ({"InReceives": 9, "ReasmReqds": 9, "ReasmOKs": 3, "InDelivers": 3}, None),
+    ],
+)
+def test_rule_that_is_gone_is_told_by_the_balance(counters: dict[str, int], says: str | None, tmp_path: Path) -> None:
+    """Three SYNs came in, and the IP layer neither delivered nor forwarded them, nor counted an error."""
+    before = snapshot({"/proc/net/snmp": snmp(**dict.fromkeys(counters, 0))})
+    after = snapshot({"/proc/net/snmp": snmp(**counters)})
+    reasons = said(tmp_path, before, after)
+    assert [(each.name, each.match) for each in reasons] == ([(says, "possible")] if says else [])
+    assert all("a rule stopped them that was gone" in each.says for each in reasons)
+
+
+def test_rule_that_counted_them_comes_before_the_balance(tmp_path: Path) -> None:
+    texts = [
+        {RULES: rules(f"[{n}:{40 * n}] -A INPUT -p tcp -j DROP"), "/proc/net/snmp": snmp(InReceives=n)} for n in (0, 3)
+    ]
+    (reason,) = said(tmp_path, *map(snapshot, texts))
+    assert (reason.name, reason.match) == ("iptables filter INPUT rule 1", "equal")
+
+
+@pytest.mark.parametrize(("sent", "is_told"), [(0, True), (3, False)])
+def test_forwarded_packet_that_is_not_sent_is_told(sent: int, is_told: bool, tmp_path: Path) -> None:
+    """Linux counts it as forwarded before the rules of FORWARD; one that is sent is in OutTransmits too."""
+    counted = snmp(InReceives=3, ForwDatagrams=3, OutTransmits=sent)
+    before, after = (
+        snapshot({"/proc/net/snmp": text}) for text in (snmp(InReceives=0, ForwDatagrams=0, OutTransmits=0), counted)
+    )
+    names = [each.name for each in said(tmp_path, before, after, to="10.0.0.9")]
+    assert names == ["IpForwDatagrams + IpOutRequests - IpOutTransmits"] * is_told
