@@ -32,6 +32,7 @@ from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.fate.next_points import chain_of
 from capnet.quick_tuple import NamedTuple
+from capnet.topology import PublishedPort
 from capnet.wire.numbers import TCP, TCP_RST
 
 NAME = finding_name(__name__)
@@ -91,8 +92,17 @@ FIX_NEARER = Text(
     "墙会去掉 Docker 的规则，`systemctl restart docker` 会恢复；带 REJECT --reject-with tcp-reset 的规则看起来一样",
 )
 
+PUBLISHED_ELSEWHERE = Text(
+    en="; {bound} alone publishes it, for container {container}",
+    zh="；它只在 {bound} 上发布，属于容器 {container}",
+)
+FIX_PUBLISHED_ELSEWHERE = Text(
+    en="publish the port at {address}, or at all addresses: `-p {port}:{inside}` in place of `-p {bound}:{inside}`",
+    zh="在 {address} 或所有地址上发布该端口：用 `-p {port}:{inside}` 代替 `-p {bound}:{inside}`",
+)
 MAX_LISTED_PORTS = 100  # that the facts list
 
+_ALL_ADDRESSES = ("0.0.0.0", "::", "")
 _Server = tuple[str, int | None]  # address and port
 
 
@@ -141,6 +151,12 @@ def _finding(
             ttl=nearer[0], usual=nearer[1], address=address, backend=BACKEND.fill(backend=backend) if backend else ""
         )
         facts |= {"ttl": nearer[0], "usual_ttl": nearer[1], "backend": backend}
+    elsewhere = _published_elsewhere(context, address, group[0]) if len(group) == 1 and not nearer else None
+    if elsewhere:
+        container, published = elsewhere
+        bound = endpoint_text(published.host_ip, published.host_port)
+        more += PUBLISHED_ELSEWHERE.fill(bound=bound, container=container)
+        facts |= {"container": container, "published": bound}
     more = asked_as + more
     says = SAYS.fill(address=address, port=group[0], more=more)
     if len(group) > 1:
@@ -151,8 +167,25 @@ def _finding(
     fix = (FIX if shows_containers(context) else ELSEWHERE_FIX).fill()
     if from_nearer or nearer:
         fix = (FIX_NEARER if nearer else FIX_FROM_NEARER).fill(address=address)
+    if elsewhere:
+        inside, port = published.container_port, published.host_port
+        fix = FIX_PUBLISHED_ELSEWHERE.fill(address=address, port=port, bound=bound, inside=inside)
     level = "info" if is_scan or is_later else "warning"
     return Finding(NAME, level, says, fix, facts, evidence)
+
+
+def _published_elsewhere(context: Context, address: str, port: int | None) -> tuple[str, PublishedPort] | None:
+    """The container whose port this is at another address of the host, if no container publishes it at this one."""
+    hosts = {owner for owner, own, _ in context.topology.addresses() if own == address} if context.topology else set()
+    published = [
+        (container.name, each)
+        for container in (context.topology.containers if context.topology else [])
+        for each in container.ports
+        if container.host in hosts and each.host_port == port and each.proto == "tcp"
+    ]
+    if not published or {each.host_ip for _, each in published} & {*_ALL_ADDRESSES, address}:
+        return None
+    return published[0]
 
 
 def _refusals(context: Context) -> dict[_Server, _Refusals]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.findings.reported import of_story
+from capnet.topology import PublishedPort
+from tests.analysis.findings.reported import of_story, two_hosts
 from tests.stories import ACK, RST, SYN, Network, tcp
 from tests.story_reports import A, B
 
@@ -166,3 +167,16 @@ def test_refusal_behind_a_translation_is_told_once(tmp_path: Path) -> None:
         net.pass_by(("A/docker0", answer), ("A/ens33", answer.routed(src=B, sport=8080)), gap=1e6)
     (finding,) = of_story(net, tmp_path, "connection-refused")
     assert finding["says"].startswith("172.17.0.2 refused connections to port 80, to which 192.168.111.129:8080 is tr")
+
+
+@pytest.mark.parametrize(("bound", "is_named"), [("127.0.0.1", True), ("0.0.0.0", False), (A, False)])
+def test_port_published_at_another_address_is_named(bound: str, is_named: bool, tmp_path: Path) -> None:
+    """`-p 127.0.0.1:8080:80`, and a client that asks the host's own address."""
+    topology = two_hosts()
+    topology.containers[0].ports = [PublishedPort("tcp", bound, 8080, 80)]
+    net = Network(["A/ens33"])
+    net.pass_by(("A/ens33", tcp(f"{B}:40000 > {A}:8080", seq=1, flags=SYN)))
+    net.pass_by(("A/ens33", tcp(f"{A}:8080 > {B}:40000", ack=2, flags=RST | ACK)))
+    (finding,) = of_story(net, tmp_path, "connection-refused", topology)
+    assert ("127.0.0.1:8080 alone publishes it, for container web" in finding["says"]) is is_named
+    assert ("`-p 8080:80` in place of `-p 127.0.0.1:8080:80`" in finding["fix"]) is is_named

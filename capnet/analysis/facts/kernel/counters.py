@@ -22,6 +22,12 @@ NO_ROUTE_FIX = Text(
     zh="给 {host} 加一条返回 {sources} 的路由：在其命名空间中 `ip route get {source}` 会说没有路由，`ip route` 列出"
     "现有的路由",
 )
+PATH_FILTER_FIX = Text(
+    en="{host} has no way back to {sources} by the interface that they came in by (`ip route get {source}` there): "
+    "give it that route, or set {key} = 2 (RFC 3704, loose mode)",
+    zh="{host} 没有经过入口接口返回 {sources} 的路由（在那里执行 `ip route get {source}`）：加上该路由，或设置 "
+    "{key} = 2（RFC 3704，宽松模式）",
+)
 NO_RULE_LEFT = Text(
     en="a rule stopped them that was gone when the capture ended, or that has no counter",
     zh="拦截这些包的规则在抓包结束时已不存在，或没有计数器",
@@ -132,7 +138,7 @@ def _full_table(missing: MissingPackets) -> str:
 
 
 COUNTERS = (
-    KernelCounter("TcpExtIPReversePathFilter", _is_filtered_by_path, _path_filter),
+    KernelCounter("TcpExtIPReversePathFilter", _is_filtered_by_path, _path_filter, fix=PATH_FILTER_FIX),
     KernelCounter("IpInAddrErrors", _is_not_forwarded, _forwarding_off, fix=FORWARDING_FIX),
     KernelCounter("Ip6InAddrErrors", _is_not_forwarded_v6, _forwarding_off, fix=FORWARDING_FIX),
     KernelCounter("IpExtInNoRoutes", _may_be_forwarded, is_refusal=True),
