@@ -12,6 +12,9 @@
     report.nat.to_pandas()                                      # nat, tunnels, stations, paths, findings, points
     report.nat.columns                                          # the columns of that table, see docs/export.md
 
+    tables = capnet.tables("bridge.pcapng")                     # frames, flows, conversations, nat, …: all rows of each
+    tables["flows"].to_pandas()                                 # a Table, as below; list(tables) names them
+
     with capnet.open_capture("bridge.pcapng") as capture:       # the frames themselves, decoded
         for block in capture.blocks():                          # block["ttl"]: a numpy array, a value per frame
             block.columns, block.text("src")                    # what there is, see docs/rows.md; addresses as text
@@ -31,13 +34,14 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-__all__ = ["Finding", "Report", "Topology", "__version__", "analyze", "errors", "open_capture", "render"]
+__all__ = ["Finding", "Report", "Topology", "__version__", "analyze", "errors", "open_capture", "render", "tables"]
 
 if TYPE_CHECKING:
     from capnet import errors
     from capnet.analysis.core.contract.report import Report
     from capnet.analysis.core.results import Finding
     from capnet.analysis.engine import analyze
+    from capnet.analysis.tables.library import tables
     from capnet.report.formats import render
     from capnet.topology import Topology
     from capnet.wire.capture import open_capture
@@ -49,6 +53,7 @@ _HOMES = {
     "analyze": "capnet.analysis.engine",
     "open_capture": "capnet.wire.capture",
     "render": "capnet.report.formats",
+    "tables": "capnet.analysis.tables.library",
 }
 
 

@@ -127,7 +127,7 @@ def test_file_size_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_public_names_are_few_and_importable() -> None:
     """What is not named here is internal."""
-    public = {"Finding", "Report", "Topology", "__version__", "analyze", "errors", "open_capture", "render"}
+    public = {"Finding", "Report", "Topology", "__version__", "analyze", "errors", "open_capture", "render", "tables"}
     assert set(capnet.__all__) == public
     assert public <= set(dir(capnet))
     assert capnet.errors.UnreadableInput is UnreadableInput

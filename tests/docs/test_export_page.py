@@ -25,8 +25,9 @@ def run(example: str) -> str:
 def test_first_example_needs_no_library() -> None:
     out = run("import sys\nsys.modules.update(dict.fromkeys(%r))\n%s" % (LIBRARIES, EXAMPLES[0]))  # noqa: UP031
     assert out.splitlines()[0] == "['kind', 'proto', 'before_src', 'before_sport'] 4"
-    assert out.splitlines()[1] == "timestamp[ns, UTC] string"
-    assert out.splitlines()[2] == "4 192.168.111.128 → 192.168.111.129"
+    assert out.splitlines()[1].endswith("'findings', 'points'] ['flow', 'reply', 'file', 'point']")
+    assert out.splitlines()[2] == "timestamp[ns, UTC] string"
+    assert out.splitlines()[3] == "4 192.168.111.128 → 192.168.111.129"
 
 
 def test_second_example_has_equal_counts() -> None:

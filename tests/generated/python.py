@@ -35,7 +35,7 @@ print(capnet.render(report, "markdown").partition("\\n")[0])
 - An error that a user can fix is a `CapnetError`; damage inside a file is a problem in the report, not an exception.
 """
 
-_FUNCTIONS = ("analyze", "open_capture", "render")
+_FUNCTIONS = ("analyze", "open_capture", "tables", "render")
 
 
 def python_page() -> str:

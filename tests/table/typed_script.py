@@ -22,6 +22,7 @@ def summary(path: Path) -> dict[str, object]:
     with capnet.open_capture(path) as capture:
         table = capture.frames()
         assert_type(table.dtypes, dict[str, str])
+    assert_type(capnet.tables(path)["flows"].columns, list[str])
     text: str = capnet.render(report, "markdown")
     return {"sources": sources, "protocols": rows, "largest": largest, "columns": table.columns, "text": text}
 

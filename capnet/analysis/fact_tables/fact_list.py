@@ -24,6 +24,8 @@ Fact = TypeVar("Fact", covariant=True)
 # Fields of a report that are tables too.
 NAMES = ("nat", "tunnels", "stations", "paths", "findings", "points", "conversations", "protocols")
 
+MAX_REPR_FACTS = 20  # that a list shows of itself: each is a line or more
+
 
 class FactList(Generic[Fact]):
     """Facts in order, which are a table too. `name`: of the table; docs/export.md has its columns.
@@ -70,7 +72,11 @@ class FactList(Generic[Fact]):
     __hash__ = None  # type: ignore[assignment]  # as of a list
 
     def __repr__(self) -> str:
-        return repr(list(self))
+        """As of a list; of a long one the first facts."""
+        if len(self) <= MAX_REPR_FACTS:
+            return repr(list(self))
+        first = ", ".join(map(repr, self[:MAX_REPR_FACTS]))
+        return f"[{first}, … {len(self)} {self.name} in all]"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FactList, (self.name, list(self))

@@ -1,15 +1,16 @@
-"""The tables by name, and how each is made of captures: what `capnet export` and `capnet sql` offer.
+"""The tables by name, and how each is made of captures: what `capnet export`, `capnet sql`, `capnet.tables` offer.
 
-tables = Tables(sources)
-tables.table("nat")                     # a capture is analyzed when the first table asks for it
+tables = capnet.tables("bridge.pcapng")
+tables["flows"].to_pandas()             # a capture is analyzed when the first table asks for it
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from capnet.analysis.core.sources import AnySource, as_sources
 from capnet.analysis.tables.names import TABLES
 from capnet.errors import UsageError
 from capnet.table.batch import Batch
@@ -24,11 +25,35 @@ if TYPE_CHECKING:
     from capnet.analysis.engine import Study
     from capnet.topology import Topology
 
+MAX_REPR_SOURCES = 3  # that tables show of themselves
+
+
+def tables(
+    sources: AnySource | Iterable[AnySource],
+    topology: Topology | None = None,
+    *,
+    flow: str = "",
+    vxlan_port: int = 0,
+    binary: bool = False,
+) -> Tables:
+    """The tables of captures, with all rows: `capnet.tables("bridge.pcapng")["flows"].to_pandas()`.
+
+    - `sources`: a file, or several; each a path or a `Source`
+    - `topology`: who owns which address; None = the file `NAME.topology.json` beside each source, if there is one
+    - `flow`: only what belongs to these flows, in the words of `capnet trace`; `findings` belong to none
+    - `vxlan_port`: a UDP port that always carries VXLAN, besides 4789; 0 = none
+    - `binary`: IP addresses are 16 octets each, not text
+
+    Reading a table raises UnreadableInput if a source cannot be read, and UsageError for an expression that is none.
+    """
+    return Tables(as_sources(sources), topology, vxlan_port, flow, binary)
+
 
 class Tables:
-    """The tables of some captures. `expression`: only what belongs to these flows is shown; findings belong to none.
+    """The tables of some captures by name: `tables["flows"]`, `list(tables)`.
 
-    A stream can be read once: it gives frames, or the other tables.
+    The captures are read when a table is first asked for. A stream can be read once: it gives frames, or the other
+    tables.
     """
 
     def __init__(
@@ -46,6 +71,27 @@ class Tables:
         self._is_binary = is_binary
         self._is_read = False
         self._problems: dict[str, list[Problem]] = {}
+
+    def __getitem__(self, name: str) -> Table:
+        """A table. KeyError, which lists the names, if there is no such table."""
+        if name not in TABLES:
+            raise KeyError(f"no table {name!r}: the tables are {', '.join(TABLES)}")
+        return self.table(name)
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the tables."""
+        return iter(TABLES)
+
+    def __contains__(self, name: object) -> bool:
+        return name in TABLES
+
+    def __len__(self) -> int:
+        return len(TABLES)
+
+    def __repr__(self) -> str:
+        files = ", ".join(ascii(source.label)[1:-1] for source in self.sources[:MAX_REPR_SOURCES])
+        more = f", … {len(self.sources)} in all" if len(self.sources) > MAX_REPR_SOURCES else ""
+        return f"<capnet tables of {files}{more}: {', '.join(TABLES)}>"
 
     @property
     def problems(self) -> dict[str, list[Problem]]:
