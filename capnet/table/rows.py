@@ -17,6 +17,11 @@ def python_columns(batch: Batch, is_text: bool = False) -> list[list[Any]]:
     return [_values(column, data, is_text) for column, data in zip(batch.columns, batch.data, strict=True)]
 
 
+def python_column(batch: Batch, index: int) -> list[Any]:
+    """The values of one column, None = missing."""
+    return _values(batch.columns[index], batch.data[index], False)
+
+
 def first_rows(batches: Iterator[Batch], most: int) -> list[tuple[Any, ...]]:
     """The first rows, times as text."""
     rows = (row for batch in batches for row in zip(*python_columns(batch, is_text=True), strict=True))

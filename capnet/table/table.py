@@ -4,6 +4,7 @@ table = capture.frames()
 table.columns, table.dtypes             # names; name → type
 pyarrow.table(table)                    # also polars.DataFrame(table), duckdb.sql("from table")
 table.to_pandas()
+table["src"]                            # one column as a list
 for row in table: row["src"]            # dictionaries, one at a time
 """
 
@@ -54,6 +55,16 @@ class Table:
         for batch in self.batches():
             for values in zip(*python_columns(batch), strict=True):
                 yield dict(zip(names, values, strict=True))
+
+    def __getitem__(self, name: str) -> list[Any]:
+        """One column as a list, as rows have it. KeyError, which lists the columns, if there is no such column."""
+        from capnet.table.rows import python_column
+
+        names = self.columns
+        if name not in names:
+            raise KeyError(f"no column {name!r}: the columns are {', '.join(names)}")
+        index = names.index(name)
+        return [value for batch in self.batches() for value in python_column(batch, index)]
 
     # -- other programs --------------------------------------------------------------------------------
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:

@@ -54,7 +54,7 @@ def _classes() -> Iterator[str]:
     yield f"\n### Facts\n\n{tables} of a report are lists that are tables too, with the columns of [Rows and flows as "
     yield "data](export.md#nat); those of conversations and protocols are named as in the JSON report. "
     yield "pyarrow, Polars and DuckDB read them as they are: `polars.DataFrame(report.nat)`.\n"
-    yield from _members(FactList, ("columns", "dtypes", "to_pandas", "to_arrow"))
+    yield from _members(FactList, ("__getitem__", "columns", "dtypes", "to_pandas", "to_arrow"))
     yield f"\n## Finding\n\n{_doc(capnet.Finding)} Its keys are in [Finding](report.md#finding).\n"
     yield f"\n## Topology\n\n{_doc(capnet.Topology)} Its keys are in [Topology](topology.md).\n"
     yield from _members(capnet.Topology, ("load", "save", "names", "addresses"))
@@ -65,7 +65,7 @@ def _classes() -> Iterator[str]:
     yield from _members(Block, ("__getitem__", "columns", "text", "dicts"))
     yield "\n### Table\n\n`capture.frames()` and `report.nat.table` are tables. Their columns are in "
     yield f"[Rows and flows as data](export.md).\n\n{_doc(Table)}\n"
-    yield from _members(Table, ("columns", "dtypes", "to_arrow", "to_pandas"))
+    yield from _members(Table, ("__getitem__", "columns", "dtypes", "to_arrow", "to_pandas"))
     for kind in (CaptureInterface, CaptureProblem):
         yield f"\n### {kind.__name__}\n\n{_doc(kind)}\n\nAttributes: "
         yield ", ".join(f"`{name}`" for name in inspect.get_annotations(kind)) + ".\n"

@@ -68,6 +68,14 @@ def test_columns_of_volume_are_the_fields_of_a_fact(report, name):
     assert facts.dtypes == facts.table.dtypes
 
 
+def test_name_asks_for_a_column(report):
+    """Of facts, and of tables: a list. Another name is told with those that there are."""
+    assert report.nat["packets"] == [nat.packets for nat in report.nat]
+    assert report.nat["before_src"] == report.nat.table["before_src"] == [nat.before.src for nat in report.nat]
+    with pytest.raises(KeyError, match="no column 'source': the columns are kind, proto, before_src, "):
+        report.nat["source"]
+
+
 def test_typed_script_of_a_user_runs():
     """mypy checks the same file: `files` of tool.mypy."""
     summary = typed_script.summary(OVERLAY)

@@ -1,6 +1,6 @@
 """Lists of facts in a report that other programs can read.
 
-report.nat[0].kind, len(report.nat), for nat in report.nat
+report.nat[0].kind, len(report.nat), for nat in report.nat, report.nat["kind"]
 pyarrow.table(report.nat), polars.DataFrame(report.nat), duckdb.sql("from nat"), report.nat.to_pandas()
 """
 
@@ -48,8 +48,12 @@ class FactList(Generic[Fact]):
     def __getitem__(self, index: int) -> Fact: ...
     @overload
     def __getitem__(self, index: slice) -> FactList[Fact]: ...
-    def __getitem__(self, index: int | slice) -> Fact | FactList[Fact]:
-        """A fact; of a slice, those facts, which are a table too."""
+    @overload
+    def __getitem__(self, index: str) -> list[Any]: ...
+    def __getitem__(self, index: int | slice | str) -> Fact | FactList[Fact] | list[Any]:
+        """A fact; of a slice, those facts, which are a table too; of a name, this column of the table."""
+        if isinstance(index, str):
+            return self.table[index]
         return FactList(self.name, self._facts[index]) if isinstance(index, slice) else self._facts[index]
 
     def __contains__(self, fact: object) -> bool:
