@@ -1,7 +1,9 @@
 """subnet-overlap: a client outside has an address of a network that the host believes to be its own.
 
 Looks at: addresses whose packets come to a host or container from behind a router, or by another interface, and that
-it looks for by ARP or Neighbor Discovery on its own link, in vain (`facts.neighbours.on_link_lookups`).
+it looks for by ARP or Neighbor Discovery on its own link, in vain (`facts.neighbours.on_link_lookups`). And addresses
+that a container looks for on its link in vain, while they answer its host at its card
+(`facts.neighbours.covered_addresses`): a name server in a cloud, say, whose network Docker's network covers.
 Says: which clients, where their packets come in, who looks for them, at which point.
 Wrong when: the client is meant to be on that link, and its packets take the way by a router only because its own
 netmask is too small.
@@ -19,6 +21,7 @@ from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.neighbours.covered_addresses import Covered, covered_addresses
 from capnet.analysis.facts.neighbours.on_link_lookups import Lookup, is_missing_proxy, on_link_lookups
 from capnet.wire.addresses import address_value
 
@@ -34,7 +37,8 @@ EXPLAINS = (
 PAGE_ZH = """外部客户端的地址属于主机认为是自己的网络。
 
 检查：其包从路由器后面或经另一个接口到达主机或容器，而主机在自己的链路上用 ARP 或邻居发现查找它们、没有应答的地址
-（`facts.neighbours.on_link_lookups`）。
+（`facts.neighbours.on_link_lookups`）。以及容器在自己的链路上查找而无应答、同时在网卡处应答其主机的地址
+（`facts.neighbours.covered_addresses`），例如云中的域名服务器，其网络被 Docker 的网络覆盖。
 结论：哪些客户端，它们的包从哪里进来，谁在哪个抓包点查找它们。
 误判：客户端本来就应在该链路上，只因它自己的掩码太小才经过路由器。
 处理：给 Docker 换网段（"bip"、"default-address-pools"），或用较小的网段。
@@ -46,6 +50,12 @@ SAYS = Text(
     "vain: its network overlaps with the one of {link}, and answers to it never leave",
     zh="{clients} 的包从 {arrival} 进来，但 {askers} 在 {link} 上询问该地址 {requests} 次而无应答：它的网络与 {link}"
     " 的网络重叠，给它的应答出不去",
+)
+SAYS_COVERED = Text(
+    en="{askers} asked for {address} on {link} {requests:time} in vain, and this address answers the host at {card}: "
+    "the network of {link} covers addresses that are in use behind {card}, and packets to them never leave",
+    zh="{askers} 在 {link} 上询问 {address} 共 {requests} 次而无应答，而该地址在 {card} 处应答主机：{link} 的网络覆盖了"
+    " {card} 后面在用的地址，发给它们的包出不去",
 )
 BY_ROUTER = Text(en=" by a router", zh="（经路由器）")
 FIX = Text(
@@ -59,7 +69,13 @@ FIX = Text(
 def diagnose(context: Context) -> list[Finding]:
     lookups = [lookup for lookup in on_link_lookups(context) if not is_missing_proxy(context, lookup)]
     by_point = groupby(lookups, key=lambda lookup: lookup.exchange.point)
-    return [_finding(context, point, list(at_point)) for point, at_point in by_point]
+    findings = [_finding(context, point, list(at_point)) for point, at_point in by_point]
+    clients = {lookup.pair[2] for lookup in lookups}
+    covered: dict[tuple[int, int, str], list[Covered]] = {}
+    for each in covered_addresses(context):
+        if each.question.target not in clients:
+            covered.setdefault((each.link, each.card, each.question.target), []).append(each)
+    return findings + [_of_covered(context, *key, covered[key]) for key in sorted(covered)]
 
 
 def _finding(context: Context, point: int, lookups: list[Lookup]) -> Finding:
@@ -81,6 +97,28 @@ def _finding(context: Context, point: int, lookups: list[Lookup]) -> Finding:
         {
             "clients": clients[:MAX_EVIDENCE], "askers": askers[:MAX_EVIDENCE], "requests": requests,
             "point": context.points[point].name, "arrivals": [context.points[arrival].name for arrival in arrivals],
+        },
+        sorted(evidence),
+    )  # fmt: skip
+
+
+def _of_covered(context: Context, link: int, card: int, address: str, covered: list[Covered]) -> Finding:
+    askers = sorted({each.question.asker for each in covered}, key=address_value)
+    requests = sum(each.question.requests for each in covered)
+    evidence = {frame for each in covered for frame in each.question.evidence(context)}
+    row = covered[0].row
+    evidence.add(context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])))
+    link_name, card_name = context.points[link].name, context.points[card].name
+    return Finding(
+        NAME,
+        "error",
+        SAYS_COVERED.fill(
+            askers=several(askers), address=address, link=link_name, requests=requests, card=card_name
+        ),
+        FIX.fill(client=address),
+        {
+            "clients": [address], "askers": askers[:MAX_EVIDENCE], "requests": requests, "point": link_name,
+            "arrivals": [card_name],
         },
         sorted(evidence),
     )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import CARD_A, CARD_B, of_story
-from tests.stories import ACK, SYN, Network, Packet, advertise, arp, solicit, tcp
+from tests.stories import ACK, RST, SYN, Network, Packet, advertise, arp, solicit, tcp, udp
 from tests.story_reports import C1, C2, A, B, read
 
 NAME = "subnet-overlap"
@@ -158,3 +158,50 @@ def test_point_where_packets_come_in_is_that_of_the_host(tmp_path: Path) -> None
         net.now += 1.02e6
     (finding,) = of_story(net, tmp_path, "subnet-overlap")
     assert finding["facts"]["arrivals"] == ["A/m1/eth0"] and "by a router" in finding["says"]
+
+
+NAME_SERVER = "172.17.0.53"
+
+
+def covered(*asked_at: str, card: str = "A/ens33", answers: bool = True) -> Network:
+    """A container asks in vain for a name server of its network, which the host reaches by its card."""
+    net = Network(["A/docker0", card])
+    for number in range(4):
+        for point in asked_at:
+            net.at(net.now, point, arp(1, WEB, C1, NAME_SERVER))
+        web = tcp(f"{C1}:4{number}00 > {B}:80", flags=SYN, seq=number, ident=number, smac=WEB, dmac=BRIDGE)
+        outside = web.routed(ends=f"{A}:4{number}00 > {B}:80", smac=CARD_A, dmac=CARD_B)
+        refusal = tcp(f"{B}:80 > {A}:4{number}00", flags=RST | ACK, ack=number + 1, smac=CARD_B, dmac=CARD_A)
+        net.pass_by(("A/docker0", web), (card, outside))
+        net.pass_by((card, refusal), ("A/docker0", refusal.routed(ends=f"{B}:80 > {C1}:4{number}00", dmac=WEB)))
+        question = udp(f"{A}:5{number}00 > {NAME_SERVER}:53", b"name?", ident=number, smac=CARD_A, dmac=ROUTER)
+        net.pass_by((card, question))
+        if answers:
+            answer = udp(f"{NAME_SERVER}:53 > {A}:5{number}00", b"1.2.3.4", ident=number, smac=ROUTER, dmac=CARD_A)
+            net.pass_by((card, answer))
+        net.now += 1e6
+    return net
+
+
+def test_address_that_answers_the_host_elsewhere_is_told(tmp_path: Path) -> None:
+    report = read(covered("A/docker0"), tmp_path)
+    (finding,) = [each for each in report["findings"] if each["name"] == NAME]
+    assert finding["level"] == "error"
+    assert finding["facts"] == {
+        "clients": [NAME_SERVER], "askers": [C1], "requests": 4, "point": "A/docker0", "arrivals": ["A/ens33"],
+    }  # fmt: skip
+    assert not any(each["name"] == "arp-unanswered" for each in report["findings"])
+
+
+def test_address_on_the_same_link_is_silent(tmp_path: Path) -> None:
+    """The question goes out by the card as well: the card is a port of the bridge."""
+    assert of_story(covered("A/docker0", "A/ens33"), tmp_path, NAME) == []
+
+
+def test_address_that_answers_another_host_is_silent(tmp_path: Path) -> None:
+    """Hosts use the same private networks."""
+    assert of_story(covered("A/docker0", card="B/ens33"), tmp_path, NAME) == []
+
+
+def test_address_that_answers_nobody_is_silent(tmp_path: Path) -> None:
+    assert of_story(covered("A/docker0", answers=False), tmp_path, NAME) == []
