@@ -5,8 +5,9 @@ answers at any point (`facts.losses.unanswered_syns`). Not where the captures sh
 (`stops-between`), nor published ports (`published-port-blocked`), nor clients that scan.
 Says: who asks which server in vain, to which backend DNAT sends the SYNs, where they were last seen, and what of the
 server does answer: other connections to the same port, another port, an echo request, or nothing; whether those were
-sent to another MAC, by another gateway; whether the client then connects by IPv4. An error if the SYNs are at the
-server's own interface and the server answers others meanwhile; else a warning: what lies behind the point is not known.
+sent to another MAC, by another gateway; whether the client then connects by IPv4; which other nodes accept it on the
+same NodePort. An error if the SYNs are at the server's own interface and the server answers others meanwhile; else a
+warning: what lies behind the point is not known.
 Wrong when: the answers took a way that was not captured.
 Fix: a port where nothing listens is refused. Silence is a filter, a missing route, or a server that is down.
 Verify: capture at the server: `capnet capture HOST/IFACE`; `iptables -vnL` and `nft list ruleset` there count drops.
@@ -38,7 +39,8 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 （`facts.losses.unanswered_syns`）。不包括抓包显示了其下一个抓包点的流（`stops-between`）、端口映射
 （`published-port-blocked`）和扫描的客户端。
 结论：谁访问哪个服务器而无应答，DNAT 把 SYN 送往哪个后端，SYN 最后见于哪里，以及该服务器还应答什么：到同一端口的其他
-连接、另一个端口、回显请求，或什么都不应答；那些连接是否发往另一个 MAC，即经另一个网关；客户端是否随后改用 IPv4 连接。
+连接、另一个端口、回显请求，或什么都不应答；那些连接是否发往另一个 MAC，即经另一个网关；客户端是否随后改用 IPv4
+连接；哪些别的节点在同一 NodePort 上接受它。
 如果 SYN 已在服务器自己的接口上，而服务器同时应答别的，为错误；否则为警告：抓包点后面的情况不得而知。
 误判：应答走了没有抓包的路。
 处理：没有程序监听的端口会拒绝连接。不作声的是过滤规则、缺少的路由，或停机的服务器。
@@ -80,6 +82,18 @@ OTHER_MAC = Text(
 INSTEAD = Text(
     en="; each time the client then connected to {addresses} by IPv4: IPv6 does not work",
     zh="；每次客户端随后都用 IPv4 连接到 {addresses}：IPv6 不通",
+)
+OTHER_NODES = Text(
+    en="; {nodes} {count:accepts|accept} connections to the same port",
+    zh="；{nodes}（{count} 个地址）接受到同一端口的连接",
+)
+FIX_NODE_PORT = Text(
+    en="if this is a NodePort of Kubernetes: with externalTrafficPolicy Local, a node without a pod of the service "
+    "drops what comes to it. Send to {other}, run a pod on this node, or set Cluster (`kubectl get service -A -o "
+    "wide`); else look for a rule of this node that drops them (`iptables -vnL INPUT`)",
+    zh="如果这是 Kubernetes 的 NodePort：externalTrafficPolicy 为 Local 时，没有该服务 Pod 的节点会丢弃到来的包。请发往"
+    " {other}，或在该节点上运行 Pod，或改为 Cluster（`kubectl get service -A -o wide`）；否则查找该节点上丢弃它们的规则"
+    "（`iptables -vnL INPUT`）",
 )
 FIX_GATEWAY = Text(
     en="compare the routes (`ip route get {server}` at {client} and at those who are accepted): {mac} does not pass "
@@ -167,7 +181,10 @@ def _finding(context: Context, services: list[UnansweredService]) -> Finding:
             translated=TRANSLATED.fill(backends=several(backends)) if backends else "", point=several(points),
             place=AT_SERVER.fill() if is_at_server else "", shown=_shown(context, first, mac),
         ),
-        fix.fill(client=clients[0], server=behind[0][0] if behind else first.address, mac=mac, point=points[0]),
+        fix.fill(
+            client=clients[0], server=behind[0][0] if behind else first.address, mac=mac, point=points[0],
+            other=several(first.other_nodes),
+        ),
         {
             "server": first.address, "port": first.port, "clients": clients[:MAX_EVIDENCE], "point": points[0],
             "connections": sum(len(of.rows) for of in services), "attempts": sum(of.syns for of in services),
@@ -182,6 +199,8 @@ def _fix(service: UnansweredService, is_at_server: bool, has_backend: bool) -> T
         return FIX_GATEWAY
     if service.instead:
         return FIX_IPV6
+    if service.other_nodes and not has_backend:
+        return FIX_NODE_PORT
     if has_backend:
         return FIX_AT_SERVER if is_at_server else FIX_BACKEND
     return _FIXES.get(service.shown, FIX_AT_SERVER if is_at_server else FIX_FILTER)
@@ -203,6 +222,8 @@ def _shown(context: Context, service: UnansweredService, mac: str) -> str:
     )
     if service.other_macs:
         shown += OTHER_MAC.fill(macs=several([mac_text(other) for other in service.other_macs]), mac=mac)
+    if service.other_nodes:
+        shown += OTHER_NODES.fill(nodes=several(service.other_nodes), count=len(service.other_nodes))
     if service.instead:
         shown += INSTEAD.fill(addresses=several(service.instead))
     return shown

@@ -210,3 +210,18 @@ def test_server_without_dnat_names_no_backend(tmp_path: Path) -> None:
     played.call(8080)
     (finding,) = played.findings(tmp_path)
     assert "backends" not in finding["facts"] and "DNAT" not in finding["says"]
+
+
+@pytest.mark.parametrize(("port", "is_named"), [(32204, True), (8080, False)])
+def test_other_node_of_a_node_port_is_told(tmp_path: Path, port: int, is_named: bool) -> None:
+    """Another address accepts the client on the same port; only NodePorts are one service on each node."""
+    played = Client()
+    other = Client(ends=(A, "192.168.111.130"))
+    other.net = played.net
+    other.call(port, tries=1, answer=SYN | ACK)
+    other.port, played.port = 42000, 41000
+    played.call(port)
+    other.call(port, tries=1, answer=SYN | ACK)
+    (finding,) = played.findings(tmp_path)
+    assert ("192.168.111.130 accepts connections to the same port" in finding["says"]) is is_named
+    assert ("externalTrafficPolicy" in finding["fix"]) is is_named

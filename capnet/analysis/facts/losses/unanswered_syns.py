@@ -42,6 +42,7 @@ from capnet.wire.numbers import (
 MIN_RETRY_NS = 900_000_000  # a SYN is sent again after 1 s (RFC 6298), timers come early
 MAX_FLOWS = 10_000
 MAX_FALLBACK_NS = 10_000_000_000  # clients that try one family after the other wait so long at most
+NODE_PORTS = range(30000, 32768)  # Kubernetes, --service-node-port-range by default
 MAX_FALLBACKS = 100  # connections of which that is looked for
 _CLIENT_PORT = [schema.FLOW_POINT, schema.FLOW_SMAC, schema.FLOW_DPORT]
 _SERVICE = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
@@ -67,6 +68,7 @@ class UnansweredService(NamedTuple):
     instead: list[str]  # of IPv6: IPv4 addresses that accepted the same client on this port right afterwards
     is_at_server: bool  # all were last seen at the own interface of the station that they are for there
     backends: list[tuple[str, int]]  # address and port that DNAT gave them on their way, in order
+    other_nodes: list[str]  # of a NodePort that accepts nothing: addresses that accept these clients on the same port
 
 
 @derived
@@ -132,8 +134,19 @@ def _service(context: Context, address: str, port: int, rows: list[int]) -> Unan
         address, port, rows, last_rows, int(flows[rows, schema.FLOW_SYNS].sum()), shown,
         len(set(chain[accepted].tolist())), clients, other_port,
         _other_macs(context, hops, accepted) if shown == "others" else [], _instead(context, address, rows),
-        is_at_server, backends,
+        is_at_server, backends, [] if len(accepted) else _other_nodes(context, address, port, rows),
     )  # fmt: skip
+
+
+def _other_nodes(context: Context, address: str, port: int, rows: list[int]) -> list[str]:
+    """Addresses that accept the senders of these SYNs on the same port, if it is a NodePort."""
+    flows = context.flows
+    if port not in NODE_PORTS:
+        return []
+    sources = hash_of(flows, _SOURCE)
+    is_its = _accepted(context) & (flows[:, schema.FLOW_DPORT] == port) & is_among(sources, sources[rows])
+    nodes = {destination(flows[row]) for row in np.flatnonzero(is_its & (flow_links(context).before < 0)).tolist()}
+    return sorted(nodes - {address}, key=address_value)
 
 
 def _other_macs(context: Context, hops: FlowRows, accepted: FlowRows) -> list[int]:

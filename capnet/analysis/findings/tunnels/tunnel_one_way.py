@@ -5,7 +5,7 @@ conversation one way are mirrors of other traffic (ERSPAN, a cloud's traffic mir
 of a balancer that hands on what came to it, or of a server that answers the client directly (IPVS, Katran). Nor pairs
 of which one sends the other only what goes to all (`facts.overlay.flooded_pairs`). Nor points that record one direction
 of all traffic, as after `tcpdump -Q out`.
-Says: which VNI between which VTEPs.
+Says: which VNI between which VTEPs; and where its frames come out, for which MAC, if a point inside shows it.
 Wrong when: the traffic really goes one way, or the answers take another path than the capture's.
 Fix: open the tunnel's port or protocol in both directions, and check that both hosts have the tunnel and its keys.
 Verify: `iptables -vnL INPUT` on both hosts; `bridge fdb show dev vxlan0` in the overlay's namespace.
@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from capnet.analysis.core.arrays import hash_of, is_among
+from capnet.analysis.core.arrays import distinct, hash_of, is_among
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import replies
+from capnet.analysis.core.flow_rows import are_multicast_macs, replies
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding, Tunnel
 from capnet.analysis.core.schema import (
+    FLOW_DMAC,
     FLOW_DPORT,
     FLOW_DST_HI,
     FLOW_DST_LO,
@@ -38,11 +39,14 @@ from capnet.analysis.core.schema import (
     TUNNEL_VNI,
 )
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.overlay.flooded_pairs import carries_groups_only
+from capnet.analysis.facts.overlay.insides import tunnel_insides
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.analysis.fate.listening import records_one_direction
+from capnet.analysis.fate.next_points import is_answered
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.addresses import address_text
+from capnet.wire.addresses import address_text, mac_text
 from capnet.wire.protocols import KIND_OF_NAME, KIND_OF_NUMBER
 
 NAME = finding_name(__name__)
@@ -60,7 +64,7 @@ PAGE_ZH = """隧道只有一个方向有帧。
 检查：另一个方向没有经过任何抓包点的隧道。把会话的两个方向单向传送的隧道是其他流量的镜像（ERSPAN、云的流量镜像），不
 算。转交收到内容的负载均衡的隧道，或直接应答客户端的服务器的隧道（IPVS、Katran），也不算。一方只把发给所有主机的帧发给另一
 方时也不算（`facts.overlay.flooded_pairs`）。所有流量都只记录了一个方向的抓包点（如 `tcpdump -Q out`）也不算。
-结论：哪个 VNI，在哪两个 VTEP 之间。
+结论：哪个 VNI，在哪两个 VTEP 之间；如果内侧的抓包点能看到，它的帧从哪里出来，发给哪个 MAC。
 误判：流量确实只有一个方向，或应答走了抓包以外的路。
 处理：双向放行隧道的端口或协议，并检查两台主机是否都有该隧道及其密钥。
 验证：在两台主机上 `iptables -vnL INPUT`；overlay 的命名空间中 `bridge fdb show dev vxlan0`。
@@ -69,6 +73,16 @@ PAGE_ZH = """隧道只有一个方向有帧。
 SAYS = Text(
     en="{tunnel} between {vteps} carries frames in one direction only: from {sender}, and none back",
     zh="{vteps} 之间的 {tunnel} 只有一个方向有帧：来自 {sender}，没有返回的",
+)
+COMES_OUT = Text(
+    en="; they come out at {point}, for {macs}, and nothing there answers",
+    zh="；它们在 {point} 出来，发给 {macs}，那里没有应答",
+)
+FIX_INSIDE = Text(
+    en="the tunnel is open this way: compare {macs} with the MAC of {device} (`ip link show {device}`): other "
+    "frames are dropped there without a sound. If they are equal, look at the routes and the FORWARD rules behind it",
+    zh="隧道在这个方向是通的：把 {macs} 与 {device} 的 MAC 比较（`ip link show {device}`）：发给别的 MAC 的帧在那里被"
+    "默默丢弃。如果相同，检查其后的路由和 FORWARD 规则",
 )
 ESP_FIX = Text(
     en="check that no firewall drops ESP (IP protocol 50, UDP port 4500) and that both hosts have the keys",
@@ -83,6 +97,7 @@ PORT_FIX = Text(
     zh="检查 UDP 端口 {port} 是否双向开放，两台主机是否都知道该 {id_name}",
 )
 
+_PLACE = [FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI]
 _ENDS = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
 _OPPOSITE_ENDS = _ENDS[3:] + _ENDS[:3]
 MIN_FRAMES = 2  # an answer to a single frame may come after the end of the capture
@@ -115,13 +130,40 @@ def diagnose(context: Context) -> list[Finding]:
         Finding(
             NAME,
             "warning",
-            SAYS.fill(tunnel=_title(tunnel), vteps=several(tunnel.vteps), sender=several(sorted(senders[key]))),
-            _fix(tunnel),
+            SAYS.fill(tunnel=_title(tunnel), vteps=several(tunnel.vteps), sender=several(sorted(senders[key])))
+            + (COMES_OUT.fill(point=out.point, macs=several(out.macs)) if (out := _out(context, tunnel)) else ""),
+            FIX_INSIDE.fill(macs=several(out.macs), device=out.point.rpartition("/")[2]) if out else _fix(tunnel),
             {"vni": tunnel.vni, "vteps": tunnel.vteps},
             tunnel.evidence[:MAX_EVIDENCE],
         )
         for key, tunnel in one_way.items()
     ]
+
+
+class _Out(NamedTuple):
+    """Where the frames of a tunnel come out of it."""
+
+    point: str  # a tunnel device
+    macs: list[str]  # that they are for
+
+
+def _out(context: Context, tunnel: Tunnel) -> _Out | None:
+    """The tunnel device at which frames of a tunnel come out, and the MACs that those without an answer are for."""
+    kind, vni = KIND_OF_NAME[tunnel.kind].number, -1 if tunnel.vni is None else tunnel.vni
+    flows, links = context.flows, flow_links(context)
+    others = [of for of in tunnel_facts(context) if (of.kind, of.vni) == (tunnel.kind, tunnel.vni)]
+    if any(sorted(of.vteps) != sorted(tunnel.vteps) for of in others):
+        return None  # what comes out may be of another pair
+    for inside in sorted(tunnel_insides(context).left):
+        if inside[1:3] != (kind, vni) or context.points[inside.inner].role != "overlay":
+            continue
+        comes_out = (flows[links.source][:, _PLACE] == inside[:3]).all(axis=1)
+        comes_out &= (flows[links.target, FLOW_POINT] == inside.inner) & ~is_answered(context)[links.target]
+        macs = distinct(flows[links.target[comes_out], FLOW_DMAC])
+        macs = macs[(macs > 0) & ~are_multicast_macs(macs)]
+        if len(macs):
+            return _Out(context.points[inside.inner].name, [mac_text(int(mac)) for mac in macs[:MAX_EVIDENCE]])
+    return None
 
 
 def _key(kind: str, vni: int | None, vteps: list[str]) -> _TunnelKey:

@@ -23,6 +23,20 @@ def test_vxlan_without_answers_is_told(tmp_path: Path) -> None:
     assert finding["says"].endswith(f"from {A}, and none back")
 
 
+@pytest.mark.parametrize("comes_out", [True, False])
+def test_frames_that_come_out_for_another_mac_is_told(tmp_path: Path, comes_out: bool) -> None:
+    """The port is open, then: the device drops what is for another MAC."""
+    net = Network(["A/ens33", "B/ens33", "B/flannel.1"])
+    for number in range(4):
+        asked = tcp(f"{LEFT}:4000 > {RIGHT}:80", flags=SYN, seq=7, ident=number, dmac="02:f1:00:00:00:99")
+        wrapped = asked.but(tunnel=(7, A, B, 50_000))
+        inside = [("B/flannel.1", asked)] if comes_out else []
+        net.pass_by(("A/ens33", wrapped), ("B/ens33", wrapped), *inside, gap=1e6)
+    (finding,) = of_story(net, tmp_path, "tunnel-one-way")
+    assert ("; they come out at B/flannel.1, for 02:f1:00:00:00:99," in str(finding["says"])) is comes_out
+    assert ("ip link show flannel.1" if comes_out else "UDP port 4789") in str(finding["fix"])
+
+
 C = "192.168.111.130"
 GROUP = "01:00:5e:00:00:fb"
 
