@@ -271,7 +271,8 @@ SYN_DPORT = 8
 SYN_FRAME = 9
 SYN_MSS = 10  # octets, 0 without the option
 SYN_CHECKSUM = 11  # the verdict on its checksum, RIGHT to WRONG below; ABSENT where the header cannot be read
-SYN_WIDTH = 12
+SYN_TSVAL = 12  # of the timestamps option (RFC 7323), 32 bits, ABSENT without it
+SYN_WIDTH = 13
 
 # -- checksums in tunnels: of the packets of one inner flow and of what carries them, at one point, in a sample -------
 CHECKSUM_POINT = 0

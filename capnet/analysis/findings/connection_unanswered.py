@@ -6,8 +6,8 @@ answers at any point (`facts.losses.unanswered_syns`). Not where the captures sh
 Says: who asks which server in vain, to which backend DNAT sends the SYNs, where they were last seen, and what of the
 server does answer: other connections to the same port, another port, an echo request, or nothing; whether those were
 sent to another MAC, by another gateway; whether the client then connects by IPv4; which other nodes accept it on the
-same NodePort. An error if the SYNs are at the server's own interface and the server answers others meanwhile; else a
-warning: what lies behind the point is not known.
+same NodePort; whether the TCP timestamps of those accepted are ahead of these. An error if the SYNs are at the
+server's own interface and the server answers others meanwhile; else a warning: what lies behind the point is not known.
 Wrong when: the answers took a way that was not captured.
 Fix: a port where nothing listens is refused. Silence is a filter, a missing route, or a server that is down.
 Verify: capture at the server: `capnet capture HOST/IFACE`; `iptables -vnL` and `nft list ruleset` there count drops.
@@ -40,7 +40,7 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 （`published-port-blocked`）和扫描的客户端。
 结论：谁访问哪个服务器而无应答，DNAT 把 SYN 送往哪个后端，SYN 最后见于哪里，以及该服务器还应答什么：到同一端口的其他
 连接、另一个端口、回显请求，或什么都不应答；那些连接是否发往另一个 MAC，即经另一个网关；客户端是否随后改用 IPv4
-连接；哪些别的节点在同一 NodePort 上接受它。
+连接；哪些别的节点在同一 NodePort 上接受它；被接受的连接的 TCP 时间戳是否在这些之前。
 如果 SYN 已在服务器自己的接口上，而服务器同时应答别的，为错误；否则为警告：抓包点后面的情况不得而知。
 误判：应答走了没有抓包的路。
 处理：没有程序监听的端口会拒绝连接。不作声的是过滤规则、缺少的路由，或停机的服务器。
@@ -82,6 +82,17 @@ OTHER_MAC = Text(
 INSTEAD = Text(
     en="; each time the client then connected to {addresses} by IPv4: IPv6 does not work",
     zh="；每次客户端随后都用 IPv4 连接到 {addresses}：IPv6 不通",
+)
+TIMESTAMPS = Text(
+    en="; the TCP timestamps of those are ahead, and these are behind them",
+    zh="；那些连接的 TCP 时间戳在前，而这些落在其后",
+)
+FIX_TIMESTAMPS = Text(
+    en="the likely cause is PAWS for each address: several hosts behind {client}, a NAT, whose clocks differ, and a "
+    "server with net.ipv4.tcp_tw_recycle=1 (Linux before 4.12): set it to 0; `netstat -s | grep -i 'because of time'` "
+    "on {server} counts the drops",
+    zh="可能的原因是按地址的 PAWS：NAT {client} 后面有几台时钟不同的主机，而服务器设置了 net.ipv4.tcp_tw_recycle=1"
+    "（Linux 4.12 之前）：请设为 0；{server} 上 `netstat -s | grep -i 'because of time'` 显示丢弃数",
 )
 OTHER_NODES = Text(
     en="; {nodes} {count:accepts|accept} connections to the same port",
@@ -199,6 +210,8 @@ def _fix(service: UnansweredService, is_at_server: bool, has_backend: bool) -> T
         return FIX_GATEWAY
     if service.instead:
         return FIX_IPV6
+    if service.by_timestamps:
+        return FIX_TIMESTAMPS
     if service.other_nodes and not has_backend:
         return FIX_NODE_PORT
     if has_backend:
@@ -222,6 +235,8 @@ def _shown(context: Context, service: UnansweredService, mac: str) -> str:
     )
     if service.other_macs:
         shown += OTHER_MAC.fill(macs=several([mac_text(other) for other in service.other_macs]), mac=mac)
+    if service.by_timestamps:
+        shown += TIMESTAMPS.fill()
     if service.other_nodes:
         shown += OTHER_NODES.fill(nodes=several(service.other_nodes), count=len(service.other_nodes))
     if service.instead:

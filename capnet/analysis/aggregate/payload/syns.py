@@ -1,6 +1,6 @@
-"""SYNs: the maximum segment size that each end of a TCP connection announces, and whether the checksum is right.
+"""SYNs: the maximum segment size and the timestamp that each end announces, and whether the checksum is right.
 
-Sources: RFC 9293 sections 3.7.1 and 3.1.
+Sources: RFC 9293 sections 3.7.1 and 3.1, RFC 7323 section 3.
 
 Input: blocks of rows with their bytes. Output: `table`, one row for each SYN (columns: `core.schema`, SYN_).
 Limits: the first MAX_SYNS; later blocks are not looked at.
@@ -27,7 +27,7 @@ _COLUMNS = (
     (schema.SYN_POINT, fields.POINT), (schema.SYN_VIA, fields.VIA), (schema.SYN_VIA_VNI, fields.VIA_VNI),
     (schema.SYN_SRC_HI, fields.SRC_HI), (schema.SYN_SRC_LO, fields.SRC_LO), (schema.SYN_DST_HI, fields.DST_HI),
     (schema.SYN_DST_LO, fields.DST_LO), (schema.SYN_SPORT, fields.SPORT), (schema.SYN_DPORT, fields.DPORT),
-    (schema.SYN_FRAME, fields.FRAME),
+    (schema.SYN_FRAME, fields.FRAME), (schema.SYN_TSVAL, fields.TSVAL),
 )  # fmt: skip
 
 

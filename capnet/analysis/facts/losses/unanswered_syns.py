@@ -20,6 +20,7 @@ from capnet.analysis.core.schema import FlowMask, FlowRows, Values
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.blocked_ports import blocked_ports
 from capnet.analysis.facts.losses.scanning_clients import is_of_scan
+from capnet.analysis.facts.outcomes.syn_timestamps import decide_timestamps
 from capnet.analysis.fate.answers import other_address_answers, quoting_errors
 from capnet.analysis.fate.fates import STOPS, fates
 from capnet.analysis.fate.interface_points import interface_points
@@ -68,6 +69,7 @@ class UnansweredService(NamedTuple):
     instead: list[str]  # of IPv6: IPv4 addresses that accepted the same client on this port right afterwards
     is_at_server: bool  # all were last seen at the own interface of the station that they are for there
     backends: list[tuple[str, int]]  # address and port that DNAT gave them on their way, in order
+    by_timestamps: bool  # it accepts SYNs of the same address whose TCP timestamps are ahead, and no others
     other_nodes: list[str]  # of a NodePort that accepts nothing: addresses that accept these clients on the same port
 
 
@@ -134,7 +136,8 @@ def _service(context: Context, address: str, port: int, rows: list[int]) -> Unan
         address, port, rows, last_rows, int(flows[rows, schema.FLOW_SYNS].sum()), shown,
         len(set(chain[accepted].tolist())), clients, other_port,
         _other_macs(context, hops, accepted) if shown == "others" else [], _instead(context, address, rows),
-        is_at_server, backends, [] if len(accepted) else _other_nodes(context, address, port, rows),
+        is_at_server, backends, shown == "meanwhile" and decide_timestamps(context, np.array(rows), accepted),
+        [] if len(accepted) else _other_nodes(context, address, port, rows),
     )  # fmt: skip
 
 
