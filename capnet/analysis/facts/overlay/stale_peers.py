@@ -14,7 +14,7 @@ from capnet.analysis.core.arrays import distinct, distinct_rows, is_among, is_on
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import are_multicast_macs, replies
-from capnet.analysis.core.schema import FlowRows
+from capnet.analysis.core.schema import FlowRows, Values
 from capnet.analysis.correlate.clocks import clocks
 from capnet.analysis.facts.layer2.rival_stations import is_virtual_router
 from capnet.analysis.facts.overlay.carried_frames import (
@@ -32,7 +32,7 @@ from capnet.wire.addresses import address_text
 MIN_ENDS = 3  # of one network: the sender, where it sends to, where the station is
 MIN_PACKETS = 2  # without an answer: a single one may be the last of the capture
 MIN_SPAN_NS = 900_000_000  # from the first to the last: they are sent again (RFC 6298), or go on
-MAX_CANDIDATES = 1000
+MAX_CANDIDATES = 100  # each is looked for among all frames
 
 
 class StalePeer(NamedTuple):
@@ -55,13 +55,11 @@ def stale_peers(context: Context) -> list[StalePeer]:
     if context.sample_share < 1.0 or not _has_large_network(context):
         return []
     carried = carried_frames(context)
-    is_unicast = (carried.destination_mac > 0) & ~are_multicast_macs(carried.destination_mac)
-    sent = carried.take(is_unicast)
+    kinds = carried.take(_first_of_each(context, carried))
+    sent = kinds.take((kinds.destination_mac > 0) & ~are_multicast_macs(kinds.destination_mac))
     ways = distinct_rows(np.column_stack((sent.network, sent.destination_mac, sent.source, sent.destination)))
     homes: dict[tuple[int, int], set[int]] = {}
-    for network, mac, end in distinct_rows(
-        np.column_stack((carried.network, carried.source_mac, carried.source))
-    ).tolist():
+    for network, mac, end in distinct_rows(np.column_stack((kinds.network, kinds.source_mac, kinds.source))).tolist():
         homes.setdefault((network, mac), set()).add(end)
     candidates = [
         (network, mac, sender, target)
@@ -72,6 +70,14 @@ def stale_peers(context: Context) -> list[StalePeer]:
     ]
     peers = (_peer(context, carried, *each, *homes[each[:2]]) for each in candidates[:MAX_CANDIDATES])
     return [peer for peer in peers if peer]
+
+
+def _first_of_each(context: Context, carried: CarriedFrames) -> Values:
+    """Indexes of the first packet of each flow between two tunnel ends, and of all messages of ARP."""
+    count = len(tunnel_ends(context)) + 1
+    ways = (carried.row * count + carried.source) * count + carried.destination
+    ways = np.where(carried.row >= 0, ways, -1 - np.arange(len(carried.row)))
+    return np.unique(ways, return_index=True)[1]
 
 
 def _peer(
