@@ -99,7 +99,7 @@ TERMS = {
     # doctor, lab, scenarios
     "scenario": "场景", "fault": "故障", "tunnels": "隧道", "verdict": "结果", "told when broken": "故障时报出",
     "told when healthy": "正常时报出", "nothing": "无", "s": "秒", "part": "部分", "what": "内容", "here": "本机",
-    "found": "说明", "get it, or play it": "获取或运行", "found, and how to get it": "说明，以及获取方法",
+    "found": "说明", "get it, or play it": "获取或运行", "found; get it": "说明；获取",
     "containers": "容器数",
     "swarm": "swarm", "Docker": "Docker", "up": "运行中", "down": "未运行", "listening": "抓包", "kernel": "内核",
     "lab": "实验环境", "lab, uml": "实验环境，uml", "daemon": "守护进程", "image busybox": "镜像 busybox",

@@ -57,7 +57,7 @@ def command(form: str) -> None:
         return
     taken = sum(2 + max(columns(row[i]) for row in [headers, *rows]) for i in range(3))
     room = max(width - taken, 16)
-    headers = [*headers[:3], term("found, and how to get it")]
+    headers = [*headers[:3], term("found; get it")]
     rows = [[*row[:3], "\n".join(filter(None, row[3:]))] for row in [*rows, *scenario_rows(plays, room)]]
     table = tabulate(rows, headers, maxcolwidths=[None, None, None, room])
     show(table + "\n", is_paged=True)
