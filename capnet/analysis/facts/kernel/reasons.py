@@ -126,7 +126,9 @@ def _evidence(context: Context, cause: Cause) -> list[Evidence]:
 
 def _rewrite_reason(context: Context, rewrite: Rewrite) -> KernelReason:
     rule, connections = rewrite.rule, rewrite.connections
-    text = REWROTE.fill(name=rule.name, host=rewrite.namespace.name, connections=connections, text=_short(rule.text))
+    text = REWROTE.fill(
+        name=_in_words(rule.name), host=rewrite.namespace.name, connections=connections, text=_short(rule.text)
+    )
     return KernelReason(
         kind="rule",
         namespace=rewrite.namespace.name,
@@ -155,9 +157,20 @@ def says(cause: Cause) -> str:
     if cause.known_by == DROP_REASON:
         setting = cause.setting
     return _texts(cause)[cause.match].fill(
-        name=cause.name, host=cause.namespace.name, action=language.term(REFUSED if cause.is_refusal else DROPPED),
+        name=_in_words(cause.name), host=cause.namespace.name,
+        action=language.term(REFUSED if cause.is_refusal else DROPPED),
         text=_short(rule.text) if rule else setting, packets=cause.packets, missing=cause.missing,
     )  # fmt: skip
+
+
+def _in_words(name: str) -> str:
+    """The name of a rule or counter in the current language; facts and keys keep the English one."""
+    if not language.is_chinese():
+        return name
+    place, kind, number = name.rpartition(" rule ")
+    if kind and number.isdecimal():
+        return f"{place} 的第 {number} 条规则"
+    return name.removesuffix(" policy") + " 的默认策略" if name.endswith(" policy") else name
 
 
 def _texts(cause: Cause) -> dict[str, Text]:
