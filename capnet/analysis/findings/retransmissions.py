@@ -42,6 +42,10 @@ FIX = Text(
     en="see Paths for the hop that loses packets; if none does, check whether the receiver is too slow",
     zh="在“路径”中查找丢包的一跳；如果没有，检查接收方是否太慢",
 )
+FIX_AT_ONE_POINT = Text(
+    en="packets were lost or late behind this point: capture at the next hop too; or the receiver is too slow",
+    zh="包在这个抓包点之后丢失或迟到：在下一跳也抓包；或者接收方太慢",
+)
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -60,7 +64,7 @@ def diagnose(context: Context) -> list[Finding]:
             NAME,
             "warning",
             SAYS.fill(segments=segments[worst], point=worst),
-            FIX.fill(),
+            (FIX if len(context.points) > 1 else FIX_AT_ONE_POINT).fill(),
             {"segments": segments},
             sorted(context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in rows),
         )

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from capnet.analysis.engine import analyze
 from tests.analysis.findings.reported import named, of_story
+from tests.conftest import PROJECT
 from tests.stories import SYN, Network, tcp
 from tests.story_reports import A, B, read
 
@@ -45,3 +47,11 @@ def test_ports_used_again_is_silent(tmp_path: Path, second: int) -> None:
     report = read(net, tmp_path)
     assert named(report, "retransmissions") == named(report, "sequence-gap") == []
     assert {row["retransmissions"] for row in report["flows"]["top"]} == {0}
+
+
+def test_fix_at_one_point_names_no_paths() -> None:
+    """A capture of one point has no hops to look at: the next step is to capture at another one."""
+    path = PROJECT / "pcaps" / "faults" / "retransmissions.pcapng"
+    fix = next(finding.fix for finding in analyze(path).findings if finding.name == "retransmissions")
+    assert fix is not None
+    assert "capture at the next hop too" in fix and "Paths" not in fix
