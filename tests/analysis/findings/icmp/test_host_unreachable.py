@@ -110,14 +110,13 @@ def test_router_of_ipvlan_that_gets_a_route_is_silent() -> None:
 
 
 def test_address_behind_nat_elsewhere_is_told(tmp_path: Path) -> None:
-    """FTP announces the container's own address: it answers behind A's DNAT, and the clients' router has no route."""
-    net = Network([POINT, "A/ens33", "A/docker0"])
+    """Another network has the same private address: it answers behind A's DNAT, and B's router has no route."""
+    net, other = Network([POINT, "A/ens33", "A/docker0"]), "192.168.111.130"
     for number in range(8):
-        ask = tcp(f"{B}:5555 > {A}:21", b"PASV", seq=4 * number, ack=9 * number, ident=number + 1, smac=CARD_B)
-        answer = tcp(f"{C1}:21 > {B}:5555", b"227 (...)", seq=9 * number, ack=4 * number + 4, ident=number + 70)
-        net.pass_by((POINT, ask), ("A/ens33", ask), ("A/docker0", ask.routed(dst=C1)))
-        outside = answer.routed(src=A)
-        net.pass_by(("A/docker0", answer), ("A/ens33", outside), (POINT, outside.but(dmac=CARD_B)))
+        ask = tcp(f"{other}:5555 > {A}:21", b"PASV", seq=4 * number, ack=9 * number, ident=number + 1)
+        answer = tcp(f"{C1}:21 > {other}:5555", b"227 (...)", seq=9 * number, ack=4 * number + 4, ident=number + 70)
+        net.pass_by(("A/ens33", ask), ("A/docker0", ask.routed(dst=C1)))
+        net.pass_by(("A/docker0", answer), ("A/ens33", answer.routed(src=A)))
         if number in (2, 5):
             syn = tcp(f"{B}:{6000 + number} > {C1}:21100", seq=7, flags=SYN, ident=200, smac=CARD_B, dmac=ROUTER_MAC)
             error = Packet("icmp", ROUTER, B, icmp=(3, 0), smac=ROUTER_MAC, dmac=CARD_B)
