@@ -17,7 +17,8 @@ from capnet.record.find.host_topology import build_topology
 from capnet.record.saved.saved_outputs import topology_of_files
 from capnet.record.targets.containers import Selection, selected, without_bystanders
 from capnet.record.targets.idle_containers import idle_warnings
-from capnet.topology import Container, Endpoint, StoppedContainer, Topology
+from capnet.report.inventory.rows import inventory_rows
+from capnet.topology import Container, Endpoint, Network, StoppedContainer, Topology
 
 RECORDED = Path(__file__).with_name("idle_containers.json")
 WEB = Container(
@@ -103,3 +104,14 @@ def test_container_of_another_project_is_not_told(host: Topology) -> None:
     stopped = StoppedContainer("A", "other", "9", "exited", 1, None, "other", "x", ["other_default"], ["x"])
     host.stopped.append(stopped)
     assert [each.name for each in without_bystanders(host, [WEB]).stopped] == ["shop-api-1"]
+
+
+@pytest.mark.parametrize(("bridge", "says"), [(None, True), ("br-1", False)])
+def test_host_end_off_its_bridge_is_said(bridge: str | None, says: bool) -> None:
+    end = Endpoint("shop_default", "eth0", None, [], "veth1", kind="veth", bridge=bridge)
+    web = Container("A", "web", "1", "i", "shop_default", [end])
+    topology = Topology(networks=[Network("shop_default", "9", "bridge", "A", bridge="br-1")], containers=[web])
+    told = "A/veth1 of web is no port of br-1: `ip link set veth1 master br-1`"
+    assert list(idle_warnings(topology, {"1"})) == [told] * says
+    (row,) = inventory_rows(topology)
+    assert row.bridge == bridge

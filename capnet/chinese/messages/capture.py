@@ -154,6 +154,8 @@ CAPTURE_MESSAGES = {
         "{name} 已暂停：在 `docker unpause {same}` 之前其中没有任何应答",
     "{name} restarts again and again: `docker logs {same}` says why":
         "{name} 一再重启：`docker logs {same}` 说明原因",
+    "{point} of {name} is no port of {bridge}: `ip link set {end} master {same}`":
+        "{name} 的 {point} 不是 {bridge} 的端口：`ip link set {end} master {same}`",
     "{name}: the topology goes without a connection table: {reason:text}": "{name}：拓扑中没有连接表：{reason}",
     "{name}: its clock does not answer: how far it is off is known by the packets alone":
         "{name}：时钟没有应答：它的偏差只能由包得知",

@@ -1,4 +1,4 @@
-"""Containers that do not work, and are told before a capture begins: stopped, paused, restarting.
+"""Containers that do not work, and are told before a capture begins: stopped, paused, restarting, off their bridge.
 
 Their names are not resolved, or nothing in them answers: often that is the whole reason.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from capnet.topology import Container, StoppedContainer, Topology
+from capnet.topology.lookup import network_of
 from capnet.topology.stopped import stopped_names
 
 WITHOUT_NAMES = ("bridge", "podman", "host", "none")  # networks that containers share by chance
@@ -35,3 +36,15 @@ def idle_warnings(topology: Topology, ids: Collection[str]) -> Iterator[str]:
             yield f"{container.name} is paused: nothing in it answers until `docker unpause {container.name}`"
         elif container.state == "restarting":
             yield f"{container.name} restarts again and again: `docker logs {container.name}` says why"
+    for container in chosen:
+        for end, bridge in _detached(topology, container):
+            point = f"{container.host}/{end}"
+            yield f"{point} of {container.name} is no port of {bridge}: `ip link set {end} master {bridge}`"
+
+
+def _detached(topology: Topology, container: Container) -> Iterator[tuple[str, str]]:
+    """Host end and bridge, where a veth that Docker made for a bridge network is not a port of its bridge."""
+    for endpoint in container.endpoints:
+        network = network_of(topology, container, endpoint)
+        if endpoint.kind == "veth" and endpoint.veth and not endpoint.bridge and network and network.bridge:
+            yield endpoint.veth, network.bridge

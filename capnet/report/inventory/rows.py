@@ -79,6 +79,12 @@ def host_end(endpoint: Endpoint) -> str | None:
     return endpoint.veth
 
 
+def _bridge(endpoint: Endpoint, network: Network | None) -> str | None:
+    """The bridge of the host end; where that is not known, of the network."""
+    is_seen = endpoint.kind == "veth" and endpoint.veth is not None
+    return endpoint.bridge or (network.bridge if network and not is_seen else None)
+
+
 def _row(topology: Topology, container: Container, endpoint: Endpoint | None, ports: tuple[str, ...]) -> InventoryRow:
     network = network_of(topology, container, endpoint) if endpoint else None
     mode = mode_of(container)
@@ -97,7 +103,7 @@ def _row(topology: Topology, container: Container, endpoint: Endpoint | None, po
         interface=(endpoint.interface or None) if endpoint else None,
         host_end=host_end(endpoint) if endpoint else None,
         parent=(endpoint.parent or (network.parent if network else None)) if endpoint else None,
-        bridge=(endpoint.bridge or (network.bridge if network else None)) if endpoint else None,
+        bridge=_bridge(endpoint, network) if endpoint else None,
         ports=ports,
         vni=network.vni if network else None,
         pid=container.pid,
