@@ -17,6 +17,7 @@ from capnet.analysis.core.flow_rows import destination, host_of, is_at_roles, is
 from capnet.analysis.core.schema import FlowRow, FlowTable
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.fates import STOPS, fates
+from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.speakers import speakers
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import MAPPED
@@ -36,11 +37,11 @@ class UnansweredQuestion(NamedTuple):
 def unanswered_questions(context: Context) -> list[UnansweredQuestion]:
     """Every question that arrived and that no packet answered at any of its hops."""
     flows = context.flows
-    answers = replies(context)
+    has_answer = is_answered(context) | (replies(context) >= 0)
     links = flow_links(context)
     # Few flow chains end so; arrays leave out the others before the loop.
     last = links.target
-    is_candidate = (links.after[last] < 0) & (answers[last] < 0) & (flows[last, schema.FLOW_VIA] == 0)
+    is_candidate = (links.after[last] < 0) & ~has_answer[last] & (flows[last, schema.FLOW_VIA] == 0)
     is_candidate &= (flows[last, schema.FLOW_PROTO] == TCP) | (flows[last, schema.FLOW_KIND] == _ECHO_REQUEST)
     is_candidate &= is_at_roles(context, ("parent", "underlay"))[last]
     first = links.source[links.first_links]
@@ -55,7 +56,7 @@ def unanswered_questions(context: Context) -> list[UnansweredQuestion]:
         arrived = flows[rows[-1]]
         if (
             not _is_question(flows[rows])
-            or (answers[rows] >= 0).any()
+            or has_answer[rows].any()
             or _is_at_a_router(context, arrived)
             or rows[-1] in stops
         ):

@@ -30,7 +30,7 @@ from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.other_interface import other_interface
 from capnet.analysis.fate.speakers import RECEIVED, speakers
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.numbers import ARP_REQUEST
+from capnet.wire.numbers import ARP_REQUEST, TCP, TCP_ACK
 
 TWIN, HOST, HOME, REVERSE, NETWORK = 1, 2, 3, 4, 5  # ranks
 MIN_AGREEMENT = 0.9  # share of siblings that went to one and the same point
@@ -60,11 +60,15 @@ def chain_of(context: Context) -> PerFlow:
 def is_answered(context: Context) -> FlowMask:
     """Per flow row, did the other direction answer at any hop of its chain?
 
-    Equal ports on both sides, as of gossip, prove nothing: both ends ask.
+    A client that acknowledges after its SYN, and a server that sends data after its SYN-ACK, got an answer that may not
+    be recorded. Equal ports on both sides, as of gossip, prove nothing: both ends ask.
     """
-    chain = chain_of(context)
-    by_chain = np.zeros(len(context.flows), dtype=bool)
-    by_chain[chain[answering_replies(context) >= 0]] = True
+    flows, chain = context.flows, chain_of(context)
+    flags, is_tcp = flows[:, schema.FLOW_TCP_FLAGS], flows[:, schema.FLOW_PROTO] == TCP
+    goes_on = (flows[:, schema.FLOW_SYNS] > 0) & (flags & TCP_ACK > 0)
+    goes_on |= (flows[:, schema.FLOW_SYNACK_TIME] >= 0) & (flows[:, schema.FLOW_PAYLOAD] > 0)
+    by_chain = np.zeros(len(flows), dtype=bool)
+    by_chain[chain[(answering_replies(context) >= 0) | (is_tcp & goes_on)]] = True
     return by_chain[chain]
 
 
@@ -158,7 +162,7 @@ def _asked_from(context: Context, rows: FlowRows) -> tuple[Values, Values]:
     """Where the destination's own ARP requests were seen before they came to the row's point.
 
     Not where unicast frames of the destination begin at the row's point: these do not come from there, and a broadcast
-    goes everywhere.
+    goes everywhere. Nor at the own interface of another container, which passes nothing on.
     """
     flows, arps = context.flows, context.arps
     asks = arps[(arps[:, schema.ARP_OPERATION] == ARP_REQUEST) & (arps[:, schema.ARP_VIA] == 0)]
@@ -174,12 +178,18 @@ def _asked_from(context: Context, rows: FlowRows) -> tuple[Values, Values]:
         hash_of(flows, [schema.FLOW_POINT, schema.FLOW_DMAC], rows),
         row_hash(begins[:, [schema.FLOW_POINT, schema.FLOW_SMAC]]),
     )
+    ends: dict[int, set[int]] = {}  # a container's interface → the MACs whose own it is
+    for mac, homes in interface_points(context).items():
+        for home in homes:
+            if context.points[home].role == "container":
+                ends.setdefault(home, set()).add(mac)
     point = np.full(len(rows), -1)
     for number, row in enumerate(rows.tolist()):
         mac, own_point = int(flows[row, schema.FLOW_DMAC]), int(flows[row, schema.FLOW_POINT])
         if flows[row, schema.FLOW_VIA] or do_begin[number]:
             continue
-        places = [place for _, place in first.get((mac, int(flows[row, schema.FLOW_DST_LO])), [])]
+        asked_at = (place for _, place in first.get((mac, int(flows[row, schema.FLOW_DST_LO])), []))
+        places = [place for place in asked_at if mac in ends.get(place, {mac})]
         if own_point in places and places.index(own_point) > 0:
             point[number] = places[places.index(own_point) - 1]
     return point, np.where(point >= 0, 1, 0)

@@ -25,7 +25,7 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.next_points import is_answered
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.numbers import TCP, TCP_ACK
+from capnet.wire.numbers import TCP
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
@@ -157,10 +157,8 @@ def _masqueraded(context: Context) -> list[_Attempt]:
 
 
 def _is_unanswered(context: Context) -> FlowMask:
-    """TCP connections that nothing answers. A client that acknowledges got an answer that a capture filter left out."""
     flows = context.flows
-    asks_only = (flows[:, schema.FLOW_SYNS] > 0) & (flows[:, schema.FLOW_TCP_FLAGS] & TCP_ACK == 0)
-    return (flows[:, schema.FLOW_PROTO] == TCP) & asks_only & ~is_answered(context)
+    return (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0) & ~is_answered(context)
 
 
 def _is_equal(flows: FlowTable, rows: np.ndarray) -> Mask:
