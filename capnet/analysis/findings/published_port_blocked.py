@@ -89,7 +89,7 @@ def _finding(context: Context, blocked: BlockedPort) -> Finding:
     text, values = LAST_SEEN, {"point": point}
     if error >= 0:
         text, values = UNREACHABLE, {"sender": source(flows[error])}
-    elif stop is not None:
+    elif stop is not None and not stop.is_assumed:
         next_point = context.points[stop.due].name
         text, values = STOPS, {"point": point, "next": next_point, "known": known_by(stop.rank, stop.siblings)}
         facts |= {"next": next_point, "siblings": stop.siblings}

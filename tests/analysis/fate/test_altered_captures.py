@@ -21,8 +21,10 @@ from capnet.analysis.core.flow_rows import flow_key, is_icmp_error, ports
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.engine import study
 from tests.analysis.fate.altered import Capture, Record, Tuple, capture
+from tests.conftest import PROJECT
 
-PCAPS = sorted((Path(__file__).parents[3] / "pcaps").glob("*.pcapng"))
+PCAPS = sorted((PROJECT / "pcaps").glob("*.pcapng"))
+TWINS = sorted((PROJECT / "pcaps/faults").glob("*.healthy.pcapng"))
 SUBSETS = 8  # of points, of each capture
 FLOWS = 3  # taken out, of each capture
 # What a flow that stops may be called: where, or why the next hop would drop it.
@@ -37,7 +39,8 @@ TRUE_OF_PARTS = {
 # A point that ends early without saying so is taken to listen as long as the others: then a stop is likely only.
 ASSUMED = {"bridge-hairpin-noproxy": {"stops-between"}}
 
-pytestmark = pytest.mark.parametrize("path", PCAPS, ids=lambda path: path.stem)
+of_each = pytest.mark.parametrize("path", PCAPS, ids=lambda path: path.stem)
+of_each_and_twins = pytest.mark.parametrize("path", [*PCAPS, *TWINS], ids=lambda path: path.stem)
 
 
 def faults(altered: Capture, folder: Path, own: set[str], levels: tuple[str, ...] = ("error", "warning")) -> set[str]:
@@ -50,6 +53,7 @@ def own_findings(path: Path) -> set[str]:
     return {finding.name for finding in study(path).report.findings} | TRUE_OF_PARTS.get(path.stem, set())
 
 
+@of_each
 def test_some_of_the_points_show_no_fault(path: Path, tmp_path: Path) -> None:
     whole, own = capture(path), own_findings(path)
     points = sorted({record.point for record in whole.records})
@@ -59,6 +63,7 @@ def test_some_of_the_points_show_no_fault(path: Path, tmp_path: Path) -> None:
         assert faults(rest, tmp_path, own) == set(), subset
 
 
+@of_each
 @pytest.mark.parametrize("share", [0.3, 0.7])
 def test_some_of_the_time_shows_no_fault(path: Path, share: float, tmp_path: Path) -> None:
     """The capture begins late, ends early, or does so at one point only."""
@@ -92,6 +97,7 @@ FILTERS: dict[str, Callable[[Record], bool]] = {
 }
 
 
+@of_each
 @pytest.mark.parametrize("kept", FILTERS)
 def test_capture_filter_shows_no_fault(path: Path, kept: str, tmp_path: Path) -> None:
     """Of what a filter left out nothing is known: neither an answer, nor that no octet was sent."""
@@ -100,6 +106,7 @@ def test_capture_filter_shows_no_fault(path: Path, kept: str, tmp_path: Path) ->
     assert faults(filtered, tmp_path, own) == set()
 
 
+@of_each_and_twins
 @pytest.mark.parametrize("kept", ["sources", "destinations"])
 def test_one_direction_shows_no_fault(path: Path, kept: str, tmp_path: Path) -> None:
     """Each point records only what one station sends, or gets: `tcpdump -Q out`, or one half of a tap."""
@@ -114,6 +121,7 @@ def test_one_direction_shows_no_fault(path: Path, kept: str, tmp_path: Path) -> 
     assert faults(half, tmp_path, own) == set()
 
 
+@of_each
 def test_flow_that_stops_is_nothing_else(path: Path, tmp_path: Path) -> None:
     """A flow is seen up to a point, not behind it, and nothing answers: no other error is told."""
     whole, own, context = capture(path), own_findings(path), study(path).context
