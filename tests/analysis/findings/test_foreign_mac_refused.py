@@ -97,6 +97,18 @@ def test_ipv6_advertisements_that_do_not_arrive_is_told(tmp_path: Path) -> None:
     assert finding["facts"]["frames"] == 3 + 3
 
 
+@pytest.mark.parametrize("pings", [3, 0])
+def test_third_station_that_a_switch_floods_later_is_silent(tmp_path: Path, pings: int) -> None:
+    """A switch in software hands a broadcast to one port after the other; what it answers goes by no other card."""
+    net = Network(POINTS[1:])
+    host_is_answered(net)
+    ask(net, arp(1, CHILD_MAC, CHILD, B), arp(2, CARD_B, B, CHILD, to=CHILD_MAC))
+    for number in range(pings):
+        cross(net, ping(f"{CHILD} > {B}", 6, number, ident=number, smac=CHILD_MAC, dmac=CARD_B), "B/ens33")
+    host_is_answered(net)
+    assert bool(of_story(net, tmp_path, NAME)) == (not pings)  # by ARP alone, the two cannot be told apart
+
+
 def test_questions_that_do_not_leave_the_card_is_told(tmp_path: Path) -> None:
     """Forged transmits are refused: B hears the host, and nothing of its container."""
     (finding,) = of_child(tmp_path, out=False)

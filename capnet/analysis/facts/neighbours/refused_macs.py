@@ -5,8 +5,8 @@ this MAC send, unless forged transmits are. A container with a MAC of its own (m
 asks in vain, while the host beside it is answered.
 
 Input: neighbours, flows, clocks. Output: `RefusedMac`s. Method: the MAC is behind a card if its questions leave the
-card first, and arrive at the other one no sooner than other frames do. Limits: outside of tunnels; a MAC
-without questions is not looked at.
+card first, and arrive at the other one no sooner than other frames do; not if its unicast frames reach the other one
+without passing the card. Limits: outside of tunnels; a MAC without questions is not looked at.
 """
 
 from __future__ import annotations
@@ -105,9 +105,19 @@ def _refused_in(context: Context, questions: _Questions, mac: int, card: int) ->
         frames = sum(exchange.replies for exchange in answered if exchange.kind == "arp")  # the others are flows
         rows = (context.flows[:, schema.FLOW_POINT] == other) & (context.flows[:, schema.FLOW_DMAC] == mac)
         frames += int(context.flows[rows, schema.FLOW_PACKETS].sum())
-        if frames >= MIN_FRAMES and _is_behind(context, questions.by_mac, card, other, mac, own_mac):
+        if (
+            frames >= MIN_FRAMES
+            and not _passes_by(context, mac, card, other)
+            and _is_behind(context, questions.by_mac, card, other, mac, own_mac)
+        ):
             return RefusedMac(mac, asked[0].asker, card, other, IN, frames, own_mac, [*asked, *answered])
     return None
+
+
+def _passes_by(context: Context, mac: int, card: int, other: int) -> bool:
+    """Do unicast frames of the MAC come to the other card, and not by this one? Then it is behind neither."""
+    at_card, at_other = (unicast_frames(context, point, 0, -1)[0] for point in (card, other))
+    return bool((at_other == mac).any() and not (at_card == mac).any())
 
 
 def _refused_out(context: Context, questions: _Questions, mac: int, card: int) -> RefusedMac | None:
