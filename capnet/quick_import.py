@@ -3,7 +3,7 @@
 A report imports some 250 modules of ours. Python's finder looks for each in eight steps, 90 µs: it asks whether the
 folder changed, tries each kind of file, and works out twice where the bytecode lies. Here a folder is listed once, and
 bytecode is taken if it is of the source file's time and size (PEP 552), as Python does. Whatever is not so plain, such
-as bytecode that is missing, older or checked by a hash, is left to Python.
+as bytecode that is missing, older, checked by a hash or of another path, is left to Python.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class _Loader(SourceFileLoader):
         if content[:16] != expected:
             return super().get_code(fullname)
         code: CodeType = loads(memoryview(content)[16:])
+        if code.co_filename != self.path:  # compiled elsewhere, or by `python -m compileall FOLDER`
+            return super().get_code(fullname)  # which sets it: machine code of kernels is found by their source
         return code
 
 

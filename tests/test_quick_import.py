@@ -95,6 +95,13 @@ def test_bytecode_checked_by_hash_is_left_to_python(source: Path) -> None:
     assert load(source.parent).VALUE == 3
 
 
+def test_bytecode_of_another_path_names_the_source(source: Path) -> None:
+    """`python -m compileall FOLDER` writes relative paths; kernels whose source is not found are compiled again."""
+    source.write_text("def one():\n    return 1\n")
+    py_compile.compile(str(source), dfile="part.py", doraise=True)
+    assert load(source.parent).one.__code__.co_filename == str(source)
+
+
 def test_package_has_a_path(tmp_path: Path) -> None:
     package = tmp_path / "part"
     package.mkdir()
