@@ -15,7 +15,7 @@ from contextlib import suppress
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among, is_one_of
+from capnet.analysis.core.arrays import distinct, is_among, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
@@ -92,7 +92,7 @@ def _is_flooded(context: Context, rows: FlowRows) -> Mask:
     """Per flow row: is it what a bridge floods to a container that it is not for, until it has learnt the port?"""
     flows = context.flows[rows]
     flooded = np.zeros(len(rows), dtype=bool)
-    for point in np.unique(flows[:, schema.FLOW_POINT]).tolist():
+    for point in distinct(flows[:, schema.FLOW_POINT]).tolist():
         macs = _container_macs(context).get(context.points[point].name)
         if macs:
             is_own = is_one_of(flows[:, schema.FLOW_DMAC], macs) | is_one_of(flows[:, schema.FLOW_SMAC], macs)
