@@ -12,14 +12,17 @@ Verify: `nstat -az TcpRetransSegs` on the sender, `ss -ti` for one connection.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import Finding
+from capnet.analysis.core.results import Evidence, Finding
 from capnet.analysis.core.schema import FLOW_FIRST_FRAME, FLOW_POINT
 from capnet.analysis.core.wording import Text, finding_name
-from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
+from capnet.analysis.correlate.tcp_gaps import MAX_REORDERING_NS, retransmitted_segments
 from capnet.analysis.facts.losses.path_mtu import learned_path_mtu
+from capnet.analysis.facts.transport.tcp_connections import segments
 
 NAME = finding_name(__name__)
 LEVELS = ("warning", "info")  # info: another finding explains them
@@ -48,24 +51,43 @@ FIX_AT_ONE_POINT = Text(
 )
 
 
+MAX_EXAMINED = 100  # flows whose segments are looked at one by one
+
+
 def diagnose(context: Context) -> list[Finding]:
     flows = context.flows
     retransmissions = np.where(learned_path_mtu(context), 0, retransmitted_segments(context))
     rows = retransmissions.nonzero()[0].tolist()
     if not rows:
         return []
-    segments: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for row in rows:
         name = context.points[flows[row, FLOW_POINT]].name
-        segments[name] = segments.get(name, 0) + int(retransmissions[row])
-    worst = max(sorted(segments), key=lambda name: segments[name])
+        counts[name] = counts.get(name, 0) + int(retransmissions[row])
+    worst = max(sorted(counts), key=lambda name: counts[name])
     return [
         Finding(
             NAME,
             "warning",
-            SAYS.fill(segments=segments[worst], point=worst),
+            SAYS.fill(segments=counts[worst], point=worst),
             (FIX if len(context.points) > 1 else FIX_AT_ONE_POINT).fill(),
-            {"segments": segments},
-            sorted(context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in rows),
+            {"segments": counts},
+            sorted(_evidence(context, rows)),
         )
     ]
+
+
+def _evidence(context: Context, rows: list[int]) -> Iterator[Evidence]:
+    """The first segment of each flow that was sent again, where all were observed; else its first frame."""
+    for number, row in enumerate(rows):
+        resent = _resent_frame(context, row) if number < MAX_EXAMINED else None
+        yield context.flow_evidence(row, resent or int(context.flows[row, FLOW_FIRST_FRAME]))
+
+
+def _resent_frame(context: Context, row: int) -> int | None:
+    """The first frame whose octets begin where an earlier one's did, longer ago than segments overtake each other."""
+    sent_at: dict[int, int] = {}  # sequence number → ns
+    sent = (segment for segment in segments(context, row) if not segment.is_reply and segment.octets)
+    return next(
+        (each.frame for each in sent if each.time - sent_at.setdefault(each.seq, each.time) > MAX_REORDERING_NS), None
+    )

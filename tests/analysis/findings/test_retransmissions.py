@@ -27,6 +27,7 @@ def test_segment_sent_again_later_is_told(tmp_path: Path) -> None:
     segments(net, 0, [3, 8])
     (finding,) = of_story(net, tmp_path, "retransmissions")
     assert (finding["level"], finding["facts"]) == ("warning", {"segments": {"A/ens33": 1, "B/ens33": 1}})
+    assert [frame["frame"] for frame in finding["evidence"]] == [17, 18]  # the second sending, not the flow's beginning
 
 
 def test_segments_that_overtake_each_other_is_silent(tmp_path: Path) -> None:
