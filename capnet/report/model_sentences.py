@@ -101,7 +101,7 @@ def unclear_model(document: Document) -> Iterator[str]:
             en="The network model is not clear from this capture: {alternatives}.",
             zh="仅凭这次抓包无法确定网络模型：{alternatives}。",
         ).fill(alternatives=alternatives)
-    elif any(station["kind"] == "container" for station in document.get("stations", [])):
+    elif any(kind == "container" for (kind,) in row_values(document.get("stations", []), "kind")):
         yield Text(en="The network model is not clear from this capture.", zh="仅凭这次抓包无法确定网络模型。").fill()
 
 
@@ -256,17 +256,18 @@ def _unanswered(document: Document) -> set[tuple[str, str]]:
 
 def _container_addresses(document: Document, words: Words) -> list[str]:
     """The addresses that name containers, each once."""
-    stations = [row for row in document.get("stations", []) if row["kind"] == "container" and row["ips"]]
+    rows = row_values(document.get("stations", []), "kind", "ips", "names")
+    stations = [(ips, names) for kind, ips, names in rows if kind == "container" and ips]
     # An address that two hosts use has no name of its own; its owners are introduced by their other addresses.
-    names = {words.address(ip) for row in stations for ip in row["ips"]}
+    used = {words.address(ip) for ips, _ in stations for ip in ips}
     hosts = _hosts(document)
     addresses = [
         ip
-        for row in stations
-        for ip in row["ips"]
+        for ips, names in stations
+        for ip in ips
         if not _is_link_local(ip)
         and _host_of(words, ip) not in hosts
-        and (ip in words.names or not names.issuperset(row["names"] or [""]))
+        and (ip in words.names or not used.issuperset(names or [""]))
     ]
     return list(dict.fromkeys(addresses))
 

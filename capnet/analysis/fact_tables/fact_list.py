@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from capnet.analysis.core.contract.document import PrintedRows
+from capnet.analysis.fact_tables.station_documents import StationDocuments
 from capnet.analysis.facts.nat.translation_documents import TranslationDocuments
 from capnet.analysis.facts.nat.translation_rows import Translations
 
@@ -94,10 +95,12 @@ class FactList(Generic[Fact]):
         return self._facts.count(fact)
 
     def documents(self, files: Mapping[str, str]) -> PrintedRows | None:
-        """The rows of a report's document, where facts are columns; None elsewhere. `files`: as the report names them.
+        """The rows of a report's document, where these may be many; None elsewhere. `files`: as the report names them.
 
         A row is made when it is asked for.
         """
+        if self.name == "stations":
+            return StationDocuments(self)
         return TranslationDocuments(self._facts, files) if isinstance(self._facts, Translations) else None
 
     # -- other programs --------------------------------------------------------------------------------
