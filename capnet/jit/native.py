@@ -1,4 +1,4 @@
-"""Machine code of kernels as Python functions: LLVM alone loads it, in a millisecond each.
+"""Machine code of kernels as Python functions: loaded directly, or by LLVM alone, in a millisecond each.
 
 It needs neither a linker nor a C compiler, on every system that numba runs on.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from capnet.jit import notices
+from capnet.jit import elf_loader, notices
 from capnet.jit.arrays import parameters
 from capnet.jit.store import Store
 from capnet.jit.switches import is_set
@@ -24,15 +24,12 @@ def compiled(function: Callable[..., Any], store: Store) -> Any:
         from capnet.jit.compiler import checked
 
         return checked(function)
-    engine = _shared_engine()
     try:
         code = store.read()
     except (OSError, ValueError):
         notices.tell(notices.COMPILING)
         code = _make(function, store)
-    engine.add_object_file(_object(code))
-    engine.finalize_object()
-    return _callable(function, engine.get_function_address(store.name))
+    return _callable(function, _address(code, store.name))
 
 
 def _make(function: Callable[..., Any], store: Store) -> bytes:
@@ -43,8 +40,20 @@ def _make(function: Callable[..., Any], store: Store) -> bytes:
     return code
 
 
+def _address(code: bytes, symbol: str) -> int:
+    """The address of a function of an object file, which is loaded."""
+    try:
+        return elf_loader.load(code, symbol)
+    except elf_loader.UnknownFormat:
+        engine = _shared_engine()
+        engine.add_object_file(_object(code))
+        engine.finalize_object()
+        address: int = engine.get_function_address(symbol)
+        return address
+
+
 def _shared_engine() -> Any:
-    """The LLVM engine that holds all kernels; it is created at the first call."""
+    """The LLVM engine that holds what it loaded; it is created at the first call."""
     global _engine
     if _engine is None:
         import llvmlite.binding as llvm
@@ -61,6 +70,8 @@ def release_memory() -> None:
 
     Only code: loading changes the other parts of a library. Does nothing except on Linux.
     """
+    if _engine is None:
+        return
     try:
         advise = ctypes.CDLL(None).madvise
         advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
