@@ -100,7 +100,7 @@ class FactList(Generic[Fact]):
         A row is made when it is asked for.
         """
         if self.name == "stations":
-            return StationDocuments(self)
+            return StationDocuments(self._facts)
         return TranslationDocuments(self._facts, files) if isinstance(self._facts, Translations) else None
 
     # -- other programs --------------------------------------------------------------------------------
