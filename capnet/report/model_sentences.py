@@ -42,22 +42,23 @@ def container_sentences(document: Document, words: Words) -> Iterator[str]:
         return
     between = _flows_between(document, set(addresses))
     names = {words.address(ip) for ip in between.ends}
-    talking = [ip for ip in addresses if words.address(ip) in names]
+    talking = [ip for ip in addresses if words.address(ip) in names] if names else []
     if talking:
         yield _talk(document, talking, between.has_tunnelled, words)
-    others = [ip for ip in addresses if ip not in talking]
+    others = [ip for ip in addresses if words.address(ip) not in names] if names else addresses
     if others:
         seen = Text(en="{subject} {verb} seen: {introduced}.", zh="看到 {subject}：{introduced}。")
         also = Text(en="Also seen: {introduced}.", zh="还看到：{introduced}。")
-        verb = "was" if len({words.address(ip) for ip in others}) == 1 else "were"
+        total = _different_names(others, words)
         yield (also if talking else seen).fill(
-            subject=_containers(others, words), verb=verb, introduced=words.introduce(*others)
+            subject=_containers(total), verb="was" if total == 1 else "were", introduced=words.introduce(*others)
         )
 
 
 def _talk(document: Document, addresses: list[str], has_tunnelled: bool, words: Words) -> str:
     """How containers talk to each other."""
-    values = {"subject": _containers(addresses, words), "introduced": words.introduce(*addresses)}
+    subject = _containers(_different_names(addresses, words))
+    values = {"subject": subject, "introduced": words.introduce(*addresses)}
     if has_tunnelled:
         return Text(
             en="{subject}, {introduced}, talk to each other through a tunnel.",
@@ -80,9 +81,12 @@ def _talk(document: Document, addresses: list[str], has_tunnelled: bool, words: 
     )
 
 
-def _containers(addresses: list[str], words: Words) -> str:
+def _different_names(addresses: list[str], words: Words) -> int:
+    return len({words.address(ip) for ip in addresses})
+
+
+def _containers(total: int) -> str:
     """`Two containers`: how many there are."""
-    total = len({words.address(ip) for ip in addresses})
     if language.is_chinese():
         return count(total, "container")
     return spelled(total) + (" container" if total == 1 else " containers")
@@ -259,15 +263,15 @@ def _container_addresses(document: Document, words: Words) -> list[str]:
     rows = row_values(document.get("stations", []), "kind", "ips", "names")
     stations = [(ips, names) for kind, ips, names in rows if kind == "container" and ips]
     # An address that two hosts use has no name of its own; its owners are introduced by their other addresses.
-    used = {words.address(ip) for ips, _ in stations for ip in ips}
+    used = {words.address(ip) for ips, _ in stations for ip in ips} if any(names for _, names in stations) else set()
     hosts = _hosts(document)
     addresses = [
         ip
         for ips, names in stations
         for ip in ips
-        if not _is_link_local(ip)
-        and _host_of(words, ip) not in hosts
-        and (ip in words.names or not used.issuperset(names or [""]))
+        if not (names and ip not in words.names and used.issuperset(names))
+        and not _is_link_local(ip)
+        and (ip not in words.names or _host_of(words, ip) not in hosts)
     ]
     return list(dict.fromkeys(addresses))
 

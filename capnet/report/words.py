@@ -55,12 +55,11 @@ class Words:
         owners: dict[str, list[str]] = {}
         for address in addresses:
             owners.setdefault(self.address(address), []).append(address)
-        texts = []
-        for name, owned in owners.items():
-            introduced = language.pick("{} ({})", "{}（{}）").format(name, language.pick(", ", "、").join(owned))
-            texts.append(name if [name] == owned else introduced)
-            if len(texts) <= most:
-                self._introduced.update(owned)
+        texts = list(owners)
+        for number, (name, owned) in zip(range(most), owners.items(), strict=False):
+            if [name] != owned:
+                texts[number] = language.pick("{} ({})", "{}（{}）").format(name, language.pick(", ", "、").join(owned))
+            self._introduced.update(owned)
         return listing(texts, most)
 
     def mention(self, address: str) -> str:

@@ -91,17 +91,19 @@ class ObservationSample:
         while len(flow_rows) > self.budget:
             excluded = excluded * 2 + 1
             flow_rows = flow_rows[(digests[flow_rows] >> 40) & excluded == 0]
-        first = np.zeros((len(flow_rows), schema.OBS_WIDTH), dtype=np.int64)
+        rows = np.zeros((len(observed) + len(flow_rows), schema.OBS_WIDTH), dtype=np.int64)
+        rows[: len(observed)] = observed
+        first = rows[len(observed) :]
         for column, flow_column in (
             (schema.OBS_DIGEST, schema.FLOW_FIRST_DIGEST),
             (schema.OBS_TIME, schema.FLOW_FIRST),
             (schema.OBS_FRAME, schema.FLOW_FIRST_FRAME),
             (schema.OBS_TTL, schema.FLOW_TTL),
         ):
-            first[:, column] = flows[flow_rows, flow_column]
+            first[:, column] = flows[:, flow_column][flow_rows]
         first[:, schema.OBS_FLOW] = first[:, schema.OBS_SEQ] = flow_rows
         first[:, schema.OBS_FROM] = first[:, schema.OBS_CONTROL] = -1
-        return np.concatenate([observed, first])
+        return rows
 
 
 def selected(observations: Observations, excluded: int) -> Observations:

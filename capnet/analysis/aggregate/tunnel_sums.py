@@ -32,8 +32,8 @@ def _first_vnis(flows: FlowTable, carriers: CarrierTable) -> TunnelTable:
         outer,
         network=_columns(flows, outer, schema.FLOW_CARRIES, schema.FLOW_CARRIES_VNI),
         span=_columns(flows, outer, schema.FLOW_FIRST, schema.FLOW_LAST),
-        frames=flows[outer, schema.FLOW_PACKETS] - flows[outer, schema.FLOW_OTHER_VNIS],
-        octets=flows[outer, schema.FLOW_BYTES] - carrier_bytes[outer],
+        frames=flows[:, schema.FLOW_PACKETS][outer] - flows[:, schema.FLOW_OTHER_VNIS][outer],
+        octets=flows[:, schema.FLOW_BYTES][outer] - carrier_bytes[outer],
         inside=_columns(flows, outer, schema.FLOW_INNER_BYTES, schema.FLOW_FIRST_FRAME, schema.FLOW_INNER_LARGEST),
     )
 
@@ -67,7 +67,7 @@ def _tunnel_rows(
     vteps = _columns(
         flows, outer, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT
     )
-    return np.column_stack([flows[outer, schema.FLOW_POINT], network, vteps, span, frames, octets, inside])
+    return np.column_stack([flows[:, schema.FLOW_POINT][outer], network, vteps, span, frames, octets, inside])
 
 
 def _columns(table: FlowTable, rows: FlowRows, *columns: int) -> Columns:

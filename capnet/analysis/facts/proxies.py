@@ -131,13 +131,13 @@ def _answered_connections(context: Context, links: Links) -> FlowRows:
     is_opening &= (flows[:, schema.FLOW_PAYLOAD] > 0) & (flows[:, schema.FLOW_DEPTH] == 0)
     rows = np.flatnonzero(is_opening)
     rows = rows[(links.before[rows] < 0) & (answers[rows] >= 0)]
-    return rows[flows[answers[rows], schema.FLOW_PAYLOAD] > 0]
+    return rows[flows[:, schema.FLOW_PAYLOAD][answers[rows]] > 0]
 
 
 def _candidates(context: Context, rows: FlowRows) -> _Candidates:
     flows, answers = context.flows, replies(context)
-    sizes, answer_sizes = flows[rows, schema.FLOW_PAYLOAD], flows[answers[rows], schema.FLOW_PAYLOAD]
-    order = np.lexsort((rows, flows[rows, schema.FLOW_FIRST], answer_sizes, sizes))
+    sizes, answer_sizes = flows[:, schema.FLOW_PAYLOAD][rows], flows[:, schema.FLOW_PAYLOAD][answers[rows]]
+    order = np.lexsort((rows, flows[:, schema.FLOW_FIRST][rows], answer_sizes, sizes))
     rows, sizes, answer_sizes = rows[order], sizes[order], answer_sizes[order]
     is_first = np.ones(len(rows), dtype=bool)
     is_first[1:] = (sizes[1:] != sizes[:-1]) | (answer_sizes[1:] != answer_sizes[:-1])
@@ -185,7 +185,7 @@ class _Connections:
         self._first_ns, self._last_ns = first[rows], last[rows]  # under one clock
         self._source = flows[rows[:, None], _SOURCE_ADDRESS]
         self._destination = flows[rows[:, None], _DESTINATION_ADDRESS]
-        self._syn_numbers = flows[rows, schema.FLOW_FIRST_SEQ]
+        self._syn_numbers = flows[:, schema.FLOW_FIRST_SEQ][rows]
         self._ends = ends
 
     def are_pairs(self, client: Values, server: Values) -> Mask:

@@ -54,9 +54,9 @@ def _fact(
     if not addresses and not speaker.sending_points and len(speaker.received) == 1:
         addresses = speaker.received  # a station that never sent is the one destination of what it gets
     ips = [ip for ip in addresses if is_group or not is_multicast(ip)]
-    if len(ips) > 1 and nat_addresses:
-        ips = [ip for ip in ips if ip not in nat_addresses or ip in speaker.claimed] or ips
     if len(ips) > 1:
+        if nat_addresses:
+            ips = [ip for ip in ips if ip not in nat_addresses or ip in speaker.claimed] or ips
         ips = sorted(ips, key=address_value)[:MAX_IPS]
     points = speaker.sending_points or speaker.receiving_points
     return Station(
@@ -73,13 +73,15 @@ def _fact(
 def _names(context: Context, interfaces: list[_TopologyInterface], ips: list[str], owns_ips: bool) -> list[str]:
     """Names of its addresses, or of the MAC in the topology; of a MAC that only forwards, the other way round."""
     by_address = {context.names[ip] for ip in ips if ip in context.names}
+    if not by_address and not interfaces:
+        return []
     by_mac = {interface.name for interface in interfaces}
     return sorted((by_address or by_mac) if owns_ips else (by_mac or by_address))
 
 
 def _kind(context: Context, speaker: Speaker, interfaces: list[_TopologyInterface]) -> str:
     """`Station.kind` by the topology, else by how its MAC is made, else by the roles of points where it was seen."""
-    if len({interface.kind for interface in interfaces}) == 1:
+    if interfaces and len({interface.kind for interface in interfaces}) == 1:
         return interfaces[0].kind
     forwards = any(not is_multicast(ip) for ip in speaker.forwarded)
     if speaker.mac in container_macs(context) and not forwards:

@@ -12,12 +12,13 @@ import numpy as np
 
 from capnet.analysis.aggregate import limits
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import hash_of, is_among, is_one_of, row_hash
+from capnet.analysis.core.arrays import first_equal, hash_of, is_among, is_one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast, is_multicast_mac
 from capnet.analysis.core.results import MAX_EVIDENCE, Tunnel
 from capnet.analysis.core.schema import FlowMask, FlowRows, Values
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, address_value, mac_text
 from capnet.wire.numbers import GRE, IP_IN_IP, IPV6_IN_IP, MAX_PORT, UDP
 from capnet.wire.protocols import KIND_OF_NUMBER, TUNNEL_KINDS
@@ -43,15 +44,16 @@ _TUNNEL_ENDS = [
 @derived
 def tunnel_facts(context: Context) -> list[Tunnel]:
     """Tunnels in order of their first frame."""
-    groups: dict[tuple[object, ...], list[Values]] = {}
+    groups: dict[tuple[object, ...], list[int]] = {}  # rows of the tunnel table
     pairs: dict[tuple[object, ...], set[tuple[str, str]]] = {}  # as groups, without the id: directions with frames
-    for row in context.tunnels[np.argsort(context.tunnels[:, schema.TUNNEL_FIRST], kind="stable")]:
+    for number in np.argsort(context.tunnels[:, schema.TUNNEL_FIRST], kind="stable").tolist():
+        row = context.tunnels[number]
         vteps = tuple(sorted(_endpoints(row), key=address_value))
         vni, port = int(row[schema.TUNNEL_VNI]), int(row[schema.TUNNEL_DPORT])
         if KIND_OF_NUMBER[int(row[schema.TUNNEL_KIND])].is_encrypted:
             vni, port = -1, min(port, 0)
         key = (int(row[schema.TUNNEL_POINT]), int(row[schema.TUNNEL_KIND]), vni, port, vteps)
-        groups.setdefault(key, []).append(row)
+        groups.setdefault(key, []).append(number)
         pairs.setdefault((*key[:2], *key[3:]), set()).add(_endpoints(row))
     addresses = _inner_addresses(context)
     return [_fact(context, rows, pairs[(*key[:2], *key[3:])], addresses) for key, rows in groups.items()]
@@ -63,12 +65,30 @@ def most_addresses_inside(context: Context) -> int:
     return _inner_addresses(context).most
 
 
+class _Carriers(NamedTuple):
+    """Flows between the endpoints of a tunnel, to its port."""
+
+    rows: FlowRows
+    tunnels: Values  # of each, the first row of the tunnel table with these ends
+    of_tunnel: Values  # per row of the tunnel table, the first one with its ends
+
+
 @derived
-def carrier_rows(context: Context) -> FlowRows:
-    """Flows between the endpoints of a tunnel, to its port: those that carry it."""
+def _carriers(context: Context) -> _Carriers:
     flows, tunnels = context.flows, context.tunnels
     rows = np.flatnonzero(is_among(flows[:, schema.FLOW_DPORT], tunnels[:, schema.TUNNEL_DPORT]))
-    return rows[is_among(hash_of(flows, _FLOW_ENDS, rows), row_hash(tunnels[:, _TUNNEL_ENDS]))]
+    ends = row_hash(tunnels[:, _TUNNEL_ENDS])
+    first = first_equal(ends, hash_of(flows, _FLOW_ENDS, rows))
+    rows, first = rows[first >= 0], first[first >= 0]
+    is_equal = np.ones(len(rows), dtype=bool)  # others may have the same hash
+    for flow_end, tunnel_end in zip(_FLOW_ENDS, _TUNNEL_ENDS, strict=True):
+        is_equal &= flows[:, flow_end][rows] == tunnels[:, tunnel_end][first]
+    return _Carriers(rows[is_equal], first[is_equal], first_equal(ends, ends))
+
+
+def carrier_rows(context: Context) -> FlowRows:
+    """Flows between the endpoints of a tunnel, to its port: those that carry it."""
+    return _carriers(context).rows
 
 
 @derived
@@ -77,11 +97,11 @@ def carrier_flows(context: Context) -> FlowMask:
     flows = context.flows
     is_carrier = np.zeros(len(flows), dtype=bool)
     rows = carrier_rows(context)
-    rows = rows[is_one_of(flows[rows, schema.FLOW_PROTO], _READABLE_CARRIERS)]
-    rows = rows[~is_one_of(flows[rows, schema.FLOW_CARRIES], _ENCRYPTED)]
+    rows = rows[is_one_of(flows[:, schema.FLOW_PROTO][rows], _READABLE_CARRIERS)]
+    rows = rows[~is_one_of(flows[:, schema.FLOW_CARRIES][rows], _ENCRYPTED)]
     has_inner_frames = np.zeros(len(context.points), dtype=bool)
-    has_inner_frames[flows[flows[:, schema.FLOW_VIA] > 0, schema.FLOW_POINT]] = True
-    is_carrier[rows[has_inner_frames[flows[rows, schema.FLOW_POINT]]]] = True
+    has_inner_frames[flows[:, schema.FLOW_POINT][flows[:, schema.FLOW_VIA] > 0]] = True
+    is_carrier[rows[has_inner_frames[flows[:, schema.FLOW_POINT][rows]]]] = True
     return is_carrier
 
 
@@ -95,10 +115,12 @@ def _endpoints(row: Values) -> tuple[str, str]:
 
 def _fact(
     context: Context,
-    rows: list[Values],
+    numbers: list[int],
     directions_of_pair: set[tuple[str, str]],
     addresses: _InnerAddresses,
 ) -> Tunnel:
+    """The tunnel that these rows of the tunnel table are of."""
+    rows = [context.tunnels[number] for number in numbers]
     first = rows[0]
     point, kind = int(first[schema.TUNNEL_POINT]), int(first[schema.TUNNEL_KIND])
     encrypted = KIND_OF_NUMBER[kind].is_encrypted
@@ -123,7 +145,7 @@ def _fact(
         bytes=total,
         inner_bytes=inner,
         overhead_percent=round(100 * (total - inner) / inner, 2) if inner else 0.0,
-        source_ports=_source_ports(context, rows) if port is not None else 0,
+        source_ports=_source_ports(context, numbers) if port is not None else 0,
         inner_macs=macs,
         inner_ips=ips,
         largest_inner_ip=max(int(row[schema.TUNNEL_LARGEST_INNER_IP]) for row in rows),
@@ -146,26 +168,16 @@ def _port_of_encrypted(kind: int, rows: list[Values]) -> int:
     return usual if usual in ports else min(ports)
 
 
-def _source_ports(context: Context, rows: list[Values]) -> int:
+def _source_ports(context: Context, numbers: list[int]) -> int:
     """Number of outer source ports, both directions: how well the inner flows are spread over links and queues."""
-    carriers = _carrier_columns(context)
-    is_of_tunnel = np.zeros(carriers.shape[1], dtype=bool)
-    for row in rows:
-        ends = [row[schema.TUNNEL_POINT], *(row[end] for end in _TUNNEL_ENDS)]
-        is_of_tunnel |= np.logical_and.reduce([column == end for column, end in zip(carriers, ends, strict=False)])
-    if not is_of_tunnel.any():
+    carriers, flows = _carriers(context), context.flows
+    rows = carriers.rows[is_one_of(carriers.tunnels, set(carriers.of_tunnel[numbers].tolist()))]
+    if not len(rows):
         return 0
-    depth, ports = carriers[-2:, is_of_tunnel]
+    depth = flows[:, schema.FLOW_DEPTH][rows]
     has_port = np.zeros(MAX_PORT + 2, dtype=bool)  # the last one is for ABSENT, -1
-    has_port[ports[depth == depth.min()]] = True
+    has_port[flows[:, schema.FLOW_SPORT][rows[depth == depth.min()]]] = True
     return int(has_port.sum())
-
-
-@derived
-def _carrier_columns(context: Context) -> Values:
-    """Point, ends, depth and source port of the flows that carry tunnels, one column after the other."""
-    columns = (schema.FLOW_POINT, *_FLOW_ENDS, schema.FLOW_DEPTH, schema.FLOW_SPORT)
-    return np.stack([context.flows[:, column][carrier_rows(context)] for column in columns])
 
 
 @derived
@@ -204,10 +216,10 @@ class _InnerAddresses:
         network = point, kind, vni
         if network not in self._listed:
             macs, ips = (self._busiest(table, network) for table in (self._macs, self._ips))
-            texts = [address_text(hi, lo) for hi, lo in ips if hi or lo]
+            texts = [address_text(hi, lo) for hi, lo in sorted(ips) if hi or lo]
             self._listed[network] = (
                 [mac_text(mac) for (mac,) in sorted(macs) if mac > 0 and not is_multicast_mac(mac)],
-                sorted((ip for ip in texts if not is_multicast(ip)), key=address_value),
+                [ip for ip in texts if not is_multicast(ip)],
             )
         return self._listed[network]
 

@@ -68,7 +68,7 @@ def is_reset(context: Context) -> FlowMask:
     """Per flow: a SYN that is answered by RST, without SYN-ACK and without data."""
     flows, answers = context.flows, answering_replies(context)
     rows = np.flatnonzero((answers >= 0) & (flows[:, schema.FLOW_SYNS] > 0) & (flows[:, schema.FLOW_PROTO] == TCP))
-    rows = rows[flows[answers[rows], schema.FLOW_TCP_FLAGS] & TCP_RST != 0]
+    rows = rows[flows[:, schema.FLOW_TCP_FLAGS][answers[rows]] & TCP_RST != 0]
     answer = answers[rows]
     mask = np.zeros(len(flows), dtype=bool)
     mask[rows] = (flows[answer, schema.FLOW_SYNACK_TIME] < 0) & (flows[answer, schema.FLOW_PAYLOAD] == 0)

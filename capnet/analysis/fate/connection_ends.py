@@ -65,14 +65,14 @@ def connection_ends(context: Context, rows: FlowRows) -> ConnectionEnds:
     return ConnectionEnds(
         last=last,
         answer=answer,
-        source_mac=flows[rows, schema.FLOW_SMAC],
-        last_mac=flows[last, schema.FLOW_DMAC],
-        is_opened=is_one_of(flows[rows, schema.FLOW_TTL], INITIAL_TTLS),
-        is_answered=is_one_of(flows[answer, schema.FLOW_TTL], INITIAL_TTLS),
+        source_mac=flows[:, schema.FLOW_SMAC][rows],
+        last_mac=flows[:, schema.FLOW_DMAC][last],
+        is_opened=is_one_of(flows[:, schema.FLOW_TTL][rows], INITIAL_TTLS),
+        is_answered=is_one_of(flows[:, schema.FLOW_TTL][answer], INITIAL_TTLS),
         opening_host=host_of_point[points[rows]],
         ending_host=host_of_point[points[last]],
         ends_at_host=np.array([role in HOST_ROLES for role in roles])[points[last]],
-        is_of_bridge=is_at_bridge[points[rows]] & (flows[rows, schema.FLOW_SRC_LO] & 0xFF == 1),
+        is_of_bridge=is_at_bridge[points[rows]] & (flows[:, schema.FLOW_SRC_LO][rows] & 0xFF == 1),
     )
 
 

@@ -98,5 +98,5 @@ def unanswered_chains(context: Context) -> int:
     has_reply[chain[replies(context) >= 0]] = True
     got_nothing = ~has_reply[chain[outcome.last]]
     rows = outcome.last[(outcome.state == STOPS) | ((outcome.state == UNKNOWN) & got_nothing)]
-    rows = rows[context.flows[rows, schema.FLOW_PACKETS] >= MIN_PACKETS]
+    rows = rows[context.flows[:, schema.FLOW_PACKETS][rows] >= MIN_PACKETS]
     return int((~are_to_groups(context, rows)).sum())

@@ -53,7 +53,7 @@ def refutations(
 
 def are_to_groups(context: Context, rows: FlowRows) -> Mask:
     """Were the packets of each row sent to a group: by the destination MAC, or by a multicast or broadcast address?"""
-    mac, high, low = (context.flows[rows, column] for column in (schema.FLOW_DMAC, *_RECEIVER[:2]))
+    mac, high, low = (context.flows[:, column][rows] for column in (schema.FLOW_DMAC, *_RECEIVER[:2]))
     v4, address = (high == 0) & (low >> 32 == MAPPED >> 32), low & 0xFFFFFFFF
     is_group = (mac > 0) & are_multicast_macs(mac)
     is_group |= v4 & ((address >> 28 == 14) | (address == 0xFFFFFFFF))

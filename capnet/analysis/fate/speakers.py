@@ -17,6 +17,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, is_multicast, is_multicast_mac
 from capnet.analysis.core.schema import StationTable
 from capnet.quick_dataclass import state
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, address_value
 
 SENT, ARP_SENT, RECEIVED = 0, 1, 2  # values of STATION_HOW
@@ -24,6 +25,23 @@ MAX_LINK_LOCAL_TTL = 32  # IGMP, SSDP and traceroute start below; a path that us
 BROADCAST_MAC = 0xFFFFFFFFFFFF
 
 _Claimants = dict[tuple[int, int], set[int]]  # halves of an address → MACs that claim it in ARP
+
+_COLUMNS = [
+    schema.STATION_MAC, schema.STATION_HOW, schema.STATION_PACKETS, schema.STATION_POINT, schema.STATION_TTL_MAX,
+    schema.STATION_IP_HI, schema.STATION_IP_LO,
+]  # fmt: skip
+
+
+class _Row(NamedTuple):
+    """_COLUMNS of one row of the station table."""
+
+    mac: int
+    how: int
+    packets: int
+    point: int
+    ttl_max: int
+    hi: int
+    lo: int
 
 
 @state
@@ -76,11 +94,13 @@ def _speakers(context: Context, point: int | None, outside_tunnels: bool) -> dic
     claimants = _claimants(table)
     claiming_macs = set().union(*claimants.values())
     by_mac: dict[int, Speaker] = {}
-    for row in table[np.argsort(table[:, schema.STATION_FIRST], kind="stable")].tolist():
-        mac = row[schema.STATION_MAC]
-        if mac <= 0 or mac == BROADCAST_MAC:
-            continue
-        speaker = by_mac.get(mac) or by_mac.setdefault(mac, Speaker(mac))
+    macs = table[:, schema.STATION_MAC]
+    table = table[(macs > 0) & (macs != BROADCAST_MAC)]
+    rows = table[np.argsort(table[:, schema.STATION_FIRST], kind="stable")[:, None], _COLUMNS]
+    for row in map(_Row._make, rows.tolist()):
+        speaker = by_mac.get(row.mac)
+        if speaker is None:
+            speaker = by_mac[row.mac] = Speaker(row.mac)
         _add(speaker, row, claimants, claiming_macs)
     for speaker in by_mac.values():
         if speaker.forwarded:
@@ -99,26 +119,29 @@ def _claimants(table: StationTable) -> _Claimants:
     return claimants
 
 
-def _add(speaker: Speaker, row: list[int], claimants: _Claimants, claiming_macs: set[int]) -> None:
+def _add(speaker: Speaker, row: _Row, claimants: _Claimants, claiming_macs: set[int]) -> None:
     """Add one row of the station table to the speaker of its MAC."""
-    how, packets, point = row[schema.STATION_HOW], row[schema.STATION_PACKETS], row[schema.STATION_POINT]
-    if how != RECEIVED or is_multicast_mac(speaker.mac):
+    mac, how, packets, point, ttl_max, hi, lo = row
+    if how != RECEIVED:
         speaker.packets += packets
-    (speaker.receiving_points if how == RECEIVED else speaker.sending_points).add(point)
-    hi, lo = row[schema.STATION_IP_HI], row[schema.STATION_IP_LO]
+        speaker.sending_points.add(point)
+    else:
+        speaker.receiving_points.add(point)
+        if is_multicast_mac(mac):
+            speaker.packets += packets
     address = address_text(hi, lo)
     if address in ("0.0.0.0", "::"):
         return
-    owners = claimants.get((hi, lo), set())
+    if how == RECEIVED:
+        speaker.received[address] = speaker.received.get(address, 0) + packets
+        return
     if how == ARP_SENT:
         speaker.claimed.add(address)
+    owners = claimants.get((hi, lo), ())
     # A MAC that takes part in ARP claims its own addresses there: then the TTL alone is no proof against a claim.
-    has_own_ttl = row[schema.STATION_TTL_MAX] in INITIAL_TTLS and (speaker.mac not in claiming_macs or not owners)
-    if how == RECEIVED:
-        addresses = speaker.received
-    elif speaker.mac in owners or has_own_ttl:
+    if mac in owners or (ttl_max in INITIAL_TTLS and (not owners or mac not in claiming_macs)):
         addresses = speaker.own
-    elif row[schema.STATION_TTL_MAX] <= MAX_LINK_LOCAL_TTL and not owners:
+    elif ttl_max <= MAX_LINK_LOCAL_TTL and not owners:
         addresses = speaker.ambiguous
     else:
         addresses = speaker.forwarded

@@ -121,7 +121,7 @@ def _answers(context: Context) -> list[_Answer]:
     is_tcp = flows[:, schema.FLOW_PROTO] == TCP
     asked = np.flatnonzero(is_tcp & (flows[:, schema.FLOW_SYN_TIME] >= 0) & ~_has_syn_ack(context))
     answering = np.flatnonzero(is_tcp & (flows[:, schema.FLOW_SYNACK_TIME] >= 0) & (answers >= 0))
-    flags = flows[answers[answering], schema.FLOW_TCP_FLAGS]
+    flags = flows[:, schema.FLOW_TCP_FLAGS][answers[answering]]
     answering = answering[(flags & TCP_RST > 0) & (flags & TCP_ACK == 0)][:MAX_ANSWERS]
     if not len(asked) or not len(answering):
         return []

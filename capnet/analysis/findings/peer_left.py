@@ -105,10 +105,10 @@ def _silence(context: Context, peer: str, is_outside: FlowMask) -> _Silence | No
     """Since when a peer is silent though packets go to it; None if it is not."""
     flows, (first, last) = context.flows, flow_spans(context)
     high, low = address_value(peer)
-    sent = np.flatnonzero(is_outside & (flows[:, schema.FLOW_SRC_HI] == high) & (flows[:, schema.FLOW_SRC_LO] == low))
-    received = np.flatnonzero(
-        is_outside & (flows[:, schema.FLOW_DST_HI] == high) & (flows[:, schema.FLOW_DST_LO] == low)
-    )
+    sent = np.flatnonzero(flows[:, schema.FLOW_SRC_LO] == low)
+    sent = sent[is_outside[sent] & (flows[:, schema.FLOW_SRC_HI][sent] == high)]
+    received = np.flatnonzero(flows[:, schema.FLOW_DST_LO] == low)
+    received = received[is_outside[received] & (flows[:, schema.FLOW_DST_HI][received] == high)]
     if not len(sent) or not len(received):
         return None
     until = int(last[received].max())
@@ -135,7 +135,7 @@ def _silence(context: Context, peer: str, is_outside: FlowMask) -> _Silence | No
 def _is_refusal(context: Context, rows: FlowRows) -> FlowMask:
     """Per row: is it ICMP "unreachable", or RST alone?"""
     columns = (schema.FLOW_PROTO, schema.FLOW_KIND, schema.FLOW_TCP_FLAGS, schema.FLOW_PAYLOAD)
-    proto, kind, flags, payload = (context.flows[rows, column] for column in columns)
+    proto, kind, flags, payload = (context.flows[:, column][rows] for column in columns)
     kind = kind >> 8
     mask: FlowMask = (proto == ICMP) & (kind == ICMP_UNREACHABLE) | (proto == ICMPV6) & (kind == ICMPV6_UNREACHABLE)
     is_rst = (flags & TCP_RST > 0) & (flags & TCP_SYN == 0) & (payload == 0)

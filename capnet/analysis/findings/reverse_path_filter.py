@@ -22,6 +22,7 @@ from capnet.analysis.core.arrays import hash_of, is_among, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, host_of, is_at_roles, ports, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.schema import Values
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import are_of_one_host, hop_evidence, stopped_flows
@@ -93,6 +94,9 @@ def _from_behind_routers(context: Context) -> Iterator[int]:
     is_candidate &= is_at_roles(context, _CARDS)  # no container comes from behind a router
     is_candidate &= (flow_links(context).after < 0) & ~is_answered(context)
     rows = np.flatnonzero(is_candidate)
+    rows = rows[is_among(flows[:, schema.FLOW_SMAC][rows], _routers(context))]
+    if not len(rows):
+        return
     place, sender, receiver = [schema.FLOW_POINT], _SENDER[:2], _RECEIVER[:2]
     back = hash_of(flows, place + receiver)
     rows = rows[~is_among(hash_of(flows, place + sender, rows), back)]
@@ -109,6 +113,17 @@ def _from_behind_routers(context: Context) -> Iterator[int]:
         speaker = speakers(context, int(flows[row, schema.FLOW_POINT])).get(int(flows[row, schema.FLOW_SMAC]))
         if speaker and source(flows[row]) in speaker.forwarded and (row in stops or _is_for_the_host(context, row)):
             yield row
+
+
+def _routers(context: Context) -> Values:
+    """MACs that forward at any point."""
+    macs = [
+        mac
+        for point in range(len(context.points))
+        for mac, speaker in speakers(context, point).items()
+        if speaker.forwarded
+    ]
+    return np.array(macs, dtype=np.int64)
 
 
 def _is_for_the_host(context: Context, row: int) -> bool:

@@ -76,7 +76,7 @@ def iso_time(nanoseconds: int) -> str:
         moment = datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         return "9999-12-31T23:59:59.999999999Z" if seconds > 0 else "0001-01-01T00:00:00.000000000Z"
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:09d}Z".rjust(30, "0")
+    return f"{moment.isoformat()[:19]}.{rest:09d}Z"
 
 
 # Most values: not worth a call. Subclasses (enumerations, say) are looked at more closely.

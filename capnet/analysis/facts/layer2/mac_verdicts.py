@@ -43,6 +43,8 @@ _BEHIND_PARENT = Text(en="behind this parent interface", zh="在这个父接口�
 
 
 def _router_or_shared(context: Context, point: int, speaker: Speaker, shared: SharedMac | None) -> list[MacVerdict]:
+    if not speaker.forwarded and shared is None:
+        return []
     mac, point_name = mac_text(speaker.mac), context.points[point].name
     forwarded = _without_hairpins(context, point, speaker.forwarded_ips)
     if forwarded:

@@ -16,7 +16,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import destination, is_private, source
+from capnet.analysis.core.flow_rows import is_private
 from capnet.analysis.core.results import Path
 from capnet.analysis.core.wording import Text, plural, several
 from capnet.analysis.facts.layer2.model import network_of, same_network
@@ -34,7 +34,7 @@ from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.facts.paths import path_facts
 from capnet.analysis.facts.proxies import proxy_facts
 from capnet.analysis.fate.speakers import speakers
-from capnet.wire.addresses import mac_text
+from capnet.wire.addresses import address_text, address_value, mac_text
 
 MAX_KERNEL_DELAY_US = 1000.0  # a packet passes the bridge and NAT of one kernel in microseconds, seldom in 1 ms
 MIN_BRIDGED_HOPS = 5  # container, veth, bridge, veth, container; a macvlan child has no veth before the parent
@@ -42,6 +42,9 @@ DOCKER_POOLS = tuple(f"172.{second}." for second in range(17, 32))  # where Dock
 BRIDGE_POOLS = (*DOCKER_POOLS[:-1], "10.88.", "10.89.", "10.244.")  # not 172.31, a cloud's; with Podman's, flannel's
 MAX_TALKS = 1000  # flows between containers that are looked at: all of one kind
 _BRIDGE_ROLES = {"bridge", "veth"}
+_FLOW_ENDS = [
+    schema.FLOW_SMAC, schema.FLOW_DMAC, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
+]  # fmt: skip
 
 
 # -- stations ---------------------------------------------------------------------------------------
@@ -53,8 +56,9 @@ def usual_subnet(context: Context) -> Iterator[Sign]:
         for mac, speaker in speakers(context, point).items():
             if not is_named and mac not in containers:
                 continue
-            ip = next((ip for ip in speaker.own_ips if ip.startswith(BRIDGE_POOLS)), None)
-            if ip:
+            ips = [ip for ip in speaker.own if ip.startswith(BRIDGE_POOLS)]
+            if ips:
+                ip = min(ips, key=address_value)
                 says = Text(
                     en="{ip} is of the addresses that container engines give bridge networks first",
                     zh="{ip} 属于容器引擎首先分给网桥网络的地址",
@@ -120,13 +124,14 @@ def direct_talk(context: Context) -> Iterator[Sign]:
     flows = context.flows
     rows = np.flatnonzero((flows[:, schema.FLOW_VIA] == 0) & (flows[:, schema.FLOW_SMAC] != flows[:, schema.FLOW_DMAC]))
     for column in (schema.FLOW_SMAC, schema.FLOW_DMAC):
-        rows = rows[is_among(flows[rows, column], macs)]
+        rows = rows[is_among(flows[:, column][rows], macs)]
     rows = rows[:MAX_TALKS]
-    for row, *pair in np.stack((rows, flows[rows, schema.FLOW_SMAC], flows[rows, schema.FLOW_DMAC]), axis=1).tolist():
-        src, dst = source(flows[row]), destination(flows[row])
-        ends = {containers[mac].ip for mac in pair}
-        is_bridged = src.startswith(BRIDGE_POOLS) or network_of(src) in behind_gateways
-        if {src, dst} == ends and ":" not in src and same_network([src, dst]) and is_bridged:
+    for row, (smac, dmac, *halves) in zip(rows.tolist(), flows[rows[:, None], _FLOW_ENDS].tolist(), strict=True):
+        src, dst = address_text(*halves[:2]), address_text(*halves[2:])
+        if not src.startswith(BRIDGE_POOLS) and (not behind_gateways or network_of(src) not in behind_gateways):
+            continue
+        ends = {containers[smac].ip, containers[dmac].ip}
+        if {src, dst} == ends and ":" not in src and same_network([src, dst]):
             frame = context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME]))
             yield Sign(
                 Text(

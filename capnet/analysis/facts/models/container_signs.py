@@ -53,21 +53,20 @@ def _address_in_mac(speaker: Speaker) -> str | None:
     """The private address of its own that a MAC is made of."""
     if speaker.mac >> 32 not in (DOCKER_PREFIX, CNI_PREFIX):
         return None
-    for ip in sorted(speaker.own, key=_is_v6):  # an IPv4 address if both fit
-        lo = address_value(ip)[1]
-        is_made_of_it = lo & 0xFFFFFFFF == speaker.mac & 0xFFFFFFFF if ":" not in ip else _ends_in(lo, speaker.mac)
-        if is_made_of_it and (is_private(ip) or ":" in ip):
-            return ip
-    return None
+    ip = _last_octets(speaker.mac)
+    if ip in speaker.own and is_private(ip):
+        return ip
+    return next((ip for ip in speaker.own if ":" in ip and _ends_in(ip, speaker.mac)), None)
 
 
-def _is_v6(ip: str) -> bool:
-    return ":" in ip
+def _last_octets(mac: int) -> str:
+    """The last four octets of a MAC as an IPv4 address."""
+    return address_text(0, MAPPED | mac & 0xFFFFFFFF)
 
 
-def _ends_in(lo: int, mac: int) -> bool:
+def _ends_in(ip: str, mac: int) -> bool:
     """Are the last six octets of an IPv6 address this MAC? Addresses of SLAAC have ff:fe in the middle of it."""
-    return lo & 0xFFFFFFFFFFFF == mac
+    return address_value(ip)[1] & 0xFFFFFFFFFFFF == mac
 
 
 @derived
@@ -97,7 +96,7 @@ def bridge_gateways(context: Context) -> dict[int, list[ContainerMac]]:
 
 def _may_be_a_bridge(mac: int) -> bool:
     """Has it Docker's prefix, and is made of no private address, as a container's or a load balancer's would be?"""
-    return mac >> 32 == DOCKER_PREFIX and not is_private(address_text(0, MAPPED | mac & 0xFFFFFFFF))
+    return mac >> 32 == DOCKER_PREFIX and not is_private(_last_octets(mac))
 
 
 def is_docker_bridge(context: Context, speaker: Speaker) -> bool:

@@ -100,7 +100,7 @@ def routed_inside(context: Context) -> Iterator[Sign]:
     """
     flows = context.flows
     is_inside = (flows[:, schema.FLOW_VIA] > 0) & (flows[:, schema.FLOW_TTL] > 0)
-    if _vxlan(context) and is_inside.any() and not is_one_of(flows[is_inside, schema.FLOW_TTL], INITIAL_TTLS).any():
+    if _vxlan(context) and is_inside.any() and not is_one_of(flows[:, schema.FLOW_TTL][is_inside], INITIAL_TTLS).any():
         yield Sign(
             Text(
                 en="but all packets inside the tunnel were routed before: pods' packets, or a router's",

@@ -62,7 +62,7 @@ def every_fate(context: Context, most: int | None = None) -> Iterator[Fate]:
     """What became of flows, the worst and busiest ones first, `most` of them or all; one is made at a time."""
     outcome = verdicts(context)
     listed = np.flatnonzero(_is_listed(context))
-    badness = (outcome.verdict[listed] << 48) - context.flows[outcome.first[listed], schema.FLOW_PACKETS]
+    badness = (outcome.verdict[listed] << 48) - context.flows[:, schema.FLOW_PACKETS][outcome.first[listed]]
     if most is not None and len(listed) > most:  # sorting a few takes less time
         is_among_worst = badness <= np.partition(badness, most)[most]
         listed, badness = listed[is_among_worst], badness[is_among_worst]
@@ -95,7 +95,7 @@ def outcome_totals(context: Context) -> Totals:
 def _is_listed(context: Context) -> Mask:
     """Per verdict: is it about a flow that a report lists?"""
     outcome = verdicts(context)
-    proto, kind = (context.flows[outcome.first, column] for column in (schema.FLOW_PROTO, schema.FLOW_KIND))
+    proto, kind = (context.flows[:, column][outcome.first] for column in (schema.FLOW_PROTO, schema.FLOW_KIND))
     is_message = is_one_of(proto, ICMP_PROTOCOLS)
     asks_nothing = is_message & ~is_one_of(kind >> 8, (*ICMP_REQUESTS, ICMPV6_ECHO_REQUEST))
     is_fine = is_one_of(outcome.verdict, (verdict.UNKNOWN, verdict.COPIED, verdict.DELIVERED))

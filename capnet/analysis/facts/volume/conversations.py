@@ -27,8 +27,8 @@ MAX_CONVERSATIONS = 100  # in a report: the largest by bytes; `capnet export --t
 def conversation_facts(context: Context) -> list[Conversation]:
     """The MAX_CONVERSATIONS with the most bytes."""
     pairs = conversation_pairs(context)
-    sizes = context.flows[pairs.forward, schema.FLOW_BYTES]
-    sizes = sizes + np.where(pairs.backward >= 0, context.flows[pairs.backward, schema.FLOW_BYTES], 0)
+    sizes = context.flows[:, schema.FLOW_BYTES][pairs.forward]
+    sizes = sizes + np.where(pairs.backward >= 0, context.flows[:, schema.FLOW_BYTES][pairs.backward], 0)
     largest = np.arange(len(sizes))
     if len(sizes) > MAX_CONVERSATIONS:  # sort the largest only
         largest = np.flatnonzero(sizes >= np.partition(sizes, -MAX_CONVERSATIONS)[-MAX_CONVERSATIONS])

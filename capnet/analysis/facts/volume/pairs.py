@@ -53,15 +53,15 @@ def _all_pairs(context: Context) -> Pairs:
     begin_rows = rows[begins]
     answer_rows = np.where(is_mutual[begin_rows] & (answers[begin_rows] != begin_rows), answers[begin_rows], -1)
     opens, answer_opens = (_handshake_part(context, side) for side in (begin_rows, answer_rows))
-    is_later = flows[answer_rows, schema.FLOW_FIRST] < flows[begin_rows, schema.FLOW_FIRST]
+    is_later = flows[:, schema.FLOW_FIRST][answer_rows] < flows[:, schema.FLOW_FIRST][begin_rows]
     is_swapped = (answer_rows >= 0) & ((answer_opens > opens) | (answer_opens == opens) & (opens < OPENS) & is_later)
     return Pairs(np.where(is_swapped, answer_rows, begin_rows), np.where(is_swapped, begin_rows, answer_rows))
 
 
 def _handshake_part(context: Context, rows: FlowRows) -> Values:
     """What each flow does in the handshake: ACCEPTS, OPENS, or 0."""
-    accepts = context.flows[rows, schema.FLOW_SYNACK_TIME] >= 0
-    opens = (context.flows[rows, schema.FLOW_SYNS] > 0) & ~accepts
+    accepts = context.flows[:, schema.FLOW_SYNACK_TIME][rows] >= 0
+    opens = (context.flows[:, schema.FLOW_SYNS][rows] > 0) & ~accepts
     return np.where(opens, OPENS, np.where(accepts, ACCEPTS, 0))
 
 
@@ -95,7 +95,7 @@ def application_numbers(context: Context, pairs: Pairs) -> Values:
     that of a server only where both sides use it.
     """
     proto, sport, dport = (
-        context.flows[pairs.forward, column] for column in (schema.FLOW_PROTO, schema.FLOW_SPORT, schema.FLOW_DPORT)
+        context.flows[:, column][pairs.forward] for column in (schema.FLOW_PROTO, schema.FLOW_SPORT, schema.FLOW_DPORT)
     )
     has_ports = ~is_one_of(proto, ICMP_PROTOCOLS)
     client, server = (np.where(has_ports, port, -1) for port in (sport, dport))

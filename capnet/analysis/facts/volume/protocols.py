@@ -47,7 +47,7 @@ def protocol_rows(context: Context, chosen: FlowMask | None = None) -> list[tupl
     number = np.searchsorted(groups, keys[rows])
     sums = [np.bincount(number, minlength=len(groups))]
     for column in (schema.FLOW_PACKETS, schema.FLOW_BYTES):  # sums of doubles are exact below 2^53
-        sums.append(np.bincount(number, flows[rows, column], len(groups)).astype(np.int64))
+        sums.append(np.bincount(number, flows[:, column][rows], len(groups)).astype(np.int64))
     totals: dict[tuple[str, ...], Counter[int]] = {}
     for key, *counts in zip(groups.tolist(), *(total.tolist() for total in sums), strict=True):
         kind, application_number = divmod(key, APPLICATIONS)

@@ -73,7 +73,7 @@ def verdicts(context: Context) -> Verdicts:
     verdict[~is_replied & (lossy.packets[first] > 0) & (verdict >= LOSES)] = LOSES
     verdict[is_replied & (answer >= 0)] = ANSWER_STOPS
     verdict[any_of_chain(context, loops)[last]] = LOOPED
-    point, following = context.flows[last, schema.FLOW_POINT], outcome.due[entries].copy()
+    point, following = context.flows[:, schema.FLOW_POINT][last], outcome.due[entries].copy()
     links = flow_links(context)
     loses = verdict == LOSES
     point[loses] = context.flows[links.source[worst[loses]], schema.FLOW_POINT]
