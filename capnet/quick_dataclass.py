@@ -1,8 +1,9 @@
 """Dataclasses with slots that are quick to define and to make.
 
 `dataclasses` writes and compiles up to eight methods for each class, 0.3 ms, and a report needs seventy classes.
-Here `__init__`, which sets each slot directly, is compiled once for all classes with as many fields and made defaults;
-the others are the same functions for all classes. A class takes over no fields of another one.
+Here `__init__`, which sets each slot directly, is compiled when the first object is made, once for all classes with as
+many fields and made defaults; the others are the same functions for all classes. A class takes over no fields of
+another one.
 `dataclasses.fields`, `replace` and `is_dataclass` work as usual.
 
 `@state`   may be changed, and is compared by identity
@@ -135,8 +136,31 @@ def _define(cls: type[T], methods: Mapping[str, Callable[..., Any] | None]) -> t
     made: type[T] = type(cls.__name__, cls.__bases__, {**methods, **members})
     made.__qualname__ = cls.__qualname__
     if "__init__" not in members:
-        made.__init__ = _initializer(made, list(specs.values()))  # type: ignore[method-assign]
+        made.__init__ = _FirstInitializer(made, _parameters(cls, specs))  # type: ignore[assignment,method-assign]
     return made
+
+
+class _FirstInitializer:
+    """Stands for `__init__` until a program asks the class for it: most classes have no object in a report."""
+
+    def __init__(self, cls: type[Any], parameters: list[Field[Any]]) -> None:
+        self._cls, self._parameters = cls, parameters
+
+    def __get__(self, instance: object, owner: type[Any]) -> Any:
+        made = self._cls.__init__ = _initializer(self._cls, self._parameters)
+        return made if instance is None else made.__get__(instance, owner)
+
+
+def _parameters(cls: type[Any], specs: Mapping[str, Field[Any]]) -> list[Field[Any]]:
+    """The fields as parameters: those by keyword only are the last ones. TypeError for one that needs a default."""
+    parameters = sorted(specs.values(), key=lambda spec: bool(spec.kw_only))
+    has_default = False
+    for each in parameters:
+        if each.default is not MISSING or each.default_factory is not MISSING:
+            has_default = True
+        elif has_default and not each.kw_only:
+            raise TypeError(f"{cls.__name__}: {each.name} has no default and follows a field that has one")
+    return parameters
 
 
 def _fields(annotations: Mapping[str, Any], members: dict[str, Any]) -> dict[str, Field[Any]]:
@@ -155,9 +179,8 @@ def _fields(annotations: Mapping[str, Any], members: dict[str, Any]) -> dict[str
     return specs
 
 
-def _initializer(cls: type[Any], specs: list[Field[Any]]) -> Any:
+def _initializer(cls: type[Any], parameters: list[Field[Any]]) -> Any:
     """`__init__` with the parameters that `dataclass` would give it."""
-    parameters = sorted(specs, key=lambda spec: bool(spec.kw_only))
     names: dict[str, Any] = {"_unset": _UNSET}
     defaults: dict[str, Any] = {}
     keyword_defaults: dict[str, Any] = {}
@@ -167,8 +190,6 @@ def _initializer(cls: type[Any], specs: list[Field[Any]]) -> Any:
         default = each.default if each.default_factory is MISSING else _UNSET
         if default is not MISSING:
             (keyword_defaults if each.kw_only else defaults)[each.name] = default
-        elif defaults and not each.kw_only:
-            raise TypeError(f"{cls.__name__}: {each.name} has no default and follows a field that has one")
     is_made = tuple(each.default_factory is not MISSING for each in parameters)
     code = _initializer_code(is_made, sum(bool(each.kw_only) for each in parameters))
     code = code.replace(co_varnames=("self", *(each.name for each in parameters)))

@@ -143,3 +143,16 @@ def test_fields_of_a_base_are_refused() -> None:
         @value
         class Wider(Place):
             more: int = 0
+
+
+def test_constructor_is_compiled_when_it_is_asked_for() -> None:
+    @value
+    class Late:
+        frame: int
+
+    class Derived(Late):
+        pass
+
+    assert Derived(3).frame == 3 and Late(3) == Late(frame=3)
+    assert inspect.isfunction(vars(Late)["__init__"])
+    assert "__init__" not in vars(Derived)

@@ -58,3 +58,19 @@ def test_field_after_a_default_needs_one() -> None:
         class Wrong(NamedTuple):
             packets: int = 0
             point: str  # type: ignore[misc]
+
+
+def test_items_are_as_many_as_the_fields() -> None:
+    with pytest.raises(TypeError, match="Stop has 2 fields, not 3"):
+        Stop._make(("x", 1, 2))
+
+
+def test_many_fields() -> None:
+    """Of more fields than there are constructors for, one is made."""
+    names = [f"field_{number}" for number in range(40)]
+    made = type(NamedTuple)("Large", (NamedTuple,), {"__annotations__": dict.fromkeys(names, int), "field_39": 7})
+    large = made(*range(39))
+    assert (large.field_0, large.field_38, large.field_39) == (0, 38, 7)
+    assert large._asdict() == dict(zip(names, [*range(39), 7], strict=True))
+    with pytest.raises(TypeError, match="Huge has 65 fields"):
+        type(NamedTuple)("Huge", (NamedTuple,), {"__annotations__": {f"f{number}": int for number in range(65)}})
