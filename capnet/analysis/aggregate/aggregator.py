@@ -55,16 +55,22 @@ PYTHON_PARTS = (
     "memberships", "nflog", "_excerpts",
 )  # fmt: skip
 
+BYTES_OF_FLOW = 4096  # of a capture: there is room for as many flows from the start, so that no table of them is copied
+MAX_EXPECTED_FLOWS = 1 << 18
+
 MAX_FLOWS_UNPACKED_BESIDE = 1 << 17  # of more, unpacking flows and summing up stations take too much memory at once
 
 
 class Aggregator:
     """Fill with `add`, then read `flows`, `stations`, `arps`, `tunnels` and `observations`.
 
-    Blocks must come in order: a retransmission, or the first packet of a flow, is one only in order.
+    Blocks must come in order: a retransmission, or the first packet of a flow, is one only in order. `size`: bytes of
+    the captures, where they are known.
     """
 
-    def __init__(self, machine: Machine, budget: int = MAX_OBSERVATIONS, excluded: int = 0) -> None:
+    def __init__(
+        self, machine: Machine, budget: int = MAX_OBSERVATIONS, excluded: int = 0, size: int | None = None
+    ) -> None:
         self.machine = machine
         self.undecoded: Counter[tuple[int, int]] = Counter()  # (reason, detail) → frames
         self.dns = DnsSample()
@@ -78,7 +84,7 @@ class Aggregator:
         self.memberships = Memberships()
         self.nflog: NflogRules | None = None  # made when the first packet of NFLOG comes
         self._excerpts = Excerpts()
-        self._flows = _new_flows(machine)
+        self._flows = _new_flows(machine, min((size or 0) // BYTES_OF_FLOW, MAX_EXPECTED_FLOWS))
         self._stations = _new_stations(machine)
         self._arps = HashTable(machine, schema.ARP_WIDTH, schema.ARP_KEY)
         self._carriers = HashTable(machine, schema.CARRIER_WIDTH, schema.CARRIER_KEY)
@@ -246,8 +252,8 @@ class Aggregator:
         self._summed_tunnels = self.tunnels
 
 
-def _new_flows(machine: Machine) -> HashTable:
-    return HashTable(machine, flow_record.WIDTH, flow_record.KEY, scratch=FLOW_SCRATCH)
+def _new_flows(machine: Machine, expected: int = 0) -> HashTable:
+    return HashTable(machine, flow_record.WIDTH, flow_record.KEY, FLOW_SCRATCH, expected)
 
 
 def _new_stations(machine: Machine) -> HashTable:

@@ -57,15 +57,18 @@ def slots_for(rows: int) -> int:
 
 
 class HashTable:
-    """Rows of `width` numbers; the first `keys` of them tell rows apart."""
+    """Rows of `width` numbers; the first `keys` of them tell rows apart.
 
-    def __init__(self, machine: Machine, width: int, keys: int, scratch: int = 0) -> None:
+    `expected`: rows that there is room for from the start. What is not filled takes no memory.
+    """
+
+    def __init__(self, machine: Machine, width: int, keys: int, scratch: int = 0, expected: int = 0) -> None:
         self.machine = machine
         self.width = width
         self.keys = keys
         self._scratch_size = max(keys, scratch)
         self._scratch = machine.view(np.zeros(self._scratch_size, dtype=np.int64))
-        self._hold(_aligned_zeros(MIN_ROWS * width), new_index(MIN_SLOTS))
+        self._hold(_aligned_zeros(max(expected, MIN_ROWS) * width), new_index(MIN_SLOTS))
 
     def _hold(self, flat: np.ndarray, index: Index) -> None:
         self.flat, self.index = flat, index
@@ -98,19 +101,17 @@ class HashTable:
     def reserve(self, more: int) -> None:
         """Make room for `more` new rows."""
         need = self.count + more
-        if need * self.width <= len(self.flat):
-            return
-        capacity = max(need, 2 * (len(self.flat) // self.width))
-        grown = _aligned_zeros(capacity * self.width)
-        filled = self.count * self.width
-        grown[:filled] = self.flat[:filled]
-        slots = slots_for(capacity)
-        if slots == self.index[kernels.MASK] + 1:
+        if need * self.width > len(self.flat):
+            capacity = max(need, 2 * (len(self.flat) // self.width))
+            grown = _aligned_zeros(capacity * self.width)
+            filled = self.count * self.width
+            grown[:filled] = self.flat[:filled]
             self._hold(grown, self.index)
-            return
-        self._hold(grown, new_index(slots, self.count))
-        index, rows, _ = self._arguments
-        self.machine.run(kernels.reindex)(index, rows, self.width, self.keys)
+        slots = slots_for(need)
+        if slots > self.index[kernels.MASK] + 1:
+            self._hold(self.flat, new_index(slots, self.count))
+            index, rows, _ = self._arguments
+            self.machine.run(kernels.reindex)(index, rows, self.width, self.keys)
 
     def add(self, rows: TableRows, add_rows: Callable[..., Any]) -> None:
         """Sum up rows of the same width in this table, by the kernel `add_rows`."""

@@ -84,7 +84,7 @@ class SourceReader:
 
     def _aggregate(self, source: Source, capture: Capture) -> None:
         if self.aggregator is None:
-            self.aggregator = Aggregator(capture.machine, self.options.budget, self.options.excluded)
+            self.aggregator = Aggregator(capture.machine, self.options.budget, self.options.excluded, self._size)
         self.bases.append(len(self.points))
         report_progress = self.options.progress
 
