@@ -79,7 +79,8 @@ class HashTable:
         """A table of the same rows, in memory of its own."""
         twin = HashTable(self.machine, self.width, self.keys, self._scratch_size)
         flat = _aligned_zeros(len(self.flat))
-        flat[:] = self.flat
+        filled = self.count * self.width
+        flat[:filled] = self.flat[:filled]
         twin._hold(flat, self.index.copy())
         return twin
 

@@ -73,15 +73,18 @@ def test_hash_of_extreme_keys_fits_62_bits() -> None:
         assert sorted(slots[slots != 0] >> 32) == sorted(each >> 32 for each in expected)
 
 
+@pytest.mark.parametrize("size", [None, 1 << 24])
 @pytest.mark.parametrize("name", sorted(FLOODS))
-def test_rows_of_floods_are_near_their_slots(tmp_path: Path, name: str) -> None:
+def test_rows_of_floods_are_near_their_slots(tmp_path: Path, name: str, size: int | None) -> None:
+    """Also with room for many rows from the start: the index grows with those that are there."""
     write(tmp_path / "it.pcap", FLOODS[name](1000))
     with open_capture(tmp_path / "it.pcap", compiled=False) as capture:
-        aggregator = Aggregator(capture.machine)
+        aggregator = Aggregator(capture.machine, size=size)
         for block in capture.blocks():
             aggregator.add(block, 0)
     for table in aggregator.hash_tables:
         slots = len(table.index) - SLOTS
+        assert 2 * table.count <= slots
         rows, index = memoryview(table.flat), memoryview(table.index)
         away = 0
         for slot in np.flatnonzero(table.index[SLOTS:]).tolist():
