@@ -27,8 +27,8 @@ FLOORS = {
         "any_interfaces digest", "decode", "capture", "series",
     ),
     "capnet.analysis": (
-        "core", "aggregate topology_fit witness_files", "correlate", "fate", "facts filters", "findings",
-        "fact_tables", "pipeline", "engine", "trace", "tables",
+        "core", "aggregate topology_fit user_mode_networks witness_files", "correlate", "fate", "facts filters",
+        "findings", "fact_tables", "pipeline", "engine", "trace", "tables",
     ),
     "capnet.analysis.tables": (
         "coded names", "flows", "chosen_facts conversations", "protocols frames", "library",

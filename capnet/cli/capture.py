@@ -113,10 +113,12 @@ def _warn(aim: Aim, screen: Screen) -> None:
     from itertools import chain
 
     from capnet.record.targets.idle_containers import idle_warnings
+    from capnet.record.targets.user_mode_networks import user_mode_warnings
     from capnet.record.targets.xdp_programs import xdp_warnings
 
     ids = aim.coverage.ids if aim.coverage else ()
-    for warning in chain(xdp_warnings(aim.points, aim.topology), idle_warnings(aim.topology, ids)):
+    xdp, idle = xdp_warnings(aim.points, aim.topology), idle_warnings(aim.topology, ids)
+    for warning in chain(xdp, idle, user_mode_warnings(aim.topology, aim.points, ids)):
         screen.say(warning)
 
 

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from capnet import language
-from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.contract.document import Document, row_values
 from capnet.analysis.core.contract.keys import FILES_BESIDE, LEVELS
 from capnet.analysis.core.wording import Text
 from capnet.report.fate_words import FAILED, fate, flows_of, together
 from capnet.report.grouping import same_fate
 from capnet.report.text import count, listing, number
 from capnet.report.words import Words
+from capnet.topology.user_mode import PROCESSES
 
 # Warnings that often are symptoms: any other warning says more.
 VAGUE = ("retransmissions", "sequence-gap", "packet-loss")
@@ -82,6 +83,34 @@ def limits(document: Document) -> Iterator[str]:
             yield Text(en="{file}: {problem}.", zh="{file}：{problem}。").fill(
                 file=language.term(FILES_BESIDE[problem["name"]]), problem=language.message(problem["says"])
             )
+
+
+def user_mode_sentences(document: Document) -> Iterator[str]:
+    """That packets of the containers end in a process; nothing if a container is elsewhere too."""
+    rows = list(row_values(document.get("stations", []), "kind", "ips", "names", "points"))
+    process_at = {point: names[0] for kind, _, names, points in rows if _is_process(kind, names) for point in points}
+    containers = [(ips, names, points) for kind, ips, names, points in rows if kind == "container"]
+    if not containers or any(set(points) - process_at.keys() for _, _, points in containers):
+        return
+    owners = [names[0] if names else ips[0] for ips, names, _ in containers if names or ips]
+    processes = sorted({process_at[point] for _, _, points in containers for point in points})
+    yield Text(
+        en="{containers} {verb} behind {processes}, {apiece}: on the wire these have the host's address, and no packet "
+        "of them is one of the container's.",
+        zh="{containers} 在进程 {processes} 后面，进程在主机上打开自己的连接：这些连接在链路上使用主机的地址，"
+        "其中没有容器的包。",
+    ).fill(
+        containers=listing(owners, MAX_NAMED),
+        verb="is" if len(owners) == 1 else "are",
+        processes=listing(processes),
+        apiece="a process that opens connections of its own on the host"
+        if len(processes) == 1
+        else "processes that open connections of their own on the host",
+    )
+
+
+def _is_process(kind: str, names: list[str]) -> bool:
+    return kind == "router" and len(names) == 1 and names[0] in PROCESSES
 
 
 def _causes(causes: list[Document]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from capnet import language
 from capnet.analysis.core.contract.document import Document, row_values
 from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
-from capnet.report.headline import headline, limits
+from capnet.report.headline import headline, limits, user_mode_sentences
 from capnet.report.model_sentences import MIN_MODEL_CONFIDENCE, container_sentences, model_sentences, unclear_model
 from capnet.report.text import count, duration, listing, moment, span
 from capnet.report.words import Words
@@ -43,7 +43,8 @@ def title(document: Document) -> str:
 
 def topics(document: Document, words: Words) -> list[tuple[str, list[str]]]:
     """(label, sentences): who talked to whom, what was rewritten, which tunnels, what is not known; none is empty."""
-    who = [*(model_sentences(document, words) or container_sentences(document, words)), *unclear_model(document)]
+    who = model_sentences(document, words) or list(user_mode_sentences(document))
+    who = who or [*container_sentences(document, words), *unclear_model(document)]
     parts = (
         ("Who", who),
         ("Outward", _source_nat(document, words)),

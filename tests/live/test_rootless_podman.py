@@ -6,21 +6,15 @@ Its configuration, the user's account and /dev/net/tun are in a mount namespace 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
-from capnet.scenario.wait import wait_until
-from tests.conftest import PROJECT
 from tests.live.captures import seen
-from tests.live.users import HOME, UID, as_user, run_as_user
+from tests.live.podman_user import as_root, podman_service, run_as_root
+from tests.live.users import HOME, as_user, run_as_user
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -28,81 +22,20 @@ _LACKING = [name for name in ("podman", "slirp4netns", "newuidmap", "runc") if n
 
 pytestmark = [pytest.mark.live, pytest.mark.skipif(bool(_LACKING), reason=f"not installed: {_LACKING}")]
 
-# $1: folder of the user. podman's runc, because crun refuses machines with cgroup v1 and v2.
-_START = f"""
-set -e
-cd "$1"
-cp -a /etc/containers etc
-printf '[containers]\\ndefault_ulimits=["nofile=1024:1024","nproc=4096:4096"]\\n' >etc/containers.conf
-printf '[engine]\\ncgroup_manager="cgroupfs"\\n' >>etc/containers.conf
-printf 'events_logger="file"\\nruntime="runc"\\n[network]\\nnetwork_backend="netavark"\\n' >>etc/containers.conf
-printf '[storage]\\ndriver="vfs"\\n' >etc/storage.conf
-echo '{{"default":[{{"type":"insecureAcceptAnything"}}]}}' >etc/policy.json
-mount --bind etc /etc/containers
-(cat /etc/passwd; echo "rootless:*:{UID}:{UID}::$1:/bin/sh") >passwd
-echo "rootless:200000:65536" >subid
-mount --bind passwd /etc/passwd; mount --bind subid /etc/subuid; mount --bind subid /etc/subgid
-mount -t tmpfs none /dev/net; mknod -m 666 /dev/net/tun c 10 200
-mount -t tmpfs -o mode=755 none /run
-mkdir -p image/bin; cp "$(command -v busybox)" image/bin/busybox
-for applet in sh sleep httpd wget; do ln -s busybox image/bin/$applet; done
-exec setpriv --reuid={UID} --regid={UID} --clear-groups env -i HOME="$1" USER=rootless XDG_RUNTIME_DIR="$1/runtime" \
-  PATH=/usr/bin:/usr/sbin:/bin:/sbin sh -ec '
-    tar -C image -cf - . | podman import - busybox:latest
+_CONTAINERS = """
+    podman run -d --name web --network slirp4netns -p 18080:80 busybox /bin/httpd -f
     podman network create blue --subnet 10.70.0.0/24
-    podman run -d --name web -p 18080:80 busybox /bin/httpd -f
     podman run -d --name multi --network blue --ip 10.70.0.5 busybox /bin/httpd -f
     podman run -d --name asks --network blue busybox /bin/sh -c \
       "while :; do wget -q -O /dev/null http://10.70.0.5/; sleep 0.2; done"
-    mkdir -p runtime/podman
-    exec podman system service -t 0 "unix://$PWD/runtime/podman/podman.sock"'
 """
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """Of podman's service, with three containers."""
-    runtime = HOME / "runtime"
-    runtime.mkdir(parents=True)
-    for folder in (HOME, runtime):
-        os.chown(folder, UID, UID)
-    command = ["unshare", "--mount", "--propagation", "private"]
-    with (HOME / "log").open("wb") as log:
-        started = subprocess.Popen([*command, "sh", "-c", _START, "sh", str(HOME)], stdout=log, stderr=log)
-    socket = runtime / "podman" / "podman.sock"
-    try:
-        wait_until(lambda: started.poll() is not None or socket.exists(), "podman listens", within=60)
-        assert started.poll() is None, (HOME / "log").read_text()
-        yield f"unix://{socket}"
-    finally:
-        started.terminate()
-        started.wait(60)
-        wait_until(lambda: not end_processes(), "podman and its containers have ended", within=20)
-        shutil.rmtree(HOME, ignore_errors=True)
-
-
-def end_processes() -> list[int]:
-    """Those of the user, who is no account of this machine: podman leaves its containers running."""
-    owned = [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _owner(folder) == UID]
-    for pid in owned:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    return owned
-
-
-def _owner(folder: Path) -> int | None:
-    """The user of a process; of one that has ended, none."""
-    with suppress(OSError):
-        return folder.stat().st_uid
-    return None
-
-
-def as_root(*words: str) -> list[str]:
-    return ["env", f"--chdir={HOME}", f"PYTHONPATH={PROJECT}", sys.executable, "-m", "capnet", *words]
-
-
-def run_as_root(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(as_root(*words), capture_output=True, text=True, timeout=300)
+    with podman_service(_CONTAINERS) as service:
+        yield service
 
 
 @pytest.mark.parametrize("run", [run_as_user, run_as_root], ids=["user", "root"])

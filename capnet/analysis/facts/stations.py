@@ -22,6 +22,7 @@ from capnet.analysis.facts.models.container_signs import (
 from capnet.analysis.facts.nat.addresses import addresses_set_by_nat
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.speakers import Speaker, speakers
+from capnet.analysis.user_mode_networks import user_mode_macs
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value, mac_text, mac_value
 
@@ -62,7 +63,7 @@ def _fact(
     return Station(
         mac=mac_text(speaker.mac),
         ips=ips,
-        names=_names(context, interfaces, ips, addresses is not speaker.forwarded),
+        names=_names(context, speaker.mac, interfaces, ips, addresses is not speaker.forwarded),
         points=[context.points[point].name for point in sorted(points)],
         packets=speaker.packets,
         kind="multicast" if is_group else _kind(context, speaker, interfaces),
@@ -70,8 +71,12 @@ def _fact(
     )
 
 
-def _names(context: Context, interfaces: list[_TopologyInterface], ips: list[str], owns_ips: bool) -> list[str]:
+def _names(
+    context: Context, mac: int, interfaces: list[_TopologyInterface], ips: list[str], owns_ips: bool
+) -> list[str]:
     """Names of its addresses, or of the MAC in the topology; of a MAC that only forwards, the other way round."""
+    if process := user_mode_macs(context).get(mac):
+        return [process]
     by_address = {context.names[ip] for ip in ips if ip in context.names}
     if not by_address and not interfaces:
         return []
@@ -83,6 +88,8 @@ def _kind(context: Context, speaker: Speaker, interfaces: list[_TopologyInterfac
     """`Station.kind` by the topology, else by how its MAC is made, else by the roles of points where it was seen."""
     if interfaces and len({interface.kind for interface in interfaces}) == 1:
         return interfaces[0].kind
+    if speaker.mac in user_mode_macs(context):
+        return "router"
     forwards = any(not is_multicast(ip) for ip in speaker.forwarded)
     if speaker.mac in container_macs(context) and not forwards:
         return "container"

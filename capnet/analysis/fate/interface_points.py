@@ -17,6 +17,7 @@ from capnet.analysis.core.flow_rows import are_multicast_macs
 from capnet.analysis.core.schema import FlowRows, FlowTable
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.user_mode_networks import user_mode_macs
 
 _ROLES_WITHOUT_A_STATION = ("bridge", "veth", "overlay", "loopback")
 
@@ -31,7 +32,7 @@ def interface_points(context: Context) -> dict[int, list[int]]:
         if point.role in _ROLES_WITHOUT_A_STATION:
             continue
         rows = _unicast_rows(flows, number)
-        macs = _macs_in_all(flows, rows)
+        macs = [mac for mac in _macs_in_all(flows, rows) if mac not in user_mode_macs(context)]
         if len(macs) > 1:
             macs = [mac for mac in _most_common_end(flows, rows, links) if mac in macs]
         if len(macs) == 1:

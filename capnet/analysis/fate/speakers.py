@@ -1,7 +1,8 @@
 """Speakers: for which IP addresses each MAC address speaks, judged from the station table.
 
 A MAC owns an address if it claims the address in ARP, or if packets from the address still have an initial TTL.
-Otherwise the MAC forwards for it. Packets with a small TTL prove neither: protocols of the local link send them so.
+Otherwise the MAC forwards for it, as pasta and slirp4netns do for all (`user_mode_macs`). Packets with a small TTL
+prove neither: protocols of the local link send them so.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, is_multicast, is_multicast_mac
 from capnet.analysis.core.schema import StationTable
+from capnet.analysis.user_mode_networks import user_mode_macs
 from capnet.quick_dataclass import state
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, address_value
@@ -102,6 +104,12 @@ def _speakers(context: Context, point: int | None, outside_tunnels: bool) -> dic
         if speaker is None:
             speaker = by_mac[row.mac] = Speaker(row.mac)
         _add(speaker, row, claimants, claiming_macs)
+    for mac in user_mode_macs(context).keys() & by_mac.keys():
+        speaker = by_mac[mac]
+        for addresses in (speaker.own, speaker.ambiguous):
+            for ip, packets in addresses.items():
+                speaker.forwarded[ip] = speaker.forwarded.get(ip, 0) + packets
+            addresses.clear()
     for speaker in by_mac.values():
         if speaker.forwarded:
             speaker.forwarded = {ip: n for ip, n in speaker.forwarded.items() if ip not in speaker.own}

@@ -121,6 +121,10 @@ CAPTURE_MESSAGES = {
     "it has no process that can be seen here; it ended meanwhile, restarts, or runs in a virtual machine":
         "这里看不到它的进程；它已结束、正在重启，或在虚拟机中运行",
     "it ends and restarts: `docker logs {name}` says why": "它结束后又重启：`docker logs {name}` 说明原因",
+    "interfaces of the machine": "机器的接口",
+    "only root may enter its network namespace": "只有 root 能进入它的网络命名空间",
+    "only root captures at interfaces of the machine: `sudo capnet capture -i NIC`":
+        "只有 root 能在机器的接口上抓包：`sudo capnet capture -i NIC`",
     "interfaces of namespace {path}": "命名空间 {path} 的接口",
     "interfaces of namespace {path} and {number} more": "命名空间 {path} 和另外 {number} 个的接口",
     "no answer": "无应答",
@@ -156,6 +160,13 @@ CAPTURE_MESSAGES = {
         "{name} 一再重启：`docker logs {same}` 说明原因",
     "{point} of {name} is no port of {bridge}: `ip link set {end} master {same}`":
         "{name} 的 {point} 不是 {bridge} 的端口：`ip link set {end} master {same}`",
+    "packets of {name} end in {process}, a process, which sends on from sockets of its own: at {points:list} they have "
+    "the host's address and other ports":
+        "{name} 的包终止于进程 {process}，由它用自己的套接字转发：在 {points} 上它们使用主机的地址和另外的端口",
+    "packets of {name} end in {process}, a process, which sends on from sockets of its own: at the machine's NIC they "
+    "have the host's address and other ports; only root captures there: `sudo capnet capture -i NIC`":
+        "{name} 的包终止于进程 {process}，由它用自己的套接字转发：在机器的网卡上它们使用主机的地址和另外的端口；"
+        "只有 root 能在那里抓包：`sudo capnet capture -i NIC`",
     "{name}: the topology goes without a connection table: {reason:text}": "{name}：拓扑中没有连接表：{reason}",
     "{name}: its clock does not answer: how far it is off is known by the packets alone":
         "{name}：时钟没有应答：它的偏差只能由包得知",

@@ -54,10 +54,6 @@ DOCKER_MESSAGES = {
     "the daemon is rootless, and no docker.pid beside {socket} names its process; run capnet on that machine, as the "
     "daemon's user":
         "守护进程是 rootless 的，{socket} 旁边没有 docker.pid 写明它的进程；请在那台机器上以守护进程的用户运行 capnet",
-    "the daemon is rootless, and no container of it is on a bridge; elsewhere only root can capture: "
-    "run capnet as root, or start a container with --network NAME":
-        "守护进程是 rootless 的，且没有容器在网桥上；其他地方只有 root 能抓包：请以 root 运行 capnet，"
-        "或用 --network NAME 启动一个容器",
     "only a container of the daemon can look there: leave out --no-container":
         "只有该守护进程的容器能在那里查看：请去掉 --no-container",
     "Docker Desktop runs containers in a virtual machine": "Docker Desktop 在虚拟机中运行容器",

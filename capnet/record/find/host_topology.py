@@ -16,6 +16,7 @@ from capnet.record.find.host_facts import Entry, HostFacts
 from capnet.record.find.interfaces import addresses_of, interface_of
 from capnet.record.find.services import belonging, services_of
 from capnet.topology import Container, Endpoint, Host, Namespace, Network, PublishedPort, Topology
+from capnet.topology.user_mode import PROCESSES
 
 _VNI_OPTION = "com.docker.network.driver.overlay.vxlanid_list"
 _BRIDGE_OPTION = "com.docker.network.bridge.name"
@@ -60,9 +61,6 @@ def build_topology(facts: HostFacts) -> Topology:
         services=services_of(facts),
         stopped=[stopped_container(facts.name, attributes) for attributes in facts.stopped],
     )
-
-
-_OF_PROCESSES = ("slirp4netns", "pasta")  # of rootless podman: a process moves packets to sockets of the machine
 
 
 def bridge_name(attributes: Entry) -> str | None:
@@ -144,7 +142,7 @@ def _container(facts: HostFacts, attributes: Entry) -> Container:
             else [_endpoint(facts, entry, _attached(attributes)) for entry in entries if entry["ifname"] != "lo"]
         )
         for endpoint in container.endpoints:
-            if not endpoint.network and mode.partition(":")[0] in _OF_PROCESSES:
+            if not endpoint.network and mode.partition(":")[0] in PROCESSES:
                 endpoint.network = mode.partition(":")[0]
     return container
 

@@ -5,7 +5,7 @@ Method: its process is the one that listens on its socket; behind ssh, and where
 file beside the socket names: `docker.pid` of Docker, `pause.pid` of podman.
 podman's own process is in the network of the machine: its bridges and the host ends of its veths are in a further
 namespace, which a file in the folder of the user's runtime keeps. Limits: that file is there while a container is on
-a bridge; without one, only root captures.
+a bridge; without one, only root captures at the machine's interfaces, and the user inside containers.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import PurePosixPath
 from capnet.errors import EnvironmentLacks
 from capnet.quick_tuple import NamedTuple
 from capnet.record.remote.shell import Shell
+from capnet.topology.user_mode import BRIDGES_NETNS
 
 _WITHIN_S = 30.0  # through ssh, the connection included
 
@@ -29,7 +30,7 @@ _ASK = 'id -u; for file; do [ -r "$file" ] && exec cat "$file"; done'
 
 
 # The network of podman's bridges, in XDG_RUNTIME_DIR: of podman 4, and of podman 5.
-_BRIDGES = ("netns/rootless-netns-*", "containers/networks/rootless-netns/rootless-netns")
+_BRIDGES = (f"netns/{BRIDGES_NETNS}-*", f"containers/networks/{BRIDGES_NETNS}/{BRIDGES_NETNS}")
 _FIND = 'for file in $*; do [ -e "$file" ] && exec echo "$file"; done; exit 0'
 
 
@@ -61,11 +62,8 @@ def open_rootless(direct: Shell | None, socket: str) -> Shell:
     for shell in inside:
         if shell.may_enter(shell.host_netns):
             return shell
-    if inside:  # podman: its host is that of its user's other processes
-        raise EnvironmentLacks(
-            "the daemon is rootless, and no container of it is on a bridge; elsewhere only root can capture: "
-            "run capnet as root, or start a container with --network NAME"
-        )
+    if inside:  # podman without a bridge: its host is the machine itself, which only root may enter
+        return inside[0]
     raise EnvironmentLacks(
         f"{no_root_words(direct)}the daemon is rootless, and its namespaces are open to root and to its user only; "
         + ("name one of them: ssh://USER@HOST/…" if direct.ssh else "run capnet as one of them")

@@ -2,7 +2,8 @@
 
 Per container: its interfaces; the host end of each veth; its bridge; the parent NIC of a macvlan or ipvlan interface;
 `br0` and `vxlan0` of an overlay network; the load balancer of a swarm's service; and the NICs by which the host
-reaches others: for what a bridge translates, and for VXLAN. A point that several containers share comes once.
+reaches others: for what a bridge translates, for VXLAN, and for the sockets of pasta or slirp4netns. A point that
+several containers share comes once.
 
 Loopback is captured where something is to be heard there: Docker's DNS server answers there on every network but the
 default bridge, containers of one namespace talk there, and a container without a network has nothing else.
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from capnet.quick_dataclass import value
 from capnet.topology import Container, Endpoint, Interface, Topology
+from capnet.topology.user_mode import is_the_machine, process_behind
 
 DEFAULT_BRIDGE = "bridge"  # Docker's network of containers that are given none; it has no DNS server
 
@@ -90,6 +92,8 @@ class _Planner:
                 uses_uplinks = True
             elif endpoint.parent:
                 yield from self._of_parent(endpoint.parent, endpoint.network)
+            elif process_behind(endpoint):
+                uses_uplinks |= is_the_machine(self._host)
         if uses_uplinks:
             yield from self._of_uplinks()
 

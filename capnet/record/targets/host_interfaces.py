@@ -8,7 +8,7 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
-from capnet.errors import UsageError
+from capnet.errors import EnvironmentLacks, UsageError
 from capnet.record.find.capture_points import CapturePoint, interfaces
 from capnet.record.find.host_facts import HostFacts
 from capnet.record.find.host_topology import build_topology
@@ -24,7 +24,14 @@ def this_machine() -> str:
 
 
 def host_points(name: str, shell: Shell, wanted: Sequence[str], capture_filter: str) -> list[CapturePoint]:
-    """A point for each interface of the host's own namespace. UsageError if it has none of that name."""
+    """A point for each interface of the host's own namespace. UsageError if it has none of that name.
+
+    Raises EnvironmentLacks where the user of a rootless daemon may not enter that namespace.
+    """
+    if not wanted:
+        return []
+    if shell.userns and not shell.may_enter(shell.host_netns):
+        raise EnvironmentLacks("only root captures at interfaces of the machine: `sudo capnet capture -i NIC`")
     entries = {entry["ifname"]: entry for entry in interfaces(shell, shell.host_netns)}
     return [_point(name, shell, interface, entries, capture_filter) for interface in dict.fromkeys(wanted)]
 

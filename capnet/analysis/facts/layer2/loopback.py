@@ -9,6 +9,7 @@ from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import FlowMask, FlowTable, Mask, Values
 from capnet.analysis.facts.layer2.model import LOOPBACK_IP, LoopbackConversation, is_v4
+from capnet.analysis.user_mode_networks import ports_of_processes
 from capnet.wire.addresses import address_text, address_value
 from capnet.wire.numbers import TCP, UDP
 
@@ -33,7 +34,10 @@ def is_loopback_point(context: Context, point: int) -> bool:
 
 
 def loopback_conversations(context: Context, points: set[int]) -> list[LoopbackConversation]:
-    """TCP and UDP conversations at loopback points, one per address and point, without Docker's name server."""
+    """TCP and UDP conversations at loopback points, one per address and point.
+
+    Without Docker's name server, and without what rootlessport brings to published ports.
+    """
     flows = context.flows
     if not points:
         return []
@@ -43,6 +47,9 @@ def loopback_conversations(context: Context, points: set[int]) -> list[LoopbackC
     is_chosen &= is_one_of(flows[:, schema.FLOW_PROTO], (TCP, UDP))
     for column in (schema.FLOW_SRC_LO, schema.FLOW_DST_LO):
         is_chosen &= flows[:, column] != _DOCKER_DNS_LO
+    for point, ports in ports_of_processes(context).items():
+        is_brought = is_one_of(flows[:, schema.FLOW_SPORT], ports) | is_one_of(flows[:, schema.FLOW_DPORT], ports)
+        is_chosen &= ~(is_brought & (flows[:, schema.FLOW_POINT] == point))
     rows = flows[is_chosen]
     rows = rows[np.argsort(rows[:, schema.FLOW_FIRST], kind="stable")]
     keys, first_rows = np.unique(rows[:, [schema.FLOW_POINT, *_SOURCE]], axis=0, return_index=True)

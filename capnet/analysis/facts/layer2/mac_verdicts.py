@@ -21,6 +21,7 @@ from capnet.analysis.facts.layer2.model import SharedMac, network_of
 from capnet.analysis.facts.layer2.segments import layer2_segments
 from capnet.analysis.facts.nat.addresses import addresses_set_by_nat
 from capnet.analysis.fate.speakers import RECEIVED, Speaker, speakers
+from capnet.analysis.user_mode_networks import user_mode_macs
 from capnet.wire.addresses import address_value, mac_text
 
 MIN_PARENT_CONFIDENCE = 0.5  # of 0 to 1: below, the interface may be no macvlan parent
@@ -42,11 +43,22 @@ _ON_NETWORK = Text(en="on this network, out of reach for the host it is on", zh=
 _BEHIND_PARENT = Text(en="behind this parent interface", zh="在这个父接口后面")
 
 
+_BEHIND_PROCESS = Text(
+    en="{mac} is {process}, the process behind the container's tap: it answers for all addresses, and sends on from "
+    "sockets of the host",
+    zh="{mac} 是 {process}，容器 tap 后面的进程：它代表所有地址应答，并用主机的套接字转发",
+)
+
+
 def _router_or_shared(context: Context, point: int, speaker: Speaker, shared: SharedMac | None) -> list[MacVerdict]:
     if not speaker.forwarded and shared is None:
         return []
     mac, point_name = mac_text(speaker.mac), context.points[point].name
     forwarded = _without_hairpins(context, point, speaker.forwarded_ips)
+    if process := user_mode_macs(context).get(speaker.mac):
+        because = _BEHIND_PROCESS.fill(mac=mac, process=process)
+        evidence = _evidence(context, point, speaker.mac, forwarded)
+        return [MacVerdict("router", [mac], forwarded[:MAX_FORWARDED_IPS], point_name, because, evidence)]
     if forwarded:
         because = Text(
             en="{mac} forwards for {ips} (source of another station, or TTL already decremented)",

@@ -8,6 +8,7 @@ from capnet.report.inventory.groups import without_link_local
 from capnet.report.inventory.rows import host_end as end_on_host
 from capnet.topology import Container, Endpoint, Topology
 from capnet.topology.lookup import Match, network_of
+from capnet.topology.user_mode import process_behind
 
 
 def container(topology: Topology, asked: str, match: Match, on_host: str) -> str:
@@ -44,6 +45,11 @@ def _network_of(topology: Topology, meant: Container) -> str:
 def _attachment(topology: Topology, meant: Container, endpoint: Endpoint) -> str:
     words = network_words(topology, meant, endpoint)
     interface = endpoint.interface or pick("an interface", "一个接口")
+    if process := process_behind(endpoint):
+        return pick(
+            f"{interface}, whose packets end in the process {process}; on the wire are connections of the host",
+            f"{interface}，它的包终止于进程 {process}；链路上是主机的连接",
+        )
     return pick(f"{interface} on network {words}", f"{interface} 在网络 {words} 上")
 
 
