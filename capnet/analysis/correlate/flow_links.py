@@ -139,7 +139,8 @@ def flow_chains(links: Links, flow_count: int) -> PerFlow:
     All paths of a flow that forks, and all flows that join, are one chain.
     """
     first = np.arange(flow_count)
-    first[links.target] = links.source[links.before[links.target]]
+    has_before = links.before >= 0  # flooded copies are no target of a link
+    first[has_before] = links.source[links.before[has_before]]
     first = _ends_of_pointers(first)
     parent = np.arange(flow_count)
 

@@ -15,7 +15,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import are_multicast_macs
-from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerLink, PerObservation, Values
+from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerFlow, PerLink, PerObservation, Values
 from capnet.analysis.correlate.clocks import clocks
 from capnet.analysis.correlate.flow_links import Links, first_link_of_flow, main_chains
 from capnet.analysis.correlate.flow_similarity import (
@@ -26,6 +26,7 @@ from capnet.analysis.correlate.flow_similarity import (
 )
 from capnet.analysis.correlate.link_votes import PairVotes, count_votes, main_pairs, side_pairs, without_detours
 from capnet.analysis.correlate.loss import LinkEnds, measure_loss
+from capnet.analysis.correlate.order.flooded_copies import originals_of_copies
 from capnet.analysis.correlate.packet_matching import (
     Repeats,
     comparable_observations,
@@ -67,6 +68,9 @@ def flow_links(context: Context) -> Links:
     loss = measure_loss(context, observations, repeats.rank, ambiguous, ends)
     capture_clocks = clocks(context)
     clock = capture_clocks.of_flows(context)
+    after, before = _with_copies(
+        context, *(first_link_of_flow(end, len(context.flows)) for end in (ends.source, ends.target))
+    )
     return Links(
         source=ends.source,
         target=ends.target,
@@ -80,9 +84,22 @@ def flow_links(context: Context) -> Links:
         delays_ns=measures.delays_ns,
         is_timed=capture_clocks.are_comparable(clock[ends.source], clock[ends.target]),
         frames=measures.frames,
-        after=first_link_of_flow(ends.source, len(context.flows)),
-        before=first_link_of_flow(ends.target, len(context.flows)),
+        after=after,
+        before=before,
     )
+
+
+def _with_copies(context: Context, after: PerFlow, before: PerFlow) -> tuple[PerFlow, PerFlow]:
+    """The links behind and before each flow row, where flooded copies have those of their original.
+
+    So a copy is neither the first nor the last hop of any way.
+    """
+    originals = originals_of_copies(context)
+    copies = np.flatnonzero(originals >= 0)
+    behind, ahead = after[originals[copies]], before[originals[copies]]
+    after[copies] = np.where(behind >= 0, behind, ahead)
+    before[copies] = np.where(ahead >= 0, ahead, behind)
+    return after, before
 
 
 def _voted_links(

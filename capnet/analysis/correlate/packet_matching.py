@@ -31,13 +31,13 @@ from capnet.analysis.correlate.flow_similarity import (
     place_numbers,
 )
 from capnet.analysis.correlate.order.bridge_order import correct_bridge_times
+from capnet.analysis.correlate.order.flooded_copies import without_copies
 from capnet.analysis.correlate.order.role_order import order_ties
 from capnet.analysis.correlate.translation_evidence import MAX_NAT_DELAY_NS, MAX_NAT_HOPS, MAX_NAT_HOPS_AT_POINT
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP
 
-# How many observations of one digest back a packet is looked for: a path of so many hops, or so many repeats of one
-# payload. Bounds the work on captures full of identical packets.
+# How many observations of one digest back a packet is looked for: bounds the work on captures of identical packets.
 MAX_LOOKBACK = 32
 MAX_PACKET_LIFE_NS = 255_000_000_000  # RFC 791: the TTL is an upper bound of the lifetime, in seconds
 
@@ -50,7 +50,7 @@ class Repeats(NamedTuple):
 
 
 def comparable_observations(context: Context) -> Observations:
-    """The observations without duplicates, under one clock, by digest and time."""
+    """The observations without duplicates and flooded copies, under one clock, by digest and time."""
     capture_clocks = clocks(context)
     observations = correct_bridge_times(context, context.observations)
     order = observations_by_digest(context)
@@ -77,7 +77,7 @@ def comparable_observations(context: Context) -> Observations:
         depth,
         observations[:, schema.OBS_SEQ],
     )
-    return order_ties(context, observations.take(by_time, axis=0))
+    return order_ties(context, without_copies(context, observations.take(by_time, axis=0)))
 
 
 def _depth_in_host(context: Context) -> PerFlow:
