@@ -20,7 +20,7 @@ from capnet.analysis.facts.kernel.cause import COUNTERS as BY_COUNTERS
 from capnet.analysis.facts.kernel.cause import EQUAL, IMPLIED, PART, POSSIBLE, RULES, Cause
 from capnet.analysis.facts.kernel.counters import BALANCES, COUNTERS, KernelCounter, arrival_counters, device_counters
 from capnet.analysis.facts.kernel.missing_packets import MissingPackets, missing_packets
-from capnet.analysis.facts.kernel.namespaces import NamespaceChanges, Rise
+from capnet.analysis.facts.kernel.namespaces import BEFORE_DELIVERY_V6, NamespaceChanges, Rise
 from capnet.analysis.facts.kernel.netfilter.rule_walk import Drop, Packet, possible_drops
 from capnet.analysis.facts.kernel.netfilter.rules import REJECT, Rule
 from capnet.quick_tuple import NamedTuple
@@ -82,11 +82,17 @@ def _by_balance(context: Context, flows: Sequence[MissingPackets], is_refused: b
     namespace = flows[0].namespace
     for counter in BALANCES if not is_refused else ():
         counted = [each for each in flows if counter.counts(each)]
+        if counter.name == BEFORE_DELIVERY_V6 and _has_fragments_of_v6(context):
+            continue
         rise = Rise(namespace.counters.get(counter.name, 0), 0)
         candidate = _Candidate(None, counter, rise, counted, False)
         if rise.packets >= MIN_EQUAL and _agrees(candidate, counted):
             return [_cause(candidate, namespace, counted, POSSIBLE, is_refused)]
     return []
+
+
+def _has_fragments_of_v6(context: Context) -> bool:
+    return bool(((context.flows[:, schema.FLOW_FRAGMENTS] > 0) & (context.flows[:, schema.FLOW_SRC_HI] != 0)).any())
 
 
 def _cause(

@@ -9,7 +9,13 @@ from collections.abc import Callable
 
 from capnet.analysis.core.wording import Text, several
 from capnet.analysis.facts.kernel.missing_packets import MissingPackets
-from capnet.analysis.facts.kernel.namespaces import BEFORE_DELIVERY, BEFORE_SENDING, FILTERING_QDISCS
+from capnet.analysis.facts.kernel.namespaces import (
+    BEFORE_DELIVERY,
+    BEFORE_DELIVERY_V6,
+    BEFORE_SENDING,
+    BEFORE_SENDING_V6,
+    FILTERING_QDISCS,
+)
 from capnet.analysis.facts.kernel.netfilter.rule_walk import translated_destinations
 from capnet.quick_tuple import NamedTuple
 
@@ -116,12 +122,12 @@ def _is_answerable(family: str) -> Callable[[MissingPackets], bool]:
     return is_answerable
 
 
-def _passes_rules_of_ip(missing: MissingPackets) -> bool:
-    return missing.packet.family == "ip" and not missing.packet.bridged
+def _passes_rules_of(family: str) -> Callable[[MissingPackets], bool]:
+    return lambda missing: missing.packet.family == family and not missing.packet.bridged
 
 
-def _is_forwarded_ip(missing: MissingPackets) -> bool:
-    return missing.packet.family == "ip" and _may_be_forwarded(missing)
+def _is_forwarded(family: str) -> Callable[[MissingPackets], bool]:
+    return lambda missing: missing.packet.family == family and _may_be_forwarded(missing)
 
 
 def _is_tracked(missing: MissingPackets) -> bool:
@@ -157,8 +163,10 @@ COUNTERS = (
 )
 # What is left if no rule and no other counter explains it.
 BALANCES = (
-    KernelCounter(BEFORE_DELIVERY, _passes_rules_of_ip, meaning=NO_RULE_LEFT),
-    KernelCounter(BEFORE_SENDING, _is_forwarded_ip, meaning=NO_RULE_LEFT),
+    KernelCounter(BEFORE_DELIVERY, _passes_rules_of("ip"), meaning=NO_RULE_LEFT),
+    KernelCounter(BEFORE_SENDING, _is_forwarded("ip"), meaning=NO_RULE_LEFT),
+    KernelCounter(BEFORE_DELIVERY_V6, _passes_rules_of("ip6"), meaning=NO_RULE_LEFT),
+    KernelCounter(BEFORE_SENDING_V6, _is_forwarded("ip6"), meaning=NO_RULE_LEFT),
 )
 BY_NAME = {counter.name: counter for counter in (*COUNTERS, *BALANCES)}
 

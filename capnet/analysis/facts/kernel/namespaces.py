@@ -35,6 +35,12 @@ _IP_ERRORS = (
     "IpInHdrErrors", "IpInAddrErrors", "IpInDiscards", "IpInUnknownProtos", "IpExtInNoRoutes", "IpExtInTruncatedPkts",
     "TcpExtIPReversePathFilter",
 )  # fmt: skip
+BEFORE_DELIVERY_V6 = "Ip6InReceives - Ip6InDelivers - Ip6OutForwDatagrams"
+BEFORE_SENDING_V6 = "Ip6OutForwDatagrams + Ip6OutRequests - Ip6OutTransmits"
+_IP6_ERRORS = (
+    "Ip6InHdrErrors", "Ip6InTooBigErrors", "Ip6InNoRoutes", "Ip6InAddrErrors", "Ip6InUnknownProtos",
+    "Ip6InTruncatedPkts", "Ip6InDiscards",
+)  # fmt: skip
 FILTERING_QDISCS = ("clsact", "ingress")  # they hold tc filters, and count what these drop
 
 
@@ -169,10 +175,12 @@ def _counters(outputs: Mapping[str, str]) -> dict[str, int]:
 
 
 def _balances(rises: Mapping[str, int], later: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-    """IPv4 packets that the IP layer took and did not pass on, and for which it counted no error: rules stopped them.
+    """Packets that the IP layer took and did not pass on, and for which it counted no error: rules stopped them.
 
     RFC 4293: fragments are counted before they are joined. Linux counts as forwarded what the rules of FORWARD may
-    still stop, and since 6.5 what it really sent.
+    still stop, and since 6.5 what it really sent. Multicast of IPv6 for groups that nobody joined, which a capture
+    makes an interface take, ends like what a rule stops: with as many of it nothing is told. Nor is with fragments of
+    IPv6: conntrack joins them before the IP layer, and does not count that.
     """
 
     def total(*names: str) -> int:
@@ -184,6 +192,14 @@ def _balances(rises: Mapping[str, int], later: Mapping[str, int]) -> Iterator[tu
     if "IpOutTransmits" in later:
         fragments = total("IpFragCreates") - total("IpFragOKs")
         yield BEFORE_SENDING, max(total("IpForwDatagrams", "IpOutRequests") + fragments - total("IpOutTransmits"), 0)
+    if "Ip6InReceives" in later and not total("Ip6ReasmReqds", "Ip6FragCreates"):
+        passed = total("Ip6InDelivers", "Ip6OutForwDatagrams", *_IP6_ERRORS)
+        stopped = total("Ip6InReceives") - passed
+        yield BEFORE_DELIVERY_V6, stopped if stopped > total("Ip6InMcastPkts") else 0
+    if "Ip6OutTransmits" in later:
+        fragments = total("Ip6FragCreates") - total("Ip6FragOKs")
+        sent = total("Ip6OutTransmits", "Ip6OutDiscards", "Ip6OutNoRoutes")
+        yield BEFORE_SENDING_V6, max(total("Ip6OutForwDatagrams", "Ip6OutRequests") + fragments - sent, 0)
 
 
 def _number(text: Any) -> int:

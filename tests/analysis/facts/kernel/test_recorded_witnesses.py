@@ -40,12 +40,12 @@ def capture(name: str) -> Path:
     return RECORDED / f"{name}.pcapng"
 
 
-def altered(name: str, folder: Path, alter: Callable[[dict[str, Any]], None]) -> Report:
-    """The report on a recording whose namespace A, after the recording, is another one."""
+def altered(name: str, folder: Path, alter: Callable[[dict[str, Any]], None], of: str = "A") -> Report:
+    """The report on a recording whose namespace A, or another, is a different one after the recording."""
     path = Path(shutil.copy(capture(name), folder))
     shutil.copy(RECORDED / f"{name}.topology.json", folder)
     data = json.loads(witnesses_path(capture(name)).read_text(encoding="utf-8"))
-    (host,) = [namespace for namespace in data["namespaces"] if namespace["name"] == "A"]
+    (host,) = [namespace for namespace in data["namespaces"] if namespace["name"] == of]
     alter(host["after"]["outputs"])
     witnesses_path(path).write_text(json.dumps(data), encoding="utf-8")
     return analyze(path)
@@ -265,3 +265,41 @@ def test_damaged_witnesses_are_a_problem_of_the_input(text: str, tmp_path: Path)
     report = analyze(path)
     assert [problem.name for problem in report.inputs[0].problems] == ["unreadable-witnesses"]
     assert "stops-between" in [finding.name for finding in report.findings]
+
+
+@pytest.mark.parametrize(
+    ("name", "finding_name", "counter"),
+    [
+        ("ip6-gone-forward", "stops-between", "Ip6OutForwDatagrams + Ip6OutRequests - Ip6OutTransmits"),
+        ("ip6-gone-input", "connection-unanswered", "Ip6InReceives - Ip6InDelivers - Ip6OutForwDatagrams"),
+    ],
+)
+def test_rule_of_ip6tables_that_is_gone_is_told(name: str, finding_name: str, counter: str) -> None:
+    """The rule dropped four SYNs, by its counter; the rulesets before and after are the same."""
+    report = analyze(capture(name))
+    (reason,) = report.kernel
+    assert (reason.name, reason.match, reason.packets, reason.missing) == (counter, "possible", 4, 4)
+    (finding,) = [finding for finding in report.findings if finding.name == finding_name]
+    assert "a rule stopped them that was gone when the capture ended" in finding.says
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("ip6-gone-input", {"Ip6InMcastPkts": 4}),  # of groups that nobody joined
+        ("ip6-gone-input", {"Ip6FragCreates": 2}),  # conntrack joins fragments, and counts none
+        ("ip6-gone-input", {"Ip6InTruncatedPkts": 4}),
+        ("ip6-gone-input", {"Ip6InReceives": 1}),  # something else was stopped too
+        ("ip6-gone-forward", {"Ip6OutTransmits": 4}),
+        ("ip6-gone-forward", {"Ip6OutDiscards": 4}),
+    ],
+)
+def test_rule_of_ip6tables_is_not_told_by_other_sums(name: str, more: dict[str, int], tmp_path: Path) -> None:
+    file = "/proc/net/snmp6"
+
+    def alter(outputs: dict[str, Any]) -> None:
+        lines = [line.split() for line in outputs[file].splitlines()]
+        counters = {key: int(value) for key, value in lines}
+        outputs[file] = "\n".join(f"{key} {counters.get(key, 0) + more.get(key, 0)}" for key in {**counters, **more})
+
+    assert altered(name, tmp_path, alter, "vm").kernel == []
