@@ -82,6 +82,21 @@ class Witnesses:
             raise ValueError(f"{path}: not as {SCHEMA} has it ({error!r:.80})") from error
 
 
+def left_bridges(namespace: NamespaceWitness) -> dict[str, str]:
+    """Interface → the bridge that it was a port of before the recording; one that is there afterwards, without it."""
+    before, after = (_masters(snapshot) for snapshot in (namespace.before, namespace.after))
+    return {name: bridge for name, bridge in before.items() if bridge and name in after and after[name] is None}
+
+
+def _masters(snapshot: Snapshot | None) -> dict[str, str | None]:
+    """Interface → the bridge or bond that it is a port of; nothing if the text is cut."""
+    try:
+        entries = json.loads(snapshot.outputs.get("ip -s -j address", "") if snapshot else "")
+        return {str(entry["ifname"]): entry.get("master") for entry in entries if "ifname" in entry}
+    except (ValueError, RecursionError, TypeError, AttributeError):
+        return {}
+
+
 def _namespace(entry: Mapping[str, Any]) -> NamespaceWitness:
     return NamespaceWitness(
         name=_text(entry["name"]),

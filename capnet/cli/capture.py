@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from capnet.record.live.recording import Arrive
     from capnet.record.live.session import LiveCapture
     from capnet.record.targets.target_points import Aim
+    from capnet.witnesses import Witnesses
 
 
 @click.command("capture", short_help="Capture running containers.")
@@ -102,7 +103,7 @@ def run(given: Given, screen: Screen | None = None) -> int:
                 return Exit.INTERRUPTED
             screen.end(live, target.paths)
             if recording.witnessed is not None:
-                target.write_witnesses(recording.witnessed.witnesses)
+                _keep(recording.witnessed.witnesses, target, screen)
     if given.wants_report:
         _report(target.paths[-1:])
     return Exit.LACKS if live.lacked_space else Exit.OK
@@ -120,6 +121,17 @@ def _warn(aim: Aim, screen: Screen) -> None:
     xdp, idle = xdp_warnings(aim.points, aim.topology), idle_warnings(aim.topology, ids)
     for warning in chain(xdp, idle, user_mode_warnings(aim.topology, aim.points, ids)):
         screen.say(warning)
+
+
+def _keep(witnesses: Witnesses, target: Any, screen: Screen) -> None:
+    """Writes what the kernels say, and says what left its bridge while packets were captured."""
+    from capnet.witnesses import left_bridges
+
+    target.write_witnesses(witnesses)
+    for namespace in witnesses.namespaces:
+        for end, bridge in left_bridges(namespace).items():
+            left = f"{namespace.name}/{end} left {bridge} meanwhile, and is no port of it"
+            screen.say(f"{left}: `ip link set {end} master {bridge}`")
 
 
 def arrivals_of(aim: Aim) -> Arrive | None:

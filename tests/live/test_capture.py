@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from capnet.analysis.engine import analyze
 from capnet.record.remote.docker_host import DockerHost
 from capnet.topology import Topology
 from capnet.wire.capture import open_capture
@@ -360,6 +361,24 @@ def test_container_that_goes_ends_its_points_alone(hosts, tmp_path):
     assert (counts["A/guest/eth0"], counts["A/docker0"], counts["A/ens33"]) == (5, 8, 8)
     assert re.search(r"A/guest/eth0 ended at \S+: container guest has stopped", capture.said)
     assert re.search(r"A/(veth\w+) ended at \S+: \1 is gone, or was set down", capture.said)
+
+
+def test_veth_that_leaves_its_bridge_is_said(hosts, tmp_path):
+    """At the end of the capture, and in its report; it has its bridge again afterwards."""
+    host = hosts["A"]
+    host.client.containers.run("busybox", BUSY, name="guest", detach=True)
+    try:
+        with capturing("guest", *url(host), "-w", "g.pcapng", folder=tmp_path) as capture:
+            ping(host, "guest", address(host, "web"), 3)
+            (veth,) = set(re.findall(r"A/(veth\w+)", capture.said))
+            host.shell.run(["ip", "link", "set", veth, "nomaster"], netns=host.shell.host_netns)
+            with contextlib.suppress(Exception):  # nothing answers
+                ping(host, "guest", address(host, "web"), 3)
+    finally:
+        host.client.containers.get("guest").remove(force=True)
+    assert f"A/{veth} left docker0 meanwhile, and is no port of it: `ip link set {veth} master docker0`" in capture.said
+    findings = analyze(tmp_path / "g.pcapng").findings
+    assert any(f"{veth} on A was a port of docker0 when the capture began" in each.says for each in findings)
 
 
 def test_nothing_left_to_capture_ends_it(hosts, tmp_path):

@@ -167,6 +167,8 @@ CAPTURE_MESSAGES = {
     "have the host's address and other ports; only root captures there: `sudo capnet capture -i NIC`":
         "{name} 的包终止于进程 {process}，由它用自己的套接字转发：在机器的网卡上它们使用主机的地址和另外的端口；"
         "只有 root 能在那里抓包：`sudo capnet capture -i NIC`",
+    "{point} left {bridge} meanwhile, and is no port of it: `ip link set {end} master {same}`":
+        "{point} 在此期间离开了 {bridge}，不再是它的端口：`ip link set {end} master {same}`",
     "{name}: the topology goes without a connection table: {reason:text}": "{name}：拓扑中没有连接表：{reason}",
     "{name}: its clock does not answer: how far it is off is known by the packets alone":
         "{name}：时钟没有应答：它的偏差只能由包得知",

@@ -25,7 +25,7 @@ from capnet.analysis.facts.kernel.causes import causes
 from capnet.analysis.facts.kernel.counters import fix_of_counter
 from capnet.analysis.facts.kernel.netfilter.rules import EBTABLES, Rule
 from capnet.analysis.facts.kernel.reasons import says
-from capnet.analysis.facts.kernel.settings import settings_of
+from capnet.analysis.facts.kernel.settings import left_bridge_of, settings_of
 from capnet.analysis.fate.answers import is_reset, quoting_errors
 from capnet.analysis.fate.next_points import chain_of
 from capnet.wire.addresses import address_value
@@ -83,12 +83,14 @@ def _with_reasons(context: Context, finding: Finding, frames_of: Sequence[tuple[
     own = [cause for cause, frames in frames_of if frames & set(finding.evidence)]
     if finding.name == KERNEL_DROP:
         return replace(finding, fix=_fix_of_counter(context, own) or finding.fix)
-    sentences = [says(cause) for cause in own] + settings_of(context, finding)
+    left = left_bridge_of(context, finding)
+    sentences = [*([left.says()] if left else []), *(says(cause) for cause in own), *settings_of(context, finding)]
     if not sentences:
         return finding
     sentence = language.clauses([finding.says, *sentences[:MAX_REASONS]])
     facts = {**finding.facts, "kernel": sentences[:MAX_SENTENCES]}
-    return replace(finding, says=sentence, facts=facts, fix=_fix(context, finding, own) or finding.fix)
+    fix = left.fix() if left else _fix(context, finding, own)
+    return replace(finding, says=sentence, facts=facts, fix=fix or finding.fix)
 
 
 def _fix(context: Context, finding: Finding, own: Sequence[Cause]) -> str:

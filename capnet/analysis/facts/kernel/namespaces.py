@@ -20,7 +20,7 @@ from capnet.analysis.facts.kernel.netfilter.nft_ruleset import nft_tables
 from capnet.analysis.facts.kernel.netfilter.rules import Rule, RuleTable
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import mac_value
-from capnet.witnesses import NamespaceWitness, Snapshot
+from capnet.witnesses import NamespaceWitness, Snapshot, left_bridges
 
 _SAVES = (
     ("iptables-save -c", "iptables", "ip"),
@@ -70,6 +70,7 @@ class NamespaceChanges(NamedTuple):
     counters: dict[str, int]  # `TcpExtListenDrops`, `conntrack drop`, `ens33 tx dropped` … → by how much it rose
     settings: dict[str, str]  # `net.ipv4.ip_forward` → its value
     interfaces: dict[str, NamespaceInterface]
+    left_bridges: dict[str, str]  # interface → the bridge that it was a port of before; of none after
     trace: tuple[str, ...]  # lines of the netfilter trace
     is_compared: bool  # both moments are kept: it had not ended before
 
@@ -106,6 +107,7 @@ def _namespace(witness: NamespaceWitness, before: Snapshot, after: Snapshot) -> 
         {name: rise for name, rise in rises.items() if rise},
         dict(_settings(texts)),
         _interfaces(texts),
+        left_bridges(witness),
         tuple(witness.trace),
         witness.after is not None,
     )
@@ -178,7 +180,7 @@ def _balances(rises: Mapping[str, int], later: Mapping[str, int]) -> Iterator[tu
     """Packets that the IP layer took and did not pass on, and for which it counted no error: rules stopped them.
 
     RFC 4293: fragments are counted before they are joined. Linux counts as forwarded what the rules of FORWARD may
-    still stop, and since 6.5 what it really sent. Multicast of IPv6 for groups that nobody joined, which a capture
+    still stop, and since 6.5 what it really sent. Multicast of IPv6 for groups without a member here, which a capture
     makes an interface take, ends like what a rule stops: with as many of it nothing is told. Nor is with fragments of
     IPv6: conntrack joins them before the IP layer, and does not count that.
     """

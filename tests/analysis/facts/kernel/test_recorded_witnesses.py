@@ -13,7 +13,7 @@ import pytest
 
 from capnet.analysis.core.contract.report import Report
 from capnet.analysis.engine import analyze
-from capnet.topology import witnesses_path
+from capnet.topology import Container, Endpoint, Network, Topology, witnesses_path
 from capnet.witnesses import Witnesses
 from tests.conftest import PROJECT
 
@@ -303,3 +303,42 @@ def test_rule_of_ip6tables_is_not_told_by_other_sums(name: str, more: dict[str, 
         outputs[file] = "\n".join(f"{key} {counters.get(key, 0) + more.get(key, 0)}" for key in {**counters, **more})
 
     assert altered(name, tmp_path, alter, "vm").kernel == []
+
+
+def test_veth_that_left_its_bridge_is_told_with_its_fix() -> None:
+    report = analyze(capture("left-bridge"))
+    (finding,) = [each for each in report.findings if each.name == "stops-between"]
+    assert "vetha on vm was a port of br0 when the capture began, and of no bridge when it ended" in finding.says
+    assert finding.fix is not None and "`ip link set vetha master br0`" in finding.fix
+
+
+@pytest.mark.parametrize("changes", [{"master": "br0"}, {"ifname": "vethz"}])
+def test_veth_that_came_back_or_ended_is_not_told(changes: dict[str, str], tmp_path: Path) -> None:
+    """The one of a container that has ended is no port of a bridge either."""
+
+    def alter(outputs: dict[str, Any]) -> None:
+        entries = json.loads(outputs["ip -s -j address"])
+        (vetha,) = [entry for entry in entries if entry.get("ifname") == "vetha"]
+        vetha.update(changes)
+        outputs["ip -s -j address"] = json.dumps(entries)
+
+    (finding,) = [
+        each for each in altered("left-bridge", tmp_path, alter, "vm").findings if each.name == "stops-between"
+    ]
+    assert "of no bridge" not in finding.says and "master" not in (finding.fix or "")
+
+
+@pytest.mark.parametrize("bridge", [None, "br0"])
+def test_veth_outside_of_its_bridge_from_the_beginning_is_told(bridge: str | None, tmp_path: Path) -> None:
+    """By the topology, as of Docker's networks; nothing left a bridge meanwhile."""
+    path = Path(shutil.copy(capture("left-bridge"), tmp_path))
+    witnesses = Witnesses.load(witnesses_path(capture("left-bridge")))
+    witnesses.namespaces[0].before = witnesses.namespaces[0].after
+    topology = Topology.load(RECORDED / "left-bridge.topology.json")
+    end = Endpoint("net", "eth0", None, ["172.30.0.2/24"], "vetha", network_id="f" * 64, kind="veth", bridge=bridge)
+    topology.networks = [Network("net", "f" * 64, "bridge", "vm", bridge="br0")]
+    topology.containers = [Container("vm", "a", "a" * 64, "busybox", "net", [end])]
+    report = analyze(path, topology, witnesses=witnesses)
+    (finding,) = [each for each in report.findings if each.name == "stops-between"]
+    says = "vetha on vm is no port of br0, and was none when the capture began"
+    assert (says in finding.says) is (bridge is None)
