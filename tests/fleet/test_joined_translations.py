@@ -93,6 +93,55 @@ def test_published_port_of_a_topology_is_evidence(
     assert sorted(rows) == [("inside.pcap", True), ("outside.pcap", False)] * is_joined
 
 
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A file for each point of the stored scenario `overlay-service`, by its name."""
+    files = split(GOLDENS / "overlay-service.pcapng", tmp_path_factory.mktemp("mesh") / "own", named=True)
+    return {file.name: file for file in files}
+
+
+def routed(mesh: dict[str, Path], folder: Path, inside: str, mode: str = "ingress") -> list[tuple[str, bool]]:
+    """(file, translated) of what joins B's requests to A:8080, a service's port, with a capture at another point."""
+    captures = folder / "captures"
+    captures.mkdir()
+    shutil.copy(of_point(mesh, "B__ens33"), captures / "outside.pcap")
+    shutil.copy(of_point(mesh, inside), captures / "inside.pcap")
+    topology = json.loads((GOLDENS / "overlay-service.topology.json").read_text())
+    for host in topology["hosts"]:
+        host["conntrack"] = []
+    for container in topology["containers"]:
+        if container["name"].startswith("web."):
+            container["swarm_service"] = "web"
+        if container["name"] == "ingress-sbox":
+            container["balances"] = "ingress"
+    port = {"proto": "tcp", "published_port": 8080, "target_port": 80, "mode": mode}
+    topology["services"] = [{"name": "web", "id": "w", "endpoint_mode": "vip", "vips": [], "ports": [port]}]
+    (captures / "outside.topology.json").write_text(json.dumps(topology))
+    run_fleet([captures], folder / "out")
+    lines = (folder / "out" / "joined" / "joined.jsonl").read_text().splitlines()
+    rows = [row for row in map(json.loads, lines) if 8080 in (row["low_port"], row["high_port"])]
+    return sorted((Path(row["file"]).name, row["translated"]) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("inside", "connections", "is_seen_twice"),
+    [("docker_gwbridge", 2, True), ("balancer:ingress__eth1", 2, True), ("web.2__eth0", 1, False)],
+)
+def test_published_port_of_a_service_is_evidence(
+    mesh: dict[str, Path], tmp_path: Path, inside: str, connections: int, is_seen_twice: bool
+) -> None:
+    """tshark shows both connections at the bridge of the sandbox, as to 172.18.0.2:8080, and one at each task.
+
+    The one to the task on B comes back to B's NIC in a tunnel.
+    """
+    expected = [("inside.pcap", True), ("outside.pcap", False)] * connections + [("outside.pcap", True)] * is_seen_twice
+    assert routed(mesh, tmp_path, inside) == sorted(expected)
+
+
+def test_port_in_host_mode_leads_to_no_sandbox(mesh: dict[str, Path], tmp_path: Path) -> None:
+    assert routed(mesh, tmp_path, "docker_gwbridge", mode="host") == []
+
+
 def test_other_sequence_number_is_another_connection(points: dict[str, Path], tmp_path: Path) -> None:
     """Ends and time alone do not join TCP: docker-proxy's own connection has another first sequence number."""
     captures = tmp_path / "captures"
