@@ -87,6 +87,7 @@ TERMS = {
     "don't fragment": "禁止分片",
     # words in sentences of findings
     "dropped": "丢弃了", "refused": "拒绝了", "rewrote": "改写了", "ARP request": "ARP 请求", "ARP reply": "ARP 应答",
+    "RARP request": "RARP 请求", "RARP reply": "RARP 应答",
     "udp packet": "udp 包", "tcp packet": "tcp 包", "icmp packet": "icmp 包", "icmpv6 packet": "icmpv6 包",
     "a wrong": "错误", "an unfilled": "未填写",
     "pairs of a MAC and an address": "对 MAC 与地址", "pairs of addresses in ARP": "对 ARP 地址",

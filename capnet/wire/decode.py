@@ -155,7 +155,7 @@ def decode_row(buf: ByteArray, at: int, end: int, wire: int, vxlan_port: int, ro
         at = ipv4(buf, at, end, wire - (at - begin), rows, r)
     elif kind == numbers.ETHERTYPE_IPV6:
         at = ipv6(buf, at, end, wire - (at - begin), rows, r)
-    elif kind == numbers.ETHERTYPE_ARP:
+    elif kind == numbers.ETHERTYPE_ARP or kind == numbers.ETHERTYPE_RARP:
         arp(buf, at, end, rows, r)
         if rows[r + fields.LAYERS] & fields.LAYER_ARP:
             rows[r + fields.DIGEST] = arp_digest(rows, r)

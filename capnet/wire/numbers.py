@@ -99,9 +99,11 @@ ICMPV6_LISTENER_REPORT = 143  # version 2
 
 ICMPV6_ERRORS = (ICMPV6_UNREACHABLE, ICMPV6_PACKET_TOO_BIG, ICMPV6_TIME_EXCEEDED, ICMPV6_PARAMETER_PROBLEM)
 
-# -- ARP operations (RFC 826) ---------------------------------------------------------------------
+# -- ARP operations (RFC 826; 3 and 4 RFC 903) -----------------------------------------------------
 ARP_REQUEST = 1
 ARP_REPLY = 2
+RARP_REQUEST = 3  # a hypervisor announces a migrated machine by one
+RARP_REPLY = 4
 
 # -- EtherTypes -----------------------------------------------------------------------------------
 MIN_ETHERTYPE = 0x0600  # below: the length of an 802.3 frame (IEEE 802.3 clause 3.2.6)
@@ -110,6 +112,7 @@ ETHERTYPE_ARP = 0x0806
 ETHERTYPE_ERSPAN_III = 0x22EB
 ETHERTYPE_EOIP = 0x6400  # MikroTik's, in GRE alone
 ETHERTYPE_ETHERNET = 0x6558  # Transparent Ethernet Bridging, a whole Ethernet frame
+ETHERTYPE_RARP = 0x8035  # packets of ARP's format (RFC 903)
 ETHERTYPE_VLAN = 0x8100  # 802.1Q customer tag
 ETHERTYPE_IPV6 = 0x86DD
 ETHERTYPE_PPP = 0x880B

@@ -1,12 +1,12 @@
-"""VLAN tags, ARP, and 802.3 frames that are not decoded further."""
+"""VLAN tags, ARP, RARP, and 802.3 frames that are not decoded further."""
 
-from scapy.all import ARP, IP, LLC, STP, TCP, UDP, Dot1AD, Dot1Q, Dot3, Ether, IPv6, Raw
+from scapy.all import ARP, IP, LLC, STP, TCP, UDP, VXLAN, Dot1AD, Dot1Q, Dot3, Ether, IPv6, Raw
 
 from tests.made.build import A, B, C, pcap
 
 
 def captures() -> dict[str, bytes]:
-    return {"vlan.pcap": vlan(), "arp.pcap": arp(), "llc.pcap": llc()}
+    return {"vlan.pcap": vlan(), "arp.pcap": arp(), "rarp.pcap": rarp(), "llc.pcap": llc()}
 
 
 def vlan() -> bytes:
@@ -37,6 +37,23 @@ def arp() -> bytes:
             Ether(src=A, dst=everyone) / ARP(op=1, hwsrc=A, psrc="0.0.0.0", pdst="172.17.0.2"),  # probe
             Ether(src=C, dst=A) / ARP(op=2, hwsrc=B, psrc="172.17.0.3", hwdst=A, pdst="172.17.0.2"),  # for another
             Ether(src=A, dst=everyone) / ARP(op=3, hwsrc=A, psrc="0.0.0.0", hwdst=A, pdst="0.0.0.0"),  # RARP's
+        ]
+    )
+
+
+def rarp() -> bytes:
+    """What QEMU and VMware send for a migrated machine, also in VLANs and VXLAN; a request for an address; damage."""
+    everyone = "ff:ff:ff:ff:ff:ff"
+    announced = ARP(op=3, hwsrc=A, psrc="0.0.0.0", hwdst=A, pdst="0.0.0.0")
+    tunnel = IP(src="10.1.0.1", dst="10.1.0.2", id=9) / UDP(sport=50000, dport=4789, chksum=0) / VXLAN(vni=7, flags=8)
+    return pcap(
+        [
+            Ether(src=A, dst=everyone, type=0x8035) / announced / Raw(bytes(18)),
+            Ether(src=A, dst=everyone) / Dot1Q(vlan=10, type=0x8035) / announced,
+            Ether(src=C, dst=B) / tunnel / Ether(src=A, dst=everyone, type=0x8035) / announced,
+            Ether(src=B, dst=A, type=0x8035) / ARP(op=4, hwsrc=B, psrc="10.0.0.1", hwdst=A, pdst="10.0.0.2"),
+            Ether(src=A, dst=everyone, type=0x8035) / Raw(bytes(announced)[:20]),  # cut inside its header
+            Ether(src=A, dst=everyone, type=0x8035) / Raw(b"\0\6\x08\0\x08\4" + bytes(24)),  # other lengths
         ]
     )
 

@@ -28,7 +28,7 @@ from capnet.analysis.correlate.duplicates import repeated_in_flow
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
-from capnet.wire.numbers import ARP_REQUEST, ICMPV6
+from capnet.wire.numbers import ARP_REQUEST, ICMPV6, RARP_REPLY, RARP_REQUEST
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
@@ -62,6 +62,7 @@ FIX = Text(
     zh="去掉两个网桥或交换机之间的第二条链路，或打开生成树协议（`ip link set BRIDGE type bridge stp_state 1`）",
 )
 
+ARP_MESSAGES = {ARP_REQUEST: "ARP request", RARP_REQUEST: "RARP request", RARP_REPLY: "RARP reply"}
 MIN_COPIES = 50  # in one second: ARP repeats once a second (RFC 1122 section 2.3.2.1), beacons of lights 44 times
 MIN_COPIES_AT_ONCE, AT_ONCE_NS = 5, 10_000_000  # a beacon every 20 ms or more comes once in this time
 MIN_LASTING_NS, MIN_BRIEF_COPIES = 10_000_000, 500  # a mirror of several ports copies a frame once for each, and ends
@@ -121,7 +122,7 @@ def _of_arp(context: Context) -> Iterator[_Storm]:
         yield _Storm(
             row[schema.ARP_BURST], row[schema.ARP_POINT], row[schema.ARP_BURST_FIRST], row[schema.ARP_BURST_LAST],
             row[schema.ARP_FIRST_FRAME], row[schema.ARP_SENDER_MAC],
-            "ARP request" if row[schema.ARP_OPERATION] == ARP_REQUEST else "ARP reply",
+            ARP_MESSAGES.get(row[schema.ARP_OPERATION], "ARP reply"),
             address_text(0, row[schema.ARP_SENDER_LO]),
         )  # fmt: skip
 

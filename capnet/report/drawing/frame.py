@@ -25,6 +25,7 @@ MAX_COMMENT_LINES = 40  # a screen; a comment may have 64 kB
 _ETHERTYPES = {
     numbers.ETHERTYPE_IPV4: "IPv4",
     numbers.ETHERTYPE_ARP: "ARP",
+    numbers.ETHERTYPE_RARP: "RARP",
     numbers.ETHERTYPE_IPV6: "IPv6",
     numbers.ETHERTYPE_VLAN: "802.1Q",
     numbers.ETHERTYPE_MPLS: "MPLS",
@@ -32,7 +33,12 @@ _ETHERTYPES = {
     numbers.ETHERTYPE_QINQ: "802.1ad",
     numbers.ETHERTYPE_LLDP: "LLDP",
 }
-_ARP = {numbers.ARP_REQUEST: "request", numbers.ARP_REPLY: "reply"}
+_ARP = {
+    numbers.ARP_REQUEST: "request",
+    numbers.ARP_REPLY: "reply",
+    numbers.RARP_REQUEST: "request",
+    numbers.RARP_REPLY: "reply",
+}
 _ICMP = {
     numbers.ICMP_ECHO_REPLY: "echo reply",
     numbers.ICMP_UNREACHABLE: "destination unreachable",
@@ -147,7 +153,7 @@ def _layers(row: Row, names: Mapping[str, str], groups: GroupMessage | None) -> 
         operation = _ARP.get(row["arp_op"], f"operation {row['arp_op']}")
         macs = _mac(row["arp_sha"]), _mac(row["arp_tha"])
         yield (
-            "ARP",
+            "RARP" if row["ethertype"] == numbers.ETHERTYPE_RARP else "ARP",
             pick(
                 f"{operation}, sender {sender} at {macs[0]}, target {target} at {macs[1]}",
                 f"{operation}，发送方 {sender}，MAC {macs[0]}；目标 {target}，MAC {macs[1]}",

@@ -1,4 +1,4 @@
-"""ARP (RFC 826), for IPv4 over 6-byte link addresses.
+"""ARP (RFC 826) and RARP (RFC 903), which has its format, for IPv4 over 6-byte link addresses.
 
 hardware type(2) protocol type(2) lengths(1,1) operation(2)
 sender MAC(6) sender IP(4) target MAC(6) target IP(4)

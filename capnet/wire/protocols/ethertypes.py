@@ -23,7 +23,8 @@ def by_ethertype(buf: ByteArray, at: int, end: int, kind: int, rows: Int64Array,
     if kind == numbers.ETHERTYPE_MPLS or kind == numbers.ETHERTYPE_MPLS_UPSTREAM:
         rows[r + fields.LAYERS] |= fields.LAYER_BARE
         return mpls(buf, at, end, rows, r)
-    if kind == numbers.ETHERTYPE_ARP or kind == numbers.ETHERTYPE_PPPOE or is_vlan_tag(kind):
+    is_arp = kind == numbers.ETHERTYPE_ARP or kind == numbers.ETHERTYPE_RARP
+    if is_arp or kind == numbers.ETHERTYPE_PPPOE or is_vlan_tag(kind):
         rows[r + fields.LAYERS] |= fields.LAYER_BARE
         rows[r + fields.DETAIL] = kind
         return at

@@ -65,7 +65,8 @@ def is_vxlan(buf: ByteArray, at: int, end: int, port: int, forced: int) -> bool:
         return first >> 4 == 4 and first & 15 >= 5
     if kind == numbers.ETHERTYPE_IPV6:
         return first >> 4 == 6
-    return kind == numbers.ETHERTYPE_ARP and be16(buf, inner + 2) == 1
+    is_arp = kind == numbers.ETHERTYPE_ARP or kind == numbers.ETHERTYPE_RARP
+    return is_arp and be16(buf, inner + 2) == 1
 
 
 @inline
