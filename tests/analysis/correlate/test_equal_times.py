@@ -18,6 +18,7 @@ from capnet.analysis.core.contract.report import Report
 from capnet.analysis.engine import analyze, study
 from capnet.record.bundle.annotation.annotate import annotate
 from capnet.record.bundle.annotation.other_blocks import SourceBlocks
+from capnet.topology import Container, Endpoint, Topology
 from tests.conftest import PROJECT
 from tests.stories import Network, Packet, ping, tcp, udp
 from tests.story_reports import C1, A, B, path_of, points, read
@@ -199,3 +200,30 @@ def pass_at_once(net: Network, forms: list[Packet], places: list[str] = POINTS) 
     for place, form in zip(places, forms, strict=True):
         net.at(net.now, place, form)
     net.now += 1000
+
+
+@pytest.mark.parametrize("device", ["vnet0", "tap7f3a-12"])
+def test_tap_of_a_migrated_machine_is_behind_the_card(tmp_path: Path, device: str) -> None:
+    """The machine was at A before, and its MAC is A's: yet at B, what comes in passes the card first."""
+    net = Network(["client/ens33", "A/ens33", f"A/{device}", "B/ens33", f"B/{device}"])
+    macs = {"smac": "02:00:c0:a8:6f:05", "dmac": "52:54:00:12:34:56"}
+    for host, number in (("A", 1), ("B", 2)):
+        way = ["client/ens33", f"{host}/ens33", f"{host}/{device}"]
+        for seq in range(4):
+            request = ping("192.168.111.5 > 192.168.111.50", number, number * 10 + seq, **macs)
+            reply = request.but(
+                ends="192.168.111.50 > 192.168.111.5", icmp=(0, 0), smac=macs["dmac"], dmac=macs["smac"]
+            )
+            for packet, order in ((request, way), (reply, way[::-1])):
+                for point, after in zip(order, (0, 3, 3.4) if packet is request else (0, 0.4, 3), strict=True):
+                    net.at(net.now + after, point, packet)
+                net.now += 1000
+        net.now += 1e6
+    endpoint = Endpoint("bridge", "eth0", macs["dmac"], ["192.168.111.50/24"])
+    topology = Topology(containers=[Container("A", "vm", "1", "i", "bridge", endpoints=[endpoint])])
+    paths = [
+        points(path)
+        for path in read(net, tmp_path, topology=topology)["paths"]
+        if path["flow"]["src"] == "192.168.111.5"
+    ]
+    assert ["client/ens33", "B/ens33", f"B/{device}"] in paths

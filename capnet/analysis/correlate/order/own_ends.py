@@ -32,8 +32,13 @@ NEVER = 1 << 62
 
 
 def place_of(point: Point) -> str:
-    """The role of a point; `vlan` for a VLAN of a card, and in an overlay network's namespace what the device is."""
+    """The role of a point; `vlan` for a VLAN of a card, and in an overlay network's namespace what the device is.
+
+    A virtual machine's interface at its host is one like a container's.
+    """
     device = point.name.rpartition("/")[2]
+    if point.role == "unknown" and re.fullmatch(r"(vnet|tap|fwpr|fwln)[\w.-]+", device):
+        return "veth"
     if point.role in CARD_ROLES and re.fullmatch(r".+\.\d{1,4}", device):
         return "vlan"
     if device == "br0":
