@@ -1,7 +1,8 @@
 """Interface points: which capture points are the own interface of a station.
 
 At its own interface, every unicast frame is from the station or to it. Where only two stations speak, the direction of
-the flow links decides: packets start at the sender's interface and end at the receiver's.
+the flow links decides: packets start at the sender's interface and end at the receiver's. Not where RARP is the last
+that was seen of the station: a hypervisor announces so that it is somewhere else now, and that may be anywhere.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from capnet.analysis.core.flow_rows import are_multicast_macs
 from capnet.analysis.core.schema import FlowRows, FlowTable
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.fate.verdict.moved_stations import announced_since
 from capnet.analysis.user_mode_networks import user_mode_macs
 
 _ROLES_WITHOUT_A_STATION = ("bridge", "veth", "overlay", "loopback")
@@ -35,7 +37,7 @@ def interface_points(context: Context) -> dict[int, list[int]]:
         macs = [mac for mac in _macs_in_all(flows, rows) if mac not in user_mode_macs(context)]
         if len(macs) > 1:
             macs = [mac for mac in _most_common_end(flows, rows, links) if mac in macs]
-        if len(macs) == 1:
+        if len(macs) == 1 and (macs[0], number) not in announced_since(context):
             by_mac.setdefault(macs[0], []).append(number)
     return by_mac
 

@@ -22,6 +22,7 @@ from capnet.analysis.fate.answers import quoting_errors
 from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.next_points import chain_of, is_answered
 from capnet.analysis.fate.unrecorded_packets import misses_packets
+from capnet.analysis.fate.verdict.moved_stations import have_left
 from capnet.analysis.fate.verdict.relayed_datagrams import is_relayed
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import MAPPED
@@ -44,6 +45,7 @@ def refutations(
     reasons = np.full(len(rows), NOTHING)
     reasons[_was_seen(context, rows, due) | _carries_answered_flows(context, rows)] = SEEN_THERE
     reasons[is_relayed(context, rows, due)] = SEEN_THERE
+    reasons[have_left(context, context.flows[rows, schema.FLOW_DMAC], due)] = SEEN_THERE
     reasons[_is_deaf(context, rows, due, own_address)] = NOT_LISTENING
     reasons[(context.flows[rows, schema.FLOW_PACKETS] < MIN_PACKETS) & ~is_shown_by_twin] = ONE_PACKET
     reasons[is_among(chain_of(context)[rows], _quoted_chains(context))] = ICMP_ERROR

@@ -61,6 +61,7 @@ FAULT_SENDS = {
     "server-slow": "app 到 web：HTTP，三次。",
     "source-check": "web 到 db：HTTP 和 ping；A 到 B：HTTP。",
     "stale-conntrack": "B（源端口不变）和 C 到 A:5060：UDP。",
+    "stale-mac-table": "client 到 vm：HTTP；other 到 vm：ping。迁移之前和之后各一次。",
     "stale-neighbour": "other 到 web：ping；app 到 web：HTTP。",
     "stale-tunnel-peer": "web 到 other 和 db：HTTP；db 到 web：ping。",
     "stops-between": "app 和 other 到 B：HTTP。",

@@ -81,6 +81,7 @@ FAULTS = {
     "server-slow": "Web 服务器等待被防火墙隔断的数据库，之后不用它而应答",
     "source-check": "两台主机之间的网络像云一样，丢弃源地址不属于主机自己的包",
     "stale-conntrack": "容器已被替换，而一个从不停顿的发送者仍被转换到旧地址",
+    "stale-mac-table": "虚拟机迁移之后，交换机仍把它的 MAC 记在旧主机的端口上",
     "stale-neighbour": "容器以同一地址、另一个 MAC 重新创建，而邻居仍发往旧的 MAC",
     "stale-tunnel-peer": "任务已迁到另一台主机，而一台主机仍把发给其 MAC 的帧送到旧主机",
     "stops-between": "主机的规则丢弃它两个容器中一个的连接",
