@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, is_among, is_one_of
+from capnet.analysis.core.arrays import distinct, hash_of, is_among, is_one_of
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, has_icmp_errors, host_of, sends_to_itself
-from capnet.analysis.core.schema import FlowRows, Mask, PerFlow, PerLink, Values
+from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, PerFlow, PerLink, Values
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.facts.nat.tuples import tuples_of
 from capnet.quick_tuple import NamedTuple
@@ -24,6 +25,8 @@ from capnet.wire.numbers import ICMP_REQUESTS, ICMPV6_ECHO_REQUEST, TCP, UDP
 
 ADDRESS_COLUMNS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
 TUPLE_COLUMNS = [*ADDRESS_COLUMNS, schema.FLOW_SPORT, schema.FLOW_DPORT]
+_SENDER = [schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
+_RECEIVER = [schema.FLOW_PROTO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 MAX_TTL_FALL = 1  # one translation happens in one network namespace, which routes a packet once
 _ICMP_REQUEST_TYPES = (*ICMP_REQUESTS, ICMPV6_ECHO_REQUEST)
 
@@ -208,6 +211,8 @@ def _are_replies(context: Context, first: FlowRows, last: FlowRows, answers: Per
         answer = answers[row]
         is_later = flows[answer, schema.FLOW_FIRST] < flows[row, schema.FLOW_FIRST]
         result = np.where(answer >= 0, is_later, result)
+    are_ends = [is_end[first] | is_end[last] for is_end in _accepting_ends(context)]
+    result = np.where(are_ends[0] != are_ends[1], are_ends[0], result)  # the connection may be older than the capture
     is_tcp = flows[first, schema.FLOW_PROTO] == TCP
     for column, is_reply_then in ((schema.FLOW_SYNACK_TIME, True), (schema.FLOW_SYN_TIME, False)):  # a SYN counts more
         has_time = (flows[first, column] >= 0) | (flows[last, column] >= 0)
@@ -216,6 +221,15 @@ def _are_replies(context: Context, first: FlowRows, last: FlowRows, answers: Per
     is_request = is_one_of(flows[first, schema.FLOW_KIND] >> 8, _ICMP_REQUEST_TYPES)
     result = np.where(is_icmp, ~is_request, result)
     return result
+
+
+@derived
+def _accepting_ends(context: Context) -> tuple[FlowMask, FlowMask]:
+    """Per flow: do its source, and its destination, accept TCP connections, which clients do not do?"""
+    flows = context.flows
+    is_accepting = (flows[:, schema.FLOW_SYNACK_TIME] >= 0) & (flows[:, schema.FLOW_PROTO] == TCP)
+    accepting = hash_of(flows, _SENDER, np.flatnonzero(is_accepting))
+    return is_among(hash_of(flows, _SENDER), accepting), is_among(hash_of(flows, _RECEIVER), accepting)
 
 
 def is_reply(context: Context, first: int, last: int, answers: PerFlow) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.stories import ACK, SYN, Network, Packet, ping, tcp, udp
+from tests.stories import ACK, FIN, SYN, Network, Packet, ping, tcp, udp
 from tests.story_reports import C1, C2, POINTS, A, B, inward, outward, points, read, translations
 
 GATEWAY = "172.17.0.1"
@@ -39,6 +39,18 @@ def test_masquerade_of_tcp_is_one_row(tmp_path: Path) -> None:
     assert (row["ttl_delta"], row["packets"], row["reply_seen"], row["port_rewritten"]) == (-1, 4, True, False)
     assert (row["method"], row["confidence"] > 0.99) == ("same-packet", True)
     assert row["latency_us"]["median"] == 10.0
+
+
+def test_connection_older_than_the_capture_is_masqueraded(tmp_path: Path) -> None:
+    """The server speaks first in what was captured, from the port at which it accepts other connections."""
+    net = Network(POINTS)
+    outward(net, tcp(f"{C1}:5555 > {B}:7000", flags=SYN, seq=100, ident=1))
+    inward(net, tcp(f"{B}:7000 > {A}:5555", flags=SYN | ACK, seq=900, ack=101, ident=2), f"{C1}:5555")
+    inward(net, tcp(f"{B}:7000 > {A}:6666", flags=FIN | ACK, seq=300, ack=801, ident=3), f"{C1}:6666")
+    outward(net, tcp(f"{C1}:6666 > {B}:7000", seq=801, ack=301, ident=4))
+    assert translations(read(net, tmp_path)) == {
+        ("snat", "tcp", (C1, port, B, 7000), (A, port, B, 7000)) for port in (5555, 6666)
+    }
 
 
 def test_published_port_is_dnat_with_rewritten_port(tmp_path: Path) -> None:
