@@ -5,6 +5,7 @@ from __future__ import annotations
 FAULT_SENDS = {
     "accepted-then-closed": "bbox 到 A:8080：HTTP，三次。",
     "answer-from-other-address": "app 到 192.168.111.128：UDP，三次。",
+    "answer-from-other-port": "app 到 B：TFTP，两个文件；以及 echo。",
     "answers-by-other-network": "client 到 A:8080，A 到 web：HTTP。",
     "arp-unanswered": "app 到 B：ping。",
     "asymmetric-path": "client 到 A：HTTP，两次。",

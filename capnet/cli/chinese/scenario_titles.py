@@ -25,6 +25,7 @@ SCENARIOS = {
 FAULTS = {
     "accepted-then-closed": "服务器已结束，docker-proxy 仍接受连接，随即关闭",
     "answer-from-other-address": "主机用网桥的地址应答 UDP，而不是被请求的地址",
+    "answer-from-other-port": "TFTP 服务器从新的端口应答，而在途中做转换的主机没有 TFTP 的 helper",
     "answers-by-other-network": "有两个网络的容器，默认路由指向没有被访问的那个网络",
     "arp-unanswered": "停机的主机不应答 ARP 请求",
     "asymmetric-path": "一条新路由使应答从主机的另一块网卡出去",
