@@ -23,7 +23,14 @@ MAX_KERNEL_LINES = 80
 MAX_TEST_NAME = 60  # characters
 
 # Folders whose files are entries of a list.
-COLLECTIONS = {"capnet/wire/protocols", "capnet/analysis/findings", "capnet/cli", "scenarios", "scenarios/faults"}
+COLLECTIONS = {
+    "capnet/wire/protocols",
+    "capnet/analysis/findings",
+    "capnet/analysis/findings/segments",
+    "capnet/cli",
+    "scenarios",
+    "scenarios/faults",
+}
 
 # Functions that the docstring of their module describes: a finding, a network model, a scenario, a fault.
 DESCRIBED_BY_MODULE = {"diagnose", "judge", "run", "build", "send"}

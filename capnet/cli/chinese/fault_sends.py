@@ -38,6 +38,7 @@ FAULT_SENDS = {
     "idle-connection-forgotten": "B 到 A:5432：一个连接，先一次查询，静默 6 秒，再一次查询。",
     "isolated-on-bridge": "app 到 web：ping 和 HTTP；两者到 A：ping。",
     "kernel-drop": "B 和 C 到 A：HTTP。",
+    "kernel-resets-userspace": "app 到 B:80：HTTP，用它自己的 TCP，两次；再用内核的 TCP，两次。",
     "listen-queue-full": "B 到 A:8080：HTTP，16 次，每次八个同时。",
     "loopback-not-masqueraded": "A 到 127.0.0.1:8080，B 到 A:8080：HTTP。",
     "lost-on-the-wire": "A 到 B：HTTP，两个端口各一次。",

@@ -58,6 +58,7 @@ FAULTS = {
     "idle-connection-forgotten": "主机忘记静默三秒的连接",
     "isolated-on-bridge": "桥接的帧经过主机的防火墙，它丢弃容器之间的包",
     "kernel-drop": "INPUT 中的规则丢弃一个客户端对主机自己服务的请求",
+    "kernel-resets-userspace": "程序通过原始套接字使用 TCP，而内核重置它的连接",
     "listen-queue-full": "Web 服务器停住，待接受连接的队列已满",
     "loopback-not-masqueraded": "docker-proxy 已关闭，而对容器隐藏主机环回地址的规则不在了",
     "lost-on-the-wire": "两台主机之间的过滤（如云的安全组）丢弃到一个端口的连接",
