@@ -54,6 +54,7 @@ FAULT_SENDS = {
     "pmtu-icmp-lost": "client 到 web：HTTP，一个 6000 字节的页面；client 到 A：ping。",
     "port-reused": "app 到 B：HTTP，两次，源端口相同；每个连接都以 RST 结束。",
     "published-port-blocked": "B 和 C 到 A:8080：HTTP。",
+    "quic-unanswered": "app 到 B 的端口 443：QUIC 的第一个数据报，两个连接；HTTP，两次。",
     "reset-in-session": "app 到 B：HTTP，三次。",
     "retransmissions": "A 到 B：HTTP，五次。",
     "reverse-path-filter": "B 和 client 到 A:8080：HTTP。",

@@ -74,6 +74,7 @@ FAULTS = {
     "pmtu-icmp-lost": "一条链路 MTU 较小，防火墙在发送者之前丢弃路由器的 “fragmentation needed”",
     "port-reused": "防火墙丢弃 RST，服务器仍保留着客户端端口很快被重用的连接",
     "published-port-blocked": "防火墙在 Docker 的规则之前丢弃客户端发往端口映射的包",
+    "quic-unanswered": "服务器前的防火墙丢弃 UDP 443，而 TCP 443 通过",
     "reset-in-session": "途中的过滤器读取请求，重置它不喜欢的连接",
     "retransmissions": "服务器的主机丢弃每六个进来的包中的一个",
     "reverse-path-filter": "一条新路由使主机丢弃从另一块网卡进来的客户端的包",
