@@ -137,9 +137,10 @@ FIX_FILTER = Text(
 )
 FIX_OTHERS = Text(
     en="look for what treats these packets unlike those that were accepted: a rule by source address, the server's "
-    "route back to {client}, rp_filter, a full listen queue",
+    "route back to {client}, rp_filter, a full listen queue, or one backend of several behind this address "
+    "that is down",
     zh="查找这些包与被接受的包在处理上有何不同：按源地址的规则、服务器到 {client} 的回程路由、rp_filter、"
-    "满了的监听队列",
+    "满了的监听队列，或该地址后面多个后端中有一个停机",
 )
 FIX_GONE = Text(
     en="check that the server still runs and still has this address, and what was changed at that time",

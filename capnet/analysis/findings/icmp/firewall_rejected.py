@@ -4,9 +4,10 @@ Looks at: ICMP "administratively prohibited" (IPv4 3/9, 3/10, 3/13; IPv6 1/1), a
 quotes TCP, which a host without a server answers with RST instead.
 Says: who rejects which connections, how many of them, and with which message.
 Wrong when: the quoted packets were sent by a third host under a false address.
-Fix: change the REJECT rule on the sender of the message, or start a backend of the service if the address is a virtual
-one: both look the same.
-Verify: `iptables -vnL` and `nft list ruleset` on the sender count the rejects; `ipvsadm -Ln` lists the backends.
+Fix: change the REJECT rule on the sender of the message, or its route of type prohibit; or start a backend of the
+service if the address is a virtual one: they look the same.
+Verify: `iptables -vnL` and `nft list ruleset` on the sender count the rejects; `ip route show table all type prohibit`
+lists such routes; `ipvsadm -Ln` lists the backends.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ PAGE_ZH = """防火墙或缺失的后端用 ICMP 错误拒绝连接。
 （3/3；1/4）；没有服务器的主机对 TCP 会用 RST 应答。
 结论：谁拒绝了哪些连接，多少个，用哪种消息。
 误判：被引用的包由第三台主机以假地址发出。
-处理：修改消息发送者上的 REJECT 规则；如果地址是虚拟地址，启动服务的后端：两者看起来一样。
-验证：在发送者上 `iptables -vnL` 和 `nft list ruleset` 显示拒绝数；`ipvsadm -Ln` 列出后端。
+处理：修改消息发送者上的 REJECT 规则或类型为 prohibit 的路由；如果地址是虚拟地址，启动服务的后端：它们看起来一样。
+验证：在发送者上 `iptables -vnL` 和 `nft list ruleset` 显示拒绝数；`ip route show table all type prohibit` 列出这样的
+路由；`ipvsadm -Ln` 列出后端。
 """
 
 SAYS = Text(
@@ -50,6 +52,12 @@ FIX = Text(
     "backend",
     zh="在 {sender} 上查找做出拒绝的规则（`iptables -vnL`、`nft list ruleset`），并检查 {server} 是否有后端",
 )
+FIX_PROHIBITED = Text(
+    en="look for the rule that rejects on {sender} (`iptables -vnL`, `nft list ruleset`), or a route of type prohibit "
+    "there (`ip route show table all type prohibit`)",
+    zh="在 {sender} 上查找做出拒绝的规则（`iptables -vnL`、`nft list ruleset`），或类型为 prohibit 的路由（`ip route "
+    "show table all type prohibit`）",
+)
 
 PORT = "port unreachable"
 MESSAGES_V4 = {
@@ -58,6 +66,7 @@ MESSAGES_V4 = {
     13: "communication administratively prohibited",
 }  # codes of ICMP_UNREACHABLE (RFC 1812 section 5.2.7.1)
 MESSAGE_V6 = "administratively prohibited"
+BY_ROUTE = {MESSAGES_V4[13], MESSAGE_V6}  # what Linux also answers for a route of type prohibit
 PROHIBITED_V6 = 1  # code of ICMPV6_UNREACHABLE (RFC 4443 section 3.1)
 
 
@@ -100,7 +109,7 @@ def _finding(sender: str, dst: str, dport: int, proto: int, message: str, errors
             message=message,
             count=count,
         ),
-        FIX.fill(sender=sender, server=server),
+        FIX_PROHIBITED.fill(sender=sender) if message in BY_ROUTE else FIX.fill(sender=sender, server=server),
         {
             "sender": sender,
             "destination": dst,

@@ -5,10 +5,11 @@ conversation one way are mirrors of other traffic (ERSPAN, a cloud's traffic mir
 of a balancer that hands on what came to it, or of a server that answers the client directly (IPVS, Katran). Nor pairs
 of which one sends the other only what goes to all (`facts.overlay.flooded_pairs`). Nor points that record one direction
 of all traffic, as after `tcpdump -Q out`.
-Says: which VNI between which VTEPs; and where its frames come out, for which MAC, if a point inside shows it.
+Says: which VNI between which VTEPs; that it is the handshake of WireGuard which gets no response; and where the frames
+come out, for which MAC, if a point inside shows it.
 Wrong when: the traffic really goes one way, or the answers take another path than the capture's.
 Fix: open the tunnel's port or protocol in both directions, and check that both hosts have the tunnel and its keys.
-Verify: `iptables -vnL INPUT` on both hosts; `bridge fdb show dev vxlan0` in the overlay's namespace.
+Verify: `iptables -vnL INPUT` on both hosts; `bridge fdb show dev vxlan0` in the overlay's namespace; `wg show`.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ import numpy as np
 
 from capnet.analysis.core.arrays import distinct, hash_of, is_among
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import are_multicast_macs, replies
+from capnet.analysis.core.flow_rows import are_multicast_macs, destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding, Tunnel
 from capnet.analysis.core.schema import (
+    FLOW_CARRIES,
     FLOW_DMAC,
     FLOW_DPORT,
     FLOW_DST_HI,
     FLOW_DST_LO,
+    FLOW_PACKETS,
+    FLOW_PAYLOAD,
     FLOW_POINT,
     FLOW_PROTO,
     FLOW_SPORT,
@@ -37,6 +41,7 @@ from capnet.analysis.core.schema import (
     TUNNEL_SRC_HI,
     TUNNEL_SRC_LO,
     TUNNEL_VNI,
+    FlowRow,
 )
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
@@ -47,7 +52,7 @@ from capnet.analysis.fate.listening import records_one_direction
 from capnet.analysis.fate.next_points import is_answered
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, mac_text
-from capnet.wire.protocols import KIND_OF_NAME, KIND_OF_NUMBER
+from capnet.wire.protocols import KIND_OF_NAME, KIND_OF_NUMBER, wireguard
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
@@ -64,15 +69,26 @@ PAGE_ZH = """隧道只有一个方向有帧。
 检查：另一个方向没有经过任何抓包点的隧道。把会话的两个方向单向传送的隧道是其他流量的镜像（ERSPAN、云的流量镜像），不
 算。转交收到内容的负载均衡的隧道，或直接应答客户端的服务器的隧道（IPVS、Katran），也不算。一方只把发给所有主机的帧发给另一
 方时也不算（`facts.overlay.flooded_pairs`）。所有流量都只记录了一个方向的抓包点（如 `tcpdump -Q out`）也不算。
-结论：哪个 VNI，在哪两个 VTEP 之间；如果内侧的抓包点能看到，它的帧从哪里出来，发给哪个 MAC。
+结论：哪个 VNI，在哪两个 VTEP 之间；是否是 WireGuard 的握手没有回应；如果内侧的抓包点能看到，帧从哪里出来，发给哪个
+MAC。
 误判：流量确实只有一个方向，或应答走了抓包以外的路。
 处理：双向放行隧道的端口或协议，并检查两台主机是否都有该隧道及其密钥。
-验证：在两台主机上 `iptables -vnL INPUT`；overlay 的命名空间中 `bridge fdb show dev vxlan0`。
+验证：在两台主机上 `iptables -vnL INPUT`；overlay 的命名空间中 `bridge fdb show dev vxlan0`；`wg show`。
 """
 
 SAYS = Text(
     en="{tunnel} between {vteps} carries frames in one direction only: from {sender}, and none back",
     zh="{vteps} 之间的 {tunnel} 只有一个方向有帧：来自 {sender}，没有返回的",
+)
+HANDSHAKES = Text(
+    en="{sender} began the handshake of WireGuard with {receiver} {frames:time}, and got no response",
+    zh="{sender} 向 {receiver} 发起了 {frames} 次 WireGuard 握手，没有得到回应",
+)
+HANDSHAKE_FIX = Text(
+    en="WireGuard is silent to whom it does not know: compare the public keys of both ends, and the endpoint (`wg "
+    "show`); else let UDP port {port} pass to {receiver}, where `tcpdump -ni any udp port {port}` shows what arrives",
+    zh="WireGuard 对不认识的对端保持沉默：比较两端的公钥和 endpoint（`wg show`）；否则放行到 {receiver} 的 UDP 端口 "
+    "{port}，在那里 `tcpdump -ni any udp port {port}` 显示到达的包",
 )
 COMES_OUT = Text(
     en="; they come out at {point}, for {macs}, and nothing there answers",
@@ -126,18 +142,38 @@ def diagnose(context: Context) -> list[Finding]:
         and tunnel.kind != "erspan"
         and not (_has_vni(tunnel.kind) and carries_groups_only(context, tunnel))
     }
-    return [
-        Finding(
-            NAME,
-            "warning",
-            SAYS.fill(tunnel=_title(tunnel), vteps=several(tunnel.vteps), sender=several(sorted(senders[key])))
-            + (COMES_OUT.fill(point=out.point, macs=several(out.macs)) if (out := _out(context, tunnel)) else ""),
-            FIX_INSIDE.fill(macs=several(out.macs), device=out.point.rpartition("/")[2]) if out else _fix(tunnel),
-            {"vni": tunnel.vni, "vteps": tunnel.vteps},
-            tunnel.evidence[:MAX_EVIDENCE],
-        )
-        for key, tunnel in one_way.items()
-    ]
+    return [_finding(context, tunnel, sorted(senders[key])) for key, tunnel in one_way.items()]
+
+
+def _finding(context: Context, tunnel: Tunnel, senders: list[str]) -> Finding:
+    facts: dict[str, object] = {"vni": tunnel.vni, "vteps": tunnel.vteps}
+    receiver = next((vtep for vtep in tunnel.vteps if vtep not in senders), tunnel.vteps[-1])
+    if _are_handshakes(context, tunnel):
+        says = HANDSHAKES.fill(sender=several(senders), receiver=receiver, frames=tunnel.frames)
+        fix = HANDSHAKE_FIX.fill(receiver=receiver, port=tunnel.port)
+        facts["handshakes"] = tunnel.frames
+    else:
+        out = _out(context, tunnel)
+        says = SAYS.fill(tunnel=_title(tunnel), vteps=several(tunnel.vteps), sender=several(senders))
+        says += COMES_OUT.fill(point=out.point, macs=several(out.macs)) if out else ""
+        fix = FIX_INSIDE.fill(macs=several(out.macs), device=out.point.rpartition("/")[2]) if out else _fix(tunnel)
+    return Finding(NAME, "warning", says, fix, facts, tunnel.evidence[:MAX_EVIDENCE])
+
+
+def _are_handshakes(context: Context, tunnel: Tunnel) -> bool:
+    """Is each message of WireGuard that a point shows between these ends an initiation, by its length?"""
+    if tunnel.kind != wireguard.KIND.name:
+        return False
+    flows = context.flows
+    is_its = flows[:, FLOW_CARRIES] == wireguard.TUNNEL_WIREGUARD
+    is_its &= flows[:, FLOW_POINT] == [point.name for point in context.points].index(tunnel.point)
+    rows = [row for row in np.flatnonzero(is_its).tolist() if sorted(_ends_of(flows[row])) == sorted(tunnel.vteps)]
+    sizes = flows[rows, FLOW_PAYLOAD] == flows[rows, FLOW_PACKETS] * wireguard.INITIATION_LENGTH
+    return bool(rows) and bool(sizes.all()) and tunnel.port is not None
+
+
+def _ends_of(flow: FlowRow) -> tuple[str, str]:
+    return source(flow), destination(flow)
 
 
 class _Out(NamedTuple):

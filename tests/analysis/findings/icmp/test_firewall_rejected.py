@@ -37,6 +37,7 @@ def test_rejecting_message_is_told(tmp_path: Path, cause: Packet, code: int, wor
     (finding,) = of_story(net, tmp_path, "firewall-rejected")
     assert finding["level"] == "error" and words in finding["says"]
     assert finding["facts"]["destination"] == A and finding["facts"]["sources"] == [B]
+    assert ("route of type prohibit" in finding["fix"]) is (code == 13)
     assert [frame["frame"] for frame in finding["evidence"]] == [2]
 
 

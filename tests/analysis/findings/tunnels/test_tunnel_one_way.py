@@ -37,6 +37,23 @@ def test_frames_that_come_out_for_another_mac_is_told(tmp_path: Path, comes_out:
     assert ("ip link show flannel.1" if comes_out else "UDP port 4789") in str(finding["fix"])
 
 
+@pytest.mark.parametrize(
+    ("head", "size", "is_handshake"), [(1, 148, True), (4, 128, False)], ids=["initiation", "data"]
+)
+def test_handshakes_of_wireguard_without_response_is_told(
+    tmp_path: Path, head: int, size: int, is_handshake: bool
+) -> None:
+    net = Network(["B/ens33"])
+    for number in range(4):
+        message = bytes([head, 0, 0, 0, number, 1, 2, 3]) + bytes(size - 8)
+        net.pass_by(("B/ens33", udp(f"{A}:51820 > {B}:51820", message, ident=number)), gap=5e6)
+    (finding,) = of_story(net, tmp_path, "tunnel-one-way")
+    assert (finding["facts"].get("handshakes") == 4) is is_handshake
+    assert ("wg show" in finding["fix"]) is is_handshake and (
+        "one direction only" in finding["says"]
+    ) is not is_handshake
+
+
 C = "192.168.111.130"
 GROUP = "01:00:5e:00:00:fb"
 
