@@ -87,7 +87,8 @@ def _by_balance(context: Context, flows: Sequence[MissingPackets], is_refused: b
         rise = Rise(namespace.counters.get(counter.name, 0), 0)
         candidate = _Candidate(None, counter, rise, counted, False)
         if rise.packets >= MIN_EQUAL and _agrees(candidate, counted):
-            return [_cause(candidate, namespace, counted, POSSIBLE, is_refused)]
+            match = EQUAL if counter.setting(counted[0]) else POSSIBLE
+            return [_cause(candidate, namespace, counted, match, is_refused)]
     return []
 
 

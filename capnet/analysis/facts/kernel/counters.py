@@ -6,6 +6,7 @@ The names are those of `nstat -az`; those of conntrack are those of `conntrack -
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address
 
 from capnet.analysis.core.wording import Text, several
 from capnet.analysis.facts.kernel.missing_packets import MissingPackets
@@ -35,8 +36,17 @@ PATH_FILTER_FIX = Text(
     "{key} = 2（RFC 3704，宽松模式）",
 )
 NO_RULE_LEFT = Text(
-    en="a rule stopped them that was gone when the capture ended, or that has no counter",
-    zh="拦截这些包的规则在抓包结束时已不存在，或没有计数器",
+    en="a rule or a blackhole route stopped them that was gone when the capture ended, or a rule that has no counter",
+    zh="拦截这些包的规则或黑洞路由在抓包结束时已不存在，或规则没有计数器",
+)
+BLACKHOLE = Text(en="a blackhole route drops them", zh="黑洞路由丢弃它们")
+BLACKHOLE_FIX = Text(
+    en="`ip route get {destination}` fails on {host}, whose longest match is the blackhole {key}: give it the route to "
+    "the node that has the address (Calico: `calicoctl node status` shows BIRD's sessions, `calicoctl ipam check` "
+    "blocks of addresses without a node), or delete the blackhole",
+    zh="{host} 上的 `ip route get {destination}` 会失败，它的最长匹配是黑洞路由 {key}：加上到拥有该地址的节点的路由"
+    "（Calico：`calicoctl node status` 显示 BIRD 的会话，`calicoctl ipam check` 显示没有节点的地址块），"
+    "或删除该黑洞路由",
 )
 FORWARDING_FIX = Text(
     en="`sysctl -w {key}=1` on {host}, and look for what turns it off: a file of sysctl.d, or another service",
@@ -52,7 +62,7 @@ class KernelCounter(NamedTuple):
     setting: Callable[[MissingPackets], str] = lambda missing: ""
     is_refusal: bool = False  # the sender gets an ICMP error
     meaning: Text | None = None  # what it counts, where its name does not say so
-    fix: Text | None = None  # of a finding that asks for a rule; fields: host, sources, source, key
+    fix: Text | None = None  # of a finding that asks for a rule; fields: host, sources, source, destination, key
 
 
 def device_counters(device: str, is_due: Callable[[MissingPackets], bool]) -> tuple[KernelCounter, ...]:
@@ -130,6 +140,18 @@ def _is_forwarded(family: str) -> Callable[[MissingPackets], bool]:
     return lambda missing: missing.packet.family == family and _may_be_forwarded(missing)
 
 
+def _is_blackholed(missing: MissingPackets) -> bool:
+    return not missing.packet.bridged and not missing.packet.is_local and _blackhole(missing) != ""
+
+
+def _blackhole(missing: MissingPackets) -> str:
+    """`10.244.1.0/26 (blackhole)`: the longest one that has the destination."""
+    if missing.packet.family != "ip":
+        return ""
+    destination = ip_address(missing.packet.dst)
+    return next((f"{of} (blackhole)" for of in missing.namespace.blackholes if destination in of), "")
+
+
 def _is_tracked(missing: MissingPackets) -> bool:
     return True
 
@@ -163,21 +185,29 @@ COUNTERS = (
 )
 # What is left if no rule and no other counter explains it.
 BALANCES = (
+    KernelCounter(BEFORE_DELIVERY, _is_blackholed, _blackhole, meaning=BLACKHOLE, fix=BLACKHOLE_FIX),
     KernelCounter(BEFORE_DELIVERY, _passes_rules_of("ip"), meaning=NO_RULE_LEFT),
     KernelCounter(BEFORE_SENDING, _is_forwarded("ip"), meaning=NO_RULE_LEFT),
     KernelCounter(BEFORE_DELIVERY_V6, _passes_rules_of("ip6"), meaning=NO_RULE_LEFT),
     KernelCounter(BEFORE_SENDING_V6, _is_forwarded("ip6"), meaning=NO_RULE_LEFT),
 )
-BY_NAME = {counter.name: counter for counter in (*COUNTERS, *BALANCES)}
 
 
-def fix_of_counter(name: str, host: str, setting: str, sources: list[str]) -> str:
+def counter_of(name: str, setting: str) -> KernelCounter | None:
+    """The counter of that name; of two of one name, the first is the one with a setting."""
+    named = [counter for counter in (*COUNTERS, *BALANCES) if counter.name == name]
+    return (named[0] if setting else named[-1]) if named else None
+
+
+def fix_of_counter(name: str, host: str, setting: str, sources: list[str], destinations: list[str]) -> str:
     """What to do where a counter of a host tells why packets of these sources end; empty if it is not that simple."""
-    counter = BY_NAME.get(name)
+    counter = counter_of(name, setting)
     if counter is None or counter.fix is None or not sources:
         return ""
     key, _, _ = setting.partition(" ")
-    return counter.fix.fill(host=host, sources=several(sources), source=sources[0], key=key)
+    return counter.fix.fill(
+        host=host, sources=several(sources), source=sources[0], destination=destinations[0], key=key
+    )
 
 
 def has_meaning(name: str) -> bool:

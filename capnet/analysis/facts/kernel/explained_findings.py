@@ -17,7 +17,7 @@ from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.finding_list import ALWAYS_LISTED
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import replies, source
+from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import Evidence, Finding
 from capnet.analysis.core.wording import Text
 from capnet.analysis.facts.kernel.cause import EQUAL, Cause
@@ -116,7 +116,9 @@ def _fix_of_counter(context: Context, own: Sequence[Cause]) -> str:
         return ""
     sources = {source(context.flows[row]) for row in own[0].rows}
     host, setting = own[0].namespace.name, own[0].setting
-    return fix_of_counter(own[0].counter, host, setting, sorted(sources, key=address_value))
+    destinations = {destination(context.flows[row]) for row in own[0].rows}
+    ends = (sorted(addresses, key=address_value) for addresses in (sources, destinations))
+    return fix_of_counter(own[0].counter, host, setting, *ends)
 
 
 @derived

@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from ipaddress import IPv4Network
 from typing import Any
 
 from capnet.analysis.core.context import Context
@@ -71,6 +72,7 @@ class NamespaceChanges(NamedTuple):
     settings: dict[str, str]  # `net.ipv4.ip_forward` → its value
     interfaces: dict[str, NamespaceInterface]
     left_bridges: dict[str, str]  # interface → the bridge that it was a port of before; of none after
+    blackholes: tuple[IPv4Network, ...]  # of routes that drop what they have, the longest prefix first
     trace: tuple[str, ...]  # lines of the netfilter trace
     is_compared: bool  # both moments are kept: it had not ended before
 
@@ -108,6 +110,7 @@ def _namespace(witness: NamespaceWitness, before: Snapshot, after: Snapshot) -> 
         dict(_settings(texts)),
         _interfaces(texts),
         left_bridges(witness),
+        tuple(sorted(_blackholes(texts), key=lambda network: -network.prefixlen)),
         tuple(witness.trace),
         witness.after is not None,
     )
@@ -227,6 +230,13 @@ def _interfaces(outputs: Mapping[str, str]) -> dict[str, NamespaceInterface]:
         addresses = frozenset(str(each["local"]) for each in entry.get("addr_info", []) if "local" in each)
         result[name] = NamespaceInterface(name, mac, entry.get("master"), addresses)
     return result
+
+
+def _blackholes(outputs: Mapping[str, str]) -> Iterator[IPv4Network]:
+    for entry in _objects(outputs.get("ip -j route show table all type blackhole", "")):
+        with suppress(ValueError):
+            destination = str(entry.get("dst"))
+            yield IPv4Network("0.0.0.0/0" if destination == "default" else destination, strict=False)
 
 
 def _objects(text: str) -> list[dict[str, Any]]:

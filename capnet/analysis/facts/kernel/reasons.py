@@ -16,7 +16,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
 from capnet.analysis.core.wording import Text
 from capnet.analysis.facts.kernel.cause import DROP_REASON, EQUAL, IMPLIED, PART, POSSIBLE, TRACE, Cause
 from capnet.analysis.facts.kernel.causes import causes
-from capnet.analysis.facts.kernel.counters import BY_NAME
+from capnet.analysis.facts.kernel.counters import counter_of
 from capnet.analysis.facts.kernel.trace_causes import Rewrite, rewrites
 
 MAX_RULE = 200  # characters of a rule in a sentence
@@ -152,7 +152,7 @@ def says(cause: Cause) -> str:
     """What stopped the packets, without a capital letter and a full stop."""
     rule = cause.rule
     setting = f"; {cause.setting}" if cause.setting else ""
-    if (counter := BY_NAME.get(cause.counter)) and counter.meaning:
+    if (counter := counter_of(cause.counter, cause.setting)) and counter.meaning:
         setting = f": {counter.meaning.fill()}{setting}"
     if cause.known_by == DROP_REASON:
         setting = cause.setting

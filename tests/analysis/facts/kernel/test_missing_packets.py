@@ -162,7 +162,7 @@ def test_rule_that_is_gone_is_told_by_the_balance(counters: dict[str, int], says
     after = snapshot({"/proc/net/snmp": snmp(**counters)})
     reasons = said(tmp_path, before, after)
     assert [(each.name, each.match) for each in reasons] == ([(says, "possible")] if says else [])
-    assert all("a rule stopped them that was gone" in each.says for each in reasons)
+    assert all("a rule or a blackhole route stopped them that was gone" in each.says for each in reasons)
 
 
 def test_rule_that_counted_them_comes_before_the_balance(tmp_path: Path) -> None:

@@ -76,6 +76,26 @@ def test_rule_or_counter_is_named_by_its_finding(name: str) -> None:
     assert set(reason.evidence) & set(finding.evidence)
 
 
+ROUTES = "ip -j route show table all type blackhole"
+
+
+def test_blackhole_route_is_named() -> None:
+    """The packets were neither delivered nor forwarded, as many as that, and no rule and no error counts them."""
+    report = analyze(capture("blackhole-route"))
+    (reason,) = report.kernel
+    (finding,) = [finding for finding in report.findings if finding.level != "info"]
+    assert (reason.text, reason.match, reason.packets, reason.missing) == ("10.244.1.0/26 (blackhole)", "equal", 8, 8)
+    assert "a blackhole route drops them; 10.244.1.0/26" in finding.says
+    assert "ip route get 10.244.1.7" in finding.fix and "the blackhole 10.244.1.0/26" in finding.fix
+
+
+@pytest.mark.parametrize("network", ["10.244.1.64/26", "10.245.0.0/16"])
+def test_blackhole_route_for_others_is_not_named(network: str, tmp_path: Path) -> None:
+    report = altered("blackhole-route", tmp_path, replaced(ROUTES, "10.244.1.0/26", network))
+    (reason,) = report.kernel
+    assert (reason.text, reason.match) == ("", "possible") and "(blackhole)" not in sentences(report)
+
+
 def test_rule_of_input_is_a_finding_of_its_own() -> None:
     """One point alone shows no place where the packets stop: the counter does."""
     report = analyze(INPUT)
