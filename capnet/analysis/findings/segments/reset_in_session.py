@@ -75,8 +75,10 @@ FIX_UNKNOWN = Text(
     "--reject-with tcp-reset 的规则看起来一样",
 )
 FIX_FOREIGN = Text(
-    en="look for what resets between the hosts: REJECT --reject-with tcp-reset, a firewall's session table, a balancer",
-    zh="查找两台主机之间是什么在重置连接：REJECT --reject-with tcp-reset、防火墙的会话表、负载均衡",
+    en="look for what resets between the hosts: REJECT --reject-with tcp-reset, a firewall's session table, a "
+    "balancer, or a host that translates and has lost the connection's entry (`conntrack -L`; a flush, a timeout)",
+    zh="查找两台主机之间是什么在重置连接：REJECT --reject-with tcp-reset、防火墙的会话表、负载均衡，或做转换的主机"
+    "丢失了该连接的表项（`conntrack -L`；被清空或超时）",
 )
 
 
