@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, hash_of, is_among, is_one_of
+from capnet.analysis.core.arrays import Hashes, distinct, hash_of, is_among, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, has_icmp_errors, host_of, sends_to_itself
-from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, PerFlow, PerLink, Values
+from capnet.analysis.core.schema import FlowRows, Mask, PerFlow, PerLink, Values
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.facts.nat.tuples import tuples_of
 from capnet.quick_tuple import NamedTuple
@@ -211,8 +211,11 @@ def _are_replies(context: Context, first: FlowRows, last: FlowRows, answers: Per
         answer = answers[row]
         is_later = flows[answer, schema.FLOW_FIRST] < flows[row, schema.FLOW_FIRST]
         result = np.where(answer >= 0, is_later, result)
-    are_ends = [is_end[first] | is_end[last] for is_end in _accepting_ends(context)]
-    result = np.where(are_ends[0] != are_ends[1], are_ends[0], result)  # the connection may be older than the capture
+    if len(first):  # the connection may be older than the capture
+        from_server, to_server = (
+            _are_accepting(context, first, end) | _are_accepting(context, last, end) for end in (_SENDER, _RECEIVER)
+        )
+        result = np.where(from_server != to_server, from_server, result)
     is_tcp = flows[first, schema.FLOW_PROTO] == TCP
     for column, is_reply_then in ((schema.FLOW_SYNACK_TIME, True), (schema.FLOW_SYN_TIME, False)):  # a SYN counts more
         has_time = (flows[first, column] >= 0) | (flows[last, column] >= 0)
@@ -223,13 +226,17 @@ def _are_replies(context: Context, first: FlowRows, last: FlowRows, answers: Per
     return result
 
 
+def _are_accepting(context: Context, rows: FlowRows, end: list[int]) -> Mask:
+    """Per flow row: does this end of it accept TCP connections, which clients do not do?"""
+    return is_among(hash_of(context.flows, end, rows), _accepting_ends(context))
+
+
 @derived
-def _accepting_ends(context: Context) -> tuple[FlowMask, FlowMask]:
-    """Per flow: do its source, and its destination, accept TCP connections, which clients do not do?"""
+def _accepting_ends(context: Context) -> Hashes:
+    """Address and port of all ends that accept TCP connections."""
     flows = context.flows
     is_accepting = (flows[:, schema.FLOW_SYNACK_TIME] >= 0) & (flows[:, schema.FLOW_PROTO] == TCP)
-    accepting = hash_of(flows, _SENDER, np.flatnonzero(is_accepting))
-    return is_among(hash_of(flows, _SENDER), accepting), is_among(hash_of(flows, _RECEIVER), accepting)
+    return hash_of(flows, _SENDER, np.flatnonzero(is_accepting))
 
 
 def is_reply(context: Context, first: int, last: int, answers: PerFlow) -> bool:
