@@ -179,13 +179,19 @@ class Aggregator:
     def flows(self) -> FlowTable:
         """In order of first sight; column by column, since later steps look at few columns of all flows."""
         if self._unpacked_flows is None:
-            count = self._flows.count
-            columns = np.empty((count, schema.FLOW_WIDTH), dtype=np.int64, order="F")
-            view = self.machine.view
-            into = view(columns.reshape(-1, order="F"))
-            self.machine.run(flow_record.unpack)(view(self._flows.flat), 0, count, into, count)
+            columns = self._new_columns()
+            self._unpack(columns, 0, len(columns))
             self._unpacked_flows = columns
         return self._unpacked_flows
+
+    def _new_columns(self) -> FlowTable:
+        return np.empty((self._flows.count, schema.FLOW_WIDTH), dtype=np.int64, order="F")
+
+    def _unpack(self, columns: FlowTable, start: int, stop: int) -> None:
+        """Write these rows of the flow table."""
+        view = self.machine.view
+        into = view(columns.reshape(-1, order="F"))
+        self.machine.run(flow_record.unpack)(view(self._flows.flat), start, stop, into, len(columns))
 
     @property
     def stations(self) -> StationTable:
@@ -230,26 +236,28 @@ class Aggregator:
         """
         for excerpt in self._excerpts.rest():
             self._look_into(*excerpt)
-        unpacking = Thread(target=self._sum_tunnels)
         beside = self._flows.count <= MAX_FLOWS_UNPACKED_BESIDE
-        if beside:  # both wait for memory most of the time
-            unpacking.start()
+        if not beside:
+            count = self._sum_stations(limit_stations)
+        columns = self._new_columns()
+        own_share = len(columns) // 4 if beside else len(columns) // 2
+        unpacking = Thread(target=self._unpack, args=(columns, own_share, len(columns)))
+        unpacking.start()  # it waits for memory most of the time
+        if beside:
+            count = self._sum_stations(limit_stations)
+        self._unpack(columns, 0, own_share)
+        unpacking.join()
+        self._unpacked_flows = columns
+        self._summed_tunnels = self.tunnels
+        self._flows = _new_flows(self.machine)
+        return count
+
+    def _sum_stations(self, limit_stations: Callable[[StationTable], StationTable]) -> int:
+        """Sum up the stations and let their table of the pass go. Returns how many there are, kept or not."""
         stations = sum_stations(self._stations, self._flows, self.arps)
         self._stations = _new_stations(self.machine)
         self._summed_stations = limit_stations(stations)
-        count = len(stations)
-        del stations
-        if not beside:
-            unpacking.start()
-        unpacking.join()
-        flows = self.flows
-        self._flows = _new_flows(self.machine)
-        self._unpacked_flows = flows
-        return count
-
-    def _sum_tunnels(self) -> None:
-        """Unpack the flows and sum up what they carry."""
-        self._summed_tunnels = self.tunnels
+        return len(stations)
 
 
 def _new_flows(machine: Machine, expected: int = 0) -> HashTable:
