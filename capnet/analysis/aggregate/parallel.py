@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Condition, Lock, Thread
+from threading import Event, Lock, Thread
 
 import numpy as np
 
@@ -69,10 +69,8 @@ class ParallelReader:
         self.progress = progress
         self.meanwhile: Callable[[], None] | None = None
         self._reading = Lock()
-        self._taken = 0  # batches
-        self._change = Condition()
-        self._aggregated = 0  # batches
-        self._idle = 0  # threads that have nothing more to take
+        self._latest = Lock()  # of the batch that was taken last: free when it is aggregated
+        self._has_begun = Event()  # a batch was aggregated, or there is none
         self._error: BaseException | None = None
 
     def read(self) -> None:
@@ -83,8 +81,8 @@ class ParallelReader:
             helper.start()
         try:
             if self.meanwhile:
-                with self._change:  # loading kernels is Python as well
-                    self._change.wait_for(lambda: self._aggregated or self._idle or self._error)
+                while not self._has_begun.wait(MAX_UNINTERRUPTED):  # loading kernels is Python as well
+                    pass
                 with _switching_often():
                     self.meanwhile()
             self._work()
@@ -103,46 +101,51 @@ class ParallelReader:
         # A cache line and more apart from what other threads write.
         sizes = (flow_record.KEY + 16, MAX_ROWS)
         key, hashes = (machine.view(np.zeros(size, dtype=np.int64)) for size in sizes)
+        own = None
         try:
-            while (turn := self._take(batch)) is not None:
-                block = self.capture.decode(batch)
+            while (locks := self._take(batch)) is not None:
+                before, own = locks
                 is_its_turn = False
-                while block is not None:
+                while (block := self.capture.decode(batch)) is not None:
                     hash_block(machine, block, self.base, key, hashes)
-                    if not (is_its_turn := is_its_turn or self._wait_for(turn)):
+                    is_its_turn = is_its_turn or self._wait_for(before)
+                    if self._error:
                         return
                     self.aggregator.add(block, self.base, self.other_points + batch.interfaces, hashes)
                     if self.progress:
                         self.progress()
-                    block = self.capture.decode(batch)
-                with self._change:
-                    self._aggregated += 1
-                    self._change.notify_all()
-            with self._change:
-                self._idle += 1
-                self._change.notify_all()
+                is_its_turn = is_its_turn or self._wait_for(before)
+                own.release()
+                own = None
+                self._has_begun.set()
         except BaseException as error:
             self._stop(error)
+        finally:
+            if own:  # the next one goes on, and sees the error
+                own.release()
+            self._has_begun.set()
 
-    def _take(self, batch: RecordBatch) -> int | None:
-        """Read the next batch; its number, None at the end."""
+    def _take(self, batch: RecordBatch) -> tuple[Lock, Lock] | None:
+        """Read the next batch. Returns the lock that is free when all batches before it are aggregated, and its own.
+
+        None at the end.
+        """
         while not self._reading.acquire(timeout=MAX_UNINTERRUPTED):
             pass
         try:
             if self._error or not self.capture.read_batch(batch):
                 return None
-            self._taken += 1
-            return self._taken - 1
+            before, self._latest = self._latest, Lock()
+            self._latest.acquire()
+            return before, self._latest
         finally:
             self._reading.release()
 
-    def _wait_for(self, turn: int) -> bool:
-        """Wait until all batches before this one are aggregated; False if they never will be."""
-        with self._change:
-            self._change.wait_for(lambda: self._aggregated == turn or self._error)
-            return not self._error
+    def _wait_for(self, before: Lock) -> bool:
+        """Wait until all batches before this one are aggregated, or never will be."""
+        while not before.acquire(timeout=MAX_UNINTERRUPTED) and not self._error:
+            pass
+        return True
 
     def _stop(self, error: BaseException) -> None:
-        with self._change:
-            self._error = self._error or error
-            self._change.notify_all()
+        self._error = self._error or error
