@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast_mac
@@ -39,7 +38,7 @@ def user_mode_macs(context: Context) -> dict[int, str]:
         for end in container.endpoints:
             process = process_behind(end)
             if process and end.mac and end.interface == point.interface:
-                others = np.unique(macs[points == numbers.get(point.name, -1)]).tolist()
+                others = distinct(macs[points == numbers.get(point.name, -1)]).tolist()
                 own = mac_value(end.mac)
                 processes.update({mac: process for mac in others if mac not in (own, 0) and not is_multicast_mac(mac)})
     return processes

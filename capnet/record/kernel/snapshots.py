@@ -45,6 +45,7 @@ run conntrack -L -o extended
 run conntrack -S
 run ip -s -j address
 run ip -j route show table all type blackhole
+run ip -6 -j route show table all type blackhole
 run tc -s -j qdisc
 if [ -r /proc/net/ip_vs ]; then run ipvsadm --stats -n -L; fi
 file /proc/net/snmp

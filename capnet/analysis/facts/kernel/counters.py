@@ -140,14 +140,13 @@ def _is_forwarded(family: str) -> Callable[[MissingPackets], bool]:
     return lambda missing: missing.packet.family == family and _may_be_forwarded(missing)
 
 
-def _is_blackholed(missing: MissingPackets) -> bool:
-    return not missing.packet.bridged and not missing.packet.is_local and _blackhole(missing) != ""
+def _is_blackholed(family: str) -> Callable[[MissingPackets], bool]:
+    passes_rules = _passes_rules_of(family)
+    return lambda missing: passes_rules(missing) and not missing.packet.is_local and _blackhole(missing) != ""
 
 
 def _blackhole(missing: MissingPackets) -> str:
     """`10.244.1.0/26 (blackhole)`: the longest one that has the destination."""
-    if missing.packet.family != "ip":
-        return ""
     destination = ip_address(missing.packet.dst)
     return next((f"{of} (blackhole)" for of in missing.namespace.blackholes if destination in of), "")
 
@@ -185,9 +184,10 @@ COUNTERS = (
 )
 # What is left if no rule and no other counter explains it.
 BALANCES = (
-    KernelCounter(BEFORE_DELIVERY, _is_blackholed, _blackhole, meaning=BLACKHOLE, fix=BLACKHOLE_FIX),
+    KernelCounter(BEFORE_DELIVERY, _is_blackholed("ip"), _blackhole, meaning=BLACKHOLE, fix=BLACKHOLE_FIX),
     KernelCounter(BEFORE_DELIVERY, _passes_rules_of("ip"), meaning=NO_RULE_LEFT),
     KernelCounter(BEFORE_SENDING, _is_forwarded("ip"), meaning=NO_RULE_LEFT),
+    KernelCounter(BEFORE_DELIVERY_V6, _is_blackholed("ip6"), _blackhole, meaning=BLACKHOLE, fix=BLACKHOLE_FIX),
     KernelCounter(BEFORE_DELIVERY_V6, _passes_rules_of("ip6"), meaning=NO_RULE_LEFT),
     KernelCounter(BEFORE_SENDING_V6, _is_forwarded("ip6"), meaning=NO_RULE_LEFT),
 )

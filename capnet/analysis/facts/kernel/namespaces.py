@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from capnet.analysis.core.context import Context
@@ -42,6 +42,7 @@ _IP6_ERRORS = (
     "Ip6InHdrErrors", "Ip6InTooBigErrors", "Ip6InNoRoutes", "Ip6InAddrErrors", "Ip6InUnknownProtos",
     "Ip6InTruncatedPkts", "Ip6InDiscards",
 )  # fmt: skip
+_BLACKHOLES = "route show table all type blackhole"
 FILTERING_QDISCS = ("clsact", "ingress")  # they hold tc filters, and count what these drop
 
 
@@ -72,7 +73,7 @@ class NamespaceChanges(NamedTuple):
     settings: dict[str, str]  # `net.ipv4.ip_forward` → its value
     interfaces: dict[str, NamespaceInterface]
     left_bridges: dict[str, str]  # interface → the bridge that it was a port of before; of none after
-    blackholes: tuple[IPv4Network, ...]  # of routes that drop what they have, the longest prefix first
+    blackholes: tuple[IPv4Network | IPv6Network, ...]  # of routes that drop what they have, the longest prefix first
     trace: tuple[str, ...]  # lines of the netfilter trace
     is_compared: bool  # both moments are kept: it had not ended before
 
@@ -232,11 +233,17 @@ def _interfaces(outputs: Mapping[str, str]) -> dict[str, NamespaceInterface]:
     return result
 
 
-def _blackholes(outputs: Mapping[str, str]) -> Iterator[IPv4Network]:
-    for entry in _objects(outputs.get("ip -j route show table all type blackhole", "")):
+def _blackholes(outputs: Mapping[str, str]) -> Iterator[IPv4Network | IPv6Network]:
+    both, ipv6 = (  # the first command shows routes of both, and calls either 0.0.0.0/0 or ::/0 `default`
+        [str(entry.get("dst")) for entry in _objects(outputs.get(f"ip {option}-j {_BLACKHOLES}", ""))]
+        for option in ("", "-6 ")
+    )
+    for destination in (each for each in both if each != "default" or each not in ipv6):
         with suppress(ValueError):
-            destination = str(entry.get("dst"))
             yield IPv4Network("0.0.0.0/0" if destination == "default" else destination, strict=False)
+    for destination in ipv6:
+        with suppress(ValueError):
+            yield IPv6Network("::/0" if destination == "default" else destination, strict=False)
 
 
 def _objects(text: str) -> list[dict[str, Any]]:

@@ -89,6 +89,21 @@ def test_blackhole_route_is_named() -> None:
     assert "ip route get 10.244.1.7" in finding.fix and "the blackhole 10.244.1.0/26" in finding.fix
 
 
+def test_blackhole_route_of_ipv6_is_named() -> None:
+    report = analyze(capture("blackhole-route-ip6"))
+    (reason,) = report.kernel
+    (finding,) = [finding for finding in report.findings if finding.level != "info"]
+    assert (reason.text, reason.match, reason.packets, reason.missing) == ("fd00:2::2/128 (blackhole)", "equal", 4, 4)
+    assert "a blackhole route drops them; fd00:2::2/128" in finding.says
+
+
+@pytest.mark.parametrize("network", ["fd00:2::3", "fd00:3::/64"])
+def test_blackhole_route_of_ipv6_for_others_is_not_named(network: str, tmp_path: Path) -> None:
+    change = replaced("ip -6 -j route show table all type blackhole", "fd00:2::2", network)
+    report = altered("blackhole-route-ip6", tmp_path, change, of="vm")
+    assert not report.kernel and "(blackhole)" not in sentences(report)
+
+
 @pytest.mark.parametrize("network", ["10.244.1.64/26", "10.245.0.0/16"])
 def test_blackhole_route_for_others_is_not_named(network: str, tmp_path: Path) -> None:
     report = altered("blackhole-route", tmp_path, replaced(ROUTES, "10.244.1.0/26", network))
@@ -300,7 +315,7 @@ def test_rule_of_ip6tables_that_is_gone_is_told(name: str, finding_name: str, co
     (reason,) = report.kernel
     assert (reason.name, reason.match, reason.packets, reason.missing) == (counter, "possible", 4, 4)
     (finding,) = [finding for finding in report.findings if finding.name == finding_name]
-    assert "a rule stopped them that was gone when the capture ended" in finding.says
+    assert "a rule or a blackhole route stopped them that was gone when the capture ended" in finding.says
 
 
 @pytest.mark.parametrize(
