@@ -130,8 +130,8 @@ def _keep(witnesses: Witnesses, target: Any, screen: Screen) -> None:
     target.write_witnesses(witnesses)
     for namespace in witnesses.namespaces:
         for end, bridge in left_bridges(namespace).items():
-            left = f"{namespace.name}/{end} left {bridge} meanwhile, and is no port of it"
-            screen.say(f"{left}: `ip link set {end} master {bridge}`")
+            point = f"{namespace.name}/{end}"
+            screen.say(f"{point} left {bridge} meanwhile, and is no port of it: `ip link set {end} master {bridge}`")
 
 
 def arrivals_of(aim: Aim) -> Arrive | None:

@@ -56,7 +56,7 @@ def _get(raw: socket.socket, port: int) -> None:
     seq += len(GET)
     flags, begin, payload = next(each for each in _segments_to(raw, port) if each[0] & RST or each[2])
     if flags & RST:
-        raise ConnectionResetError("reset by the server")
+        raise ConnectionResetError
     ack = begin + len(payload)
     raw.sendto(_segment(port, seq, ack, FIN | ACK), (HOST_B, 0))
     if any(flags & FIN for flags, *_ in _segments_to(raw, port)):
