@@ -1,9 +1,8 @@
 """Dataclasses with slots that are quick to define and to make.
 
 `dataclasses` writes and compiles up to eight methods for each class, 0.3 ms, and a report needs seventy classes.
-Here `__init__`, which sets each slot directly, is compiled when the first object is made, once for all classes with as
-many fields and made defaults; the others are the same functions for all classes. A class takes over no fields of
-another one.
+Here `__init__`, which sets each slot directly, has the code of all classes with as many fields, written below; the
+others are the same functions for all classes. A class takes over no fields of another one.
 `dataclasses.fields`, `replace` and `is_dataclass` work as usual.
 
 `@state`   may be changed, and is compared by identity
@@ -88,6 +87,75 @@ class _Sample:
 
     name: str
 
+
+# `__init__` of classes with no field, one, two …: setters return None, so that `or` calls each of them, and None is the
+# result. The numbers stand for the setters of a class, which `_initializer` gives the function as its globals.
+_0 = _1 = _2 = _3 = _4 = _5 = _6 = _7 = _8 = _9 = _10 = _refuse
+_11 = _12 = _13 = _14 = _15 = _16 = _17 = _18 = _19 = _20 = _refuse
+# fmt: off
+_INITIALIZERS: tuple[Callable[..., None], ...] = (
+    lambda self: None,
+    lambda self, a: _0(self, a),
+    lambda self, a, b: _0(self, a) or _1(self, b),
+    lambda self, a, b, c: _0(self, a) or _1(self, b) or _2(self, c),
+    lambda self, a, b, c, d: _0(self, a) or _1(self, b) or _2(self, c) or _3(self, d),
+    lambda self, a, b, c, d, e: _0(self, a) or _1(self, b) or _2(self, c) or _3(self, d) or _4(self, e),
+    lambda self, a, b, c, d, e, f:
+        _0(self, a) or _1(self, b) or _2(self, c) or _3(self, d) or _4(self, e) or _5(self, f),
+    lambda self, a, b, c, d, e, f, g:
+        _0(self, a) or _1(self, b) or _2(self, c) or _3(self, d) or _4(self, e) or _5(self, f) or _6(self, g),
+    lambda self, a, b, c, d, e, f, g, h:
+        _0(self, a) or _1(self, b) or _2(self, c) or _3(self, d) or _4(self, e) or _5(self, f) or _6(self, g)
+        or _7(self, h),
+    lambda self, a, b, c, d, e, f, g, h, i:
+        _0(self, a) or _1(self, b) or _2(self, c) or _3(self, d) or _4(self, e) or _5(self, f) or _6(self, g)
+        or _7(self, h) or _8(self, i),
+    lambda self, a, b, c, d, e, f, g, h, i, j:
+        _0(self, a) or _1(self, b) or _2(self, c) or _3(self, d) or _4(self, e) or _5(self, f) or _6(self, g)
+        or _7(self, h) or _8(self, i) or _9(self, j),
+    lambda self, a, b, c, d, e, f, g, h, i, j, k:
+        _0(self, a) or _1(self, b) or _2(self, c) or _3(self, d) or _4(self, e) or _5(self, f) or _6(self, g)
+        or _7(self, h) or _8(self, i) or _9(self, j) or _10(self, k),
+    lambda self, a, b, c, d, e, f, g, h, i, j, k, m:
+        _0(self, a) or _1(self, b) or _2(self, c) or _3(self, d) or _4(self, e) or _5(self, f) or _6(self, g)
+        or _7(self, h) or _8(self, i) or _9(self, j) or _10(self, k) or _11(self, m),
+    lambda self, a, b, c, d, e, f, g, h, i, j, k, m, n:
+        _0(self, a) or _1(self, b) or _2(self, c) or _3(self, d) or _4(self, e) or _5(self, f) or _6(self, g)
+        or _7(self, h) or _8(self, i) or _9(self, j) or _10(self, k) or _11(self, m) or _12(self, n),
+    lambda self, a, b, c, d, e, f, g, h, i, j, k, m, n, o:
+        _0(self, a) or _1(self, b) or _2(self, c) or _3(self, d) or _4(self, e) or _5(self, f) or _6(self, g)
+        or _7(self, h) or _8(self, i) or _9(self, j) or _10(self, k) or _11(self, m) or _12(self, n) or _13(self, o),
+    lambda self, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p:
+        _0(self, a) or _1(self, b) or _2(self, c) or _3(self, d) or _4(self, e) or _5(self, f) or _6(self, g)
+        or _7(self, h) or _8(self, i) or _9(self, j) or _10(self, k) or _11(self, m) or _12(self, n) or _13(self, o)
+        or _14(self, p),
+    lambda self, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q:
+        _0(self, a) or _1(self, b) or _2(self, c) or _3(self, d) or _4(self, e) or _5(self, f) or _6(self, g)
+        or _7(self, h) or _8(self, i) or _9(self, j) or _10(self, k) or _11(self, m) or _12(self, n) or _13(self, o)
+        or _14(self, p) or _15(self, q),
+    lambda self, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r:
+        _0(self, a) or _1(self, b) or _2(self, c) or _3(self, d) or _4(self, e) or _5(self, f) or _6(self, g)
+        or _7(self, h) or _8(self, i) or _9(self, j) or _10(self, k) or _11(self, m) or _12(self, n) or _13(self, o)
+        or _14(self, p) or _15(self, q) or _16(self, r),
+    lambda self, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s:
+        _0(self, a) or _1(self, b) or _2(self, c) or _3(self, d) or _4(self, e) or _5(self, f) or _6(self, g)
+        or _7(self, h) or _8(self, i) or _9(self, j) or _10(self, k) or _11(self, m) or _12(self, n) or _13(self, o)
+        or _14(self, p) or _15(self, q) or _16(self, r) or _17(self, s),
+    lambda self, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t:
+        _0(self, a) or _1(self, b) or _2(self, c) or _3(self, d) or _4(self, e) or _5(self, f) or _6(self, g)
+        or _7(self, h) or _8(self, i) or _9(self, j) or _10(self, k) or _11(self, m) or _12(self, n) or _13(self, o)
+        or _14(self, p) or _15(self, q) or _16(self, r) or _17(self, s) or _18(self, t),
+    lambda self, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u:
+        _0(self, a) or _1(self, b) or _2(self, c) or _3(self, d) or _4(self, e) or _5(self, f) or _6(self, g)
+        or _7(self, h) or _8(self, i) or _9(self, j) or _10(self, k) or _11(self, m) or _12(self, n) or _13(self, o)
+        or _14(self, p) or _15(self, q) or _16(self, r) or _17(self, s) or _18(self, t) or _19(self, u),
+    lambda self, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u, v:
+        _0(self, a) or _1(self, b) or _2(self, c) or _3(self, d) or _4(self, e) or _5(self, f) or _6(self, g)
+        or _7(self, h) or _8(self, i) or _9(self, j) or _10(self, k) or _11(self, m) or _12(self, n) or _13(self, o)
+        or _14(self, p) or _15(self, q) or _16(self, r) or _17(self, s) or _18(self, t) or _19(self, u)
+        or _20(self, v),
+)
+# fmt: on
 
 _IS_FIELD = fields(_Sample)[0]._field_type  # type: ignore[attr-defined]
 _PARAMETERS = _Sample.__dataclass_params__  # type: ignore[attr-defined]
@@ -181,33 +249,46 @@ def _fields(annotations: Mapping[str, Any], members: dict[str, Any]) -> dict[str
 
 def _initializer(cls: type[Any], parameters: list[Field[Any]]) -> Any:
     """`__init__` with the parameters that `dataclass` would give it."""
-    names: dict[str, Any] = {"_unset": _UNSET}
+    setters: dict[str, Any] = {}
     defaults: dict[str, Any] = {}
     keyword_defaults: dict[str, Any] = {}
     for number, each in enumerate(parameters):
-        names[f"_set_{number}"] = cls.__dict__[each.name].__set__  # of the slot
-        names[f"_make_{number}"] = each.default_factory
-        default = each.default if each.default_factory is MISSING else _UNSET
+        put = cls.__dict__[each.name].__set__  # of the slot
+        default = each.default
+        if each.default_factory is not MISSING:
+            put, default = _setter(put, each.default_factory), _UNSET
+        setters[f"_{number}"] = put
         if default is not MISSING:
             (keyword_defaults if each.kw_only else defaults)[each.name] = default
-    is_made = tuple(each.default_factory is not MISSING for each in parameters)
-    code = _initializer_code(is_made, sum(bool(each.kw_only) for each in parameters))
-    code = code.replace(co_varnames=("self", *(each.name for each in parameters)))
-    initializer = FunctionType(code, names, "__init__", tuple(defaults.values()))
+    keyword_only = sum(bool(each.kw_only) for each in parameters)
+    code = _initializer_code(len(parameters)).replace(
+        co_argcount=1 + len(parameters) - keyword_only,
+        co_kwonlyargcount=keyword_only,
+        co_varnames=("self", *(each.name for each in parameters)),
+        co_name="__init__",
+        co_qualname=f"{cls.__qualname__}.__init__",
+    )
+    initializer = FunctionType(code, setters, "__init__", tuple(defaults.values()))
     initializer.__kwdefaults__ = keyword_defaults
     initializer.__annotations__ = {each.name: each.type for each in parameters}
     return initializer
 
 
+def _setter(put: Callable[..., None], make: Callable[[], object]) -> Callable[..., None]:
+    """Sets a field whose default is made anew."""
+
+    def put_or_make(this: object, given: object) -> None:
+        put(this, make() if given is _UNSET else given)
+
+    return put_or_make
+
+
 @cache
-def _initializer_code(is_made: tuple[bool, ...], keyword_only: int) -> CodeType:
-    """`__init__` of a class with so many fields, the last ones by keyword only. `is_made`: its default is made anew."""
-    parameters = [f"f{number}" for number in range(len(is_made))]
-    if keyword_only:
-        parameters.insert(len(is_made) - keyword_only, "*")
-    values = [f"_make_{n}() if f{n} is _unset else f{n}" if made else f"f{n}" for n, made in enumerate(is_made)]
-    body = "\n".join(f"    _set_{number}(self, {value})" for number, value in enumerate(values))
-    space: dict[str, Any] = {}
-    exec(f"def __init__({', '.join(['self', *parameters])}):\n{body}", space)
-    code: CodeType = space["__init__"].__code__
+def _initializer_code(number: int) -> CodeType:
+    """`__init__` of a class with so many fields."""
+    if number < len(_INITIALIZERS):
+        return _INITIALIZERS[number].__code__
+    parameters = [f"f{n}" for n in range(number)]
+    body = " or ".join(f"_{n}(self, {parameter})" for n, parameter in enumerate(parameters))
+    code: CodeType = eval(f"lambda self, {', '.join(parameters)}: {body}").__code__
     return code

@@ -24,7 +24,7 @@ import numpy as np
 from capnet.jit.arrays import Buffer, FlatArray, NativeArray
 from capnet.jit.inline import F
 from capnet.jit.key import key
-from capnet.jit.store import Store
+from capnet.jit.store import DIRECT, Store, platform
 from capnet.jit.switches import is_set
 
 _compiling = Lock()
@@ -60,6 +60,10 @@ class Kernel(Generic[F]):
     def is_cached(self) -> bool:
         """Whether nothing is left to compile."""
         return self.store.is_kept()
+
+    def is_loaded_directly(self) -> bool:
+        """Whether its machine code comes with capnet, and is loaded without LLVM: in a millisecond."""
+        return not is_set("NUMBA_BOUNDSCHECK") and platform() == DIRECT and self.store.is_shipped()
 
 
 def kernel(function: F) -> Kernel[F]:

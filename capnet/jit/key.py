@@ -12,6 +12,7 @@ from functools import cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from capnet.jit.checksum import checksum
 from capnet.jit.inline import is_inline
 
 _HOW = "generic processor, arrays as bare addresses, apart"  # change it when `compiler` makes other code
@@ -19,11 +20,9 @@ _HOW = "generic processor, arrays as bare addresses, apart"  # change it when `c
 
 def key(function: Callable[..., Any]) -> str:
     """16 hexadecimal digits."""
-    import hashlib  # takes longer to import than a small capture to decode
-
     parts = {_HOW}
     _collect(function, parts, set())
-    return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
+    return checksum("\n".join(sorted(parts)).encode())
 
 
 def _collect(function: Callable[..., Any], parts: set[str], described: set[object]) -> None:
@@ -55,19 +54,15 @@ def _collect_value(name: str, value: object, parts: set[str], described: set[obj
 
 
 def _source(module: str, code: CodeType) -> str:
-    """Hash of the file that holds the code. Without a file, as at a prompt, that of the code itself."""
-    import hashlib
-
-    return _file_hash(module, code.co_filename) or hashlib.sha256(_text(code)).hexdigest()
+    """Checksum of the file that holds the code. Without a file, as at a prompt, that of the code itself."""
+    return _of_file(module, code.co_filename) or checksum(_text(code))
 
 
 @cache
-def _file_hash(module: str, file: str) -> str | None:
-    import hashlib
-
+def _of_file(module: str, file: str) -> str | None:
     loader: Any = getattr(sys.modules.get(module), "__loader__", None)
     try:
-        return hashlib.sha256(loader.get_data(file)).hexdigest()  # a zip file has a loader of its own
+        return checksum(loader.get_data(file))  # a zip file has a loader of its own
     except (AttributeError, OSError):
         return None
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from capnet.jit import elf_loader, notices
-from capnet.jit.arrays import parameters
+from capnet.jit.arrays import NativeArray, parameters
 from capnet.jit.store import Store
 from capnet.jit.switches import is_set
 
@@ -92,25 +92,23 @@ def _object(code: bytes) -> Any:
 
 
 def _callable(function: Callable[..., Any], address: int) -> Callable[..., Any]:
-    """A Python function with the kernel's parameters, arrays as `NativeArray`s, that calls its machine code."""
+    """A Python function that calls a kernel's machine code, with numbers and `NativeArray`s in order."""
     types: list[Any] = [ctypes.POINTER(ctypes.c_int64), ctypes.POINTER(ctypes.c_void_p)]
-    arguments = []
-    for name, kind in parameters(function):
+    for _, kind in parameters(function):
         types += [ctypes.c_int64] if kind == "n" else [ctypes.c_void_p, ctypes.c_int64]
-        arguments += [name] if kind == "n" else [f"{name}.at", f"{name}.size"]
-    names = ", ".join(name for name, _ in parameters(function))
-    source = f"""
-def {function.__name__}({names}):
-    _result = _number()
-    if _native(_result, _error(), {", ".join(arguments)}):
-        raise AssertionError("kernels raise nothing")
-    return _result.value
-"""
-    space: dict[str, Any] = {
-        "_number": ctypes.c_int64,  # no kernel has parameters of these names
-        "_error": ctypes.c_void_p,
-        "_native": ctypes.CFUNCTYPE(ctypes.c_int32, *types)(address),
-    }
-    exec(source, space)
-    result: Callable[..., Any] = space[function.__name__]
-    return result
+    native = ctypes.CFUNCTYPE(ctypes.c_int32, *types)(address)
+    new_result, new_error = ctypes.c_int64, ctypes.c_void_p
+
+    def call(*arguments: Any) -> int:
+        given: list[Any] = [new_result(), new_error()]
+        for argument in arguments:
+            if type(argument) is NativeArray:
+                given += (argument.at, argument.size)
+            else:
+                given.append(argument)
+        if native(*given):
+            raise AssertionError("kernels raise nothing")
+        result: int = given[0].value
+        return result
+
+    return call

@@ -14,8 +14,10 @@ from functools import cached_property
 from pathlib import Path
 
 from capnet.jit import notices
+from capnet.jit.checksum import checksum
 
 SHIPPED = Path(__file__).with_name("machine_code")  # a folder for each processor architecture
+DIRECT = "x86_64-linux"  # whose machine code `elf_loader` knows
 
 
 class Store:
@@ -34,7 +36,7 @@ class Store:
 
     def is_kept(self) -> bool:
         """Whether there is machine code of these sources."""
-        return self._is_shipped() or bool(self.cached and self.cached.exists())
+        return self.is_shipped() or bool(self.cached and self.cached.exists())
 
     def read(self) -> bytes:
         """The object file. OSError or ValueError if there is none that is whole and may be run."""
@@ -52,7 +54,8 @@ class Store:
                 raise ValueError(f"{self.cached}: another user may have written it")
             return opened.read()
 
-    def _is_shipped(self) -> bool:
+    def is_shipped(self) -> bool:
+        """Whether machine code of these sources comes with capnet."""
         try:
             with self.shipped.open("rb") as opened:
                 return opened.read(len(self.key)) == self.key.encode()
@@ -67,9 +70,7 @@ class Store:
         return code
 
     def _head(self, code: bytes) -> bytes:
-        import hashlib  # takes longer to import than a small capture to decode
-
-        return f"{self.key} {hashlib.sha256(code).hexdigest()}".encode()
+        return f"{self.key} {checksum(code)}".encode()
 
     def content(self, code: bytes) -> bytes:
         """What a file with this object file holds."""

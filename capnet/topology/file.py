@@ -86,6 +86,7 @@ def build(kind: Any, entry: dict[str, Any]) -> Any:
     return kind(**values)
 
 
+@cache
 def _item_class(type_hint: Any) -> Any:
     """The dataclass of the items of a list, else None."""
     item_type = get_args(type_hint)[-1] if get_origin(type_hint) is list else None
@@ -94,12 +95,23 @@ def _item_class(type_hint: Any) -> Any:
 
 def _has_type(value: Any, type_hint: Any) -> bool:
     """Is `value`, parsed from JSON, what a field with this type hint holds? For a dataclass, JSON has an object."""
+    kinds, item_type = _kinds(type_hint)
+    if type(value) not in kinds:
+        return False
+    if item_type is None or value is None:
+        return True
+    return all(_has_type(item, item_type) for item in (value.values() if isinstance(value, dict) else value))
+
+
+@cache
+def _kinds(type_hint: Any) -> tuple[tuple[type, ...], Any]:
+    """The types that JSON has for a type hint, and the type hint of the items of a list or an object, else None."""
     if isinstance(type_hint, UnionType):
-        return any(_has_type(value, alternative) for alternative in get_args(type_hint))
+        alternatives = [_kinds(alternative) for alternative in get_args(type_hint)]
+        kinds = tuple(kind for kinds, _ in alternatives for kind in kinds)
+        return kinds, next((item_type for _, item_type in alternatives if item_type is not None), None)
     if is_dataclass(type_hint):
-        return isinstance(value, dict)
+        return (dict,), None
     if (container := get_origin(type_hint)) is not None:
-        item_type = get_args(type_hint)[-1]
-        items = value.values() if isinstance(value, dict) else value
-        return isinstance(value, container) and all(_has_type(item, item_type) for item in items)
-    return isinstance(value, type_hint) and not (type_hint is int and isinstance(value, bool))
+        return (container,), get_args(type_hint)[-1]
+    return (type_hint,), None

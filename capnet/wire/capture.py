@@ -38,7 +38,9 @@ __all__ = [
     "worth_compiling",
 ]
 
-# Smaller captures are read faster interpreted: bytes, with the machine code in the cache, and without it.
+# Smaller captures are read faster interpreted: bytes, with machine code that is loaded directly, with machine code that
+# LLVM loads, and without any.
+MIN_COMPILED_DIRECT = 48 << 10
 MIN_COMPILED_CACHED = 1 << 20
 MIN_COMPILED_UNCACHED = 6 << 20
 COMPRESSION_RATIO = 6  # typical of captures
@@ -90,7 +92,7 @@ def _is_worth_compiling(source: ByteSource) -> bool:
     """Whether a source is large enough. If its size does not tell, it is read until it is."""
     if source.size is not None and source.compression is None:
         return _is_large(source.size)
-    for limit in (MIN_COMPILED_CACHED, MIN_COMPILED_UNCACHED):
+    for limit in (MIN_COMPILED_DIRECT, MIN_COMPILED_CACHED, MIN_COMPILED_UNCACHED):
         while source.end < limit and source.read_more(limit):
             pass
         if source.end < limit or _is_large(source.end):
@@ -99,8 +101,12 @@ def _is_worth_compiling(source: ByteSource) -> bool:
 
 
 def _is_large(size: int) -> bool:
-    """Whether so many bytes are read faster compiled. The cache is looked for only where it decides."""
-    return size >= MIN_COMPILED_UNCACHED or (size >= MIN_COMPILED_CACHED and decode.is_cached())
+    """Whether so many bytes are read faster compiled. Machine code is looked for only where it decides."""
+    if size >= MIN_COMPILED_UNCACHED:
+        return True
+    if size >= MIN_COMPILED_CACHED:
+        return decode.is_cached()
+    return size >= MIN_COMPILED_DIRECT and decode.is_loaded_directly()
 
 
 def _reader(source: ByteSource, machine: Machine, vxlan_port: int, on_block: BlockHandler | None) -> FileReader:

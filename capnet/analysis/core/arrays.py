@@ -11,6 +11,21 @@ from capnet.analysis.core.schema import Mask, Values
 from capnet.quick_dataclass import frozen
 
 MIN_HASHED = 1024  # values to look for: of fewer, sorting takes less time
+MIN_ROWS_SORTED = 64  # of fewer, a dictionary takes less time
+
+_GOLDEN_RATIO = np.uint64(0x9E3779B97F4A7C15)  # 2**64 divided by it
+
+
+def _mixed(number: int) -> int:
+    """An odd 64-bit number: SplitMix64, as an int64."""
+    state = number * 0x9E3779B97F4A7C15 % (1 << 64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        state = (state ^ state >> shift) * factor % (1 << 64)
+    state = (state ^ state >> 31) | 1
+    return state - (1 << 64) if state >> 63 else state
+
+
+_FACTORS = [np.int64(_mixed(number)) for number in range(1, 129)]  # of columns
 
 Rows: TypeAlias = Annotated[np.ndarray, "(n, columns) int64"]
 Hashes: TypeAlias = Annotated[np.ndarray, "(n,) uint64"]
@@ -77,7 +92,7 @@ def first_equal(keys: Values, wanted: Values, rounds: int = 2) -> Values:
 
 def hash_slots(values: Values, bits: int) -> Values:
     """A hash of so many bits for each value."""
-    mixed = values.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = values.view(np.uint64) * _GOLDEN_RATIO
     mixed >>= np.uint64(64 - bits)
     slots: Values = mixed.view(np.int64)
     return slots
@@ -107,17 +122,23 @@ def hash_of(table: Rows, columns: Sequence[int], rows: Values | None = None) -> 
 
 
 def combined_hash(columns: Sequence[Values]) -> Hashes:
-    """As `row_hash`, of single columns, of which there is one at least."""
-    state, shifted = (np.zeros(len(columns[0]), dtype=np.uint64) for _ in range(2))
-    for column in columns:
-        state ^= column.astype(np.uint64, copy=False) if column.itemsize != 8 else column.view(np.uint64)
-        state *= np.uint64(0x9E3779B97F4A7C15)  # 2**64 divided by the golden ratio
-        state ^= np.right_shift(state, np.uint64(29), out=shifted)
-    return state
+    """As `row_hash`, of single columns, of which there is one at least.
+
+    Method: multilinear hashing, the sum of each value times an odd number of its column, modulo 2**64.
+    """
+    state, product = np.zeros(len(columns[0]), dtype=np.int64), np.empty(len(columns[0]), dtype=np.int64)
+    for column, factor in zip(columns, _FACTORS[: len(columns)], strict=True):
+        integers = column.view(np.int64) if column.itemsize == 8 else column.astype(np.int64)
+        state += np.multiply(integers, factor, out=product)
+    return state.view(np.uint64)
 
 
 def equal_rows(columns: Sequence[Values]) -> Values:
     """For each row of these columns the index of the first row that is equal to it."""
+    if len(columns[0]) < MIN_ROWS_SORTED:
+        seen: dict[tuple[int, ...], int] = {}
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        return np.array([seen.setdefault(row, number) for number, row in enumerate(rows)], dtype=np.int64)
     hashes = combined_hash(columns)
     order = np.argsort(hashes, kind="stable")
     is_equal = _are_as_before(columns, order)

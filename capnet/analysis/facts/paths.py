@@ -24,7 +24,7 @@ from capnet.analysis.core.schema import FlowRow, FlowRows, Values
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.flow_links import Links, flow_chains
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.nat.translation_steps import is_reply
+from capnet.analysis.facts.nat.translation_steps import are_replies
 from capnet.analysis.facts.outcomes.answers import chain_answers
 from capnet.analysis.facts.outcomes.hop_changes import hop_changes
 from capnet.analysis.facts.outcomes.path_ends import path_end
@@ -35,6 +35,8 @@ from capnet.analysis.fate.hop_loss import lost_packets
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import mac_text
 from capnet.wire.protocols import KIND_OF_NUMBER
+
+_PATHS_AT_ONCE = 1000  # paths whose direction is decided together, which takes one of them as long as all
 
 
 @derived
@@ -55,10 +57,18 @@ def every_path(context: Context, most: int | None = None) -> Iterator[Path]:
         begins = _Beginnings(*(column[~is_swarm] for column in begins))
     packets = packets_without_duplicates(context)[begins.rank_rows]
     order = np.lexsort((begins.rows, context.flows[begins.rank_rows, schema.FLOW_FIRST], -packets))[:most]
-    return (
-        path_from(context, row, link if link >= 0 else None)
-        for row, link in zip(begins.rows[order].tolist(), begins.links[order].tolist(), strict=True)
-    )
+    for together in np.array_split(order, range(_PATHS_AT_ONCE, len(order), _PATHS_AT_ONCE)):
+        yield from _paths(context, begins.rows[together], begins.links[together])
+
+
+def _paths(context: Context, starts: FlowRows, side_links: Values) -> Iterator[Path]:
+    """Paths that begin with these flow rows. `side_links`: as of `_Beginnings`."""
+    links = flow_links(context)
+    steps = [_steps(links, start, link) for start, link in zip(starts.tolist(), side_links.tolist(), strict=True)]
+    ends = np.array([of_path[-1].row for of_path in steps], dtype=np.int64)
+    are_answers = are_replies(context, starts, ends, replies(context))
+    for of_path, reply in zip(steps, are_answers.tolist(), strict=True):
+        yield _path(context, of_path, reply)
 
 
 class _Beginnings(NamedTuple):
@@ -121,13 +131,17 @@ def path_from(context: Context, start: int, side_link: int | None = None) -> Pat
 
     `side_link`: the link by which the path leaves that flow where it forks. By default, the main one.
     """
+    return next(_paths(context, np.array([start]), np.array([-1 if side_link is None else side_link])))
+
+
+def _path(context: Context, steps: list[_Step], reply: bool) -> Path:
+    """The path of these steps, and of those behind a proxy at its end."""
     links = flow_links(context)
     flows = context.flows
-    steps = _steps(links, start, side_link)
+    start = steps[0].row
     continuation = _proxy_continuations(context).get(start)
-    reply = is_reply(context, start, steps[-1].row, replies(context))
     if continuation is not None:
-        steps += _steps(links, continuation)
+        steps = steps + _steps(links, continuation)
     packets = packets_without_duplicates(context)
     hops = [_hop(context, flows[start], int(packets[start]), change=[])]
     for before, step in pairwise(steps):
@@ -147,8 +161,9 @@ def path_from(context: Context, start: int, side_link: int | None = None) -> Pat
     )
 
 
-def _steps(links: Links, start: int, side_link: int | None = None) -> list[_Step]:
-    first = int(links.after[start]) if side_link is None else side_link
+def _steps(links: Links, start: int, side_link: int = -1) -> list[_Step]:
+    """The hops of a path. `side_link`: -1 for the main link."""
+    first = int(links.after[start]) if side_link < 0 else side_link
     chain = links.chain(first) if first >= 0 else []
     return [_Step(start, None), *(_Step(int(links.target[link]), link) for link in chain)]
 

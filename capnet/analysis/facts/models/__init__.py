@@ -11,6 +11,7 @@ Output: models from MIN_LISTED_CONFIDENCE up, with the weights that were added, 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from math import exp
 
 from capnet.analysis.core.context import Context
@@ -81,15 +82,21 @@ def _first_signs(context: Context, row: EvidenceRow) -> list[Sign]:
     return signs
 
 
+@cache
+def _rows_of(name: str) -> list[EvidenceRow]:
+    """The rows that weigh for or against a model, those that weigh most for it first."""
+    return sorted((row for row in EVIDENCE if row.log_odds.get(name)), key=lambda row: -row.log_odds[name])
+
+
 def _judged(name: str, signs: dict[str, list[Sign]]) -> Model:
     """One model: the first sign of each row that weighs for it, the heaviest first."""
     because: list[str] = []
     weights: list[Weight] = []
     frames: list[Evidence] = []
     groups: set[str] = set()
-    for row in sorted(EVIDENCE, key=lambda row: -row.log_odds.get(name, 0.0)):
+    for row in _rows_of(name):
         sign = next((sign for sign in signs[row.name] if sign.model in (None, name)), None)
-        if sign and row.log_odds.get(name) and row.group not in groups:
+        if sign and row.group not in groups:
             groups |= {row.group} - {""}
             because.append(sign.says)
             weights.append(Weight(row.name, row.log_odds[name], row.shows_containers))

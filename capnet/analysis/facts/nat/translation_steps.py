@@ -113,7 +113,7 @@ def linked_steps(context: Context, links: Links, answers: PerFlow) -> Steps:
     paths = np.append(of_rewriting[is_kept], np.array(run_paths, dtype=np.int64))
     steps = steps.take(np.argsort(paths, kind="stable"))
     steps = steps.take(np.flatnonzero(_rewrite(context, steps)))
-    return steps._replace(is_reply=_are_replies(context, steps.first, steps.last, answers))
+    return steps._replace(is_reply=are_replies(context, steps.first, steps.last, answers))
 
 
 def sends_to_itself_at(context: Context, rows: FlowRows) -> Mask:
@@ -203,8 +203,8 @@ def _are_tracked(context: Context, rows: FlowRows) -> Mask:
     return result
 
 
-def _are_replies(context: Context, first: FlowRows, last: FlowRows, answers: PerFlow) -> Mask:
-    """For each two hops: do they carry the replies of a connection that the other side opened?"""
+def are_replies(context: Context, first: FlowRows, last: FlowRows, answers: PerFlow) -> Mask:
+    """For each two hops: do they carry the replies of a connection that the other side opened? `answers`: `replies`."""
     flows = context.flows
     result = np.zeros(len(first), dtype=bool)
     for row in (last, first):  # what the first hop says counts more
@@ -241,4 +241,4 @@ def _accepting_ends(context: Context) -> Hashes:
 
 def is_reply(context: Context, first: int, last: int, answers: PerFlow) -> bool:
     """Do these two hops carry the replies of a connection that the other side opened? `answers`: `replies`."""
-    return bool(_are_replies(context, np.array([first]), np.array([last]), answers)[0])
+    return bool(are_replies(context, np.array([first]), np.array([last]), answers)[0])
