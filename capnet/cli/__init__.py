@@ -154,6 +154,8 @@ def main() -> None:
             # Here, not deep in the stack, where numpy's imports cross the end of a piece of Python's own stack: Python
             # 3.11 then asks the kernel for memory, and gives it back, for each call. That took 3 ms.
             import numpy  # noqa: F401
+    else:
+        gc.enable()
     try:
         result = cli.main(standalone_mode=False)
         code = result if isinstance(result, int) else Exit.OK

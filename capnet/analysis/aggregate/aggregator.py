@@ -58,6 +58,7 @@ PYTHON_PARTS = (
 BYTES_OF_FLOW = 4096  # of a capture: there is room for as many flows from the start, so that no table of them is copied
 MAX_EXPECTED_FLOWS = 1 << 18
 
+MIN_FLOWS_UNPACKED_BESIDE = 1000  # of fewer, all is done before a thread has started
 MAX_FLOWS_UNPACKED_BESIDE = 1 << 17  # of more, unpacking flows and summing up stations take too much memory at once
 
 
@@ -241,12 +242,17 @@ class Aggregator:
             count = self._sum_stations(limit_stations)
         columns = self._new_columns()
         own_share = len(columns) // 4 if beside else len(columns) // 2
-        unpacking = Thread(target=self._unpack, args=(columns, own_share, len(columns)))
-        unpacking.start()  # it waits for memory most of the time
+        helpers = []
+        if self._flows.count < MIN_FLOWS_UNPACKED_BESIDE:
+            own_share = len(columns)
+        else:
+            helpers.append(Thread(target=self._unpack, args=(columns, own_share, len(columns))))
+            helpers[0].start()  # it waits for memory most of the time
         if beside:
             count = self._sum_stations(limit_stations)
         self._unpack(columns, 0, own_share)
-        unpacking.join()
+        for helper in helpers:
+            helper.join()
         self._unpacked_flows = columns
         self._summed_tunnels = self.tunnels
         self._flows = _new_flows(self.machine)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from capnet.analysis.core.rings.frame_numbers import FrameNumbers
     from capnet.wire.formats.reader import Pause
 
+MIN_SHARED = 1 << 20  # bytes of the sources: of fewer, a second thread takes longer to start than it saves
+
 
 class SourceReader:
     """Call `read` for each source in turn, then read the attributes.
@@ -94,7 +96,8 @@ class SourceReader:
             if self.after_block:
                 self.after_block(source, capture)
 
-        threads = self.options.threads or default_threads()
+        is_small = self._size is not None and self._size < MIN_SHARED
+        threads = self.options.threads or (1 if is_small else default_threads())
         threads = threads if capture.machine.compiled else 1  # the interpreter runs one thread at a time
         reader = ParallelReader(capture, self.aggregator, self.bases[-1], self._sources - 1, threads, on_progress)
         if threads > 1:

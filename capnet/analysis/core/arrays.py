@@ -34,6 +34,8 @@ Hashes: TypeAlias = Annotated[np.ndarray, "(n,) uint64"]
 def distinct(values: Values) -> Values:
     """The different values of an array, sorted: numpy's `unique`, which imports masked arrays first (20 ms)."""
     values = np.sort(values, axis=None)
+    if len(values) < 2:
+        return values
     is_new = np.ones(len(values), dtype=bool)
     is_new[1:] = values[1:] != values[:-1]
     return values[is_new]
@@ -101,6 +103,9 @@ def hash_slots(values: Values, bits: int) -> Values:
 def _first_equal_sorted(keys: Values, wanted: Values) -> Values:
     if not len(keys):
         return np.full(len(wanted), -1)
+    if len(keys) + len(wanted) < MIN_ROWS_SORTED:
+        first = {key: index for index, key in reversed(list(enumerate(keys.tolist())))}
+        return np.array([first.get(value, -1) for value in wanted.tolist()], dtype=np.int64)
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     position = np.minimum(np.searchsorted(ordered, wanted), len(keys) - 1)

@@ -8,6 +8,7 @@ to add one. A subfolder holds findings that all begin with the same input; they 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
@@ -51,11 +52,11 @@ def modules_of(folder: ModuleType) -> tuple[ModuleType, ...]:
 
 
 def _imported(package: str, path: Iterable[str], is_folder: bool) -> tuple[ModuleType, ...]:
-    entries = [entry for folder in path for entry in Path(folder).iterdir() if not entry.name.startswith("_")]
+    entries = [entry for folder in path for entry in os.scandir(folder) if not entry.name.startswith("_")]
     if is_folder:
-        names = [entry.name for entry in entries if not entry.suffix and (entry / "__init__.py").is_file()]
+        names = [entry.name for entry in entries if entry.is_dir() and Path(entry.path, "__init__.py").is_file()]
     else:
-        names = [entry.stem for entry in entries if entry.suffix == ".py"]
+        names = [entry.name.removesuffix(".py") for entry in entries if entry.name.endswith(".py")]
     return tuple(import_module(f"{package}.{name}") for name in sorted(names))
 
 

@@ -16,8 +16,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.outcomes import KernelReason
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, finding_name
-from capnet.analysis.facts.kernel import kernel_reasons
-from capnet.analysis.facts.kernel.counters import has_meaning
+from capnet.analysis.facts.kernel import has_meaning, kernel_reasons
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")

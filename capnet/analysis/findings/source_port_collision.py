@@ -74,6 +74,8 @@ def diagnose(context: Context) -> list[Finding]:
 def _collisions(context: Context) -> dict[tuple[str, str], Translations]:
     """(protocol, translated source) → translations to the same destination whose original numbers are equal."""
     translations = nat_facts(context).of_kinds("snat", "snat+dnat")
+    if len(translations) < 2:
+        return {}
     before, after = translations.before, translations.after
     target = [translations.proto, after.src_hi, after.src_lo, after.dst_hi, after.dst_lo, after.dport]
     wanted = equal_rows([*target, _original_numbers(translations)])

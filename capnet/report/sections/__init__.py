@@ -6,7 +6,7 @@ them has a column, and a pair of limits (compact, detailed) how many rows each o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 
 from capnet.analysis.core.contract.document import Document, row_values
 from capnet.analysis.core.contract.keys import ALWAYS
@@ -15,32 +15,13 @@ from capnet.quick_tuple import NamedTuple
 from capnet.report import summary
 from capnet.report.escape import visible_all
 from capnet.report.headline import headline
-from capnet.report.sections.capture import coverage, inputs, points
-from capnet.report.sections.findings import findings
-from capnet.report.sections.flows import conversations, flows, paths, protocols
-from capnet.report.sections.kernel import kernel
-from capnet.report.sections.networks import models, tunnels
-from capnet.report.sections.outcomes import fates, icmp_errors, neighbours
 from capnet.report.sections.section import Section, View
-from capnet.report.sections.stations import macs, stations
-from capnet.report.sections.translations import nat, proxies
 from capnet.report.text import number
 from capnet.report.wanted import ALL, Wanted
 from capnet.report.words import Words
 
 MAX_COMPACT_NAMES = 12  # two or three lines of a terminal
 MAX_DETAILED_NAMES = 24
-
-_ORDER: dict[View, Sequence[Callable[[Document, Words, View], Section]]] = {
-    View.COMPACT: (
-        findings, kernel, models, nat, proxies, tunnels, macs, stations, fates, icmp_errors, paths, flows,
-        conversations, protocols, points, inputs, coverage,
-    ),
-    View.DETAILED: (
-        findings, kernel, fates, icmp_errors, paths, nat, proxies, tunnels, macs, stations, models, flows,
-        conversations, protocols, points, inputs,
-    ),
-}  # fmt: skip
 
 
 class Overview(NamedTuple):
@@ -78,12 +59,16 @@ def overview(document: Document, view: View, wanted: Wanted = ALL, has_tables: b
     topics = [] if only else summary.topics(safe, words)
     chosen = {key: value for key, value in safe.items() if key in ALWAYS or key in only} if only else safe
     names, left_out = _names(chosen, words, view)
-    makers = [neighbours, *_ORDER[view]] if "neighbours" in only else _ORDER[view]
-    made = (make(chosen, words, view) for make in makers if has_tables)
-    sections = [section.shown(wanted.top) for section in made if section]
-    if only:
-        sections = [section for section in sections if section.key in only]
+    sections = _sections(chosen, words, view, wanted) if has_tables else []
     return Overview(safe, words, summary.title(safe), verdict, topics, names, left_out, sections)
+
+
+def _sections(document: Document, words: Words, view: View, wanted: Wanted) -> list[Section]:
+    from capnet.report.sections.order import sections_of  # the first screen has none
+
+    made = (make(document, words, view) for make in sections_of(view, wanted.only))
+    sections = [section.shown(wanted.top) for section in made if section]
+    return [section for section in sections if not wanted.only or section.key in wanted.only]
 
 
 def _names(document: Document, words: Words, view: View) -> tuple[list[tuple[str, str]], int]:

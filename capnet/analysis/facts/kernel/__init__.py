@@ -19,6 +19,13 @@ def kernel_reasons(context: Context) -> list[KernelReason]:
     return reasons.kernel_reasons(context)
 
 
+def has_meaning(counter: str) -> bool:
+    """Does a counter of the kernel, which a reason names, count nothing but packets that end for one reason?"""
+    from capnet.analysis.facts.kernel import counters
+
+    return counters.has_meaning(counter)
+
+
 def ambiguous_drops(context: Context) -> dict[str, int]:
     """Drop reason → packets that the kernel dropped for it, and of which the frame is not certain."""
     if context.witnesses is None:

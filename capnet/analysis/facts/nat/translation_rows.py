@@ -110,6 +110,8 @@ class Translations(Sequence[Nat]):
 
     def of_kinds(self, *kinds: str) -> Translations:
         """The rows of these kinds."""
+        if not len(self):
+            return self
         is_wanted = np.zeros(len(self), dtype=bool)
         for kind in kinds:
             is_wanted |= self.kind == KINDS.index(kind)
@@ -124,6 +126,8 @@ class Translations(Sequence[Nat]):
     @cached_property
     def address_numbers(self) -> tuple[list[str], Rows]:
         """Addresses in order of their text, and for each row the index of source and destination before and after."""
+        if not len(self):
+            return [], np.zeros((4, 0), dtype=np.int64)
         sides = (self.before, self.after)
         high = np.concatenate([half for side in sides for half in (side.src_hi, side.dst_hi)])
         low = np.concatenate([half for side in sides for half in (side.src_lo, side.dst_lo)])
@@ -173,6 +177,8 @@ class Translations(Sequence[Nat]):
 
     def values(self) -> Iterator[Row]:
         """The values of each row."""
+        if not len(self):
+            return
         points = [point.name for point in self.places.points]
         columns = (
             self.kind, self.proto, self.port_rewritten, self.ttl_delta, self.packets, self.bytes, self.reply_seen,

@@ -22,6 +22,8 @@ from capnet.analysis.facts.volume.pairs import (
 
 MAX_CONVERSATIONS = 100  # in a report: the largest by bytes; `capnet export --table conversations` has all
 
+_SUMMED = [schema.FLOW_PACKETS, schema.FLOW_BYTES, schema.FLOW_FIRST, schema.FLOW_LAST]
+
 
 @derived
 def conversation_facts(context: Context) -> list[Conversation]:
@@ -46,11 +48,13 @@ def conversation_facts(context: Context) -> list[Conversation]:
 
 def _conversation(context: Context, row: int, answer: int, state: str, application: str | None) -> Conversation:
     flow = context.flows[row]
-    rows = [row] if answer < 0 else [row, answer]
-    sums = context.flows[rows].sum(axis=0)
-    first, last = int(context.flows[rows, schema.FLOW_FIRST].min()), int(context.flows[rows, schema.FLOW_LAST].max())
+    packets, size, first, last = flow[_SUMMED].tolist()
+    packets_back, size_back, first_back, last_back = (
+        context.flows[answer][_SUMMED].tolist() if answer >= 0 else (0, 0, first, last)
+    )
+    first, last, size = min(first, first_back), max(last, last_back), size + size_back
+    retransmissions = retransmitted_segments(context)
     sport, dport = ports(flow)
-    size = int(sums[schema.FLOW_BYTES])
     return Conversation(
         point=context.points[flow[schema.FLOW_POINT]].name,
         proto=proto_name(int(flow[schema.FLOW_PROTO])),
@@ -60,15 +64,15 @@ def _conversation(context: Context, row: int, answer: int, state: str, applicati
         dport=dport,
         application=application,
         state=state,
-        packets=int(sums[schema.FLOW_PACKETS]),
+        packets=packets + packets_back,
         bytes=size,
-        packets_back=int(context.flows[answer, schema.FLOW_PACKETS]) if answer >= 0 else 0,
-        bytes_back=int(context.flows[answer, schema.FLOW_BYTES]) if answer >= 0 else 0,
+        packets_back=packets_back,
+        bytes_back=size_back,
         first=first,
         last=last,
         duration_us=(last - first) / 1000,
         bits_per_second=round(8e9 * size / (last - first), 1) if last > first else None,
-        retransmissions=int(retransmitted_segments(context)[rows].sum()),
+        retransmissions=int(retransmissions[row]) + (int(retransmissions[answer]) if answer >= 0 else 0),
         rtt_us=round_trip(context, row),
         vni=int(flow[schema.FLOW_VIA_VNI]) if flow[schema.FLOW_VIA] and flow[schema.FLOW_VIA_VNI] >= 0 else None,
         id=echo_id(flow),
