@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from capnet import language
+from tests import turns
 
 PROJECT = Path(__file__).parent.parent
 GOLDENS = sorted((PROJECT / "pcaps").glob("*.pcapng"))
 MADE = sorted(path for path in (PROJECT / "tests" / "made").iterdir() if path.suffix in (".pcap", ".pcapng"))
 
+# Bytecode is kept, whatever the environment says: without it each program that a test starts takes twice as long, and
+# pytest rewrites the assertions of every file in every worker.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.pop("COLUMNS", None)  # readline sets it for the workers of xdist; reports obey it
 for variable in ("CAPNET_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):  # tests expect English, in any locale
     if os.environ.get(variable, "").startswith("zh"):
@@ -25,3 +32,25 @@ def english() -> Iterator[None]:
     """Every test begins in English, and leaves it so."""
     yield
     language.use("en")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    turns.leave_out(config, items)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of xdist tells what it left out."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["turns"] = session.config.stash.get(turns.SUMMARY, "")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    if said := getattr(node, "workeroutput", {}).get("turns"):
+        node.config.stash[turns.SUMMARY] = said
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What was left out; `-q` hides the header."""
+    if said := config.stash.get(turns.SUMMARY, ""):
+        terminalreporter.write_line(said)

@@ -19,6 +19,7 @@ FILES = [
 ]
 
 
+@pytest.mark.by_turns
 @needs_wireshark
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_file_reads_as_wireshark_reads_it(path: Path) -> None:

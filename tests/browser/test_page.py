@@ -65,6 +65,7 @@ def page_of_flows(number: int) -> str:
 NAMES = [*(Path(name).name for name in CAPTURES), "trace", "hostile", "flows"]
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("name", NAMES)
 def test_page_logs_nothing_and_loads_nothing(name: str, browser: Any, pages: Path) -> None:
     page = pages / f"{name}.html"

@@ -157,6 +157,7 @@ def test_hostile_point_name_as_argument_is_printable(folder: Path, name: str) ->
         harmless(text.replace("\n", " ") if format_ == "html" else text)
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize(
     "text",
     [

@@ -135,6 +135,7 @@ def test_trace_takes_several_files_and_stdin():
     assert "web" in text("-", "--flow", "port 8080", stdin=(ROOT / BRIDGE).read_bytes())
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("path", sorted((ROOT / "pcaps").glob("*.pcapng")), ids=lambda path: path.stem)
 def test_trace_of_every_golden_fits_the_page(path):
     """`text` looks at each line; every flow of the report's paths is there."""

@@ -23,6 +23,7 @@ TRANSCRIPTS = [
 SHELL = [PROJECT / "README.md", PROJECT / "SECURITY.md", *sorted(PROJECT.glob("docs/**/*.md"))]
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("block", TRANSCRIPTS)
 def test_quoted_output_is_what_the_command_prints(block: str) -> None:
     """Where this fails: python -m tests.docs.transcripts, and look at the difference."""

@@ -18,6 +18,7 @@ def test_corpus_input_keeps_the_promises(path: Path) -> None:
     TARGETS[path.name.partition("-")[0]](path.read_bytes())
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("path", MADE, ids=lambda path: path.name)
 def test_made_capture_keeps_the_promises(path: Path) -> None:
     """The inputs that the fuzzer begins with."""

@@ -6,23 +6,22 @@ The turn is the number of commits, so four commits play all of them. CAPNET_FAUL
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Collection, Mapping
 
 from capnet.scenario.faults import library
-from tests.conftest import PROJECT
+from tests import checkout
+from tests.checkout import TURNS
 
-TURNS = 4
 _PLAYED_BY = ("capnet/scenario/faults/", "capnet/record/taps/", "capnet/record/bundle/bundle.py", "tests/live/")
 
 
 def chosen() -> dict[str, str]:
     """Fault → why it is played, for this checkout."""
     findings = {name: library.load(name).finding for name in library.files()}
-    commits = _git("rev-list", "--count", "HEAD")
+    commits = checkout.commits()
     if os.environ.get("CAPNET_FAULTS") == "all" or commits is None:
         return dict.fromkeys(findings, "all are asked for")
-    return choose(findings, changed_files(), int(commits))
+    return choose(findings, checkout.changed_files(), commits)
 
 
 def choose(findings: Mapping[str, str], changed: Collection[str], turn: int) -> dict[str, str]:
@@ -47,18 +46,3 @@ def choose(findings: Mapping[str, str], changed: Collection[str], turn: int) -> 
 def is_of_finding(path: str, finding: str) -> bool:
     """Is this the file of a finding, in its folder or in a subfolder of it?"""
     return path.startswith("capnet/analysis/findings/") and path.endswith(f"/{finding.replace('-', '_')}.py")
-
-
-def changed_files() -> list[str]:
-    """What differs from where this branch left origin/main; on main itself, from the commit before."""
-    base = _git("merge-base", "HEAD", "origin/main")
-    if base is None or base == _git("rev-parse", "HEAD"):
-        base = "HEAD~1"
-    differing = _git("diff", "--name-only", base) or ""
-    new = _git("ls-files", "--others", "--exclude-standard") or ""
-    return [*differing.splitlines(), *new.splitlines()]
-
-
-def _git(*words: str) -> str | None:
-    done = subprocess.run(["git", *words], cwd=PROJECT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else None

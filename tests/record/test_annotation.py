@@ -98,6 +98,7 @@ def plain(report, file: str) -> dict:
     return json.loads(json.dumps(whole).replace(json.dumps(file)[1:-1], "FILE"))
 
 
+@pytest.mark.by_turns
 # -- nothing is lost ------------------------------------------------------------------------------
 @pytest.mark.parametrize("path", READABLE, ids=by_name)
 @pytest.mark.parametrize("compiled", [False, True], ids=["interpreted", "compiled"])
@@ -106,6 +107,7 @@ def test_annotated_frames_are_the_same_in_order(path, compiled, tmp_path):
     assert records(tmp_path / "out.pcapng") == records(path)
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("path", READABLE, ids=by_name)
 def test_annotated_capture_has_the_same_report(path, tmp_path):
     known = Topology.load(topology_path(path)) if topology_path(path).is_file() else None
@@ -118,6 +120,7 @@ def test_annotated_capture_has_the_same_report(path, tmp_path):
     assert plain(after, "/".join(out.parts[-1:])) == plain(expected, path.name)
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("path", READABLE, ids=by_name)
 def test_capture_annotated_twice_is_the_same(path, tmp_path):
     annotated([path], tmp_path / "once.pcapng")
@@ -173,6 +176,7 @@ def split_by_point(path: Path, folder: Path, big: bool = False) -> list[Source]:
     return sources
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("path", GOLDEN, ids=by_name)
 @pytest.mark.parametrize("big", [False, True], ids=["little", "big"])
 def test_several_files_are_merged_in_time_order(path, big, tmp_path):
@@ -227,6 +231,7 @@ def least(path):
     return 40 if path.stem in LARGE else -1 if path.stem == "none" else 5
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("path", GOLDEN, ids=by_name)
 def test_frames_with_one_id_are_hops_of_one_path(path, tmp_path):
     found = annotated([path], tmp_path / "out.pcapng")
@@ -342,6 +347,7 @@ def tshark(path: Path, *fields: str) -> list[list[str]]:
     return [line.split("\t") for line in done.stdout.splitlines()]
 
 
+@pytest.mark.by_turns
 @needs_tshark
 @pytest.mark.parametrize(
     "path", [*GOLDEN, ROOT / "tests/made/pcapng_be.pcapng", ROOT / "tests/made/vxlan.pcap"], ids=by_name

@@ -37,6 +37,7 @@ def unlimited(trials: int = 2000) -> Budget:
     return Budget(trials, lambda: False)
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize(("fault", "finding", "most"), CASES, ids=[case[0] for case in CASES])
 def test_reduced_fault_has_its_finding_and_nothing_else(fault, finding, most, tmp_path):
     """The file that is written is analyzed as any other, with the topology beside it."""

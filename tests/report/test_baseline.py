@@ -95,6 +95,7 @@ def test_list_of_many_is_new_when_it_grows() -> None:
     assert known(old, more) == [False]
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("fault", sorted(FAULTS.glob("*.healthy.pcapng")), ids=lambda path: path.name.split(".")[0])
 def test_fault_is_new_after_its_healthy_twin(fault: Path) -> None:
     """And a client's port, which is drawn anew, names none."""

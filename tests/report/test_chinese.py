@@ -72,6 +72,7 @@ def test_chinese_has_full_width_marks() -> None:
     assert [(place, zh) for place, _, zh in texts() if wrong.search(CODE.sub("", zh))] == []
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("path", GOLDENS, ids=str)
 def test_facts_are_the_same_in_both_languages(path: Path) -> None:
     with language.used("zh"):
@@ -86,6 +87,7 @@ def without_sentences(value: Any) -> Any:
     return [without_sentences(below) for below in value] if isinstance(value, list) else value
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("path", GOLDENS, ids=str)
 def test_reports_in_chinese_have_no_english_left(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three words in a row are English, but for commands, names of fields and what ICMP errors are called."""
@@ -98,6 +100,7 @@ def test_reports_in_chinese_have_no_english_left(path: Path, monkeypatch: pytest
             assert all(columns(line) <= 100 for line in page.split("\n")) or name != "table"
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("path", GOLDENS, ids=str)
 def test_pages_in_chinese_have_no_english_left(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """But for what capnet decoded of a frame, and what Docker and interfaces are called."""

@@ -32,6 +32,7 @@ def document(path: Path) -> Document:
     return analyze(path).to_dict()
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("name", STORED)
 def test_fault_is_what_is_new_beside_its_healthy_network(name: str) -> None:
     fault = library.load(name)

@@ -187,6 +187,7 @@ def test_html_of_one_section_has_no_other(only):
     assert ids <= {only, "points", "inputs"}
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("path", [*GOLDEN, *FAULTS], ids=lambda path: path.stem)
 def test_html_evidence_is_linked_both_ways(path):
     """Each finding and its frames link to each other; every link leads to something."""

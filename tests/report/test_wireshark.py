@@ -96,6 +96,7 @@ def _alternatives(match: re.Match[str]) -> str:
     return "(" + " || ".join(f"{match[1]} == {value}" for value in match[2].split(", ")) + ")"
 
 
+@pytest.mark.by_turns
 @needs_tshark
 @pytest.mark.parametrize("capture", GOLDENS, ids=lambda path: path.stem)
 def test_suggested_filters_select_their_evidence(capture):
@@ -145,6 +146,7 @@ def test_path_filter_of_many_flows_is_wider():
     assert not wireshark.paths(many[:2]).is_wider
 
 
+@pytest.mark.by_turns
 @needs_tshark
 @pytest.mark.parametrize(
     "display_filter",

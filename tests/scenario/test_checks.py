@@ -105,6 +105,7 @@ def captured(capture: Path, interface: str, to: Path) -> Path:
     return to
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_fewer_points_make_no_check_fail(name: str, tmp_path: Path) -> None:
     interfaces = {each["interface"] for each in json.loads(topology_path(golden(name)).read_text())["points"]}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.live.fault_choice import TURNS, choose
+from tests.checkout import TURNS
+from tests.live.fault_choice import choose
 
 FINDINGS = {f"fault-{number}": f"finding-{number}" for number in range(10)}
 

@@ -39,6 +39,7 @@ def test_fault_capture_names_the_fault_alone(name: str) -> None:
     assert judge(load(name), stored(name)).wrong == ()
 
 
+@pytest.mark.by_turns
 @every_fault
 def test_fault_is_named_without_topology(name: str, tmp_path: Path) -> None:
     """From packets alone: no names, no published ports, no routes."""

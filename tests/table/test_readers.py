@@ -63,6 +63,7 @@ def by_duckdb(table: Any) -> Sums:
     return sum(count for _, count, *_ in rows), payload, max(ns for *_, ns in rows), counts
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("capture", GOLDENS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("read", [by_pyarrow, by_polars, by_pandas, by_duckdb])
 def test_reader_has_the_same_sums(read: Any, capture: Path) -> None:

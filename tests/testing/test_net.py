@@ -85,6 +85,7 @@ def test_encryption_by_others_cannot_be_told(
         _ = flow.encrypted
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize(
     "fault", sorted(PCAPS.glob("faults/*.healthy.pcapng")), ids=lambda path: path.name.split(".")[0]
 )

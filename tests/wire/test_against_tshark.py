@@ -54,6 +54,7 @@ def test_lost_inner_frame_is_a_difference() -> None:
     assert len(result.differences) > 10 and not result.explained
 
 
+@pytest.mark.by_turns
 @pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed: stored values only")
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.name)
 def test_tshark_still_says_what_is_stored(capture: Path) -> None:

@@ -95,6 +95,7 @@ def check_cut(path: Path, length: int, compiled: bool) -> None:
 SMALL = [path for path in MADE if path.stat().st_size < 1000 and path.stat().st_size > 24]
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("path", SMALL, ids=lambda path: path.name)
 def test_made_capture_cut_at_every_byte_is_its_beginning(path: Path) -> None:
     """Whatever the length: the rows are the first rows of the whole file, and one problem names the cut."""
@@ -106,6 +107,7 @@ def test_made_capture_cut_at_every_byte_is_its_beginning(path: Path) -> None:
         check_cut(path, length, compiled=False)
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.name)
 def test_golden_cut_anywhere_is_its_beginning(path: Path) -> None:
     """As above for real captures, at every 199th byte and at each byte near both ends."""

@@ -103,6 +103,7 @@ HEAD, ONE = section() + interface("a"), packet(bytes(FRAMES[0]), moment(1))
 LONGER = struct.pack("<I", len(ONE) + len(LONG))
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize(
     ("before", "block_", "behind"),

@@ -46,6 +46,7 @@ def test_machine_code_belongs_to_kernels() -> None:
     assert {str(path.relative_to(SHIPPED)) for path in SHIPPED.glob("*/*")} == expected
 
 
+@pytest.mark.by_turns("capnet/jit/*.py", "capnet/jit/machine_code/llvmlite.txt", "tests/machine_code.py")
 @pytest.mark.skipif(
     version("llvmlite") != MADE_WITH, reason=f"machine code was made with llvmlite {MADE_WITH}; others write other code"
 )

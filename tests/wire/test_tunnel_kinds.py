@@ -134,6 +134,7 @@ def test_tunnel_filter_selects_nothing_else_without_a_reason(kind: TunnelKind) -
     assert selects_more == bool(kind.filter_selects_also)
 
 
+@pytest.mark.by_turns
 @pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed: stored frames only")
 @every_capture
 def test_tshark_still_selects_what_is_stored(name: str) -> None:

@@ -115,6 +115,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_comment_gives_no_change(text, home):
     """The frame is shown, nothing is claimed of it, and the genuine comments around it are read."""

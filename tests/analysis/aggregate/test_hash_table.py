@@ -73,6 +73,7 @@ def test_hash_of_extreme_keys_fits_62_bits() -> None:
         assert sorted(slots[slots != 0] >> 32) == sorted(each >> 32 for each in expected)
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("size", [None, 1 << 24])
 @pytest.mark.parametrize("name", sorted(FLOODS))
 def test_rows_of_floods_are_near_their_slots(tmp_path: Path, name: str, size: int | None) -> None:
@@ -93,6 +94,7 @@ def test_rows_of_floods_are_near_their_slots(tmp_path: Path, name: str, size: in
         assert away <= 2 * table.count  # linear probing, at most half full: half a step on average (Knuth 6.4)
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("path", [*GOLDENS[::4], "vnis", "macs"], ids=lambda path: getattr(path, "name", path))
 def test_report_with_another_secret_is_the_same(path: Path | str, compiled: bool, tmp_path: Path, monkeypatch) -> None:

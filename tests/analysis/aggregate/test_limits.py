@@ -120,6 +120,7 @@ def _calls(path: Path) -> int:
     return calls
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("name", sorted({*FLOODS} - {"repeated"}))
 def test_twice_the_flood_costs_no_more_calls(tmp_path: Path, name: str) -> None:
     write(tmp_path / "few.pcap", FLOODS[name](400))

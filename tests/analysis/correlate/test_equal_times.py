@@ -98,6 +98,7 @@ def ways(report: Report) -> set[object]:
     return paths | {(row.kind, row.proto, str(row.before), str(row.after), row.packets) for row in report.nat}
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("is_reversed", [False, True], ids=["by-interface", "reversed"])
 @pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.stem)
 def test_equal_times_of_each_packet_keep_its_way(path: Path, is_reversed: bool, tmp_path: Path) -> None:
@@ -110,6 +111,7 @@ def test_equal_times_of_each_packet_keep_its_way(path: Path, is_reversed: bool, 
     assert ways(analyze(rewritten(path, tmp_path, time_of, is_reversed))) == ways(analyze(path))
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("is_reversed", [False, True], ids=["by-interface", "reversed"])
 @pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.stem)
 def test_whole_microseconds_keep_each_way(path: Path, is_reversed: bool, tmp_path: Path) -> None:

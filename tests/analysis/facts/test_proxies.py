@@ -112,6 +112,7 @@ def test_reverse_proxy_at_its_own_card_is_told(tmp_path: Path, prefix: str, suff
     ]
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("points", [["eth0"], ["A/docker0"], ["A/ens33", "A/docker0"]])
 @pytest.mark.parametrize("kind", ["mesh", "pairs", "fan out", "clients"])
 def test_independent_equal_connections_are_no_proxy(tmp_path: Path, kind: str, points: list[str]) -> None:

@@ -53,6 +53,7 @@ def own_findings(path: Path) -> set[str]:
     return {finding.name for finding in study(path).report.findings} | TRUE_OF_PARTS.get(path.stem, set())
 
 
+@pytest.mark.by_turns
 @of_each
 def test_some_of_the_points_show_no_fault(path: Path, tmp_path: Path) -> None:
     whole, own = capture(path), own_findings(path)
@@ -63,6 +64,7 @@ def test_some_of_the_points_show_no_fault(path: Path, tmp_path: Path) -> None:
         assert faults(rest, tmp_path, own) == set(), subset
 
 
+@pytest.mark.by_turns
 @of_each
 @pytest.mark.parametrize("share", [0.3, 0.7])
 def test_some_of_the_time_shows_no_fault(path: Path, share: float, tmp_path: Path) -> None:
@@ -97,6 +99,7 @@ FILTERS: dict[str, Callable[[Record], bool]] = {
 }
 
 
+@pytest.mark.by_turns
 @of_each
 @pytest.mark.parametrize("kept", FILTERS)
 def test_capture_filter_shows_no_fault(path: Path, kept: str, tmp_path: Path) -> None:
@@ -106,6 +109,7 @@ def test_capture_filter_shows_no_fault(path: Path, kept: str, tmp_path: Path) ->
     assert faults(filtered, tmp_path, own) == set()
 
 
+@pytest.mark.by_turns
 @of_each_and_twins
 @pytest.mark.parametrize("kept", ["sources", "destinations"])
 def test_one_direction_shows_no_fault(path: Path, kept: str, tmp_path: Path) -> None:
@@ -121,6 +125,7 @@ def test_one_direction_shows_no_fault(path: Path, kept: str, tmp_path: Path) -> 
     assert faults(half, tmp_path, own) == set()
 
 
+@pytest.mark.by_turns
 @of_each
 def test_flow_that_stops_is_nothing_else(path: Path, tmp_path: Path) -> None:
     """A flow is seen up to a point, not behind it, and nothing answers: no other error is told."""

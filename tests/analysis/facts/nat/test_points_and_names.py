@@ -69,6 +69,7 @@ def drawn(paths: list[Path]) -> list[list[Path]]:
     return draw.sample(sets, min(SUBSETS, len(sets)))
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("golden", GOLDENS, ids=lambda path: path.stem)
 def test_another_point_takes_no_translation_away(tmp_path: Path, golden: Path) -> None:
     truth = conntrack_rows(golden)
@@ -81,6 +82,7 @@ def test_another_point_takes_no_translation_away(tmp_path: Path, golden: Path) -
             assert missing(rows, rows_of([*chosen, one_more])) == set(), (chosen, one_more)
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("golden", GOLDENS, ids=lambda path: path.stem)
 def test_names_of_points_take_no_translation_away(tmp_path: Path, golden: Path) -> None:
     """None has a name, one of them has one, all have one."""
@@ -92,6 +94,7 @@ def test_names_of_points_take_no_translation_away(tmp_path: Path, golden: Path) 
         assert missing(rows, rows_of([named[number] for number in numbers])) == set(), numbers
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("golden", GOLDENS, ids=lambda path: path.stem)
 def test_capture_at_any_has_the_translations_of_its_host(tmp_path: Path, golden: Path) -> None:
     paths = split(golden, tmp_path / "points", named=True)
