@@ -9,9 +9,12 @@ import ast
 import re
 import sys
 import tokenize
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeGuard
+
+from tests.syntax import parsed, statements
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted([*ROOT.glob("capnet/**/*.py"), *ROOT.glob("scenarios/**/*.py")])
@@ -49,10 +52,9 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 def functions(tree: ast.AST) -> Iterator[tuple[Function, ast.AST]]:
     """Every function with the node that holds it."""
-    for parent in ast.walk(tree):
-        for child in ast.iter_child_nodes(parent):
-            if isinstance(child, Function):
-                yield child, parent
+    for child, parent in statements(tree):
+        if isinstance(child, Function):
+            yield child, parent
 
 
 def is_public(function: Function, parent: ast.AST) -> bool:
@@ -71,9 +73,9 @@ def lines(node: Function) -> int:
 
 
 def large_folders() -> Iterator[str]:
-    for folder in sorted({file.parent for file in SOURCES}):
+    counts = Counter(file.parent for file in SOURCES if file.name != "__init__.py")
+    for folder, count in sorted(counts.items()):
         name = folder.relative_to(ROOT).as_posix()
-        count = sum(file.parent == folder and file.name != "__init__.py" for file in SOURCES)
         if count > MAX_FILES and name not in COLLECTIONS:
             yield f"{name}: {count} files"
 
@@ -111,7 +113,7 @@ def bare_types(tree: ast.AST, name: str) -> Iterator[str]:
 def filler_names(tree: ast.AST, name: str) -> Iterator[str]:
     if name.startswith("scenarios/ipvlan"):
         return  # its containers are called one and two
-    fields = {node.target for node in ast.walk(tree) if isinstance(node, ast.AnnAssign)}  # some are keys of JSON
+    fields = {node.target for node, _ in statements(tree) if isinstance(node, ast.AnnAssign)}  # some are keys of JSON
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in FILLERS and node not in fields:
             yield f"{name}:{node.lineno} variable {node.id}"
@@ -123,7 +125,7 @@ def words_for_persons(tree: ast.Module, file: Path, name: str) -> Iterator[str]:
     """In docstrings and comments: texts that people see are compared by other tests."""
     if not PERSONS.search(file.read_text(encoding="utf-8")):
         return
-    nodes = [tree, *(node for node in ast.walk(tree) if isinstance(node, Function | ast.ClassDef))]
+    nodes = [tree, *(node for node, _ in statements(tree) if isinstance(node, Function | ast.ClassDef))]
     texts = [(getattr(node, "lineno", 1), ast.get_docstring(node) or "") for node in nodes]
     with file.open("rb") as source:
         tokens = tokenize.tokenize(source.readline)
@@ -139,7 +141,7 @@ def violations(below: str = "") -> list[str]:
     for file in SOURCES:
         name = file.relative_to(ROOT).as_posix()
         if name.startswith(below):
-            tree = ast.parse(file.read_text(encoding="utf-8"))
+            tree = parsed(file)
             result += [
                 *long_code(file, tree, name),
                 *missing_docstrings(tree, name),
@@ -154,7 +156,7 @@ def repeated_class_names() -> list[str]:
     """Public names that two classes have: one word is one thing."""
     files: dict[str, list[str]] = {}
     for file in SOURCES:
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node, _ in statements(parsed(file)):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 files.setdefault(node.name, []).append(file.relative_to(ROOT).as_posix())
     return [f"{name}: {', '.join(places)}" for name, places in sorted(files.items()) if len(places) > 1]
@@ -163,7 +165,7 @@ def repeated_class_names() -> list[str]:
 def long_test_names() -> list[str]:
     names = []
     for file in sorted(ROOT.glob("tests/**/test_*.py")):
-        for function, _ in functions(ast.parse(file.read_text(encoding="utf-8"))):
+        for function, _ in functions(parsed(file)):
             if function.name.startswith("test_") and len(function.name) > MAX_TEST_NAME:
                 names.append(f"{file.relative_to(ROOT).as_posix()}:{function.lineno} {function.name}")
     return names
@@ -177,17 +179,19 @@ def private_names() -> list[str]:
     """Private names of capnet that tests use: a change inside would fail them."""
     names = []
     for file in sorted(ROOT.glob("tests/**/*.py")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        path = file.relative_to(ROOT).as_posix()
+        for node in ast.walk(parsed(file)):
             used: list[str] = []
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("capnet"):
                 used = [alias.name for alias in node.names]
-            elif isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls"):
-                used = [node.attr]
+            elif isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+                used = [node.attr] if ast.unparse(node.value) not in ("self", "cls") else []
             elif isinstance(node, ast.Call) and ast.unparse(node.func) == "monkeypatch.setattr":
                 used = [text.value.rpartition(".")[2] for text in node.args[:2] if is_text(text)]
-            where = f"{file.relative_to(ROOT).as_posix()}:{getattr(node, 'lineno', 0)}"
             names += [
-                f"{where} {name}" for name in used if re.match(r"_[A-Za-z]", name) and name not in PUBLIC_ALL_THE_SAME
+                f"{path}:{getattr(node, 'lineno', 0)} {name}"
+                for name in used
+                if re.match(r"_[A-Za-z]", name) and name not in PUBLIC_ALL_THE_SAME
             ]
     return names
 

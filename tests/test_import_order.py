@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.syntax import parsed, statements
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "capnet"
 
@@ -91,10 +93,11 @@ FILES = {
 }
 
 
+@cache
 def imported(file: Path) -> set[str]:
     """Every module or name that `file` imports anywhere, dotted."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node, _ in statements(parsed(file)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -32,8 +33,13 @@ CODE = re.compile(
 )
 
 
-def texts() -> Iterator[tuple[str, str, str]]:
+@cache
+def texts() -> list[tuple[str, str, str]]:
     """(place, English, Chinese) of every `Text(en=…, zh=…)` in the code."""
+    return list(_texts())
+
+
+def _texts() -> Iterator[tuple[str, str, str]]:
     for path in sorted(Path("capnet").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Text":
@@ -53,9 +59,8 @@ def values(text: str) -> set[str]:
 
 
 def test_every_text_has_both_languages() -> None:
-    listed = list(texts())
-    assert len(listed) > 600
-    assert [place for place, english, chinese_text in listed if not english or not chinese_text] == []
+    assert len(texts()) > 600
+    assert [place for place, english, chinese_text in texts() if not english or not chinese_text] == []
 
 
 def test_both_languages_have_the_same_values() -> None:
