@@ -16,15 +16,11 @@ from capnet.wire.capture import open_capture
 from capnet.wire.formats import pcapng_writer as writer
 from tests.conftest import PROJECT
 from tests.conntrack import reported, translations
+from tests.report.golden_documents import document as report
 from tests.wire.expected import stored
 
 BRIDGE = PROJECT / "pcaps" / "bridge.pcapng"
 OVERLAY = PROJECT / "pcaps" / "overlay.pcapng"
-
-
-@cache
-def report(path: Path) -> dict[str, Any]:
-    return analyze([Source(path)]).to_dict()
 
 
 @cache
@@ -217,6 +213,7 @@ def hops(report: dict[str, Any]) -> list[dict[str, Any]]:
     return [hop for path in report["paths"] for hop in path["hops"]]
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_golden_without_a_point_has_no_new_facts(path: Path, tmp_path: Path) -> None:
     """Without any one point, no packet is lost and no other translation appears.

@@ -12,11 +12,14 @@ import shutil
 import struct
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from scapy.all import DNS, DNSQR, DNSRR, IP, TCP, UDP, Ether, Raw
 
+from capnet.cli import cli
 from capnet.cli.analyze import command as analyze_command
 from capnet.topology import (
     Container,
@@ -106,6 +109,14 @@ def run(folder: Path, *words: str, code: int = 0) -> str:
     return done.stdout.decode() + done.stderr.decode()
 
 
+def run_here(folder: Path, *words: str) -> str:
+    """As `run`, within this process, which takes a tenth of the time."""
+    with chdir(folder):
+        done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
 def harmless(text: str) -> None:
     for line in text.split("\n"):
         assert line.isprintable(), repr(line)
@@ -152,8 +163,9 @@ def test_hostile_capture_in_other_commands_is_printable(folder: Path, name: str)
 
 @pytest.mark.parametrize("name", [f"{EVIL[:-20].replace(chr(0), '')}", EVIL[:8]], ids=["all of it", "some"])
 def test_hostile_point_name_as_argument_is_printable(folder: Path, name: str) -> None:
+    harmless(run(folder, "analyze", f"{name}={NAME}"))
     for format_ in FORMATS:
-        text = run(folder, "analyze", f"{name}={NAME}", "--format", format_)
+        text = run_here(folder, "analyze", f"{name}={NAME}", "--format", format_)
         harmless(text.replace("\n", " ") if format_ == "html" else text)
 
 
@@ -177,8 +189,9 @@ def test_hostile_point_name_as_argument_is_printable(folder: Path, name: str) ->
 )
 def test_topology_hostile_is_a_printable_problem(folder: Path, text: str) -> None:
     (folder / "broken\u202e.json").write_text(text)
+    harmless(run(folder, "analyze", NAME, "--topology", "broken\u202e.json"))
     for format_ in FORMATS:
-        report = run(folder, "analyze", NAME, "--topology", "broken\u202e.json", "--format", format_)
+        report = run_here(folder, "analyze", NAME, "--topology", "broken\u202e.json", "--format", format_)
         harmless(report.replace("\n", " ") if format_ == "html" else report)
         assert "broken\\u202e.json: " in report or "broken\\\\u202e.json: " in report
     error = run(folder, "trace", NAME, "--topology", "broken\u202e.json", code=3)

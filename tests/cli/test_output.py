@@ -72,6 +72,7 @@ def test_reader_that_closes_early_is_no_error(words: list[str]) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("words", [*PRINTING[:1], *PRINTING[2:4], ["scenario", "bridge", "--help"]], ids=" ".join)
 @pytest.mark.parametrize(("terminal", "widest"), [(60, 60), (80, 80), (100, 100), (200, 112)])
 def test_output_has_no_line_wider_than_the_terminal(words: list[str], terminal: int, widest: int) -> None:

@@ -203,6 +203,7 @@ def test_hostile_texts_are_one_line_each(format_: str) -> None:
     assert len(lines) == len(HOSTILE) + (format_ == "csv")
 
 
+@pytest.mark.by_turns
 # -- with pyarrow ---------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("format_", ["parquet", "arrow"])

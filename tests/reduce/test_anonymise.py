@@ -55,6 +55,7 @@ def rows_of(capture: bytes) -> Iterator[dict[str, int]]:
             yield from block.dicts()
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("name", CAPTURES)
 def test_frames_decode_as_before_but_for_addresses(name):
     old, new, replaced, topology = made_anonymous(name)

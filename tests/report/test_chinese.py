@@ -13,14 +13,13 @@ from typing import Any
 import pytest
 
 from capnet import chinese, language
-from capnet.analysis.engine import analyze
 from capnet.report.formats import load
 from capnet.report.page.supplement import Supplement
 from capnet.report.text import columns
 from capnet.report.wanted import Wanted
 from capnet.topology import Topology, topology_path
 from capnet.wire.icmp_names import icmp_error_name
-from tests.report.golden_documents import document
+from tests.report.golden_documents import chinese_document, document, strict_term
 
 GOLDENS = sorted(Path("pcaps").rglob("*.pcapng"))
 SENTENCES = ("says", "fix", "because", "verify")  # keys of the document whose values are sentences
@@ -80,9 +79,7 @@ def test_chinese_has_full_width_marks() -> None:
 @pytest.mark.by_turns
 @pytest.mark.parametrize("path", GOLDENS, ids=str)
 def test_facts_are_the_same_in_both_languages(path: Path) -> None:
-    with language.used("zh"):
-        translated = analyze(path).to_dict()
-    assert without_sentences(translated) == without_sentences(document(path))
+    assert without_sentences(chinese_document(path)) == without_sentences(document(path))
 
 
 def without_sentences(value: Any) -> Any:
@@ -96,11 +93,10 @@ def without_sentences(value: Any) -> Any:
 @pytest.mark.parametrize("path", GOLDENS, ids=str)
 def test_reports_in_chinese_have_no_english_left(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three words in a row are English, but for commands, names of fields and what ICMP errors are called."""
-    monkeypatch.setattr(language, "term", lambda english: chinese.TERMS[english] if english else "")
+    monkeypatch.setattr(language, "term", strict_term)
     with language.used("zh"):
-        translated = analyze(path).to_dict()
         for name in ("table", "markdown", "html"):
-            page = load(name).render(translated, 100, {}, Wanted())
+            page = load(name).render(chinese_document(path), 100, {}, Wanted())
             assert ENGLISH.findall(CODE.sub("|", page.replace("\n", " "))) == []
             assert all(columns(line) <= 100 for line in page.split("\n")) or name != "table"
 
@@ -109,10 +105,10 @@ def test_reports_in_chinese_have_no_english_left(path: Path, monkeypatch: pytest
 @pytest.mark.parametrize("path", GOLDENS, ids=str)
 def test_pages_in_chinese_have_no_english_left(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """But for what capnet decoded of a frame, and what Docker and interfaces are called."""
-    monkeypatch.setattr(language, "term", lambda english: chinese.TERMS[english] if english else "")
+    monkeypatch.setattr(language, "term", strict_term)
     beside = Supplement(topology=Topology.load(topology_path(path)))
     with language.used("zh"):
-        page = load("html").render(analyze(path).to_dict(), beside=beside)  # type: ignore[call-arg]
+        page = load("html").render(chinese_document(path), beside=beside)  # type: ignore[call-arg]
     assert '<html lang="zh">' in page
     page = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
     assert ENGLISH.findall(CODE.sub("|", page.replace("\n", " "))) == []

@@ -13,8 +13,6 @@ from pathlib import Path
 import pytest
 
 from capnet import language
-from capnet.analysis.core.contract.document import Document
-from capnet.analysis.engine import analyze
 from capnet.report.comparison.differences import compare
 from capnet.report.comparison.identity import Identity
 from capnet.report.comparison.names import with_names
@@ -22,14 +20,11 @@ from capnet.report.comparison.text import first_sentence, render
 from capnet.report.text import columns
 from capnet.scenario.faults import library
 from tests.conftest import PROJECT
+from tests.report.golden_documents import document
 
 FAULTS = PROJECT / "pcaps" / "faults"
 AGAIN = Path(__file__).parent / "recorded_again"
 STORED = [name for name in library.files() if (FAULTS / f"{name}.pcapng").is_file()]
-
-
-def document(path: Path) -> Document:
-    return analyze(path).to_dict()
 
 
 @pytest.mark.by_turns

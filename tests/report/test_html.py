@@ -23,7 +23,7 @@ from capnet.report.page.frames import read_frames
 from capnet.report.page.supplement import Supplement
 from capnet.report.wanted import Wanted
 from capnet.topology import Topology, topology_path
-from tests.report import sample
+from tests.report import golden_documents, sample
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = sorted((ROOT / "pcaps").glob("*.pcapng"))
@@ -72,12 +72,12 @@ def hostile(value):
 
 @pytest.fixture(scope="module", params=GOLDEN, ids=lambda path: path.stem)
 def golden(request) -> dict:
-    return analyze([request.param]).to_dict()
+    return golden_documents.document(request.param)
 
 
 def whole_page(path: Path) -> str:
     """The page of a stored capture with its topology and evidence, as the command writes it."""
-    document = analyze([path]).to_dict()
+    document = golden_documents.document(path)
     wanted = wanted_frames(document)
     frames = read_frames(path, [number for _, number in wanted])
     names = {number: file for file, number in wanted}

@@ -21,7 +21,7 @@ def fields(home, capture, *names, options=()):
 
 @pytest.fixture
 def home(tmp_path):
-    if reason := why_no_lua(tmp_path):
+    if reason := why_no_lua():
         pytest.skip(reason)
     return tmp_path
 

@@ -26,7 +26,7 @@ def home(tmp_path_factory):
 @pytest.fixture
 def home_with_fields(home):
     """The button One point is about a field of the Lua plugin."""
-    if reason := why_no_lua(home):
+    if reason := why_no_lua():
         pytest.skip(reason)
     return home
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from shutil import which
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -51,8 +53,14 @@ def annotated(golden: str, folder: Path) -> Path:
     return marked
 
 
-def why_no_lua(home: Path) -> str | None:
+@cache
+def why_no_lua() -> str | None:
     """Why this tshark runs no Lua script, None if it does."""
+    with TemporaryDirectory() as home:
+        return _why_no_lua(Path(home))
+
+
+def _why_no_lua(home: Path) -> str | None:
     if parse("tshark", "\n".join(tshark(home, "--version")), "").lua is None:
         return "this tshark was built without Lua"
     script, empty = home / "probe.lua", home / "empty.pcap"

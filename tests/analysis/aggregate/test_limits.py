@@ -66,6 +66,7 @@ def conversation() -> list[bytes]:
     return said
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("name", FLOODS)
 def test_flood_above_limits_is_reported(tmp_path: Path, name: str) -> None:
     write(tmp_path / "it.pcap", FLOODS[name](400))
@@ -81,6 +82,7 @@ def test_flood_above_limits_is_reported(tmp_path: Path, name: str) -> None:
         assert 0 < facts[0][f"{key}_looked_at"] <= (8 if key == "tunnels" else 64)  # type: ignore[operator]
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("name", FLOODS)
 def test_flood_hides_no_real_station(tmp_path: Path, name: str) -> None:
     """Both stations with their address, the tunnel with both its directions, no question without its answer."""

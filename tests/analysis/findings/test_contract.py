@@ -14,9 +14,8 @@ import pytest
 
 from capnet import language
 from capnet.analysis.core.contract import finding_list
-from capnet.analysis.core.contract.report import Report
 from capnet.analysis.core.wording import Text, finding_name
-from capnet.analysis.engine import analyze, study
+from capnet.analysis.engine import study
 from capnet.analysis.facts.kernel import explained_findings, settings
 from capnet.analysis.findings import finding_modules, folders, modules_of
 from capnet.report import headline
@@ -26,6 +25,7 @@ from capnet.scenario.faults import library as fault_library
 from capnet.testing import net
 from tests.conftest import GOLDENS, MADE, PROJECT
 from tests.generated.findings import scenario
+from tests.report.golden_documents import report
 
 FOLDER = PROJECT / "capnet" / "analysis" / "findings"
 LEVELS = ("error", "warning", "info")
@@ -33,11 +33,6 @@ CONSTANTS = {"NAME", "LEVELS", "SCENARIO", "WITNESS", "EXPLAINS", "PAGE_ZH"}
 NAMES = {finding_name(module.__name__) for module in finding_modules()}
 
 every_finding = pytest.mark.parametrize("module", finding_modules(), ids=lambda module: finding_name(module.__name__))
-
-
-@cache
-def report(capture: Path) -> Report:
-    return analyze(capture)
 
 
 def test_every_file_of_the_folder_is_a_finding() -> None:
@@ -127,6 +122,7 @@ def test_finding_is_not_told_of_its_witness(module: ModuleType) -> None:
     assert module.NAME not in {finding.name for finding in report(PROJECT / module.WITNESS).findings}
 
 
+@cache
 def faults_by_command() -> dict[str, str]:
     """`fault NAME`, as in SCENARIO and behind `capnet scenario` → the finding that names the fault."""
     return {f"fault {name}": fault_library.load(name).finding for name in fault_library.files()}
@@ -148,6 +144,7 @@ def test_levels_told_are_declared(capture: Path) -> None:
         assert finding.level in declared[finding.name]
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("capture", [*GOLDENS, *MADE], ids=lambda path: path.name)
 def test_folder_not_needed_has_nothing_to_say(capture: Path) -> None:
     context = study(capture).context

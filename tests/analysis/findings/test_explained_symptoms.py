@@ -6,9 +6,9 @@ import pytest
 
 from capnet.analysis.core.contract.finding_list import Statement, Subjects, listed
 from capnet.analysis.core.results import Evidence, Finding
-from capnet.analysis.engine import analyze
 from capnet.scenario.faults import library
 from tests.conftest import PROJECT
+from tests.report.golden_documents import report
 
 FAULTS = PROJECT / "pcaps" / "faults"
 NOTHING = Subjects()
@@ -88,6 +88,6 @@ def test_listed_evidence_is_the_first_of_it() -> None:
 @pytest.mark.parametrize("name", library.files())
 def test_fault_capture_has_one_cause(name: str) -> None:
     """A fault breaks one line of a network: it is told once. Where there are two, ALSO of the fault says why."""
-    findings = [finding.name for finding in analyze(FAULTS / f"{name}.pcapng").findings if finding.level != "info"]
+    findings = [finding.name for finding in report(FAULTS / f"{name}.pcapng").findings if finding.level != "info"]
     fault = library.load(name)
     assert sorted(findings) == sorted({fault.finding, *set(findings) & set(fault.also)})

@@ -17,6 +17,7 @@ MODEL_OF = {
 }
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("path", MODEL_OF, ids=lambda path: path.stem)
 @pytest.mark.parametrize("names", ["named", "nameless"])
 def test_golden_capture_shows_the_model_of_its_driver(path: Path, names: str, tmp_path: Path) -> None:
