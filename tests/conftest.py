@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from capnet import language
-from tests import turns
+from tests import checked_kernels, turns
 
 PROJECT = Path(__file__).parent.parent
 GOLDENS = sorted((PROJECT / "pcaps").glob("*.pcapng"))
@@ -26,6 +26,10 @@ os.environ.pop("COLUMNS", None)  # readline sets it for the workers of xdist; re
 for variable in ("CAPNET_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):  # tests expect English, in any locale
     if os.environ.get(variable, "").startswith("zh"):
         os.environ[variable] = "C.UTF-8"
+
+
+if checked_kernels.IS_CHECKED:
+    checked_kernels.watch()
 
 
 @pytest.fixture(autouse=True)
@@ -46,18 +50,26 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker of xdist tells what it left out."""
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["turns"] = session.config.stash.get(turns.SUMMARY, "")
+    """A worker of xdist tells what it left out, and which kernels ran checked."""
+    config = session.config
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["turns"] = config.stash.get(turns.SUMMARY, "")
+        config.workeroutput["kernels"] = sorted(checked_kernels.ran)
+    elif checked_kernels.must_be_all(config) and checked_kernels.missing():
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    if said := getattr(node, "workeroutput", {}).get("turns"):
+    told = getattr(node, "workeroutput", {})
+    checked_kernels.ran.update(told.get("kernels", ()))
+    if said := told.get("turns"):
         node.config.stash[turns.SUMMARY] = said
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """What was left out; `-q` hides the header."""
+    """What was left out, which `-q` would hide in the header."""
     if said := config.stash.get(turns.SUMMARY, ""):
         terminalreporter.write_line(said)
+    if checked_kernels.IS_CHECKED:
+        terminalreporter.write_line(checked_kernels.summary(config))

@@ -96,10 +96,14 @@ def _goes_by_turns(config: pytest.Config) -> bool:
     asked = os.environ.get("CAPNET_TURNS")
     if asked in ("all", "quarter"):
         return asked == "quarter"
-    whole = {TOP / path for path in config.getini("testpaths")}
-    paths = {config.invocation_params.dir / path for path in config.args}
     chosen_by_hand = config.option.keyword or config.option.markexpr or getattr(config.option, "lf", False)
-    return not chosen_by_hand and paths == whole
+    return not chosen_by_hand and is_whole(config)
+
+
+def is_whole(config: pytest.Config) -> bool:
+    """Whether the whole of `tests` is asked for, and no folder or file of it."""
+    whole = {TOP / path for path in config.getini("testpaths")}
+    return {config.invocation_params.dir / path for path in config.args} == whole
 
 
 def _case(item: pytest.Item) -> Case:

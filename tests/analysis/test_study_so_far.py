@@ -13,6 +13,8 @@ from capnet.analysis.engine import Options, Source, analyze, study
 from capnet.analysis.facts.flow_rates import flow_rates, volumes
 from tests.conftest import PROJECT
 
+pytestmark = pytest.mark.kernels
+
 GOLDENS = [PROJECT / "pcaps" / f"{name}.pcapng" for name in ("bridge", "overlay", "macvlan")]
 
 

@@ -98,8 +98,9 @@ def plain(report, file: str) -> dict:
     return json.loads(json.dumps(whole).replace(json.dumps(file)[1:-1], "FILE"))
 
 
-@pytest.mark.by_turns
 # -- nothing is lost ------------------------------------------------------------------------------
+@pytest.mark.kernels
+@pytest.mark.by_turns
 @pytest.mark.parametrize("path", READABLE, ids=by_name)
 @pytest.mark.parametrize("compiled", [False, True], ids=["interpreted", "compiled"])
 def test_annotated_frames_are_the_same_in_order(path, compiled, tmp_path):
@@ -373,6 +374,7 @@ def ids_at(net: Network, folder: Path, compiled: bool) -> dict[str, list[int]]:
     return found
 
 
+@pytest.mark.kernels
 @pytest.mark.parametrize("compiled", [False, True], ids=["interpreted", "compiled"])
 @pytest.mark.parametrize("lost", [0, 1, 2, 3])
 def test_lost_repeat_does_not_shift_other_ids(lost, compiled, tmp_path):
@@ -440,6 +442,7 @@ def test_sampled_comparison_gives_every_frame_an_id(tmp_path):
     assert len(set(ids)) == 720
 
 
+@pytest.mark.kernels
 @pytest.mark.parametrize("compiled", [False, True], ids=["interpreted", "compiled"])
 def test_first_piece_of_a_cut_segment_keeps_its_id(compiled, tmp_path):
     """Offload: one segment at the veth, four on the wire; where it goes on, the pieces keep their ids."""
@@ -486,6 +489,7 @@ def sections(path: Path) -> Path:
     return path
 
 
+@pytest.mark.kernels
 def test_frames_read_ahead_are_written_the_same(tmp_path, monkeypatch):
     """The reader may be in the next section, of another byte order, while the frames before it are written."""
     path = sections(tmp_path / "sections.pcapng")

@@ -42,6 +42,7 @@ def test_growing_file_counts_whole_records(tmp_path: Path, parts: list[bytes]) -
     counters.close()
 
 
+@pytest.mark.kernels
 def test_many_packets_are_counted_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the middle of a record the interpreter hands over to the machine code."""
     monkeypatch.setattr(file_counters, "MAX_INTERPRETED", 50)

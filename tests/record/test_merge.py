@@ -64,6 +64,7 @@ def test_merge_of_taps_is_a_stable_sort(tmp_path: Path, write: object, taps: int
     assert merged([*paths, tmp_path / "99"]) == sorted_blocks(files)
 
 
+@pytest.mark.kernels
 def test_disorder_within_the_lookahead_is_sorted(tmp_path: Path) -> None:
     """Packets behind up to 1,000 later ones, at places that are no borders of batches, beside a file in order."""
     choose = random.Random(7)
@@ -77,6 +78,7 @@ def test_disorder_within_the_lookahead_is_sorted(tmp_path: Path) -> None:
     assert merged(paths) == sorted_blocks(files)
 
 
+@pytest.mark.kernels
 def test_clock_set_back_loses_nothing(tmp_path: Path) -> None:
     """Beyond the lookahead the order of the file stays."""
     times = [*range(50_000, 90_000), *range(1000, 40_000)]
@@ -105,6 +107,7 @@ def test_file_with_half_a_header_is_empty(tmp_path: Path, size: int) -> None:
     assert merged([cut, pcap(tmp_path / "1", packets)]) == sorted_blocks([[], packets])
 
 
+@pytest.mark.kernels
 def test_compiled_and_interpreted_write_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     choose = random.Random(3)
     files = [[(time, choose.randbytes(time % 71)) for time in range(number, 9000, 3)] for number in range(3)]

@@ -15,6 +15,8 @@ from capnet.record.bundle.annotation.other_blocks import SourceBlocks
 from capnet.topology import Host, Interface
 from capnet.wire.any_interfaces import MAX_POINTS
 
+pytestmark = pytest.mark.kernels
+
 FOLDER = Path(__file__).parent / "any"
 ANY = FOLDER / "any.pcap"
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+
+from tests.conftest import PROJECT
 
 SCRIPT = """
 import numpy as np
@@ -26,3 +29,16 @@ def test_kernel_index_beyond_end_raises() -> None:
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.decode().splitlines()[-1].startswith("IndexError")
+
+
+def test_files_that_compile_have_the_mark() -> None:
+    """Those that name it; of others, the run of all that have it says which kernel did not run."""
+    compiles = re.compile(r"\bcompiled=(True|compiled|is_compiled)\b|\bMachine\((compiled=)?(True|compiled)\)")
+    files = {path: path.read_text(encoding="utf-8") for path in (PROJECT / "tests").rglob("test_*.py")}
+    unmarked = {path.name for path, text in files.items() if compiles.search(text) and "mark.kernels" not in text}
+    assert unmarked == {
+        "test_compiled_code.py",  # small kernels of its own, and processes
+        "test_elf_loader.py",  # machine code that comes with capnet is loaded
+        "test_machine_code.py",  # it is made
+        "test_streams.py",  # its parameter is never used: all is interpreted
+    }

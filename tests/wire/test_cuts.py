@@ -107,6 +107,7 @@ def test_made_capture_cut_at_every_byte_is_its_beginning(path: Path) -> None:
         check_cut(path, length, compiled=False)
 
 
+@pytest.mark.kernels
 @pytest.mark.by_turns
 @pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.name)
 def test_golden_cut_anywhere_is_its_beginning(path: Path) -> None:
@@ -164,6 +165,7 @@ def test_made_capture_altered_bytes_never_raises(data: st.DataObject) -> None:
     read(bytes(altered), compiled=False)
 
 
+@pytest.mark.kernels
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.data())
 def test_golden_altered_bytes_never_raises_compiled(data: st.DataObject) -> None:

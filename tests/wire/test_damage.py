@@ -14,6 +14,8 @@ from capnet.wire.capture import Capture, open_capture
 from tests.made.build import block, interface, moment, packet, pcap, section
 from tests.made.make_files import FRAMES
 
+pytestmark = pytest.mark.kernels
+
 BEGIN, RECORD = 24, 16
 FIRST, SECOND = len(bytes(FRAMES[0])), len(bytes(FRAMES[1]))
 DAMAGED_AT = BEGIN + RECORD + FIRST + RECORD + SECOND  # the header of the third frame

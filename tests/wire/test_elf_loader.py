@@ -16,6 +16,7 @@ from capnet.jit.kernel import Kernel, Machine
 from capnet.jit.store import SHIPPED, platform
 from tests import machine_code
 from tests.conftest import PROJECT
+from tests.wire.as_users_run import environment
 from tests.wire.total import total
 
 pytestmark = pytest.mark.skipif(platform() != "x86_64-linux", reason=f"{platform()}: LLVM loads its machine code")
@@ -52,7 +53,7 @@ def test_elf_loader_loads_what_comes_with_capnet(kernel: Kernel[Any]) -> None:
 
 def test_analysis_needs_no_llvm() -> None:
     command = [sys.executable, "-c", RUN, str(PROJECT / "pcaps" / "bridge.pcapng")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT)
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
 

@@ -19,6 +19,8 @@ from capnet.wire.tables.columns import FRAME_COLUMNS, REASONS
 from capnet.wire.tables.frames import FrameColumns
 from tests.conftest import GOLDENS, MADE
 
+pytestmark = pytest.mark.kernels
+
 NUMBERS = [column.column.name for column in FRAME_COLUMNS if column.how == "number"]
 
 

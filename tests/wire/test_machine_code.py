@@ -5,7 +5,6 @@ After a change of a kernel: python -m tests.machine_code
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -18,6 +17,7 @@ from capnet.jit.kernel import Kernel
 from capnet.jit.store import SHIPPED, Store, platform
 from tests import machine_code
 from tests.conftest import PROJECT
+from tests.wire.as_users_run import environment
 
 KERNELS = machine_code.kernels()
 NAMES = [kernel.store.name for kernel in KERNELS]
@@ -59,10 +59,9 @@ def test_machine_code_made_again_is_the_same(kernel: Kernel[Any]) -> None:
 
 @pytest.mark.skipif(platform() not in machine_code.TRIPLES, reason=f"no machine code comes for {platform()}")
 def test_machine_code_runs_without_compiler_or_cache(tmp_path: Path) -> None:
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONPATH": str(PROJECT)}
-    environment = {name: value for name, value in environment.items() if not name.startswith("NUMBA_")}
     command = [sys.executable, "-c", RUN, str(CAPTURE)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    cache_home = environment(XDG_CACHE_HOME=str(tmp_path / "cache"))
+    done = subprocess.run(command, env=cache_home, capture_output=True, text=True, check=True)
     assert done.stdout == "True False\n"
     assert not (tmp_path / "cache").exists()
 

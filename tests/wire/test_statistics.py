@@ -10,6 +10,8 @@ import pytest
 from capnet.wire.capture import CaptureInterface, open_capture
 from tests.made.build import block, interface, options, packet, section
 
+pytestmark = pytest.mark.kernels
+
 NOON = 1_700_000_000_123_456_789
 FRAME = bytes(60)
 

@@ -22,7 +22,8 @@ import pytest
 from capnet.errors import UnreadableInput
 from capnet.wire.capture import open_capture
 from capnet.wire.formats import compression
-from tests.conftest import GOLDENS, PROJECT
+from tests.conftest import GOLDENS
+from tests.wire.as_users_run import environment
 
 try:
     from compression import zstd
@@ -185,7 +186,7 @@ def peak(path: Path) -> tuple[int, int]:
     command = [sys.executable, "-c", code, str(path), "compiled"]
     # Started by an interpreter with nothing loaded: a process's peak begins with that of the one that started it.
     start = [sys.executable, "-I", "-S", "-c", "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))"]
-    done = subprocess.run([*start, *command], cwd=PROJECT, check=True, capture_output=True, text=True)
+    done = subprocess.run([*start, *command], env=environment(), check=True, capture_output=True, text=True)
     packets, mib = done.stdout.split()
     return int(packets), int(mib)
 

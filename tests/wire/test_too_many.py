@@ -13,6 +13,8 @@ from capnet.wire.capture import Capture, open_capture
 from capnet.wire.formats import pcapng, pcapng_reader
 from tests.made.build import A, B, block, interface, moment, options, packet, section
 
+pytestmark = pytest.mark.kernels
+
 FRAME = bytes(Ether(src=A, dst=B, type=0x1234)) + bytes(50)
 
 

@@ -13,6 +13,8 @@ from capnet.errors import UnreadableInput
 from capnet.wire.capture import open_capture
 from tests.conftest import GOLDENS, MADE
 
+pytestmark = pytest.mark.kernels
+
 TABLES = ("flows", "stations", "arps", "tunnels", "observations")
 
 

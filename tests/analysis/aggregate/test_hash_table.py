@@ -30,6 +30,8 @@ from capnet.wire.capture import open_capture
 from tests.bench.floods import FLOODS, MAC_A, MAC_B, colliding_halves, frame, ip, udp, write
 from tests.conftest import GOLDENS, PROJECT
 
+pytestmark = pytest.mark.kernels
+
 
 def collisions(secret: np.ndarray, count: int) -> np.ndarray:
     """Keys with one sum: of each number, whatever the low half takes away, the high half gives back."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from capnet.analysis.core.options import MAX_OBSERVATIONS
 from capnet.analysis.engine import analyze
 from capnet.report.formats import html, table
@@ -103,6 +105,7 @@ def cut(folder: Path, *, late: bool = False, copies: bool = False) -> list[Path]
     return net.write(folder)
 
 
+@pytest.mark.kernels
 def test_loss_of_cut_segments_is_known_in_octets(tmp_path: Path) -> None:
     report = analyze(cut(tmp_path), budget=512).to_dict()
     assert report["correlation"]["share"] < 0.5
@@ -113,6 +116,7 @@ def test_loss_of_cut_segments_is_known_in_octets(tmp_path: Path) -> None:
     assert [hop["lost"] for hop in hops] == [5] * 10
 
 
+@pytest.mark.kernels
 def test_loss_at_late_or_doubled_points_is_unknown(tmp_path: Path) -> None:
     for story in ({"late": True}, {"copies": True}):
         report = analyze(cut(tmp_path, **story), budget=512).to_dict()

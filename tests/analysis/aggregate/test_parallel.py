@@ -21,6 +21,8 @@ from capnet.analysis.engine import Source, analyze
 from capnet.wire.capture import open_capture
 from tests.conftest import GOLDENS, MADE, PROJECT
 
+pytestmark = pytest.mark.kernels
+
 TABLES = ("flows", "stations", "arps", "tunnels", "observations")
 
 

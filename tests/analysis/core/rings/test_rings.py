@@ -22,6 +22,8 @@ from capnet.analysis.trace.packet_trace import follow_packet
 from capnet.cli import cli
 from tests.stories import Network, udp
 
+pytestmark = pytest.mark.kernels
+
 RINGS = Path(__file__).parent
 # Ring → its packets by file, as `capinfos -c` counts them.
 PACKETS = {"dumpcap": [12, 12, 12, 12, 9], "tcpdump": [0, 7, 22, 22, 6]}
