@@ -9,7 +9,12 @@ TURNS = 4  # so many runs play everything
 
 
 def commits() -> int | None:
-    """The number of commits, which is the turn; None where this is no git checkout."""
+    """The number of commits, which is the turn; None where this is no git checkout.
+
+    A shallow clone does not know it, and would always have the same turn: there the hash of the commit is the number.
+    """
+    if _git("rev-parse", "--is-shallow-repository") == "true":
+        return int(_git("rev-parse", "HEAD") or "0", 16)
     number = _git("rev-list", "--count", "HEAD")
     return None if number is None else int(number)
 
