@@ -38,7 +38,8 @@ def root(archive: ImageArchive, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """The root file system, unpacked."""
     folder = tmp_path_factory.mktemp("root")
     with tarfile.open(fileobj=io.BytesIO(_members(archive)["layer.tar"])) as tar:
-        tar.extractall(folder, filter="tar")
+        tar.extraction_filter = getattr(tarfile, "tar_filter", None)  # Python 3.11.2 has none
+        tar.extractall(folder)
     return folder
 
 
