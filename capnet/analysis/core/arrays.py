@@ -14,18 +14,7 @@ MIN_HASHED = 1024  # values to look for: of fewer, sorting takes less time
 MIN_ROWS_SORTED = 64  # of fewer, a dictionary takes less time
 
 _GOLDEN_RATIO = np.uint64(0x9E3779B97F4A7C15)  # 2**64 divided by it
-
-
-def _mixed(number: int) -> int:
-    """An odd 64-bit number: SplitMix64, as an int64."""
-    state = number * 0x9E3779B97F4A7C15 % (1 << 64)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        state = (state ^ state >> shift) * factor % (1 << 64)
-    state = (state ^ state >> 31) | 1
-    return state - (1 << 64) if state >> 63 else state
-
-
-_FACTORS = [np.int64(_mixed(number)) for number in range(1, 129)]  # of columns
+_HASH_SHIFT = np.uint64(29)
 
 Rows: TypeAlias = Annotated[np.ndarray, "(n, columns) int64"]
 Hashes: TypeAlias = Annotated[np.ndarray, "(n,) uint64"]
@@ -129,13 +118,15 @@ def hash_of(table: Rows, columns: Sequence[int], rows: Values | None = None) -> 
 def combined_hash(columns: Sequence[Values]) -> Hashes:
     """As `row_hash`, of single columns, of which there is one at least.
 
-    Method: multilinear hashing, the sum of each value times an odd number of its column, modulo 2**64.
+    The shift brings high bits down before the next column: addresses of two networks often differ in these alone, and
+    a sum of products would have few bits left for them.
     """
-    state, product = np.zeros(len(columns[0]), dtype=np.int64), np.empty(len(columns[0]), dtype=np.int64)
-    for column, factor in zip(columns, _FACTORS[: len(columns)], strict=True):
-        integers = column.view(np.int64) if column.itemsize == 8 else column.astype(np.int64)
-        state += np.multiply(integers, factor, out=product)
-    return state.view(np.uint64)
+    state, shifted = np.zeros(len(columns[0]), dtype=np.uint64), np.empty(len(columns[0]), dtype=np.uint64)
+    for column in columns:
+        state ^= column.view(np.uint64) if column.itemsize == 8 else column.astype(np.uint64)
+        state *= _GOLDEN_RATIO
+        state ^= np.right_shift(state, _HASH_SHIFT, out=shifted)
+    return state
 
 
 def equal_rows(columns: Sequence[Values]) -> Values:

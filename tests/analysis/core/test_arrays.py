@@ -59,3 +59,11 @@ def test_no_step_imports_masked_arrays() -> None:
         if not any(keyword.arg and keyword.arg.startswith("return_") for keyword in node.keywords)
     ]
     assert not calls, "take `distinct` or `distinct_rows` of analysis.core.arrays"
+
+
+@pytest.mark.parametrize("shift", [0, 32, 48, 56])
+def test_rows_that_differ_in_a_few_bits_have_different_hashes(shift: int) -> None:
+    """Also in high bits alone, as addresses of two IPv6 networks with equal interface identifiers."""
+    few = np.arange(1 << 8, dtype=np.int64)
+    rows = np.stack(np.meshgrid(few, few), axis=-1).reshape(-1, 2) << shift
+    assert len(np.unique(row_hash(rows))) == len(rows)
