@@ -6,7 +6,11 @@ import os
 
 import pytest
 
+from tests import checkout
 from tests.live.fault_choice import chosen
+from tests.live.time_budget import TimeBudget, rotated
+
+BUDGET = TimeBudget()
 
 
 def pytest_report_header() -> list[str]:
@@ -17,9 +21,24 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    live = [item for item in items if item.get_closest_marker("live")]
     if os.environ.get("CAPNET_LIVE") == "1":
+        if BUDGET.seconds != float("inf"):
+            files = rotated(list(dict.fromkeys(item.path for item in live)), checkout.commits() or 0)
+            live.sort(key=lambda item: files.index(item.path))
+            items[:] = [*(item for item in items if not item.get_closest_marker("live")), *live]
         return
     not_asked = pytest.mark.skip(reason="needs root and Docker Engine; set CAPNET_LIVE=1 to run it")
-    for item in items:
-        if item.get_closest_marker("live"):
-            item.add_marker(not_asked)
+    for item in live:
+        item.add_marker(not_asked)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("live") and BUDGET.is_spent():
+        pytest.skip(BUDGET.leave_out(item.path.name))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What had no time; the reason of a skipped test does not name it."""
+    if said := BUDGET.summary():
+        terminalreporter.write_line(said)

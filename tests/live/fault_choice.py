@@ -12,7 +12,12 @@ from capnet.scenario.faults import library
 from tests import checkout
 from tests.checkout import TURNS
 
-_PLAYED_BY = ("capnet/scenario/faults/", "capnet/record/taps/", "capnet/record/bundle/bundle.py", "tests/live/")
+_PLAYED_BY = (
+    "capnet/scenario/faults/",
+    "capnet/record/taps/",
+    "capnet/record/bundle/bundle.py",
+    "tests/live/test_faults.py",
+)
 
 
 def chosen() -> dict[str, str]:
