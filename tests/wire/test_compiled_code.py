@@ -15,7 +15,9 @@ from capnet.jit.arrays import Int64Array
 from capnet.jit.inline import inline
 from capnet.jit.kernel import Machine, kernel
 from capnet.jit.key import key
+from capnet.jit.store import DIRECT, platform
 from capnet.wire import octets
+from capnet.wire.capture import MIN_COMPILED_DIRECT, worth_compiling
 from capnet.wire.formats import record
 from tests.conftest import PROJECT
 
@@ -209,3 +211,13 @@ def test_compiler_tells_that_nothing_is_kept(tmp_path: Path) -> None:
         assert f"the compiled code cannot be kept in {home}/.cache/capnet ({reason}), so each run" in said
         assert said.count("cannot be kept") == 1
         assert said.endswith(MADE)
+
+
+def test_small_captures_are_compiled_where_nothing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machine code that comes with capnet is loaded in a moment; checked kernels are compiled each time."""
+    monkeypatch.delenv("NUMBA_BOUNDSCHECK", raising=False)
+    capture = Path("a.pcap")
+    assert worth_compiling([(capture, MIN_COMPILED_DIRECT)]) == (platform() == DIRECT)
+    assert not worth_compiling([(capture, MIN_COMPILED_DIRECT - 1)])
+    monkeypatch.setenv("NUMBA_BOUNDSCHECK", "1")
+    assert not worth_compiling([(capture, MIN_COMPILED_DIRECT)])

@@ -12,7 +12,9 @@ import capnet
 from capnet.analysis.core.arrays import distinct_rows, first_equal, hash_of, hash_slots, row_hash
 
 
-@pytest.mark.parametrize("key_count, wanted_count", [(0, 5), (5, 0), (40, 40), (3000, 40), (40, 3000), (3000, 3000)])
+@pytest.mark.parametrize(
+    "key_count, wanted_count", [(0, 5), (5, 0), (9, 12), (40, 40), (3000, 40), (40, 3000), (3000, 3000)]
+)
 @pytest.mark.parametrize("highest", [10, 1000, 1 << 62])
 @pytest.mark.parametrize("dtype", [np.int64, np.uint64])
 def test_first_equal_is_the_first(key_count: int, wanted_count: int, highest: int, dtype: type) -> None:

@@ -93,14 +93,24 @@ def test_values_of_columns_are_those_of_rows(name: str) -> None:
     assert (lazy[0], lazy[-1], lazy[1:3]) == (rows[0], rows[-1], rows[1:3])
 
 
-def test_equal_rows_with_one_hash_are_told_apart() -> None:
-    """Rows that a sender made for one hash are compared by all columns."""
-    columns = [np.array([1, 2, 1, 2, 3]), np.array([5, 6, 5, 7, 5])]
-    assert equal_rows(columns).tolist() == [0, 1, 0, 3, 4]
+FEW, MANY = 1, 100  # times five rows: few are found by a dictionary, many by their hashes
+
+
+@pytest.mark.parametrize("times", [FEW, MANY])
+def test_equal_rows_are_the_first_equal(times: int) -> None:
+    columns = [np.array([1, 2, 1, 2, 3] * times), np.array([5, 6, 5, 7, 5] * times)]
+    assert equal_rows(columns).tolist() == [0, 1, 0, 3, 4] * times
 
 
 def test_rows_with_colliding_hashes_stay_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With one hash for all rows, the answer is the same."""
-    monkeypatch.setattr("capnet.analysis.core.arrays.combined_hash", lambda columns: np.zeros(5, dtype=np.uint64))
-    columns = [np.array([1, 2, 1, 2, 3]), np.array([5, 6, 5, 7, 5])]
-    assert equal_rows(columns).tolist() == [0, 1, 0, 3, 4]
+    """Rows that a sender made for one hash are compared by all columns."""
+    asked = []
+
+    def one_hash(columns: list[np.ndarray]) -> np.ndarray:
+        asked.append(len(columns))
+        return np.zeros(len(columns[0]), dtype=np.uint64)
+
+    monkeypatch.setattr("capnet.analysis.core.arrays.combined_hash", one_hash)
+    columns = [np.array([1, 2, 1, 2, 3] * MANY), np.array([5, 6, 5, 7, 5] * MANY)]
+    assert equal_rows(columns).tolist() == [0, 1, 0, 3, 4] * MANY
+    assert asked == [2]
