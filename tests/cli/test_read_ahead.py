@@ -64,6 +64,31 @@ def test_pipe_is_handed_over_when_all_is_read(monkeypatch: pytest.MonkeyPatch) -
     os.close(source)
 
 
+def test_pipe_of_a_fast_writer_is_read_in_large_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written while capnet reads is read on with it, as much as was asked for."""
+    monkeypatch.setattr(module, "MIN_TAKEN", 0)
+    monkeypatch.setattr(module, "_READ_ON_FROM", 1)
+    monkeypatch.setattr(module, "_READ_ON_S", 60.0)
+    source, writer = piped(DATA)
+    stream = ReadAhead(source)
+    assert [stream.readinto(memoryview(bytearray(4 << 20))) for _ in range(4)] == [4 << 20, 4 << 20, 1 << 20, 0]
+    writer.join()
+    os.close(source)
+
+
+def test_what_a_slow_writer_wrote_is_not_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few packets are analyzed at once, however long the next ones take."""
+    monkeypatch.setattr(module, "MIN_TAKEN", 0)
+    monkeypatch.setattr(module, "_READ_ON_S", 3600.0)
+    source, sink = os.pipe()
+    stream = ReadAhead(source)
+    os.write(sink, DATA[:1000])
+    assert stream.readinto(memoryview(bytearray(1 << 20))) == 1000
+    os.close(sink)
+    assert stream.readinto(memoryview(bytearray(1 << 20))) == 0
+    os.close(source)
+
+
 def test_what_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The writer waits once so much is held, at any time; then it goes on as fast as it is read."""
     monkeypatch.setattr(module, "MAX_HELD", 2 << 20)
