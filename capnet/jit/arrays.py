@@ -18,11 +18,19 @@ FlatArray: TypeAlias = Annotated[np.ndarray, "(n,) int64 or uint8, contiguous"]
 
 
 class Buffer(bytearray):
-    """Bytes that kernels read. It is never resized, so its address `at` stays valid."""
+    """Bytes that kernels read, compiled ones as they are. It is never resized, so its address `at` stays valid."""
+
+    kind = "b"
 
     def __init__(self, size: int) -> None:
         super().__init__(size)
         self.at = _address(self) if size else 0
+        self.size = size
+
+    @property
+    def array(self) -> FlatArray:
+        """The same memory as a numpy array."""
+        return np.frombuffer(self, dtype=np.uint8)
 
 
 class NativeArray:
@@ -31,23 +39,15 @@ class NativeArray:
     `at`: address. `size`: number of elements. `kind`: i for int64, b for bytes. TypeError for any other array.
     """
 
-    __slots__ = ("at", "kind", "owner", "size")
+    __slots__ = ("array", "at", "kind", "size")
 
-    def __init__(self, owner: FlatArray | Buffer) -> None:
-        self.owner = owner
-        if isinstance(owner, Buffer):
-            self.at, self.size, self.kind = owner.at, len(owner), "b"
-            return
-        if owner.dtype not in (np.int64, np.uint8) or not owner.flags.c_contiguous:
-            raise TypeError(f"kernels index flat arrays of int64 or bytes, not {owner.dtype}, {owner.strides} apart")
-        self.at = _address(owner.data) if owner.size and owner.flags.writeable else owner.ctypes.data
-        self.size = owner.size
-        self.kind = "i" if owner.dtype == np.int64 else "b"
-
-    @property
-    def array(self) -> FlatArray:
-        """The same memory as a numpy array."""
-        return np.frombuffer(self.owner, dtype=np.uint8) if isinstance(self.owner, Buffer) else self.owner
+    def __init__(self, array: FlatArray) -> None:
+        if array.dtype not in (np.int64, np.uint8) or not array.flags.c_contiguous:
+            raise TypeError(f"kernels index flat arrays of int64 or bytes, not {array.dtype}, {array.strides} apart")
+        self.array = array
+        self.at = _address(array.data) if array.size and array.flags.writeable else array.ctypes.data
+        self.size = array.size
+        self.kind = "i" if array.dtype == np.int64 else "b"
 
 
 def parameters(function: Callable[..., Any]) -> list[tuple[str, str]]:

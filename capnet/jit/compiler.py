@@ -10,7 +10,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from capnet.jit.arrays import NativeArray, parameters
+from capnet.jit.arrays import Buffer, NativeArray, parameters
 from capnet.jit.inline import inlines
 
 _registered = 0  # inline functions that numba knows
@@ -81,13 +81,13 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     jitted = _numba().njit(nogil=True)(function)
 
     def call(*arguments: Any) -> Any:
-        arrays = [argument for argument in arguments if isinstance(argument, NativeArray)]
+        arrays = [argument for argument in arguments if isinstance(argument, NativeArray | Buffer)]
         spans = sorted(
             (array.at, array.at + array.size * (1 if array.kind == "b" else 8)) for array in arrays if array.size
         )
         if any(end > begin for (_, end), (begin, _) in pairwise(spans)):
             raise AssertionError(f"{function.__name__}: two of its arrays overlap")
-        return jitted(*(value.array if isinstance(value, NativeArray) else value for value in arguments))
+        return jitted(*(value.array if isinstance(value, NativeArray | Buffer) else value for value in arguments))
 
     return call
 

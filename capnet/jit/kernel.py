@@ -86,9 +86,9 @@ class Machine:
 
     def bytes(self, buffer: bytearray | memoryview) -> Any:
         """As `view`, for a buffer of bytes."""
-        if not self.compiled:
+        if not self.compiled or isinstance(buffer, Buffer):
             return buffer
-        return NativeArray(buffer if isinstance(buffer, Buffer) else np.frombuffer(buffer, dtype=np.uint8))
+        return NativeArray(np.frombuffer(buffer, dtype=np.uint8))
 
     def run(self, function: Kernel[Any]) -> Callable[..., Any]:
         """The body of a kernel that this machine runs, to be called."""

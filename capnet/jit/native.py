@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from capnet.jit import elf_loader, notices
-from capnet.jit.arrays import NativeArray, parameters
+from capnet.jit.arrays import parameters
 from capnet.jit.store import Store
 from capnet.jit.switches import is_set
 
@@ -19,7 +19,7 @@ _engine: Any = None
 
 
 def compiled(function: Callable[..., Any], store: Store) -> Any:
-    """`function` as machine code, to be called with `NativeArray`s for arrays."""
+    """`function` as machine code, to be called with `NativeArray`s or `Buffer`s for arrays."""
     if is_set("NUMBA_BOUNDSCHECK"):
         from capnet.jit.compiler import checked
 
@@ -92,7 +92,7 @@ def _object(code: bytes) -> Any:
 
 
 def _callable(function: Callable[..., Any], address: int) -> Callable[..., Any]:
-    """A Python function that calls a kernel's machine code, with numbers and `NativeArray`s in order."""
+    """A Python function that calls a kernel's machine code, with numbers and arrays (`jit.arrays`) in order."""
     types: list[Any] = [ctypes.POINTER(ctypes.c_int64), ctypes.POINTER(ctypes.c_void_p)]
     for _, kind in parameters(function):
         types += [ctypes.c_int64] if kind == "n" else [ctypes.c_void_p, ctypes.c_int64]
@@ -102,10 +102,10 @@ def _callable(function: Callable[..., Any], address: int) -> Callable[..., Any]:
     def call(*arguments: Any) -> int:
         given: list[Any] = [new_result(), new_error()]
         for argument in arguments:
-            if type(argument) is NativeArray:
-                given += (argument.at, argument.size)
-            else:
+            if type(argument) is int:
                 given.append(argument)
+            else:
+                given += (argument.at, argument.size)
         if native(*given):
             raise AssertionError("kernels raise nothing")
         result: int = given[0].value

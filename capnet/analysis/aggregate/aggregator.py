@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from capnet.analysis.aggregate import hash_table
+from capnet.analysis.aggregate.flow_hashes import FlowHashes
 from capnet.analysis.aggregate.hash_table import HashTable
 from capnet.analysis.aggregate.kernels import flow_record
 from capnet.analysis.aggregate.kernels.arps import count_arps
-from capnet.analysis.aggregate.kernels.flows import FLOW_SCRATCH, count_rows, hash_flows
+from capnet.analysis.aggregate.kernels.flows import FLOW_SCRATCH, count_rows
 from capnet.analysis.aggregate.kernels.stations import add_stations
 from capnet.analysis.aggregate.observations import ObservationSample
 from capnet.analysis.aggregate.payload.checksums import ChecksumSample
@@ -90,9 +90,7 @@ class Aggregator:
         self._arps = HashTable(machine, schema.ARP_WIDTH, schema.ARP_KEY)
         self._carriers = HashTable(machine, schema.CARRIER_WIDTH, schema.CARRIER_KEY)
         self._sample = ObservationSample(machine, budget, excluded)
-        self._key = machine.view(np.zeros(flow_record.KEY, dtype=np.int64))
-        self._hashes = np.zeros(0, dtype=np.int64)
-        self._hashes_view: Int64Array = None
+        self._hashes: FlowHashes | None = None  # made where a block comes without hashes
         self._unpacked_flows: FlowTable | None = None
         self._summed_stations: StationTable | None = None  # when finished
         self._summed_tunnels: TunnelTable | None = None  # when finished
@@ -110,9 +108,12 @@ class Aggregator:
     def add(self, block: Block, base: int, points: int = 2, hashes: Int64Array = None) -> None:
         """Take in a block of rows of a capture whose first point is number `base`; `points`: how many there are.
 
-        `hashes`: by `hash_block`, where that was called already.
+        `hashes`: by `FlowHashes`, where they were made already.
         """
-        self._count_rows(block, self._hash(block, base) if hashes is None else hashes, base)
+        if hashes is None:
+            self._hashes = self._hashes or FlowHashes(self.machine)
+            hashes = self._hashes.of(block, base)
+        self._count_rows(block, hashes, base)
         budget = self._sample.budget
         self._sample.thin_out(budget if points > 1 else budget // ONE_POINT_BUDGET_DIVISOR)
         if block.layers & fields.LAYER_ARP:
@@ -162,13 +163,6 @@ class Aggregator:
         pairs, counts = np.unique(odd[:, [fields.REASON, fields.DETAIL]], axis=0, return_counts=True)
         for (reason, detail), count in zip(pairs.tolist(), counts.tolist(), strict=True):
             self.undecoded[reason, detail] += count
-
-    def _hash(self, block: Block, base: int) -> Int64Array:
-        if len(self._hashes) < len(block):
-            self._hashes = np.zeros(len(block), dtype=np.int64)
-            self._hashes_view = self.machine.view(self._hashes)
-        hash_block(self.machine, block, base, self._key, self._hashes_view)
-        return self._hashes_view
 
     @property
     def hash_tables(self) -> tuple[HashTable, ...]:
@@ -272,11 +266,3 @@ def _new_flows(machine: Machine, expected: int = 0) -> HashTable:
 
 def _new_stations(machine: Machine) -> HashTable:
     return HashTable(machine, schema.STATION_WIDTH, schema.STATION_KEY)
-
-
-def hash_block(machine: Machine, block: Block, base: int, key: Int64Array, hashes: Int64Array) -> None:
-    """Hash the flow of each row: in any thread, before a block is added.
-
-    `key`: view of KEY numbers, scratch space; `hashes`: view of at least one for each row.
-    """
-    machine.run(hash_flows)(block.view, len(block), base, machine.view(hash_table.SECRET), key, hashes)

@@ -72,6 +72,7 @@ class HashTable:
 
     def _hold(self, flat: np.ndarray, index: Index) -> None:
         self.flat, self.index = flat, index
+        self._room = min(len(flat) // self.width, (len(index) - kernels.SLOTS) // 2)  # rows that fit
         view = self.machine.view
         self._arguments = (view(index), view(flat), self._scratch)
 
@@ -102,6 +103,8 @@ class HashTable:
     def reserve(self, more: int) -> None:
         """Make room for `more` new rows."""
         need = self.count + more
+        if need <= self._room:
+            return
         if need * self.width > len(self.flat):
             capacity = max(need, 2 * (len(self.flat) // self.width))
             grown = _aligned_zeros(capacity * self.width)

@@ -14,11 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Lock, Thread
 
-import numpy as np
-
-from capnet.analysis.aggregate.aggregator import Aggregator, hash_block
-from capnet.analysis.aggregate.kernels import flow_record
-from capnet.wire.capture import MAX_ROWS, Capture, RecordBatch
+from capnet.analysis.aggregate.aggregator import Aggregator
+from capnet.analysis.aggregate.flow_hashes import FlowHashes
+from capnet.wire.capture import Capture, RecordBatch
 
 MAX_THREADS = 4  # reading and aggregating are not shared, so that more threads would wait
 MAX_UNINTERRUPTED = 1.0  # seconds: a signal that comes just before the main thread waits is handled when it wakes up
@@ -98,20 +96,18 @@ class ParallelReader:
         """One thread: take batches and aggregate them, until none is left."""
         machine = self.capture.machine
         batch = RecordBatch(machine)
-        # A cache line and more apart from what other threads write.
-        sizes = (flow_record.KEY + 16, MAX_ROWS)
-        key, hashes = (machine.view(np.zeros(size, dtype=np.int64)) for size in sizes)
+        hashes = FlowHashes(machine)
         own = None
         try:
             while (locks := self._take(batch)) is not None:
                 before, own = locks
                 is_its_turn = False
                 while (block := self.capture.decode(batch)) is not None:
-                    hash_block(machine, block, self.base, key, hashes)
+                    hashes_of_block = hashes.of(block, self.base)
                     is_its_turn = is_its_turn or self._wait_for(before)
                     if self._error:
                         return
-                    self.aggregator.add(block, self.base, self.other_points + batch.interfaces, hashes)
+                    self.aggregator.add(block, self.base, self.other_points + batch.interfaces, hashes_of_block)
                     if self.progress:
                         self.progress()
                 is_its_turn = is_its_turn or self._wait_for(before)

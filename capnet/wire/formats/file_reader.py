@@ -35,6 +35,7 @@ class FileReader(Capture):
         self._source = source
         self._interfaces: list[CaptureInterface] = []
         self._tallies = np.zeros(0, dtype=np.int64)  # TALLY_WIDTH numbers for each interface
+        self._tallies_view = machine.view(self._tallies)
         self._numbered = 0  # packets so far, and blocks that Wireshark numbers like packets
         self._ended = False
         self._needs_bytes = False  # the buffer holds no whole record any more
@@ -75,7 +76,7 @@ class FileReader(Capture):
         self.packets += n
         if self.make_splitter:
             self._split(batch, n)
-        self.machine.run(record.tally)(batch.view["records"], n, view(self._tallies))
+        self.machine.run(record.tally)(batch.view["records"], n, self._tallies_view)
         batch.buffer, batch.count, batch.interfaces = source.lend(), n, len(self._tallies) // record.TALLY_WIDTH
         return True
 
@@ -131,6 +132,7 @@ class FileReader(Capture):
         """Have a tally for each of so many points."""
         missing = count - len(self._tallies) // record.TALLY_WIDTH
         self._tallies = np.concatenate([self._tallies, np.array([0, 0, -1, -1] * missing, dtype=np.int64)])
+        self._tallies_view = self.machine.view(self._tallies)
 
     def _report(self, name: str, says: str) -> None:
         """Report a problem at the current position."""
