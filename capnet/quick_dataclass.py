@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
 from functools import cache, cached_property
 from inspect import get_annotations
+from operator import attrgetter
 from types import CodeType, FunctionType
 from typing import Any, TypeVar, dataclass_transform
 
@@ -25,11 +26,21 @@ T = TypeVar("T")
 
 
 def _values(of: Any) -> tuple[object, ...]:
-    return tuple([getattr(of, name) for name in of.__slots__])
+    cls: Any = type(of)
+    return _getter(cls)(of)
+
+
+@cache
+def _getter(cls: Any) -> Callable[[Any], tuple[object, ...]]:
+    """Gets all fields of an object of a class at once: thousands of facts are compared."""
+    names = tuple(cls.__dataclass_fields__)
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda of: tuple([getattr(of, name) for name in names])
 
 
 def _repr(this: Any) -> str:
-    shown = ", ".join(f"{name}={getattr(this, name)!r}" for name in this.__slots__)
+    shown = ", ".join(f"{name}={getattr(this, name)!r}" for name in this.__dataclass_fields__)
     return f"{type(this).__qualname__}({shown})"
 
 
@@ -56,7 +67,7 @@ def _reduce(this: Any) -> tuple[Callable[..., Any], tuple[object, ...]]:
 
 def _rebuild(cls: type[T], values: tuple[object, ...]) -> T:
     made = cls.__new__(cls)
-    for name, value_of in zip(cls.__dict__["__slots__"], values, strict=True):
+    for name, value_of in zip(cls.__dict__["__dataclass_fields__"], values, strict=True):
         object.__setattr__(made, name, value_of)
     return made
 

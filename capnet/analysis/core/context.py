@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
@@ -74,3 +75,15 @@ class Context:
     def flow_evidence(self, row: int, frame: int) -> Evidence:
         """Evidence for a frame of the flow in row `row` of the flow table."""
         return self.evidence(int(self.flows[row, schema.FLOW_POINT]), frame)
+
+    def first_frame(self, row: int) -> Evidence:
+        """Evidence for the first frame of the flow in row `row` of the flow table."""
+        return self.flow_evidence(row, int(self.flows[row, schema.FLOW_FIRST_FRAME]))
+
+    def first_frames(self, rows: Iterable[int]) -> list[Evidence]:
+        """As `first_frame`, for each of these rows."""
+        wanted = np.fromiter(rows, dtype=np.int64)
+        points, frames = (
+            self.flows[wanted, column].tolist() for column in (schema.FLOW_POINT, schema.FLOW_FIRST_FRAME)
+        )
+        return [self.evidence(point, frame) for point, frame in zip(points, frames, strict=True)]

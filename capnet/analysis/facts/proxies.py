@@ -62,10 +62,7 @@ def proxy_facts(context: Context) -> list[Proxy]:
             flow_key(flows[pair.client]),
             flow_key(flows[pair.server]),
             BECAUSE.fill(sent=pair.size[0], answered=pair.size[1]),
-            [
-                context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME]))
-                for row in (pair.client, pair.server)
-            ],
+            [context.first_frame(row) for row in (pair.client, pair.server)],
         )
         for pair in proxied(context)
     ]

@@ -183,7 +183,5 @@ def _are_neighbours(context: Context, answer: FlowRow) -> bool:
 
 
 def _evidence(context: Context, refused: list[_Answer]) -> list[Evidence]:
-    frames = {
-        context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for rows in refused for row in rows
-    }
+    frames = {context.first_frame(row) for rows in refused for row in rows}
     return sorted(frames)

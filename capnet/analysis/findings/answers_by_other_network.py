@@ -95,7 +95,7 @@ def _finding(context: Context, service: UnansweredService) -> Finding | None:
     other = int(flows[answers[0], schema.FLOW_POINT]) if answers else lookups[0].point
     does = ANSWERS.fill() if answers else LOOKS.fill(gateway=lookups[0].target)
     clients = sorted({source(flows[row]) for row in rows}, key=address_value)
-    seen: list[Evidence] = [context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in answers]
+    seen: list[Evidence] = context.first_frames(answers)
     seen += [context.evidence(of.point, of.request_frame) for of in lookups]
     names = context.points[point].name, context.points[other].name
     return Finding(

@@ -142,5 +142,5 @@ def _finding(
             "service": names[0], "backend": names[1], "connections": len(numbers), "refused": refused,
             "silent": silent, "accepted_by": {f"{address}:{port}": count for (address, port), count in others.items()},
         },
-        sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows),
+        sorted(context.first_frames(rows)),
     )  # fmt: skip

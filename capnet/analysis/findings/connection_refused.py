@@ -163,7 +163,7 @@ def _finding(
         facts["ports"] = group[:MAX_LISTED_PORTS]
         facts["ports_in_all"] = len(group)
         says = SAYS_PORTS.fill(address=address, count=len(group), first=group[0], last=group[-1], more=more)
-    evidence = sorted(context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in rows)
+    evidence = sorted(context.first_frames(rows))
     fix = (FIX if shows_containers(context) else ELSEWHERE_FIX).fill()
     if from_nearer or nearer:
         fix = (FIX_NEARER if nearer else FIX_FROM_NEARER).fill(address=address)

@@ -119,7 +119,7 @@ def _finding(context: Context, published: _Published, rows: list[int]) -> Findin
     container, host = destination(first), destination(outside)
     services = sorted({int(flows[row, schema.FLOW_DPORT]) for row in rows})
     reached = endpoint_text(host, int(outside[schema.FLOW_DPORT]))
-    frames = [context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows]
+    frames = context.first_frames(rows)
     ends = source(first), container
     errors = [error for error in icmp_errors(context) if (error.quoted.src, error.quoted.dst) == ends]
     frames += [frame for error in errors for frame in error.evidence]

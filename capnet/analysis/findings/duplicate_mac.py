@@ -170,7 +170,7 @@ def _finding(context: Context, mac: int, pair: tuple[int, int], torn: list[_Torn
     rows = [row for of in torn for row in (*of.astray.tolist()[:MAX_SHOWN], *of.rows.tolist()[:2])]
     count = sum(len(of.astray) for of in torn)
     first, second = (context.points[point].name for point in pair)
-    evidence = {context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in rows}
+    evidence = set(context.first_frames(rows))
     return Finding(
         NAME,
         "error",

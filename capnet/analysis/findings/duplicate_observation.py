@@ -12,12 +12,14 @@ Verify: the same capture with `-p`, or on a veth of the bridge, has each packet 
 
 from __future__ import annotations
 
+from heapq import nsmallest
+
 import numpy as np
 
 from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination
-from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FLOW_DMAC, FLOW_POINT, FLOW_SYNACK_TIME
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.duplicates import duplicates
@@ -63,12 +65,12 @@ def diagnose(context: Context) -> list[Finding]:
     is_other = ~is_sent_on & ~is_synack
     is_told = ~is_sent_on & is_among(points, points[is_other])
     packets: dict[int, int] = {}
-    evidence: dict[int, list[Evidence]] = {}
+    frames_of: dict[int, list[int]] = {}
     columns = (per_flow.flow_rows, per_flow.counts, per_flow.frames)
     for row, count, frames in zip(*(column[is_told].tolist() for column in columns), strict=True):
         point = int(context.flows[row, FLOW_POINT])
         packets[point] = packets.get(point, 0) + count
-        evidence.setdefault(point, []).extend(context.evidence(point, frame) for frame in frames)
+        frames_of.setdefault(point, []).extend(frames)
     return [
         Finding(
             NAME,
@@ -76,7 +78,7 @@ def diagnose(context: Context) -> list[Finding]:
             SAYS.fill(point=context.points[point].name, packets=packets[point]),
             FIX.fill(),
             {"point": context.points[point].name, "packets": packets[point]},
-            sorted(evidence[point])[:MAX_EVIDENCE],
+            sorted(context.evidence(point, frame) for frame in nsmallest(MAX_EVIDENCE, frames_of[point])),
         )
         for point in sorted(packets)
     ]

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
@@ -74,7 +73,7 @@ def _finding(context: Context, changes: list[MacChange]) -> Finding:
     hosts = sorted({source(context.flows[row]) for row in worst.rows}, key=address_value)
     seconds = round((worst.until - worst.since) / 1e9, 1)
     frames = {context.evidence(change.point, frame) for change in changes for frame in change.frames}
-    frames |= {context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in worst.rows}
+    frames |= set(context.first_frames(worst.rows))
     old, new = mac_text(worst.old), mac_text(worst.new)
     return Finding(
         NAME,

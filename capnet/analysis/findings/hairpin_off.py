@@ -99,7 +99,7 @@ def _finding(context: Context, attempts: list[_Attempt]) -> Finding | None:
     client, port, tables = destination(flow), ports(flow)[1], "ip6tables" if ":" in destination(flow) else "iptables"
     before = next((flows[attempt.before] for attempt in attempts if attempt.before >= 0), None)
     is_masqueraded = source(flow) != client
-    evidence = sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows)
+    evidence = sorted(context.first_frames(rows))
     return Finding(
         NAME,
         "error",

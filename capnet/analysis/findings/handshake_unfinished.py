@@ -136,5 +136,5 @@ def _finding(context: Context, handshake: UnfinishedHandshake) -> Finding:
             "clients": clients[:MAX_EVIDENCE], "connections": len(handshake.rows), "answers": answers,
             "is_checksum_bad": is_bad,
         },
-        sorted({*syns, *(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in answer_rows)}),
+        sorted({*syns, *context.first_frames(answer_rows)}),
     )  # fmt: skip

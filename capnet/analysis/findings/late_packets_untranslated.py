@@ -131,5 +131,5 @@ def _finding(context: Context, late: list[_Late]) -> Finding:
             "point": point, "addresses": addresses[:MAX_EVIDENCE], "translated_to": translated, "packets": packets,
             "connections": len(rows),
         },
-        sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows),
+        sorted(context.first_frames(rows)),
     )  # fmt: skip

@@ -125,10 +125,7 @@ def _finding(context: Context, silent: FlowRows, accepted: FlowRows) -> Finding:
     server, port = destination(flow), int(flow[schema.FLOW_DPORT])
     point = context.points[int(flow[schema.FLOW_POINT])].name
     syns = int(flows[silent, schema.FLOW_SYNS].sum())
-    silent_frames, accepted_frames = (
-        [context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows.tolist()]
-        for rows in (silent, accepted[:2])
-    )
+    silent_frames, accepted_frames = (context.first_frames(rows) for rows in (silent, accepted[:2]))
     return Finding(
         NAME,
         "warning",

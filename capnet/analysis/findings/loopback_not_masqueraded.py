@@ -68,7 +68,7 @@ def diagnose(context: Context) -> list[Finding]:
             asked.setdefault((of.point, of.asker), []).append((of.target, of.requests, frame))
     for row in _loopback_rows(context).tolist():
         flow = context.flows[row]
-        frame = context.flow_evidence(row, int(flow[schema.FLOW_FIRST_FRAME]))
+        frame = context.first_frame(row)
         key = int(flow[schema.FLOW_POINT]), "127.0.0.1"
         asked.setdefault(key, []).append((destination(flow), int(flow[schema.FLOW_PACKETS]), frame))
     worst: dict[str, tuple[int, list[tuple[str, int, Evidence]]]] = {}

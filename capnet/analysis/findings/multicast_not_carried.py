@@ -107,7 +107,7 @@ def _of_group(context: Context, lost: list[LostGroup]) -> Finding:
     hosts = sorted({each.host for each in members} - set(senders))
     says = GROUP.fill(packets=packets, senders=several(senders), group=group, point=point, next=next_point)
     frames = [context.evidence(each.point, each.first_frame) for each in members if each.host in hosts]
-    frames += [context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows]
+    frames += context.first_frames(rows)
     fix = JOINED_FIX.fill(hosts=several(hosts), address=address) if hosts else ""
     return Finding(
         NAME,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.schema import FLOW_FIRST_FRAME, FLOW_LARGEST_IP, FLOW_POINT
+from capnet.analysis.core.schema import FLOW_LARGEST_IP, FLOW_POINT
 from capnet.analysis.core.wording import Text, finding_name
 
 NAME = finding_name(__name__)
@@ -53,7 +53,7 @@ def diagnose(context: Context) -> list[Finding]:
         return []
     largest = int(flows[rows, FLOW_LARGEST_IP].max())
     points = sorted({context.points[flows[row, FLOW_POINT]].name for row in rows})
-    evidence = sorted(context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in rows)
+    evidence = sorted(context.first_frames(rows))
     return [
         Finding(
             NAME,

@@ -73,7 +73,7 @@ def _of_container(context: Context, container: Container) -> Finding | None:
     if not len(rows):
         return None
     first_hops = rows[flow_links(context).before[rows] < 0]
-    first_frames = [context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows.tolist()]
+    first_frames = context.first_frames(rows)
     return Finding(
         NAME,
         "error",

@@ -167,5 +167,5 @@ def _finding(context: Context, peer: str, silence: _Silence) -> Finding:
             "services": names[:MAX_EVIDENCE],
             "senders": sorted({source(flows[row]) for row in rows.tolist()}, key=address_value)[:MAX_EVIDENCE],
         },
-        sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows.tolist()),
+        sorted(context.first_frames(rows)),
     )  # fmt: skip

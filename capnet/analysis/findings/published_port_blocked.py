@@ -20,7 +20,6 @@ from capnet.analysis.core.flow_rows import destination, ports, source
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import (
     FLOW_DPORT,
-    FLOW_FIRST_FRAME,
     FLOW_KIND,
     FLOW_POINT,
     FLOW_PROTO,
@@ -107,7 +106,7 @@ def _finding(context: Context, blocked: BlockedPort) -> Finding:
         ),
         FIX.fill(),
         facts,
-        sorted(context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in blocked.rows),
+        sorted(context.first_frames(blocked.rows)),
     )
 
 

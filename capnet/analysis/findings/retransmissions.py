@@ -18,7 +18,7 @@ import numpy as np
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Evidence, Finding
-from capnet.analysis.core.schema import FLOW_FIRST_FRAME, FLOW_POINT
+from capnet.analysis.core.schema import FLOW_POINT
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.tcp_gaps import MAX_REORDERING_NS, retransmitted_segments
 from capnet.analysis.facts.losses.path_mtu import learned_path_mtu
@@ -79,9 +79,10 @@ def diagnose(context: Context) -> list[Finding]:
 
 def _evidence(context: Context, rows: list[int]) -> Iterator[Evidence]:
     """The first segment of each flow that was sent again, where all were observed; else its first frame."""
-    for number, row in enumerate(rows):
-        resent = _resent_frame(context, row) if number < MAX_EXAMINED else None
-        yield context.flow_evidence(row, resent or int(context.flows[row, FLOW_FIRST_FRAME]))
+    for row in rows[:MAX_EXAMINED]:
+        resent = _resent_frame(context, row)
+        yield context.first_frame(row) if resent is None else context.flow_evidence(row, resent)
+    yield from context.first_frames(rows[MAX_EXAMINED:])
 
 
 def _resent_frame(context: Context, row: int) -> int | None:

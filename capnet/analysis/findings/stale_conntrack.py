@@ -161,7 +161,7 @@ def _of_relay(context: Context, suspect: VainFlow) -> Finding | None:
         delays = sent[after >= 0] - came[after[after >= 0]]
         followed = len(distinct(after[after >= 0][delays <= MAX_RELAY_NS]))
         if followed >= MIN_RELAYED and 2 * followed > len(came) and len(sent) <= len(came):
-            frame = context.flow_evidence(relay, int(context.flows[relay, schema.FLOW_FIRST_FRAME]))
+            frame = context.first_frame(relay)
             relayed = suspect._replace(packets=followed)
             return _finding(context, relayed, SAYS_RELAYED, "", "", [frame], relay=source(context.flows[relay]))
     return None
@@ -236,7 +236,7 @@ def _finding(
     )  # fmt: skip
     new = destination(flows[suspect.other_inside])
     hops = [suspect.row, suspect.other_inside]
-    frames = {context.flow_evidence(hop, int(flows[hop, schema.FLOW_FIRST_FRAME])) for hop in hops}
+    frames = set(context.first_frames(hops))
     return Finding(
         NAME,
         "warning" if relay else "error",

@@ -85,7 +85,7 @@ def _finding(context: Context, point: int, lookups: list[Lookup]) -> Finding:
     rows = sorted({flow_links(context).first_hop(row) for lookup in lookups for row in lookup.rows})
     arrivals = _arrivals(context, point, lookups)
     evidence = {context.evidence(point, lookup.exchange.request_frame) for lookup in lookups}
-    evidence |= {context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in rows}
+    evidence |= set(context.first_frames(rows))
     return Finding(
         NAME,
         "error",
@@ -107,7 +107,7 @@ def _of_covered(context: Context, link: int, card: int, address: str, covered: l
     requests = sum(each.question.requests for each in covered)
     evidence = {frame for each in covered for frame in each.question.evidence(context)}
     row = covered[0].row
-    evidence.add(context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])))
+    evidence.add(context.first_frame(row))
     link_name, card_name = context.points[link].name, context.points[card].name
     return Finding(
         NAME,

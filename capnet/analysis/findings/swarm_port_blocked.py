@@ -160,5 +160,5 @@ def _one_way(context: Context, row: int) -> Finding:
         ONE_WAY.fill(packets=packets, port=PORT_SWARM_GOSSIP, src=src, dst=dst, point=point),
         FIX.fill(port=PORT_SWARM_GOSSIP),
         {"nodes": [src, dst], "point": point, "services": [f"udp port {PORT_SWARM_GOSSIP}"], "packets": packets},
-        [context.flow_evidence(row, int(flow[schema.FLOW_FIRST_FRAME]))],
+        [context.first_frame(row)],
     )

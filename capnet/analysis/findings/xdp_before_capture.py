@@ -88,8 +88,7 @@ def _finding(
     context: Context, container: str, point: str, program: str, sent: FlowRows, counts: tuple[int, int]
 ) -> Finding:
     packets, seen = counts
-    flows = context.flows
-    frames = [context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in sent.tolist()]
+    frames = context.first_frames(sent)
     return Finding(
         NAME,
         "error" if seen == 0 else "warning",

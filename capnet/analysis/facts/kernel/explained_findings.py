@@ -127,19 +127,19 @@ def _frames_of_chains(context: Context) -> dict[int, set[Evidence]]:
 
     Only of chains with a cause. Of frames that are no first ones, the MAX_FRAMES earliest are known.
     """
-    chain, flows = chain_of(context), context.flows
+    chain, _flows = chain_of(context), context.flows
     wanted = sorted({int(chain[row]) for cause in causes(context) for row in cause.rows})
     rows = np.flatnonzero(is_among(chain, np.array(wanted, dtype=np.int64)))
     frames: dict[int, set[Evidence]] = {first: set() for first in wanted}
     for row in rows.tolist():
         own = frames[int(chain[row])]
-        own.add(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])))
+        own.add(context.first_frame(row))
         if (error := int(quoting_errors(context)[row])) >= 0:
             point, frame = context.icmp_errors[error, [schema.ICMP_POINT, schema.ICMP_FIRST_FRAME]].tolist()
             own.add(context.evidence(point, frame))
         if is_reset(context)[row]:
             answer = int(replies(context)[row])
-            own.add(context.flow_evidence(answer, int(flows[answer, schema.FLOW_FIRST_FRAME])))
+            own.add(context.first_frame(answer))
     of_chains = np.flatnonzero(is_among(context.observations[:, schema.OBS_FLOW], rows))[:MAX_FRAMES]
     for row, frame in context.observations[of_chains][:, [schema.OBS_FLOW, schema.OBS_FRAME]].tolist():
         frames[int(chain[row])].add(context.flow_evidence(row, frame))

@@ -187,5 +187,4 @@ def _short(text: str) -> str:
 
 def first_frames(context: Context, rows: Iterable[int]) -> list[Evidence]:
     """The first frame of each flow row, at most MAX_EVIDENCE."""
-    frames = [context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in rows]
-    return sorted(frames)[:MAX_EVIDENCE]
+    return sorted(context.first_frames(rows))[:MAX_EVIDENCE]

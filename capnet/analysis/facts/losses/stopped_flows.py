@@ -90,12 +90,12 @@ def with_same_ends(context: Context, rows: Iterable[int]) -> list[int]:
 
 def hop_evidence(context: Context, rows: Iterable[int]) -> list[Evidence]:
     """First frames of flows at each of their hops, given by their last one: some of each point, then all."""
-    flows, links = context.flows, flow_links(context)
+    _flows, links = context.flows, flow_links(context)
     frames: dict[str, list[Evidence]] = {}
     for last in rows:
         row, link = last, int(links.before[last])
         while True:
-            frame = context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME]))
+            frame = context.first_frame(row)
             frames.setdefault(frame.point, []).append(frame)
             if link < 0:
                 break

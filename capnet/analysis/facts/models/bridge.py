@@ -132,7 +132,7 @@ def direct_talk(context: Context) -> Iterator[Sign]:
             continue
         ends = {containers[smac].ip, containers[dmac].ip}
         if {src, dst} == ends and ":" not in src and same_network([src, dst]):
-            frame = context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME]))
+            frame = context.first_frame(row)
             yield Sign(
                 Text(
                     en="the containers {src} and {dst} exchange packets directly", zh="容器 {src} 和 {dst} 直接交换包"

@@ -85,7 +85,7 @@ def _outside(context: Context, ip: str) -> list[Evidence]:
     points = [point for point, stations in layer2_segments(context).speakers.items() if mac in stations]
     is_from_mac = (flows[:, schema.FLOW_SMAC] == mac) & is_one_of(flows[:, schema.FLOW_POINT], points)
     rows = np.flatnonzero(is_from_mac)[: MAX_SIGN_FRAMES - 1].tolist()
-    return [context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows]
+    return context.first_frames(rows)
 
 
 @derived

@@ -196,7 +196,7 @@ def _frames(context: Context, shared: SharedMac) -> list[Evidence]:
         hi, lo = address_value(ip)
         is_from_ip = (flows[:, schema.FLOW_SRC_HI] == hi) & (flows[:, schema.FLOW_SRC_LO] == lo)
         for row in np.flatnonzero(is_from_mac & is_from_ip)[:1].tolist():
-            evidence.append(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])))
+            evidence.append(context.first_frame(row))
         for row in np.flatnonzero(is_claim & (arps[:, schema.ARP_SENDER_LO] == lo))[:1]:
             point, frame = arps[row, [schema.ARP_POINT, schema.ARP_FIRST_FRAME]].tolist()
             evidence.append(context.evidence(point, frame))

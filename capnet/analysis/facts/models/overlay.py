@@ -134,7 +134,7 @@ def _gossip_frames(context: Context, vteps: list[str]) -> list[Evidence]:
     for row in np.flatnonzero(is_gossip).tolist():
         src_hi, src_lo, dst_hi, dst_lo = flows[row, columns].tolist()
         if (src_hi, src_lo) in ends and (dst_hi, dst_lo) in ends:
-            evidence = context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME]))
+            evidence = context.first_frame(row)
             frames.setdefault((src_hi, src_lo), evidence)
     return list(frames.values())
 
@@ -189,6 +189,6 @@ def _inner_ends(context: Context) -> _InnerEnds | None:
             continue
         is_unchanged = (flows[rows][:, unchanged] == flows[rows[0]][unchanged]).all()
         if is_unchanged and same_network(ends):
-            evidence = [context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows[:5]]
+            evidence = context.first_frames(rows[:5])
             return _InnerEnds(sorted(ends, key=address_value), evidence)
     return None

@@ -80,7 +80,7 @@ def _of_flow(context: Context, kind: str, rows: list[int]) -> list[Answer]:
         return []
     row = min(rows, key=lambda row: int(context.flows[row, schema.FLOW_FIRST]))
     flow = context.flows[row]
-    evidence = context.flow_evidence(row, int(flow[schema.FLOW_FIRST_FRAME]))
+    evidence = context.first_frame(row)
     asked = int(replies(context)[row])
     late_ns = flow[schema.FLOW_FIRST] - context.flows[asked, schema.FLOW_FIRST] if asked >= 0 and kind == "reply" else 0
     says = f"{late_ns / 1e9:.1f} s" if late_ns >= MIN_LATE_NS else None

@@ -141,7 +141,7 @@ def _silent_servers(context: Context) -> list[Finding]:
             continue
         questions = sum(int(flows[row, schema.FLOW_PACKETS]) for row in rows)
         clients = sorted({source(flows[row]) for row in rows})
-        evidence = sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows)
+        evidence = sorted(context.first_frames(rows))
         findings.append(
             Finding(
                 NAME,

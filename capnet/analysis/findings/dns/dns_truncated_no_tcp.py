@@ -109,7 +109,7 @@ def _finding(context: Context, server: str, client: str, lookups: list[DnsLookup
     syns = int(flows[tries.rows, schema.FLOW_SYNS].sum())
     how = REFUSED.fill() if tries.is_refused else SILENT.fill(syns=syns)
     evidence = [frame for lookup in lookups for frame in lookup.evidence(context)][: MAX_EVIDENCE // 2]
-    evidence += [context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in tries.rows.tolist()]
+    evidence += context.first_frames(tries.rows)
     return Finding(
         NAME,
         "error",

@@ -148,10 +148,7 @@ def _finding(context: Context, key: tuple[str, int, str], refused: list[tuple[Ic
     answered = sorted({error.quoted.sport for error, _ in refused})
     is_translated = host not in began
     fix = FIX_TFTP if port == PORT_TFTP else FIX
-    asked = [
-        context.flow_evidence(question.row, int(flows[question.row, schema.FLOW_FIRST_FRAME]))
-        for _, question in refused[: MAX_EVIDENCE // 2]
-    ]
+    asked = [context.first_frame(question.row) for _, question in refused[: MAX_EVIDENCE // 2]]
     return Finding(
         NAME,
         "error" if is_translated else "warning",

@@ -156,6 +156,6 @@ def _finding(context: Context, losses: list[_Lost]) -> Finding:
     evidence = {context.evidence(each.error[schema.ICMP_POINT], each.error[schema.ICMP_FIRST_FRAME]) for each in losses}
     evidence |= {context.flow_evidence(each.rows[1], s.frame) for each in losses for s in each.tries[:2]}
     origins = [flow_links(context).first_hop(each.rows[1]) for each in losses]  # where the symptoms are shown first
-    evidence |= {context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in origins}
+    evidence |= set(context.first_frames(origins))
     fix = FIX.fill(before=before, after=after)
     return Finding(NAME, "error", says, fix, facts, sorted(evidence))

@@ -91,7 +91,7 @@ def _finding(context: Context, client: str, server: str, port: int, errors: list
     is_vain = not is_answered(context)[rows].any() and (replies(context)[rows] < 0).all()
     if syns < MIN_SYNS or not is_one_ttl or ttl > MAX_TTL or not is_vain:
         return None
-    frames = [context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows.tolist()]
+    frames = context.first_frames(rows)
     frames += [frame for error in errors for frame in error.evidence]
     router = errors[0].sender
     return Finding(

@@ -169,7 +169,7 @@ def _finding(context: Context, server: str, port: int, closed: list[_Closed], re
         address, refused_port = destination(flows[refusals[0]]), int(flows[refusals[0], schema.FLOW_DPORT])
         refused = REFUSED.fill(address=address, port=refused_port)
         facts |= {"refused_by": address, "refused_port": refused_port}
-        refused_frames = [context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in refusals]
+        refused_frames = context.first_frames(refusals)
         shown, evidence = [*shown, refused_frames[0]], [*evidence, *refused_frames]
     resets = sum(each.is_reset for each in closed)
     how = OR.fill().join(words.fill() for words, count in ((RESET, resets), (CLOSED, len(closed) - resets)) if count)

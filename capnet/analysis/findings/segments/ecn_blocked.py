@@ -109,7 +109,7 @@ def _fallback(context: Context, row: int) -> _Fallback | None:
     point = int(context.flows[row, schema.FLOW_POINT])
     frames = [context.evidence(point, segment.frame) for segment in (syns[0], syns[-1], passed[answer])]
     hops = np.flatnonzero(chain_of(context) == row).tolist()
-    frames += [context.flow_evidence(hop, int(context.flows[hop, schema.FLOW_FIRST_FRAME])) for hop in hops]
+    frames += context.first_frames(hops)
     return _Fallback(row, passed[answer].time - syns[0].time, frames)
 
 

@@ -179,7 +179,7 @@ def _finding(context: Context, reset: _Reset) -> Finding:
     inside = context.points[int(flows[reset.inside, schema.FLOW_POINT])].name if reset.inside >= 0 else None
     evidence = [context.flow_evidence(reset.row, frame) for frame in (reset.segment_frame, reset.rst_frame)]
     if reset.inside >= 0:
-        evidence.append(context.flow_evidence(reset.inside, int(flows[reset.inside, schema.FLOW_FIRST_FRAME])))
+        evidence.append(context.first_frame(reset.inside))
     return Finding(
         NAME,
         "error" if inside else "warning",

@@ -107,7 +107,7 @@ def _finding(context: Context, server: str, port: int, why: str, resets: list[Re
         facts["first_at"], facts["not_at"] = names[1], names[0]
     evidence = {context.flow_evidence(reset.flow, frame) for reset in resets for frame in reset.frames}
     asked = [int(replies(context)[reset.flow]) if reset.is_by_server else reset.flow for reset in resets]
-    firsts = [context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in asked]
+    firsts = context.first_frames(asked)
     fix = {FOREIGN: FIX_FOREIGN, UNKNOWN: FIX_UNKNOWN}.get(why, FIX).fill(host=source(flow))
     says = SAYS.fill(connections=len(resets), server=f"{server}:{port}", why=words, octets=first.octets, birth=birth)
     return Finding(NAME, "warning", says, fix, facts, [*sorted(evidence), *firsts])

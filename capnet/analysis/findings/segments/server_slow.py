@@ -107,7 +107,7 @@ def _finding(context: Context, server: str, port: int, slow: list[_Slow], answer
     median, worst = (round(wait / 1e9, 1) for wait in (waits[len(waits) // 2], waits[-1]))
     clients = sorted({source(context.flows[each.row]) for each in slow})
     evidence = {context.flow_evidence(each.row, frame) for each in slow for frame in each.frames}
-    firsts = [context.flow_evidence(each.row, int(context.flows[each.row, schema.FLOW_FIRST_FRAME])) for each in slow]
+    firsts = context.first_frames([each.row for each in slow])
     return Finding(
         NAME,
         "warning",

@@ -104,8 +104,8 @@ def _finding(context: Context, point: int, due: int, rows: FlowRows, older: Flow
     flows = context.flows
     clients, servers = (sorted({end(flows[row]) for row in rows}, key=address_value) for end in (source, destination))
     since = rows[np.argsort(flows[rows, schema.FLOW_FIRST], kind="stable")]
-    first_frames = [context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in since.tolist()]
-    older_frame = context.flow_evidence(int(older[0]), int(flows[older[0], schema.FLOW_FIRST_FRAME]))
+    first_frames = context.first_frames(since)
+    older_frame = context.first_frame(older[0])
     name, next_name = context.points[point].name, context.points[due].name
     return Finding(
         NAME,

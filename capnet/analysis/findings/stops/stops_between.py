@@ -133,7 +133,7 @@ def _finding(context: Context, outcome: Fates, numbers: list[int]) -> Finding:
             "port": services[0] if len(services) == 1 else None, "sources": sources[:MAX_EVIDENCE],
             "packets": packets, "flows": len(numbers), **({"ports": services[:MAX_EVIDENCE]} if services[1:] else {}),
         },
-        sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows.tolist()),
+        sorted(context.first_frames(rows)),
     )  # fmt: skip
 
 

@@ -24,7 +24,6 @@ from capnet.analysis.core.results import Evidence, Finding, Tunnel
 from capnet.analysis.core.schema import (
     FLOW_CARRIES,
     FLOW_DPORT,
-    FLOW_FIRST_FRAME,
     FLOW_FRAGMENTS,
     FLOW_KIND,
     FLOW_PROTO,
@@ -202,4 +201,4 @@ def _ends(row: FlowRow) -> frozenset[str]:
 
 
 def _first_frames(context: Context, rows: list[int]) -> list[Evidence]:
-    return sorted(context.flow_evidence(row, int(context.flows[row, FLOW_FIRST_FRAME])) for row in rows)
+    return sorted(context.first_frames(rows))
