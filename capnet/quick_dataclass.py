@@ -26,17 +26,14 @@ T = TypeVar("T")
 
 
 def _values(of: Any) -> tuple[object, ...]:
-    cls: Any = type(of)
-    return _getter(cls)(of)
+    return _getter(of.__class__)(of)
 
 
 @cache
 def _getter(cls: Any) -> Callable[[Any], tuple[object, ...]]:
     """Gets all fields of an object of a class at once: thousands of facts are compared."""
     names = tuple(cls.__dataclass_fields__)
-    if len(names) > 1:
-        return attrgetter(*names)
-    return lambda of: tuple([getattr(of, name) for name in names])
+    return attrgetter(*names) if len(names) > 1 else lambda of: tuple([getattr(of, name) for name in names])
 
 
 def _repr(this: Any) -> str:
@@ -60,8 +57,7 @@ def _hash(this: Any) -> int:
     return hash(_values(this))
 
 
-def _reduce(this: Any) -> tuple[Callable[..., Any], tuple[object, ...]]:
-    """For copies and pickles."""
+def _reduce(this: Any) -> tuple[Callable[..., Any], tuple[object, ...]]:  # for copies and pickles
     return _rebuild, (type(this), _values(this))
 
 
@@ -79,7 +75,6 @@ def _refuse(frozen_object: object, *_: object) -> None:
 _FROZEN: dict[str, Callable[..., Any]] = {"__setattr__": _refuse, "__delattr__": _refuse, "__reduce__": _reduce}
 _MUTABLE: dict[str, Callable[..., Any]] = {"__repr__": _repr, "__eq__": _is_equal}
 _VALUE: dict[str, Callable[..., Any]] = _MUTABLE | {"__hash__": _hash}
-_ORDERED: dict[str, Callable[..., Any]] = {"__lt__": _is_less}
 
 
 class _Unset:
@@ -199,7 +194,7 @@ def value(cls: type[T]) -> type[T]:
 @dataclass_transform(frozen_default=True, order_default=True, field_specifiers=(field,))
 def fact(cls: type[T]) -> type[T]:
     """A frozen dataclass with slots, equal to one with equal fields, and ordered by its fields."""
-    return _define(cls, _FROZEN | _VALUE | _ORDERED)
+    return _define(cls, _FROZEN | _VALUE | {"__lt__": _is_less})
 
 
 def _define(cls: type[T], methods: Mapping[str, Callable[..., Any] | None]) -> type[T]:

@@ -26,8 +26,8 @@ _HELD_PER_S = 40 << 20  # bytes; 300,000 packets of 100 octets a second, 350 Mbi
 MIN_TAKEN = 32 << 20  # bytes after which all kernels have been needed, and are loaded
 _CHUNK = 1 << 20
 # Few large blocks are decoded faster than many small ones. After a read of so many bytes, the next is awaited so long:
-_READ_ON_FROM = 64 << 10
-_READ_ON_S = 0.001
+READ_ON_FROM = 64 << 10
+READ_ON_S = 0.001
 _F_SETPIPE_SZ = 1031  # linux/fcntl.h
 _PIPE_BYTES = 1 << 20  # more needs CAP_SYS_RESOURCE (pipe(7), pipe-max-size)
 
@@ -87,7 +87,7 @@ class ReadAhead(io.RawIOBase):
         """What the pipe holds, and what a program that writes faster than capnet reads adds at once."""
         left = memoryview(into)
         filled = size = os.readv(self._descriptor, [left])
-        while size >= _READ_ON_FROM and filled < len(left) and select.select([self._descriptor], [], [], _READ_ON_S)[0]:
+        while size >= READ_ON_FROM and filled < len(left) and select.select([self._descriptor], [], [], READ_ON_S)[0]:
             size = os.readv(self._descriptor, [left[filled:]])
             filled += size
         return filled

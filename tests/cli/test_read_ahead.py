@@ -67,8 +67,8 @@ def test_pipe_is_handed_over_when_all_is_read(monkeypatch: pytest.MonkeyPatch) -
 def test_pipe_of_a_fast_writer_is_read_in_large_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written while capnet reads is read on with it, as much as was asked for."""
     monkeypatch.setattr(module, "MIN_TAKEN", 0)
-    monkeypatch.setattr(module, "_READ_ON_FROM", 1)
-    monkeypatch.setattr(module, "_READ_ON_S", 60.0)
+    monkeypatch.setattr(module, "READ_ON_FROM", 1)
+    monkeypatch.setattr(module, "READ_ON_S", 60.0)
     source, writer = piped(DATA)
     stream = ReadAhead(source)
     assert [stream.readinto(memoryview(bytearray(4 << 20))) for _ in range(4)] == [4 << 20, 4 << 20, 1 << 20, 0]
@@ -79,7 +79,7 @@ def test_pipe_of_a_fast_writer_is_read_in_large_pieces(monkeypatch: pytest.Monke
 def test_what_a_slow_writer_wrote_is_not_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few packets are analyzed at once, however long the next ones take."""
     monkeypatch.setattr(module, "MIN_TAKEN", 0)
-    monkeypatch.setattr(module, "_READ_ON_S", 3600.0)
+    monkeypatch.setattr(module, "READ_ON_S", 3600.0)
     source, sink = os.pipe()
     stream = ReadAhead(source)
     os.write(sink, DATA[:1000])
