@@ -41,7 +41,7 @@ class FileCounters:
             return FileTotals(0, 0)
         capture.read_on()
         if self._batch is None or (capture.packets > MAX_INTERPRETED and not capture.machine.compiled):
-            capture.machine = Machine(compiled=capture.packets > MAX_INTERPRETED)
+            capture.run_on(Machine(compiled=capture.packets > MAX_INTERPRETED))
             self._batch = RecordBatch(capture.machine)
         while capture.read_batch(self._batch):
             pass

@@ -17,7 +17,7 @@ from capnet.jit.arrays import Buffer
 from capnet.wire.formats import compression
 
 MAX_HELD = 16 << 20  # bytes held for one block, whatever length it claims
-READ_SIZE = 1 << 21  # bytes; less fits a processor's own cache better, but each read costs a quarter of a millisecond
+READ_SIZE = 1 << 20  # bytes: these and the rows of them nearly fit a processor's own cache; less is more work in Python
 
 
 class ByteSource:

@@ -90,6 +90,11 @@ class FileReader(Capture):
         records = batch.records[: count * record.WIDTH].reshape(count, record.WIDTH)
         self._make_tallies(self._splitter.assign(records, self._source.buffer, linktypes))
 
+    def run_on(self, machine: Machine) -> None:
+        """Run kernels on another machine from now on; batches must be of the same one."""
+        self.machine = machine
+        self._tallies_view = machine.view(self._tallies)
+
     def read_on(self) -> None:
         """Lets a file that has grown be read on from where it ended; what lies behind damage stays unread."""
         if self._source.ended and self._source.failure is None:

@@ -66,6 +66,7 @@ def count_rows(
     `hashes`: by `hash_flows`. Then three tables, each with its index and scratch space. `sampled`: observations;
     `sample`: the columns of `observations`.
     """
+    mask, excluded = index[hash_table.MASK], sample[observations.EXCLUDED]  # kept in registers
     first = 0
     while first < n:
         first = gather(rows, n, first, base, hashes, index, chunk, station_index, stations, station_key)
@@ -74,7 +75,7 @@ def count_rows(
             i = chunk[PICKED + k]
             r = i * fields.WIDTH
             hashed = chunk[HASHES + k]
-            row = lookup_hashed(index, flows, flow.WIDTH, flow.KEY, chunk, k * flow.KEY, hashed)
+            row = lookup_hashed(index, mask, flows, flow.WIDTH, flow.KEY, chunk, k * flow.KEY, hashed)
             if row < 0:
                 row = insert_hashed(index, row, flows, flow.WIDTH, flow.KEY, chunk, k * flow.KEY, hashed)
                 begin_flow(rows, r, flows, row * flow.WIDTH)
@@ -84,7 +85,7 @@ def count_rows(
             if unusual & OTHER_VNI:
                 count_carried(rows, r, row, carrier_index, carriers, carrier_key)
             digest = rows[r + fields.DIGEST]
-            if digest != 0 and (digest >> 8) & sample[observations.EXCLUDED] == 0:
+            if digest != 0 and (digest >> 8) & excluded == 0:
                 number = sample[observations.ROWS_BEFORE] + i
                 observe(rows, r, row, number, sampled, sample[observations.COUNT] * schema.OBS_WIDTH)
                 sample[observations.COUNT] += 1

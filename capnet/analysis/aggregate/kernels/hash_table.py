@@ -51,15 +51,14 @@ def key_hash(table: Int64Array, at: int, keys: int, secret: Int64Array, secret_a
 @inline
 def lookup(index: Int64Array, table: Int64Array, width: int, keys: int, key: Int64Array) -> int:
     """The row of `key`, or -1 - slot where its row number belongs."""
-    return lookup_hashed(index, table, width, keys, key, 0, key_hash(key, 0, keys, index, SECRET))
+    return lookup_hashed(index, index[MASK], table, width, keys, key, 0, key_hash(key, 0, keys, index, SECRET))
 
 
 @inline
 def lookup_hashed(
-    index: Int64Array, table: Int64Array, width: int, keys: int, key: Int64Array, key_at: int, hashed: int
+    index: Int64Array, mask: int, table: Int64Array, width: int, keys: int, key: Int64Array, key_at: int, hashed: int
 ) -> int:
-    """As `lookup`, for the key at `key[key_at:]` whose hash is known."""
-    mask = index[MASK]
+    """As `lookup`, for the key at `key[key_at:]` whose hash is known, and an index of this mask."""
     slot = hashed & mask
     tag = hashed >> TAG_SHIFT
     while index[SLOTS + slot] != 0:
