@@ -13,6 +13,7 @@ from capnet.analysis.core.results import Station
 from capnet.analysis.facts.layer2.model import same_network
 from capnet.analysis.facts.layer2.vlans import vlans_of_macs
 from capnet.analysis.facts.models.container_signs import (
+    ContainerMac,
     container_macs,
     is_container_bridge,
     is_docker_bridge,
@@ -33,49 +34,56 @@ _ON_A_HOST = {"bridge", "veth", "container"}
 
 def station_facts(context: Context) -> list[Station]:
     """Stations in order of their first frame."""
-    nat_addresses = addresses_set_by_nat(context)
-    interfaces = _topology_interfaces(context)
-    vlans = vlans_of_macs(context)
-    return [
-        _fact(context, speaker, nat_addresses, interfaces.get(speaker.mac, []), vlans.get(speaker.mac, []))
-        for speaker in speakers(context).values()
-    ]
+    known = _Known(
+        addresses_set_by_nat(context),
+        _topology_interfaces(context),
+        vlans_of_macs(context),
+        user_mode_macs(context),
+        container_macs(context),
+        ["bridge" if is_container_bridge(point.name) else point.role for point in context.points],
+    )
+    return [_fact(context, known, speaker) for speaker in speakers(context).values()]
 
 
-def _fact(
-    context: Context,
-    speaker: Speaker,
-    nat_addresses: set[str],
-    interfaces: list[_TopologyInterface],
-    vlan: list[int],
-) -> Station:
-    """The station of a MAC; `interfaces`: those of the topology that have the MAC; `vlan`: tags of its frames."""
-    is_group = is_multicast_mac(speaker.mac)
+class _Known(NamedTuple):
+    """What is known of all stations: it is looked up once, for thousands of them."""
+
+    nat_addresses: set[str]
+    interfaces: dict[int, list[_TopologyInterface]]  # of the topology, by MAC
+    vlans: dict[int, list[int]]  # tags of frames, by MAC
+    processes: dict[int, str]  # user-mode networks, by MAC
+    containers: dict[int, ContainerMac]
+    roles: list[str]  # of each point; `bridge`, if it is called as a bridge of containers
+
+
+def _fact(context: Context, known: _Known, speaker: Speaker) -> Station:
+    """The station of a MAC."""
+    is_group, interfaces = is_multicast_mac(speaker.mac), known.interfaces.get(speaker.mac, [])
     addresses = speaker.received if is_group else speaker.own or speaker.forwarded or speaker.ambiguous
     if not addresses and not speaker.sending_points and len(speaker.received) == 1:
         addresses = speaker.received  # a station that never sent is the one destination of what it gets
     ips = [ip for ip in addresses if is_group or not is_multicast(ip)]
     if len(ips) > 1:
-        if nat_addresses:
-            ips = [ip for ip in ips if ip not in nat_addresses or ip in speaker.claimed] or ips
+        if known.nat_addresses:
+            ips = [ip for ip in ips if ip not in known.nat_addresses or ip in speaker.claimed] or ips
         ips = sorted(ips, key=address_value)[:MAX_IPS]
     points = speaker.sending_points or speaker.receiving_points
     return Station(
         mac=mac_text(speaker.mac),
         ips=ips,
-        names=_names(context, speaker.mac, interfaces, ips, addresses is not speaker.forwarded),
+        names=_names(context, known.processes.get(speaker.mac), interfaces, ips, addresses is not speaker.forwarded),
         points=[context.points[point].name for point in sorted(points)],
         packets=speaker.packets,
-        kind="multicast" if is_group else _kind(context, speaker, interfaces),
-        vlan=vlan,
+        kind="multicast" if is_group else _kind(context, known, speaker, interfaces),
+        vlan=known.vlans.get(speaker.mac, []),
     )
 
 
 def _names(
-    context: Context, mac: int, interfaces: list[_TopologyInterface], ips: list[str], owns_ips: bool
+    context: Context, process: str | None, interfaces: list[_TopologyInterface], ips: list[str], owns_ips: bool
 ) -> list[str]:
     """Names of its addresses, or of the MAC in the topology; of a MAC that only forwards, the other way round."""
-    if process := user_mode_macs(context).get(mac):
+    if process:
         return [process]
     by_address = {context.names[ip] for ip in ips if ip in context.names}
     if not by_address and not interfaces:
@@ -84,20 +92,19 @@ def _names(
     return sorted((by_address or by_mac) if owns_ips else (by_mac or by_address))
 
 
-def _kind(context: Context, speaker: Speaker, interfaces: list[_TopologyInterface]) -> str:
+def _kind(context: Context, known: _Known, speaker: Speaker, interfaces: list[_TopologyInterface]) -> str:
     """`Station.kind` by the topology, else by how its MAC is made, else by the roles of points where it was seen."""
     if interfaces and len({interface.kind for interface in interfaces}) == 1:
         return interfaces[0].kind
-    if speaker.mac in user_mode_macs(context):
+    if speaker.mac in known.processes:
         return "router"
     forwards = any(not is_multicast(ip) for ip in speaker.forwarded)
-    if speaker.mac in container_macs(context) and not forwards:
+    if speaker.mac in known.containers and not forwards:
         return "container"
     if is_docker_bridge(context, speaker):
         return "bridge"
     own_roles = {context.points[point].role for point in interface_points(context).get(speaker.mac, ())}
-    points = [context.points[point] for point in speaker.sending_points]
-    roles = {"bridge" if is_container_bridge(point.name) else point.role for point in points}
+    roles = {known.roles[point] for point in speaker.sending_points}
     if "container" in own_roles:
         return "container"
     if own_roles & _ON_A_NETWORK:

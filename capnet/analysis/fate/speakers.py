@@ -7,7 +7,6 @@ prove neither: protocols of the local link send them so.
 
 from __future__ import annotations
 
-from dataclasses import field
 from ipaddress import ip_address
 
 import numpy as np
@@ -19,7 +18,6 @@ from capnet.analysis.core.flow_rows import INITIAL_TTLS, is_multicast, is_multic
 from capnet.analysis.core.schema import StationTable
 from capnet.analysis.user_mode_networks import user_mode_macs
 from capnet.quick_dataclass import state
-from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, address_value
 
 SENT, ARP_SENT, RECEIVED = 0, 1, 2  # values of STATION_HOW
@@ -34,33 +32,27 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
-class _Row(NamedTuple):
-    """_COLUMNS of one row of the station table."""
-
-    mac: int
-    how: int
-    packets: int
-    point: int
-    ttl_max: int
-    hi: int
-    lo: int
-
-
 @state
 class Speaker:
     """What the station table says about one MAC. Dictionaries map an address to its packets."""
 
     mac: int
-    own: dict[str, int] = field(default_factory=dict)
-    forwarded: dict[str, int] = field(default_factory=dict)  # sources of packets that it only passed on
-    ambiguous: dict[str, int] = field(default_factory=dict)  # own or forwarded: only small TTLs were seen
-    received: dict[str, int] = field(default_factory=dict)  # destinations of packets sent to it
-    claimed: set[str] = field(default_factory=set)  # addresses it claimed in ARP
-    sending_points: set[int] = field(default_factory=set)
-    receiving_points: set[int] = field(default_factory=set)
-    packets: int = 0
-    _own_ips: list[str] | None = None  # not a cached_property, whose lock takes longer than sorting one address
-    _forwarded_ips: list[str] | None = None
+    own: dict[str, int]
+    forwarded: dict[str, int]  # sources of packets that it only passed on
+    ambiguous: dict[str, int]  # own or forwarded: only small TTLs were seen
+    received: dict[str, int]  # destinations of packets sent to it
+    claimed: set[str]  # addresses it claimed in ARP
+    sending_points: set[int]
+    receiving_points: set[int]
+    packets: int
+    _own_ips: list[str] | None  # not a cached_property, whose lock takes longer than sorting one address
+    _forwarded_ips: list[str] | None
+
+    def __init__(self, mac: int) -> None:  # for thousands of them, defaults that are made anew take long
+        self.mac, self.packets = mac, 0
+        self.own, self.forwarded, self.ambiguous, self.received = {}, {}, {}, {}
+        self.claimed, self.sending_points, self.receiving_points = set(), set(), set()
+        self._own_ips = self._forwarded_ips = None
 
     @property
     def own_ips(self) -> list[str]:
@@ -99,11 +91,11 @@ def _speakers(context: Context, point: int | None, outside_tunnels: bool) -> dic
     macs = table[:, schema.STATION_MAC]
     table = table[(macs > 0) & (macs != BROADCAST_MAC)]
     rows = table[np.argsort(table[:, schema.STATION_FIRST], kind="stable")[:, None], _COLUMNS]
-    for row in map(_Row._make, rows.tolist()):
-        speaker = by_mac.get(row.mac)
+    for mac, how, packets, point_number, ttl_max, hi, lo in rows.tolist():
+        speaker = by_mac.get(mac)
         if speaker is None:
-            speaker = by_mac[row.mac] = Speaker(row.mac)
-        _add(speaker, row, claimants, claiming_macs)
+            speaker = by_mac[mac] = Speaker(mac)
+        _add(speaker, how, packets, point_number, ttl_max, hi, lo, claimants, claiming_macs)
     for mac in user_mode_macs(context).keys() & by_mac.keys():
         speaker = by_mac[mac]
         for addresses in (speaker.own, speaker.ambiguous):
@@ -127,9 +119,12 @@ def _claimants(table: StationTable) -> _Claimants:
     return claimants
 
 
-def _add(speaker: Speaker, row: _Row, claimants: _Claimants, claiming_macs: set[int]) -> None:
-    """Add one row of the station table to the speaker of its MAC."""
-    mac, how, packets, point, ttl_max, hi, lo = row
+def _add(
+    speaker: Speaker, how: int, packets: int, point: int, ttl_max: int, hi: int, lo: int,
+    claimants: _Claimants, claiming_macs: set[int],
+) -> None:  # fmt: skip
+    """Add one row of the station table, its _COLUMNS, to the speaker of its MAC."""
+    mac = speaker.mac
     if how != RECEIVED:
         speaker.packets += packets
         speaker.sending_points.add(point)

@@ -70,14 +70,14 @@ def _maximum_segment_sizes(block: Block, table: SynTable, lowest: Values, ends: 
     raw = np.frombuffer(block.raw, dtype=np.uint8)
     ports = table[:, schema.SYN_SPORT] << 16 | table[:, schema.SYN_DPORT]
     sizes = np.zeros(len(table), dtype=np.int64)
-    for length in range(TCP_HEADER, MAX_TCP_HEADER + 1, 4):
-        rows = np.flatnonzero((ends - length >= lowest) & (sizes == 0))
-        start = ends[rows] - length
-        rows, start = (values[raw[start + 12] >> 4 == length // 4] for values in (rows, start))
-        rows, start = (values[be32_at(raw, start) == ports[rows]] for values in (rows, start))
-        if length == TCP_HEADER or not len(rows):
-            continue
-        option = start + TCP_HEADER
+    lengths = np.arange(TCP_HEADER + 4, MAX_TCP_HEADER + 1, 4)  # of headers with options
+    starts = ends[:, None] - lengths
+    is_header = starts >= lowest[:, None]
+    starts = np.maximum(starts, lowest[:, None])
+    is_header &= (raw[starts + 12] >> 4 == lengths // 4) & (be32_at(raw, starts) == ports[:, None])
+    for column in np.flatnonzero(is_header.any(axis=0)).tolist():
+        rows = np.flatnonzero(is_header[:, column] & (sizes == 0))
+        option = starts[rows, column] + TCP_HEADER
         is_first = (raw[option] == OPTION_MSS) & (raw[option + 1] == 4)  # as most systems write it
         sizes[rows[is_first]] = be32_at(raw, option[is_first]) & 0xFFFF
         others = rows[~is_first]

@@ -77,9 +77,10 @@ def bridge_gateways(context: Context) -> dict[int, list[ContainerMac]]:
     address of a container's network.
     """
     gateways: dict[int, list[ContainerMac]] = {}
-    stations = speakers(context)
-    containers = [container for container in container_macs(context).values() if container.is_docker][:MAX_CONTAINERS]
-    bridges = [mac for mac in stations if _may_be_a_bridge(mac)] if containers else []
+    stations, by_mac = speakers(context), container_macs(context)
+    containers = [container for container in by_mac.values() if container.is_docker][:MAX_CONTAINERS]
+    made_of_ipv4 = {mac for mac, container in by_mac.items() if ":" not in container.ip}
+    bridges = [mac for mac in stations if mac not in made_of_ipv4 and _may_be_a_bridge(mac)] if containers else []
     for mac in bridges[:MAX_BRIDGES]:
         bridge = stations[mac]
         behind = [

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import repeated_positions, row_hash
+from capnet.analysis.core.arrays import is_among, repeated_positions, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import is_loopback
 from capnet.analysis.core.schema import FlowMask, FlowRow, FlowRows, FlowTable, PerFlow
@@ -38,10 +38,9 @@ def half_translated(context: Context, answers: PerFlow, linked_rows: FlowRows) -
     flows = context.flows
     unpaired = (answers < 0) & (flows[:, schema.FLOW_PACKETS] > 0) & _may_be_half(flows)
     unpaired[linked_rows] = False
-    unpaired_rows = np.flatnonzero(unpaired)
-    is_answer = (flows[unpaired_rows, schema.FLOW_SYNACK_TIME] >= 0) | (flows[unpaired_rows, schema.FLOW_PROTO] == UDP)
-    if not is_answer.any():
-        return  # a port scan has requests only
+    unpaired_rows = _with_partners(flows, np.flatnonzero(unpaired))
+    if not len(unpaired_rows):
+        return
     requests: dict[_Key, list[int]] = {}
     for row in unpaired_rows.tolist():
         key = _request_key(flows[row].tolist())
@@ -63,6 +62,19 @@ def half_translated(context: Context, answers: PerFlow, linked_rows: FlowRows) -
         if len(candidates) == 1:
             confidence = TCP_CONFIDENCE if key[0] == TCP else UDP_CONFIDENCE
             yield TranslationStep(candidates[0], answer, (), 0, confidence)
+
+
+def _with_partners(flows: FlowTable, rows: FlowRows) -> FlowRows:
+    """Those of these rows that are UDP, or SYNs and SYN-ACKs with a number that one of the other kind has too.
+
+    A port scan has SYNs only: nothing of it is left.
+    """
+    numbers = flows[rows, schema.FLOW_FIRST_SEQ]
+    expected, acknowledged = (numbers >> 32) + (1 << 31) + 1 & 0xFFFFFFFF, numbers & 0xFFFFFFFF
+    is_syn, is_synack = (flows[rows, column] >= 0 for column in (schema.FLOW_SYN_TIME, schema.FLOW_SYNACK_TIME))
+    has_partner = is_syn & is_among(expected, acknowledged[is_synack])
+    has_partner |= is_synack & is_among(acknowledged, expected[is_syn])
+    return rows[has_partner | (flows[rows, schema.FLOW_PROTO] == UDP)]
 
 
 def _shared_numbers(flows: FlowTable) -> set[int]:

@@ -12,7 +12,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies, source
 from capnet.analysis.core.results import Answer
-from capnet.analysis.core.schema import FlowRows
+from capnet.analysis.core.schema import FlowRows, Values
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.transport.resets import FOREIGN, Reset, session_resets
 from capnet.analysis.fate.answers import answering_replies, is_reset, other_address_answers, quoting_errors
@@ -45,16 +45,17 @@ def chain_rows(context: Context, row: int) -> FlowRows:
     """All flow rows of the chain of a row, in order."""
     if not len(flow_links(context)):
         return np.array([row])
-    order, ordered = _by_chain(context)
+    order, starts = _by_chain(context)
     chain = chain_of(context)[row]
-    return order[np.searchsorted(ordered, chain) : np.searchsorted(ordered, chain, side="right")]
+    return order[starts[chain] : starts[chain + 1]]
 
 
 @derived
-def _by_chain(context: Context) -> tuple[FlowRows, FlowRows]:
-    """Flow rows chain by chain, and the chain of each."""
-    order = np.argsort(chain_of(context), kind="stable")
-    return order, chain_of(context)[order]
+def _by_chain(context: Context) -> tuple[FlowRows, Values]:
+    """Flow rows chain by chain, and where each chain begins among them; chain numbers are rows."""
+    chains = chain_of(context)
+    counts = np.bincount(chains, minlength=len(chains))
+    return np.argsort(chains, kind="stable"), np.concatenate(([0], np.cumsum(counts)))
 
 
 def _of_session(context: Context, chain: int) -> list[Answer]:

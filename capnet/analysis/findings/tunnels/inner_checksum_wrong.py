@@ -16,7 +16,7 @@ import numpy as np
 
 from capnet import language
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among
+from capnet.analysis.core.arrays import distinct_rows, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
@@ -93,17 +93,24 @@ def diagnose(context: Context) -> list[Finding]:
         group = _Group(tuple(flows[rows[number], _TUNNEL].tolist()), int(bad[number]), came_out)
         groups.setdefault(group, []).append(number)
     findings = []
+    verdicts = checksums.verdicts(schema.CHECKSUM_INNER)
+    unfilled, wrong = (answered & (verdicts[:, bad] > 0) for bad in (schema.UNFILLED, schema.WRONG))
+    # Where packets were answered, with good checksums (ICMP has none), with unfilled ones, and with wrong ones.
+    good_tunnels = _tunnels(context, rows[answered & ~(unfilled | wrong)])
+    unfilled_tunnels = _tunnels(context, rows[unfilled])
+    wrong_points = set(flows[rows[wrong], schema.FLOW_POINT].tolist())
     for group, numbers in sorted(groups.items()):
-        is_alike = (flows[rows[:, None], _TUNNEL] == group.tunnel).all(axis=1) & answered
-        verdicts = checksums.verdicts(schema.CHECKSUM_INNER)
-        is_good = verdicts[:, [schema.UNFILLED, schema.WRONG]].sum(axis=1) == 0  # ICMP has no such checksum
-        passes = bool((is_alike & is_good).any())
-        is_at_point = answered & (flows[rows, schema.FLOW_POINT] == group.tunnel[0])
-        harmless = is_alike if group.bad == schema.UNFILLED else is_at_point
-        is_refuted = (harmless & (verdicts[:, group.bad] > 0)).any()
+        passes = group.tunnel in good_tunnels
+        is_unfilled = group.bad == schema.UNFILLED
+        is_refuted = group.tunnel in unfilled_tunnels if is_unfilled else group.tunnel[0] in wrong_points
         if not is_refuted and (group.bad == schema.WRONG or (passes and group.came_out)):
             findings.append(_finding(context, rows[numbers], checksums.counts[numbers], group, passes))
     return findings
+
+
+def _tunnels(context: Context, rows: FlowRows) -> set[tuple[int, ...]]:
+    """Points, tunnels and receivers of flows."""
+    return set(map(tuple, distinct_rows(context.flows[rows[:, None], _TUNNEL]).tolist()))
 
 
 def _is_last_in_vain(context: Context, checksums: FlowChecksums, bad_rows: FlowRows, answered: Mask) -> Mask:
