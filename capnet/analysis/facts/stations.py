@@ -34,7 +34,7 @@ _ON_A_HOST = {"bridge", "veth", "container"}
 
 def station_facts(context: Context) -> list[Station]:
     """Stations in order of their first frame."""
-    known = _Known(
+    lookups = _Lookups(
         addresses_set_by_nat(context),
         _topology_interfaces(context),
         vlans_of_macs(context),
@@ -42,11 +42,11 @@ def station_facts(context: Context) -> list[Station]:
         container_macs(context),
         ["bridge" if is_container_bridge(point.name) else point.role for point in context.points],
     )
-    return [_fact(context, known, speaker) for speaker in speakers(context).values()]
+    return [_fact(context, lookups, speaker) for speaker in speakers(context).values()]
 
 
-class _Known(NamedTuple):
-    """What is known of all stations: it is looked up once, for thousands of them."""
+class _Lookups(NamedTuple):
+    """What every station is compared with, looked up once for thousands of them."""
 
     nat_addresses: set[str]
     interfaces: dict[int, list[_TopologyInterface]]  # of the topology, by MAC
@@ -56,26 +56,26 @@ class _Known(NamedTuple):
     roles: list[str]  # of each point; `bridge`, if it is called as a bridge of containers
 
 
-def _fact(context: Context, known: _Known, speaker: Speaker) -> Station:
+def _fact(context: Context, lookups: _Lookups, speaker: Speaker) -> Station:
     """The station of a MAC."""
-    is_group, interfaces = is_multicast_mac(speaker.mac), known.interfaces.get(speaker.mac, [])
+    is_group, interfaces = is_multicast_mac(speaker.mac), lookups.interfaces.get(speaker.mac, [])
     addresses = speaker.received if is_group else speaker.own or speaker.forwarded or speaker.ambiguous
     if not addresses and not speaker.sending_points and len(speaker.received) == 1:
         addresses = speaker.received  # a station that never sent is the one destination of what it gets
     ips = [ip for ip in addresses if is_group or not is_multicast(ip)]
     if len(ips) > 1:
-        if known.nat_addresses:
-            ips = [ip for ip in ips if ip not in known.nat_addresses or ip in speaker.claimed] or ips
+        if lookups.nat_addresses:
+            ips = [ip for ip in ips if ip not in lookups.nat_addresses or ip in speaker.claimed] or ips
         ips = sorted(ips, key=address_value)[:MAX_IPS]
     points = speaker.sending_points or speaker.receiving_points
     return Station(
         mac=mac_text(speaker.mac),
         ips=ips,
-        names=_names(context, known.processes.get(speaker.mac), interfaces, ips, addresses is not speaker.forwarded),
+        names=_names(context, lookups.processes.get(speaker.mac), interfaces, ips, addresses is not speaker.forwarded),
         points=[context.points[point].name for point in sorted(points)],
         packets=speaker.packets,
-        kind="multicast" if is_group else _kind(context, known, speaker, interfaces),
-        vlan=known.vlans.get(speaker.mac, []),
+        kind="multicast" if is_group else _kind(context, lookups, speaker, interfaces),
+        vlan=lookups.vlans.get(speaker.mac, []),
     )
 
 
@@ -92,19 +92,19 @@ def _names(
     return sorted((by_address or by_mac) if owns_ips else (by_mac or by_address))
 
 
-def _kind(context: Context, known: _Known, speaker: Speaker, interfaces: list[_TopologyInterface]) -> str:
+def _kind(context: Context, lookups: _Lookups, speaker: Speaker, interfaces: list[_TopologyInterface]) -> str:
     """`Station.kind` by the topology, else by how its MAC is made, else by the roles of points where it was seen."""
     if interfaces and len({interface.kind for interface in interfaces}) == 1:
         return interfaces[0].kind
-    if speaker.mac in known.processes:
+    if speaker.mac in lookups.processes:
         return "router"
     forwards = any(not is_multicast(ip) for ip in speaker.forwarded)
-    if speaker.mac in known.containers and not forwards:
+    if speaker.mac in lookups.containers and not forwards:
         return "container"
     if is_docker_bridge(context, speaker):
         return "bridge"
     own_roles = {context.points[point].role for point in interface_points(context).get(speaker.mac, ())}
-    roles = {known.roles[point] for point in speaker.sending_points}
+    roles = {lookups.roles[point] for point in speaker.sending_points}
     if "container" in own_roles:
         return "container"
     if own_roles & _ON_A_NETWORK:
