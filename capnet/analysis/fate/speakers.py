@@ -48,7 +48,7 @@ class Speaker:
     _own_ips: list[str] | None  # not a cached_property, whose lock takes longer than sorting one address
     _forwarded_ips: list[str] | None
 
-    def __init__(self, mac: int) -> None:  # for thousands of them, defaults that are made anew take long
+    def __init__(self, mac: int) -> None:  # by hand: `@state` makes each default by a call, ten for each of thousands
         self.mac, self.packets = mac, 0
         self.own, self.forwarded, self.ambiguous, self.received = {}, {}, {}, {}
         self.claimed, self.sending_points, self.receiving_points = set(), set(), set()

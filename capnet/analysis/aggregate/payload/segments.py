@@ -25,10 +25,10 @@ class FrameSample(NamedTuple):
     window: int = 65_536
 
 
-MIN_SPARSE = 4  # octets of a block for each octet that is summed: then these are copied
-
 STORED_CHECKSUMS = FrameSample(20_000, 256)
 SUMMED_CHECKSUMS = FrameSample(4096, 64)  # to add up all octets takes many times longer
+
+MIN_SPARSE = 4  # segments that are so many times shorter than what they lie in are copied before they are added up
 
 
 class SegmentHeaders(NamedTuple):
