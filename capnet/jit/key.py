@@ -7,7 +7,7 @@ from modules. It does not depend on the version of Python, as machine code that 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -20,37 +20,41 @@ _HOW = "generic processor, arrays as bare addresses, apart"  # change it when `c
 
 def key(function: Callable[..., Any]) -> str:
     """16 hexadecimal digits."""
+    assert isinstance(function, FunctionType)  # written in Python
     parts = {_HOW}
     _collect(function, parts, set())
     return checksum("\n".join(sorted(parts)).encode())
 
 
-def _collect(function: Callable[..., Any], parts: set[str], described: set[object]) -> None:
-    """Add everything that decides what `function` compiles to.
-
-    Of a module that the code names, these are the numbers and inline functions whose names the code also has: perhaps
-    one that it takes from elsewhere, never one too few.
-    """
-    if function in described or not isinstance(function, FunctionType):
-        return
+def _collect(function: FunctionType, parts: set[str], described: set[FunctionType]) -> None:
+    """Add everything that decides what `function` compiles to."""
     described.add(function)
     parts.add(f"{function.__module__}.{function.__qualname__} {_source(function.__module__, function.__code__)}")
+    for name, value in _named(function):
+        if isinstance(value, int):
+            parts.add(f"{name}={value}")
+        elif isinstance(value, FunctionType) and value not in described and is_inline(value):
+            _collect(value, parts, described)
+
+
+def _named(function: FunctionType) -> Iterator[tuple[str, object]]:
+    """What the code of a function names in its module, or in a module that it names.
+
+    Of the latter, it is all whose names the code also has: perhaps one that it takes from elsewhere, never one too few.
+    """
     names = function.__code__.co_names
+    members = function.__globals__
     for name in names:
-        value = function.__globals__.get(name)
+        if name not in members:
+            continue
+        value = members[name]
         if isinstance(value, ModuleType):
+            inner = vars(value)
             for attribute in names:
-                _collect_value(f"{name}.{attribute}", getattr(value, attribute, None), parts, described)
+                if attribute in inner:
+                    yield f"{name}.{attribute}", inner[attribute]
         else:
-            _collect_value(name, value, parts, described)
-
-
-def _collect_value(name: str, value: object, parts: set[str], described: set[object]) -> None:
-    """A number, or an inline function and all that it uses."""
-    if isinstance(value, int):
-        parts.add(f"{name}={value}")
-    elif isinstance(value, FunctionType) and is_inline(value):
-        _collect(value, parts, described)
+            yield name, value
 
 
 def _source(module: str, code: CodeType) -> str:
