@@ -30,6 +30,7 @@ COLLECTIONS = {
     "capnet/wire/protocols",
     "capnet/analysis/findings",
     "capnet/analysis/findings/segments",
+    "capnet/analysis/findings/unanswered",
     "capnet/cli",
     "scenarios",
     "scenarios/faults",

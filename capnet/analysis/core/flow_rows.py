@@ -112,6 +112,13 @@ def is_multicast(address: str) -> bool:
     return 224 <= int(address.partition(".")[0]) < 240 or address == "255.255.255.255"
 
 
+def are_multicast(high: Values, low: Values) -> Mask:
+    """Per address, given by its halves: is it multicast, or the limited broadcast?"""
+    is_v4, address = (high == 0) & (low >> 32 == MAPPED >> 32), low & 0xFFFFFFFF
+    mask: Mask = is_v4 & ((address >> 28 == 14) | (address == 0xFFFFFFFF)) | ~is_v4 & (high >> 56 & 0xFF == 0xFF)
+    return mask
+
+
 def is_to_group(row: FlowRow) -> bool:
     """Is a flow multicast or broadcast, by its destination address or its destination MAC?"""
     return is_multicast(destination(row)) or (row[schema.FLOW_DMAC] > 0 and is_multicast_mac(row[schema.FLOW_DMAC]))

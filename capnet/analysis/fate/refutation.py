@@ -13,7 +13,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import are_multicast_macs
+from capnet.analysis.core.flow_rows import are_multicast, are_multicast_macs
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.correlate.link_building import flow_links
@@ -25,7 +25,6 @@ from capnet.analysis.fate.unrecorded_packets import misses_packets
 from capnet.analysis.fate.verdict.moved_stations import have_left
 from capnet.analysis.fate.verdict.relayed_datagrams import is_relayed
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.addresses import MAPPED
 
 NOTHING, GROUP, ONE_PACKET, NOT_LISTENING, SEEN_THERE, ICMP_ERROR = range(6)  # reasons
 MIN_PACKETS = 2  # of a flow that stops: one alone may be the last of the capture, unless its twin shows the next point
@@ -56,10 +55,7 @@ def refutations(
 def are_to_groups(context: Context, rows: FlowRows) -> Mask:
     """Were the packets of each row sent to a group: by the destination MAC, or by a multicast or broadcast address?"""
     mac, high, low = (context.flows[:, column][rows] for column in (schema.FLOW_DMAC, *_RECEIVER[:2]))
-    v4, address = (high == 0) & (low >> 32 == MAPPED >> 32), low & 0xFFFFFFFF
-    is_group = (mac > 0) & are_multicast_macs(mac)
-    is_group |= v4 & ((address >> 28 == 14) | (address == 0xFFFFFFFF))
-    return is_group | (~v4 & (high >> 56 & 0xFF == 0xFF))
+    return (mac > 0) & are_multicast_macs(mac) | are_multicast(high, low)
 
 
 def _quoted_chains(context: Context) -> Values:

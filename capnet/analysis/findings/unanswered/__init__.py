@@ -1,0 +1,16 @@
+"""Findings that begin with a flow to one receiver that nothing answers: none where each of them has an answer."""
+
+from __future__ import annotations
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import are_multicast, replies
+from capnet.analysis.fate.next_points import is_answered
+
+
+def is_needed(context: Context) -> bool:
+    """Has a flow that is not multicast no answer, or none at its own point?"""
+    flows = context.flows
+    is_done = is_answered(context) & (replies(context) >= 0)
+    is_done |= are_multicast(flows[:, schema.FLOW_DST_HI], flows[:, schema.FLOW_DST_LO])
+    return not bool(is_done.all())
