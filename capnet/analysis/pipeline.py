@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 common_modules(), folders()  # are imported with this module, which happens while the first blocks are read
 
-MIN_FLOWS_BESIDE = 2000  # of fewer, all is done before a thread has started
+MIN_FLOWS_BESIDE = 20_000  # of fewer, other threads wait for the GIL as long as they work
 
 Step: TypeAlias = Callable[[Context], Any]
 
@@ -81,8 +81,9 @@ def conclude(
     """
     context, coverage, correlation = pass_result(reader, topology, witnesses)
     links_only |= flows_only
-    facts: dict[str, Any]
-    facts = {"flows": Flows(len(context.flows), [])} if flows_only else _facts(context, links_only)
+    facts: dict[str, Any] = {"flows": Flows(len(context.flows), [])}
+    if not flows_only:
+        facts = _facts(context, links_only, reader.options.threads)
     facts["names_at"] = names_at(context)
     facts["points"] = with_peers(points_with_vlans(context), context.topology)
     if not links_only:
@@ -100,22 +101,23 @@ def conclude(
     return report, context
 
 
-def _facts(context: Context, links_only: bool) -> dict[str, Any]:
+def _facts(context: Context, links_only: bool, threads_wanted: int | None) -> dict[str, Any]:
     """What the steps compute.
 
     Of many flows, two more threads compute what the steps ask for later: what needs no flow links while these are
-    derived, and then the verdicts. Large arrays are computed without the GIL.
+    derived, and then the verdicts. Large arrays are computed without the GIL. Where one thread is wanted, as in a pool
+    of processes, there is one.
     """
     steps, counts = ({}, FLOW_STEPS) if links_only else (STEPS, FLOW_STEPS | VOLUME_STEPS)
-    threads = [_start(context, *counts.values())]
+    has_threads = len(context.flows) >= MIN_FLOWS_BESIDE and threads_wanted != 1
+    threads = [_start(context, *counts.values())] if has_threads else []
     with suppress(Exception):  # the step that asks for links raises it again
         flow_links(context)  # in this thread, in the memory that reading has left
-    if not links_only:
+    if has_threads and not links_only:
         threads.append(_start(context, verdicts))
     facts = run_steps(steps, context)
     for thread in threads:
-        if thread:
-            thread.join()
+        thread.join()
     return facts | run_steps(counts, context)
 
 
@@ -124,10 +126,8 @@ def run_steps(steps: dict[str, Step], context: Context) -> dict[str, Any]:
     return {name: compute(context) for name, compute in steps.items()}
 
 
-def _start(context: Context, *computations: Step) -> Thread | None:
-    """A thread that derives these results; None for few flows."""
-    if len(context.flows) < MIN_FLOWS_BESIDE:
-        return None
+def _start(context: Context, *computations: Step) -> Thread:
+    """A thread that derives these results."""
 
     def derive() -> None:
         with suppress(Exception):  # the step that asks for the result raises it again
