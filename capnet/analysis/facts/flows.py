@@ -35,7 +35,7 @@ def largest_flows(context: Context, most: int) -> Iterator[Flow]:
 
 def flow_fact(context: Context, row: int) -> Flow:
     """What a report says of the flow in a row of the flow table."""
-    flow = context.flows[row]
+    flow = context.flows[row].tolist()
     sport, dport = ports(flow)
     return Flow(
         point=context.points[flow[schema.FLOW_POINT]].name,

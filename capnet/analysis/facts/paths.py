@@ -8,7 +8,6 @@ connection that the proxy opened.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -143,15 +142,17 @@ def _path(context: Context, steps: list[_Step], reply: bool) -> Path:
     if continuation is not None:
         steps = steps + _steps(links, continuation)
     packets = packets_without_duplicates(context)
-    hops = [_hop(context, flows[start], int(packets[start]), change=[])]
-    for before, step in pairwise(steps):
-        of_link = {"change": ["proxied"]} if step.link is None else _of_link(context, links, before, step)
-        hops.append(_hop(context, flows[step.row], int(packets[step.row]), **of_link))
+    first = row = flows[start].tolist()
+    hops = [_hop(context, first, int(packets[start]), change=[])]
+    for step in steps[1:]:
+        last, row = row, flows[step.row].tolist()
+        of_link = {"change": ["proxied"]} if step.link is None else _of_link(context, links, step.link, (last, row))
+        hops.append(_hop(context, row, int(packets[step.row]), **of_link))
     end = path_end(context, hops, steps[-1].row)
     evidence = _evidence(context, links, steps)
     return Path(
-        proto_name(flows[start, schema.FLOW_PROTO]),
-        flow_key(flows[start]),
+        proto_name(first[schema.FLOW_PROTO]),
+        flow_key(first),
         hops,
         end.ends,
         evidence,
@@ -168,15 +169,12 @@ def _steps(links: Links, start: int, side_link: int = -1) -> list[_Step]:
     return [_Step(start, None), *(_Step(int(links.target[link]), link) for link in chain)]
 
 
-def _of_link(context: Context, links: Links, before: _Step, step: _Step) -> dict[str, Any]:
-    """What a hop tells about the link to it: changes, delay and loss."""
-    link = step.link
-    assert link is not None
-    flows, ttl_delta = context.flows, int(links.ttl_delta[link])
+def _of_link(context: Context, links: Links, link: int, rows: tuple[FlowRow, FlowRow]) -> dict[str, Any]:
+    """What a hop tells about the link to it: changes, delay and loss. `rows`: of the hop before, and its own."""
     lost = lost_packets(context, links, link)
     missing_bytes = int(links.missing_bytes[link])
     return {
-        "change": hop_changes(context, flows[before.row], flows[step.row], ttl_delta),
+        "change": hop_changes(context, *rows, int(links.ttl_delta[link])),
         "delta_us": links.delay(link),
         "lost": lost,
         "lost_bytes": missing_bytes if lost is not None and missing_bytes >= 0 else None,

@@ -90,7 +90,7 @@ def with_same_ends(context: Context, rows: Iterable[int]) -> list[int]:
 
 def hop_evidence(context: Context, rows: Iterable[int]) -> list[Evidence]:
     """First frames of flows at each of their hops, given by their last one: some of each point, then all."""
-    _flows, links = context.flows, flow_links(context)
+    links = flow_links(context)
     frames: dict[str, list[Evidence]] = {}
     for last in rows:
         row, link = last, int(links.before[last])

@@ -16,7 +16,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_among, repeated_positions, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import is_loopback
-from capnet.analysis.core.schema import FlowMask, FlowRow, FlowRows, FlowTable, PerFlow
+from capnet.analysis.core.schema import FlowMask, FlowRows, FlowTable, PerFlow, Values
 from capnet.analysis.facts.nat.translation_steps import TranslationStep
 from capnet.wire.addresses import address_key
 from capnet.wire.numbers import TCP, UDP
@@ -126,7 +126,7 @@ def _destination_key(row: list[int]) -> bytes:
     return address_key(row[schema.FLOW_DST_HI], row[schema.FLOW_DST_LO])
 
 
-def _shares_an_end(request: FlowRow, answer: FlowRow) -> bool:
+def _shares_an_end(request: Values, answer: Values) -> bool:
     """NAT of one kind leaves one end of the connection as it is."""
     same_client = (request[_SOURCE] == answer[_DESTINATION]).all()
     same_server = (request[_DESTINATION] == answer[_SOURCE]).all()

@@ -12,10 +12,11 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies, source
 from capnet.analysis.core.results import Answer
-from capnet.analysis.core.schema import FlowRows, Values
+from capnet.analysis.core.schema import FlowMask, FlowRows, Values
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.transport.resets import FOREIGN, Reset, session_resets
 from capnet.analysis.fate.answers import answering_replies, is_reset, other_address_answers, quoting_errors
+from capnet.analysis.fate.chain_values import any_of_chain
 from capnet.analysis.fate.next_points import chain_of
 from capnet.analysis.fate.verdict.verdicts import ANSWERED_BY, verdicts
 from capnet.wire.addresses import address_text
@@ -27,18 +28,30 @@ MIN_LATE_NS = 1_000_000_000  # an answer that a user waits for: programs ask aga
 
 def chain_answers(context: Context, row: int) -> list[Answer]:
     """What answers the flow chain of a flow row: at most one of each kind, and MAX_ERRORS ICMP errors."""
+    chain = int(chain_of(context)[row])
+    if not _is_answered_somehow(context)[row]:
+        return _nothing(context, chain)
     rows = chain_rows(context, row)
     by, resets, errors = (values(context)[rows].tolist() for values in (answering_replies, is_reset, quoting_errors))
     answers = []
     for kind, is_reset_kind in (("reply", False), ("reset", True)):
         of_kind = [row for row, reset in zip(by, resets, strict=True) if row >= 0 and reset == is_reset_kind]
         answers += _of_flow(context, kind, of_kind)
-    answers += _of_session(context, int(chain_of(context)[row]))
+    answers += _of_session(context, chain)
     answers += [_of_error(context, error) for error in sorted({*errors} - {-1})[:MAX_ERRORS]]
     if max(by) < 0:
         others = other_address_answers(context)[rows].tolist()
         answers += _of_flow(context, "other-address", [other for other in others if other >= 0])
-    return answers or _nothing(context, int(chain_of(context)[row]))
+    return answers
+
+
+@derived
+def _is_answered_somehow(context: Context) -> FlowMask:
+    """Per flow row: does anything answer its chain?"""
+    answers = (answering_replies, quoting_errors, other_address_answers)
+    mask = np.logical_or.reduce([answer(context) >= 0 for answer in answers])
+    mask[list(_resets_by_chain(context))] = True
+    return any_of_chain(context, mask)
 
 
 def chain_rows(context: Context, row: int) -> FlowRows:
@@ -98,10 +111,13 @@ def _of_error(context: Context, row: int) -> Answer:
 
 def _nothing(context: Context, chain: int) -> list[Answer]:
     """That nothing answers, where that is certain: the packets are at the receiver's own interface."""
+    point = _arrived_at(context).get(chain)
+    return [] if point is None else [Answer("none", context.points[point].name, None, None)]
+
+
+@derived
+def _arrived_at(context: Context) -> dict[int, int]:
+    """First row of a flow chain that arrives and gets no answer → the point where it arrives."""
     outcome = verdicts(context)
-    position = int(np.searchsorted(outcome.first, chain))
-    if position == len(outcome.first) or outcome.first[position] != chain:
-        return []
-    if outcome.verdict[position] != ANSWERED_BY:
-        return []
-    return [Answer("none", context.points[int(outcome.point[position])].name, None, None)]
+    arrives = outcome.verdict == ANSWERED_BY
+    return dict(zip(outcome.first[arrives].tolist(), outcome.point[arrives].tolist(), strict=True))

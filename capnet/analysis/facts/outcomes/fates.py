@@ -18,7 +18,7 @@ from capnet.analysis.core.contract.outcomes import Fate
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, echo_id, flow_key, proto_name
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
-from capnet.analysis.core.schema import Mask
+from capnet.analysis.core.schema import Mask, Values
 from capnet.analysis.correlate.duplicates import duplicates, packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
@@ -43,6 +43,8 @@ REASONS = {
     fates.NEXT_UNKNOWN: "next-unknown",
     fates.TOO_MANY: "too-many",
 }
+_FATES_AT_ONCE = 1000  # whose values are Python's at a time
+
 # Verdicts that need no conclusion about the next point: what shows them.
 _SHOWN_BY = {
     verdict.LOOPED: "ttl",
@@ -67,7 +69,9 @@ def every_fate(context: Context, most: int | None = None) -> Iterator[Fate]:
         is_among_worst = badness <= np.partition(badness, most)[most]
         listed, badness = listed[is_among_worst], badness[is_among_worst]
     order = np.lexsort((outcome.first[listed], badness))
-    return (_fate(context, outcome, number) for number in listed[order][:most].tolist())
+    listed = listed[order][:most]
+    for together in np.array_split(listed, range(_FATES_AT_ONCE, len(listed), _FATES_AT_ONCE)):
+        yield from _fates(context, outcome, together)
 
 
 class Totals(NamedTuple):
@@ -103,31 +107,41 @@ def _is_listed(context: Context) -> Mask:
     return ~(asks_nothing | is_carrier | (outcome.reason == refutation.GROUP))
 
 
-def _fate(context: Context, outcome: Verdicts, number: int) -> Fate:
-    first, last = int(outcome.first[number]), int(outcome.last[number])
-    kind, rank, following = (int(column[number]) for column in (outcome.verdict, outcome.rank, outcome.next))
-    flow = context.flows[first]
-    answers = chain_answers(context, first)
-    known_by = _SHOWN_BY.get(kind) or KNOWN_BY.get(rank, "topology" if rank else None)
-    if kind in (verdict.DELIVERED, verdict.ANSWERED_BY) and any(answer.kind != "none" for answer in answers):
-        known_by = "answer"
-    return Fate(
-        proto=proto_name(flow[schema.FLOW_PROTO]),
-        flow=flow_key(flow),
-        id=echo_id(flow),
-        fate=FATES[kind],
-        point=context.points[int(outcome.point[number])].name,
-        next=context.points[following].name if following >= 0 else None,
-        packets=int(packets_without_duplicates(context)[first]),
-        missing=int(outcome.missing[number]) if kind == verdict.LOSES else None,
-        repeats=int(outcome.repeats[number]),
-        known_by=None if kind == verdict.UNKNOWN else known_by,
-        siblings=int(outcome.siblings[number]) if kind == verdict.STOPS_AT else 0,
-        unknown=REASONS.get(int(outcome.reason[number])) if kind == verdict.UNKNOWN else None,
-        answers=answers,
-        first=int(flow[schema.FLOW_FIRST]),
-        evidence=_evidence(context, kind, first, last),
+def _fates(context: Context, outcome: Verdicts, numbers: Values) -> Iterator[Fate]:
+    """The fates of these verdicts."""
+    firsts = outcome.first[numbers]
+    columns = (
+        firsts, outcome.last, outcome.verdict, outcome.rank, outcome.next, outcome.point, outcome.missing,
+        outcome.repeats, outcome.siblings, outcome.reason,
+    )  # fmt: skip
+    values = zip(
+        context.flows[firsts].tolist(),
+        packets_without_duplicates(context)[firsts].tolist(),
+        *(column.tolist() if column is firsts else column[numbers].tolist() for column in columns),
+        strict=True,
     )
+    for flow, packets, first, last, kind, rank, following, point, missing, repeats, siblings, reason in values:
+        answers = chain_answers(context, first)
+        known_by = _SHOWN_BY.get(kind) or KNOWN_BY.get(rank, "topology" if rank else None)
+        if kind in (verdict.DELIVERED, verdict.ANSWERED_BY) and any(answer.kind != "none" for answer in answers):
+            known_by = "answer"
+        yield Fate(
+            proto=proto_name(flow[schema.FLOW_PROTO]),
+            flow=flow_key(flow),
+            id=echo_id(flow),
+            fate=FATES[kind],
+            point=context.points[point].name,
+            next=context.points[following].name if following >= 0 else None,
+            packets=packets,
+            missing=missing if kind == verdict.LOSES else None,
+            repeats=repeats,
+            known_by=None if kind == verdict.UNKNOWN else known_by,
+            siblings=siblings if kind == verdict.STOPS_AT else 0,
+            unknown=REASONS.get(reason) if kind == verdict.UNKNOWN else None,
+            answers=answers,
+            first=flow[schema.FLOW_FIRST],
+            evidence=_evidence(context, kind, first, last),
+        )
 
 
 def _evidence(context: Context, kind: int, first: int, last: int) -> list[Evidence]:
@@ -141,4 +155,4 @@ def _evidence(context: Context, kind: int, first: int, last: int) -> list[Eviden
         of_chain = np.flatnonzero(chain[copies.flow_rows] == chain[first])[:1].tolist()
         pairs = [(int(copies.flow_rows[number]), copies.frames[number].tolist()) for number in of_chain]
         return [context.flow_evidence(row, frame) for row, frames in pairs for frame in frames]
-    return hop_evidence(context, [last])
+    return hop_evidence(context, [last]) if first != last else [context.first_frame(first)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -22,7 +24,7 @@ from capnet.analysis.facts.volume.pairs import (
 
 MAX_CONVERSATIONS = 100  # in a report: the largest by bytes; `capnet export --table conversations` has all
 
-_SUMMED = [schema.FLOW_PACKETS, schema.FLOW_BYTES, schema.FLOW_FIRST, schema.FLOW_LAST]
+_summed = itemgetter(schema.FLOW_PACKETS, schema.FLOW_BYTES, schema.FLOW_FIRST, schema.FLOW_LAST)
 
 
 @derived
@@ -47,10 +49,10 @@ def conversation_facts(context: Context) -> list[Conversation]:
 
 
 def _conversation(context: Context, row: int, answer: int, state: str, application: str | None) -> Conversation:
-    flow = context.flows[row]
-    packets, size, first, last = flow[_SUMMED].tolist()
+    flow = context.flows[row].tolist()
+    packets, size, first, last = _summed(flow)
     packets_back, size_back, first_back, last_back = (
-        context.flows[answer][_SUMMED].tolist() if answer >= 0 else (0, 0, first, last)
+        _summed(context.flows[answer].tolist()) if answer >= 0 else (0, 0, first, last)
     )
     first, last, size = min(first, first_back), max(last, last_back), size + size_back
     retransmissions = retransmitted_segments(context)

@@ -85,7 +85,7 @@ def macs_of_loop(context: Context, flow: FlowRow, how: int, min_ttls: int) -> se
     table = context.stations
     hi, lo = (schema.FLOW_SRC_HI, schema.FLOW_SRC_LO) if how == SENT else (schema.FLOW_DST_HI, schema.FLOW_DST_LO)
     place = [schema.STATION_POINT, schema.STATION_VIA, schema.STATION_VIA_VNI]
-    rows = (table[:, schema.STATION_HOW] == how) & (table[:, place] == flow[_PLACE]).all(axis=1)
+    rows = (table[:, schema.STATION_HOW] == how) & (table[:, place] == [flow[column] for column in _PLACE]).all(axis=1)
     rows &= (table[:, schema.STATION_IP_HI] == flow[hi]) & (table[:, schema.STATION_IP_LO] == flow[lo])
     rows &= table[:, schema.STATION_TTL_MAX] - table[:, schema.STATION_TTL_MIN] >= min_ttls - 1
     return {mac for mac in table[rows, schema.STATION_MAC].tolist() if mac > 0}

@@ -19,7 +19,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, proto_name, source
 from capnet.analysis.core.results import Finding
-from capnet.analysis.core.schema import FlowMask, FlowRow, FlowTable
+from capnet.analysis.core.schema import FlowMask, FlowTable, Values
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import (
     StoppedFlow,
@@ -128,7 +128,7 @@ def _pass_ip(context: Context, flow: StoppedFlow) -> bool:
 _ENDS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
 
 
-def _is_between(flows: FlowTable, row: FlowRow, ends: list[int]) -> FlowMask:
+def _is_between(flows: FlowTable, row: Values, ends: list[int]) -> FlowMask:
     mask: FlowMask = (flows[:, _ENDS] == row[ends]).all(axis=1)
     return mask
 
