@@ -13,11 +13,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among
+from capnet.analysis.core.arrays import is_among, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_private
 from capnet.analysis.core.results import Path
+from capnet.analysis.core.schema import Mask, Values
 from capnet.analysis.core.wording import Text, plural, several
 from capnet.analysis.facts.layer2.model import network_of, same_network
 from capnet.analysis.facts.layer2.segments import layer2_segments
@@ -34,7 +35,7 @@ from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.facts.paths import path_facts
 from capnet.analysis.facts.proxies import proxy_facts
 from capnet.analysis.fate.speakers import speakers
-from capnet.wire.addresses import address_text, address_value, mac_text
+from capnet.wire.addresses import MAPPED, address_text, address_value, mac_text
 
 MAX_KERNEL_DELAY_US = 1000.0  # a packet passes the bridge and NAT of one kernel in microseconds, seldom in 1 ms
 MIN_BRIDGED_HOPS = 5  # container, veth, bridge, veth, container; a macvlan child has no veth before the parent
@@ -42,6 +43,7 @@ DOCKER_POOLS = tuple(f"172.{second}." for second in range(17, 32))  # where Dock
 BRIDGE_POOLS = (*DOCKER_POOLS[:-1], "10.88.", "10.89.", "10.244.")  # not 172.31, a cloud's; with Podman's, flannel's
 MAX_TALKS = 1000  # flows between containers that are looked at: all of one kind
 _BRIDGE_ROLES = {"bridge", "veth"}
+_POOLS = tuple(int(first) << 8 | int(second) for first, second, _ in (pool.split(".") for pool in BRIDGE_POOLS))
 _FLOW_ENDS = [
     schema.FLOW_SMAC, schema.FLOW_DMAC, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
 ]  # fmt: skip
@@ -50,6 +52,8 @@ _FLOW_ENDS = [
 # -- stations ---------------------------------------------------------------------------------------
 def usual_subnet(context: Context) -> Iterator[Sign]:
     """A container, by its MAC or at a point named so, has an address that engines give bridge networks first."""
+    if not _are_in_pools(context.stations[:, schema.STATION_IP_HI], context.stations[:, schema.STATION_IP_LO]).any():
+        return
     containers = container_macs(context)
     for point in range(len(context.points)):
         is_named = is_engine_point(context.points[point].name, context.points[point].role)
@@ -65,6 +69,12 @@ def usual_subnet(context: Context) -> Iterator[Sign]:
                 ).fill(ip=ip)
                 yield Sign(says, station_frames(context, [mac], point))
                 return
+
+
+def _are_in_pools(high: Values, low: Values) -> Mask:
+    """Per address, given by its halves: is it in BRIDGE_POOLS?"""
+    mask: Mask = (high == 0) & (low >> 32 == MAPPED >> 32) & is_one_of(low >> 16 & 0xFFFF, _POOLS)
+    return mask
 
 
 def bridge_forwards(context: Context) -> Iterator[Sign]:
@@ -126,9 +136,12 @@ def direct_talk(context: Context) -> Iterator[Sign]:
     for column in (schema.FLOW_SMAC, schema.FLOW_DMAC):
         rows = rows[is_among(flows[:, column][rows], macs)]
     rows = rows[:MAX_TALKS]
+    if not behind_gateways:
+        source = (flows[:, column][rows] for column in (schema.FLOW_SRC_HI, schema.FLOW_SRC_LO))
+        rows = rows[_are_in_pools(*source)]
     for row, (smac, dmac, *halves) in zip(rows.tolist(), flows[rows[:, None], _FLOW_ENDS].tolist(), strict=True):
         src, dst = address_text(*halves[:2]), address_text(*halves[2:])
-        if not src.startswith(BRIDGE_POOLS) and (not behind_gateways or network_of(src) not in behind_gateways):
+        if not src.startswith(BRIDGE_POOLS) and network_of(src) not in behind_gateways:
             continue
         ends = {containers[smac].ip, containers[dmac].ip}
         if {src, dst} == ends and ":" not in src and same_network([src, dst]):
@@ -173,9 +186,11 @@ def published_port(context: Context) -> Iterator[Sign]:
 
 def container_behind_nat(context: Context) -> Iterator[Sign]:
     """The address behind that translation is a container's, by its MAC or by the name of the point."""
+    translations = _translations(context)
+    if not len(translations):
+        return
     ips = {container.ip for container in container_macs(context).values()}
     engine_points = {point.name for point in context.points if is_engine_point(point.name, point.role)}
-    translations = _translations(context)
     is_of_container = np.zeros(len(translations), dtype=bool)
     for kind, side, end in (("snat", "before", "src"), ("dnat", "after", "dst")):
         pairs, pair = translations.address_pairs((side, end), (side, end))

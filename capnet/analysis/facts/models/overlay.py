@@ -28,7 +28,7 @@ from capnet.analysis.facts.paths import path_facts
 from capnet.analysis.facts.swarm_traffic import swarm_flows
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.addresses import address_value, mac_text
+from capnet.wire.addresses import address_value, mac_value
 from capnet.wire.numbers import PORT_SWARM_GOSSIP
 
 FIRST_SWARM_VNI = 4096
@@ -54,9 +54,10 @@ def vxlan(context: Context) -> Iterator[Sign]:
 def containers_inside(context: Context) -> Iterator[Sign]:
     """The frames inside a tunnel are of containers, by their MACs: Ethernet of containers crosses between hosts."""
     vteps = {vtep for tunnel in tunnel_facts(context) for vtep in tunnel.vteps}  # hosts, also of tunnels in tunnels
-    containers = {mac_text(mac): each for mac, each in container_macs(context).items() if each.ip not in vteps}
+    containers = container_macs(context)
     for tunnel in _vxlan(context):
-        inside = [containers[mac] for mac in tunnel.inner_macs if mac in containers]
+        macs = map(mac_value, tunnel.inner_macs)
+        inside = [containers[mac] for mac in macs if mac in containers and containers[mac].ip not in vteps]
         if any(container.ip in tunnel.inner_ips for container in inside):
             ips = several(sorted({container.ip for container in inside}, key=address_value))
             yield Sign(
@@ -158,8 +159,7 @@ def clear_at_both_ends(context: Context) -> Iterator[Sign]:
 def containers_in_clear(context: Context) -> Iterator[Sign]:
     """These addresses are containers', by their MACs."""
     inner = _inner_ends(context)
-    containers = {container.ip: container for container in container_macs(context).values()}
-    if inner and all(ip in containers for ip in inner.ips):
+    if inner and {*inner.ips} <= {container.ip for container in container_macs(context).values()}:
         yield Sign(
             Text(en="{ips} are containers, by their MACs", zh="从 MAC 看，{ips} 是容器").fill(ips=several(inner.ips)),
             inner.evidence[:MAX_FRAMES],

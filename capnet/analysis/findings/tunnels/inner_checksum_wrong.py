@@ -87,11 +87,12 @@ def diagnose(context: Context) -> list[Finding]:
     if (bad == schema.RIGHT).all():
         return []
     answered = is_accepted(context)[rows]
+    in_vain = np.flatnonzero(_is_last_in_vain(context, checksums, rows[bad != schema.RIGHT], answered))
+    came_out = flow_links(context).after[rows[in_vain]] >= 0
+    columns = (in_vain, flows[rows[in_vain][:, None], _TUNNEL], bad[in_vain], came_out)
     groups: dict[_Group, list[int]] = {}
-    for number in np.flatnonzero(_is_last_in_vain(context, checksums, rows[bad != schema.RIGHT], answered)).tolist():
-        came_out = bool(flow_links(context).after[rows[number]] >= 0)
-        group = _Group(tuple(flows[rows[number], _TUNNEL].tolist()), int(bad[number]), came_out)
-        groups.setdefault(group, []).append(number)
+    for number, tunnel, *how in zip(*(column.tolist() for column in columns), strict=True):
+        groups.setdefault(_Group(tuple(tunnel), *how), []).append(number)
     findings = []
     verdicts = checksums.verdicts(schema.CHECKSUM_INNER)
     unfilled, wrong = (answered & (verdicts[:, bad] > 0) for bad in (schema.UNFILLED, schema.WRONG))
