@@ -13,6 +13,7 @@ from capnet.analysis.core.contract.document import PrintedRows
 from capnet.analysis.fact_tables.station_documents import StationDocuments
 from capnet.analysis.facts.nat.translation_documents import TranslationDocuments
 from capnet.analysis.facts.nat.translation_rows import Translations
+from capnet.analysis.facts.stations import Stations
 
 if TYPE_CHECKING:
     import pandas
@@ -35,9 +36,9 @@ class FactList(Generic[Fact]):
     else for its columns.
     """
 
-    def __init__(self, name: str, facts: Iterable[Fact] | Translations = ()) -> None:
+    def __init__(self, name: str, facts: Iterable[Fact] | Translations | Stations = ()) -> None:
         self.name = name
-        self._facts: Any = facts if isinstance(facts, Translations) else list(facts)
+        self._facts: Any = facts if isinstance(facts, Translations | Stations) else list(facts)
 
     def __len__(self) -> int:
         return len(self._facts)

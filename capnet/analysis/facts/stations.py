@@ -6,6 +6,10 @@ if any are seen.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
+from typing import overload
+
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast, is_multicast_mac
@@ -14,10 +18,11 @@ from capnet.analysis.facts.layer2.model import same_network
 from capnet.analysis.facts.layer2.vlans import vlans_of_macs
 from capnet.analysis.facts.models.container_signs import (
     ContainerMac,
+    bridge_gateways,
     container_macs,
     is_container_bridge,
-    is_docker_bridge,
     is_engine_point,
+    may_be_docker_bridge,
     shows_containers,
 )
 from capnet.analysis.facts.nat.addresses import addresses_set_by_nat
@@ -32,33 +37,87 @@ _ON_A_NETWORK = {"parent", "underlay"}  # roles of points on the host's own netw
 _ON_A_HOST = {"bridge", "veth", "container"}
 
 
-def station_facts(context: Context) -> list[Station]:
-    """Stations in order of their first frame."""
+class Stations(Sequence[Station]):
+    """Stations in order of their first frame. They are made when one is asked for, from what is kept of the capture."""
+
+    def __init__(self, stations: Collection[Speaker], lookups: _Lookups) -> None:
+        self._speakers, self._lookups = stations, lookups
+
+    def __len__(self) -> int:
+        return len(self._speakers)
+
+    @overload
+    def __getitem__(self, index: int) -> Station: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Station]: ...
+    def __getitem__(self, index: int | slice) -> Station | list[Station]:
+        return self._made[index]
+
+    def __iter__(self) -> Iterator[Station]:
+        return iter(self._made)
+
+    @cached_property
+    def _made(self) -> list[Station]:
+        return [_fact(self._lookups, speaker) for speaker in self._speakers]
+
+
+def station_facts(context: Context) -> Stations:
+    """One station for each MAC address."""
+    names = [point.name for point in context.points]
+    bridges = frozenset(number for number, name in enumerate(names) if is_container_bridge(name))
     lookups = _Lookups(
         addresses_set_by_nat(context),
+        context.names,
         _topology_interfaces(context),
         vlans_of_macs(context),
         user_mode_macs(context),
         container_macs(context),
-        ["bridge" if is_container_bridge(point.name) else point.role for point in context.points],
+        bridge_gateways(context).keys(),
+        bridges,
+        {mac: {context.points[point].role for point in own} for mac, own in interface_points(context).items()},
+        names,
+        ["bridge" if number in bridges else point.role for number, point in enumerate(context.points)],
+        _engine_points(context),
+        {},
     )
-    return [_fact(context, lookups, speaker) for speaker in speakers(context).values()]
+    return Stations(speakers(context).values(), lookups)
 
 
 class _Lookups(NamedTuple):
     """What every station is compared with, looked up once for thousands of them."""
 
     nat_addresses: set[str]
+    names: dict[str, str]  # of addresses
     interfaces: dict[int, list[_TopologyInterface]]  # of the topology, by MAC
     vlans: dict[int, list[int]]  # tags of frames, by MAC
     processes: dict[int, str]  # user-mode networks, by MAC
     containers: dict[int, ContainerMac]
+    gateways: Collection[int]  # MACs of bridges made by Docker
+    bridges: frozenset[int]  # points that are called as bridges of containers
+    own_roles: dict[int, set[str]]  # MAC → roles of the points that are its own interface
+    points: list[str]  # the name of each
     roles: list[str]  # of each point; `bridge`, if it is called as a bridge of containers
+    engine_points: frozenset[int]  # where containers may be
+    point_names: dict[frozenset[int], list[str]]  # of points together, in order: filled as they are asked for
 
 
-def _fact(context: Context, lookups: _Lookups, speaker: Speaker) -> Station:
+def _engine_points(context: Context) -> frozenset[int]:
+    """Points at bridges or veths of containers. Virtual machines and routers have bridges and veths as well."""
+    points = enumerate(context.points)
+    if context.topology is not None:
+        return frozenset(number for number, _ in points)
+    are_shown = shows_containers(context)
+    return frozenset(
+        number
+        for number, point in points
+        if is_engine_point(point.name, point.role) or (are_shown and point.role == "veth")
+    )
+
+
+def _fact(lookups: _Lookups, speaker: Speaker) -> Station:
     """The station of a MAC."""
-    is_group, interfaces = is_multicast_mac(speaker.mac), lookups.interfaces.get(speaker.mac, [])
+    mac = speaker.mac
+    is_group, interfaces = is_multicast_mac(mac), lookups.interfaces.get(mac, [])
     addresses = speaker.received if is_group else speaker.own or speaker.forwarded or speaker.ambiguous
     if not addresses and not speaker.sending_points and len(speaker.received) == 1:
         addresses = speaker.received  # a station that never sent is the one destination of what it gets
@@ -68,42 +127,40 @@ def _fact(context: Context, lookups: _Lookups, speaker: Speaker) -> Station:
             ips = [ip for ip in ips if ip not in lookups.nat_addresses or ip in speaker.claimed] or ips
         ips = sorted(ips, key=address_value)[:MAX_IPS]
     points = speaker.sending_points or speaker.receiving_points
-    return Station(
-        mac=mac_text(speaker.mac),
-        ips=ips,
-        names=_names(context, lookups.processes.get(speaker.mac), interfaces, ips, addresses is not speaker.forwarded),
-        points=[context.points[point].name for point in sorted(points)],
-        packets=speaker.packets,
-        kind="multicast" if is_group else _kind(context, lookups, speaker, interfaces),
-        vlan=lookups.vlans.get(speaker.mac, []),
-    )
+    point_names = lookups.point_names.get(points)
+    if point_names is None:
+        point_names = lookups.point_names[points] = [lookups.points[point] for point in sorted(points)]
+    names = []
+    if interfaces or lookups.names or lookups.processes:
+        names = _names(lookups, mac, interfaces, ips, addresses is not speaker.forwarded)
+    kind = "multicast" if is_group else _kind(lookups, speaker, interfaces)
+    return Station(mac_text(mac), ips, names, [*point_names], speaker.packets, kind, [*lookups.vlans.get(mac, ())])
 
 
 def _names(
-    context: Context, process: str | None, interfaces: list[_TopologyInterface], ips: list[str], owns_ips: bool
+    lookups: _Lookups, mac: int, interfaces: list[_TopologyInterface], ips: list[str], owns_ips: bool
 ) -> list[str]:
     """Names of its addresses, or of the MAC in the topology; of a MAC that only forwards, the other way round."""
-    if process:
-        return [process]
-    by_address = {context.names[ip] for ip in ips if ip in context.names}
-    if not by_address and not interfaces:
-        return []
+    if mac in lookups.processes:
+        return [lookups.processes[mac]]
+    by_address = {lookups.names[ip] for ip in ips if ip in lookups.names}
     by_mac = {interface.name for interface in interfaces}
     return sorted((by_address or by_mac) if owns_ips else (by_mac or by_address))
 
 
-def _kind(context: Context, lookups: _Lookups, speaker: Speaker, interfaces: list[_TopologyInterface]) -> str:
+def _kind(lookups: _Lookups, speaker: Speaker, interfaces: list[_TopologyInterface]) -> str:
     """`Station.kind` by the topology, else by how its MAC is made, else by the roles of points where it was seen."""
+    mac = speaker.mac
     if interfaces and len({interface.kind for interface in interfaces}) == 1:
         return interfaces[0].kind
-    if speaker.mac in lookups.processes:
+    if mac in lookups.processes:
         return "router"
-    forwards = any(not is_multicast(ip) for ip in speaker.forwarded)
-    if speaker.mac in lookups.containers and not forwards:
+    forwards = bool(speaker.forwarded) and not all(map(is_multicast, speaker.forwarded))
+    if mac in lookups.containers and not forwards:
         return "container"
-    if is_docker_bridge(context, speaker):
+    if may_be_docker_bridge(mac) and (mac in lookups.gateways or speaker.sending_points & lookups.bridges):
         return "bridge"
-    own_roles = {context.points[point].role for point in interface_points(context).get(speaker.mac, ())}
+    own_roles = lookups.own_roles.get(mac, set())
     roles = {lookups.roles[point] for point in speaker.sending_points}
     if "container" in own_roles:
         return "container"
@@ -116,7 +173,7 @@ def _kind(context: Context, lookups: _Lookups, speaker: Speaker, interfaces: lis
             return "bridge"  # on a bridge, only the bridge's own interface forwards
         if _is_gateway(speaker):
             return "bridge"
-        is_container = speaker.own and "overlay" not in roles and _is_at_an_engine(context, speaker)
+        is_container = speaker.own and "overlay" not in roles and speaker.sending_points & lookups.engine_points
         return "container" if is_container else "unknown"
     return "router" if forwards else "unknown"
 
@@ -128,14 +185,6 @@ def _is_gateway(speaker: Speaker) -> bool:
         ":" not in ip and not is_multicast(ip) and not any(same_network([ip, each]) for each in own)
         for ip in speaker.received
     )
-
-
-def _is_at_an_engine(context: Context, speaker: Speaker) -> bool:
-    """Is it at a bridge or veth of containers? Virtual machines and routers have bridges and veths as well."""
-    points = [context.points[point] for point in speaker.sending_points]
-    if context.topology is not None or any(is_engine_point(point.name, point.role) for point in points):
-        return True
-    return shows_containers(context) and any(point.role == "veth" for point in points)
 
 
 class _TopologyInterface(NamedTuple):

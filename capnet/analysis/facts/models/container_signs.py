@@ -11,6 +11,7 @@ locally administered MAC, or an address in 172.16.0.0/12 shows none.
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
@@ -44,7 +45,7 @@ def container_macs(context: Context) -> dict[int, ContainerMac]:
     containers = {}
     for mac, speaker in speakers(context).items():
         ip = _address_in_mac(speaker)
-        if ip and all(":" in claimed or claimed == ip for claimed in speaker.claimed):
+        if ip and (not speaker.claimed or all(":" in claimed or claimed == ip for claimed in speaker.claimed)):
             containers[mac] = ContainerMac(mac, ip, mac >> 32 == DOCKER_PREFIX)
     return containers
 
@@ -78,10 +79,9 @@ def bridge_gateways(context: Context) -> dict[int, list[ContainerMac]]:
     """
     gateways: dict[int, list[ContainerMac]] = {}
     stations, by_mac = speakers(context), container_macs(context)
-    containers = [container for container in by_mac.values() if container.is_docker][:MAX_CONTAINERS]
-    made_of_ipv4 = {mac for mac, container in by_mac.items() if ":" not in container.ip}
-    bridges = [mac for mac in stations if mac not in made_of_ipv4 and _may_be_a_bridge(mac)] if containers else []
-    for mac in bridges[:MAX_BRIDGES]:
+    containers = list(islice((container for container in by_mac.values() if container.is_docker), MAX_CONTAINERS))
+    may_be = (mac for mac in stations if (mac not in by_mac or ":" in by_mac[mac].ip) and may_be_docker_bridge(mac))
+    for mac in islice(may_be, MAX_BRIDGES) if containers else ():
         bridge = stations[mac]
         behind = [
             container
@@ -95,17 +95,9 @@ def bridge_gateways(context: Context) -> dict[int, list[ContainerMac]]:
     return gateways
 
 
-def _may_be_a_bridge(mac: int) -> bool:
-    """Has it Docker's prefix, and is made of no private address, as a container's or a load balancer's would be?"""
+def may_be_docker_bridge(mac: int) -> bool:
+    """Has a MAC Docker's prefix, and is made of no private address, as a container's or a load balancer's would be?"""
     return mac >> 32 == DOCKER_PREFIX and not is_private(_last_octets(mac))
-
-
-def is_docker_bridge(context: Context, speaker: Speaker) -> bool:
-    """Is it the own interface of a bridge that Docker made, by its MAC: a gateway, or at a bridge of an engine?"""
-    if not _may_be_a_bridge(speaker.mac):
-        return False
-    names = [context.points[point].name for point in speaker.sending_points]
-    return speaker.mac in bridge_gateways(context) or any(map(is_container_bridge, names))
 
 
 def _is_first_address(speaker: Speaker, container: ContainerMac) -> bool:
