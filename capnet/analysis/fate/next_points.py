@@ -172,11 +172,13 @@ def _asked_from(context: Context, rows: FlowRows) -> tuple[Values, Values]:
         seen = first.setdefault(key, [])
         if ask[schema.ARP_POINT] not in [point for _, point in seen]:
             seen.append((ask[schema.ARP_FIRST], ask[schema.ARP_POINT]))
-    begins = flows[flow_links(context).before < 0]
-    begins = begins[(begins[:, schema.FLOW_VIA] == 0) & ~are_multicast_macs(begins[:, schema.FLOW_DMAC])]
+    if not first:
+        return np.full(len(rows), -1), np.zeros(len(rows), dtype=np.int64)
+    begins = np.flatnonzero((flow_links(context).before < 0) & (flows[:, schema.FLOW_VIA] == 0))
+    begins = begins[~are_multicast_macs(flows[:, schema.FLOW_DMAC][begins])]
     do_begin = is_among(
         hash_of(flows, [schema.FLOW_POINT, schema.FLOW_DMAC], rows),
-        row_hash(begins[:, [schema.FLOW_POINT, schema.FLOW_SMAC]]),
+        hash_of(flows, [schema.FLOW_POINT, schema.FLOW_SMAC], begins),
     )
     ends: dict[int, set[int]] = {}  # a container's interface → the MACs whose own it is
     for mac, homes in interface_points(context).items():
