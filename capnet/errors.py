@@ -6,7 +6,10 @@ A message says what is wrong, where, and what to do about it.
 from __future__ import annotations
 
 from enum import IntEnum
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _MAX_LOOKED_AT = 1000  # files of a folder, for a name that is alike: some milliseconds
 

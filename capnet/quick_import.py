@@ -14,12 +14,10 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import MAGIC_NUMBER
 from marshal import loads
-from struct import Struct
 from types import CodeType, ModuleType
 
 _PREFIX = f"{__package__}."
 _IS_TIMED = MAGIC_NUMBER + bytes(4)  # how bytecode begins that is checked by time and size
-_VERSION = Struct("<2I").pack  # the time and size
 _MOST = 1 << 16  # bytes of one read, more than nearly all modules have
 
 
@@ -36,6 +34,10 @@ def _content(file: str) -> bytes:
         os.close(opened)
 
 
+def _four_octets(number: int) -> bytes:
+    return (number & 0xFFFFFFFF).to_bytes(4, "little")
+
+
 class _Loader(SourceFileLoader):
     def __init__(self, name: str, path: str, bytecode: str) -> None:
         super().__init__(name, path)
@@ -48,7 +50,7 @@ class _Loader(SourceFileLoader):
             source = os.stat(self.path)  # noqa: PTH116
         except OSError:
             return super().get_code(fullname)
-        if content[:16] != _IS_TIMED + _VERSION(int(source.st_mtime) & 0xFFFFFFFF, source.st_size & 0xFFFFFFFF):
+        if content[:16] != _IS_TIMED + _four_octets(int(source.st_mtime)) + _four_octets(source.st_size):
             return super().get_code(fullname)
         code: CodeType = loads(memoryview(content)[16:])
         if code.co_filename != self.path:  # compiled elsewhere, or by `python -m compileall FOLDER`

@@ -10,19 +10,18 @@ import gc
 import os
 import sys
 from importlib import import_module
-from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from capnet import __version__, language, quick_import
-from capnet.cli.path_tests import is_there
 from capnet.errors import CapnetError, Exit, UnreadableInput, UsageError
 
 # What a write to standard output may meet, from wherever in a command it comes.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 _READERS = ("analyze", "trace", "annotate", "packet", "export")
+_VERSION = ("-V", "--version")
 COMMANDS = (
     *_READERS, "sql", "fleet", "compare", "reduce", "explain", "ps", "topology", "capture", "image", "watch",
     "wireshark", "scenario", "lab", "doctor", "demo", "learn", "mcp", "completion", "cache",
@@ -56,7 +55,7 @@ class _OneFilePerCommand(click.Group):
     ) -> click.Context:
         """The context of the whole command line; where the language is Chinese, that of the translated group."""
         args = _without_language(args)
-        if not args or args[0] not in _READERS or {"-h", "--help"} & set(args):
+        if not args or args[0] not in (*_READERS, *_VERSION) or {"-h", "--help"} & set(args):
             from capnet.cli import help_text
 
             self.context_class = help_text.HelpContext
@@ -114,7 +113,13 @@ def _names_file(args: list[str]) -> bool:
     """Are these arguments a capture and no command?"""
     if not args or args[0] in COMMANDS:
         return False
-    return args[0] == "-r" or (not args[0].startswith("-") and is_there(Path(args[0].rpartition("=")[2])))
+    if args[0].startswith("-"):
+        return args[0] == "-r"
+    from pathlib import Path  # takes a tenth of `capnet --version`
+
+    from capnet.cli.path_tests import is_there
+
+    return is_there(Path(args[0].rpartition("=")[2]))
 
 
 @click.group(
@@ -127,7 +132,7 @@ def _names_file(args: list[str]) -> bool:
     expose_value=False,
     help="Language of sentences, before or after the command. Default: CAPNET_LANG, the locale; of JSON: en.",
 )
-@click.version_option(__version__, "-V", "--version", prog_name="capnet")
+@click.version_option(__version__, *_VERSION, prog_name="capnet")
 def cli() -> None:
     """See what a container network does to a packet.
 

@@ -4,7 +4,10 @@ the open() that follows then reports why.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def is_folder(path: Path) -> bool:
