@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "CONTAINER_FILE",
     "INNER_ROLES",
     "ClockReading",
     "Container",
@@ -72,7 +71,6 @@ def __getattr__(name: str) -> object:
 
 
 INNER_ROLES = ("container", "veth", "bridge", "overlay", "loopback")  # of points behind a host's own interface
-CONTAINER_FILE = re.compile(r"(?:container|ctr|pod)[-_](.+)/")  # of points whose file names no host
 
 
 @mutable
@@ -199,6 +197,14 @@ def _path_beside(capture: Path, ending: str) -> Path:
     return capture.with_name(name + ending)
 
 
+def container_in_name(name: str) -> str | None:
+    """`web` of `container-web/eth0`: the container of a point whose file names no host. None for other points."""
+    if not name.startswith(("container", "ctr", "pod")):
+        return None
+    match = re.match(r"(?:container|ctr|pod)[-_](.+)/", name)
+    return match and match[1]
+
+
 def role_from_name(name: str) -> str:
     """The role of a capture point, judged by its name alone (`A/web/eth0` → container)."""
     parts = name.split("/")
@@ -212,7 +218,7 @@ def role_from_name(name: str) -> str:
     if re.match(r"veth|cali[0-9a-f]+$", interface):
         return "veth"
     is_path = name.startswith("/")  # of a pipe that a program captured from
-    if (len(parts) >= 3 and not is_path) or CONTAINER_FILE.match(name):
+    if (len(parts) >= 3 and not is_path) or container_in_name(name):
         return "container"
     if re.match(r"(en[spox]|eth|em|bond|wl)", interface):
         return "parent"

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 SCHEMA = "capnet.topology/1"
 MAX_FILE_BYTES = 4 << 20  # a thousand containers have 1 MiB, and a parsed file takes 20 times its size in memory
-_THROUGH_PROCESS = re.compile(r'"/proc/\d+/root/')  # proc(5); its number means nothing when the process has ended
+_THROUGH_PROCESS = r'"/proc/\d+/root/'  # proc(5); its number means nothing when the process has ended
 _MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
 
 
@@ -28,7 +28,7 @@ def to_json(topology: object) -> str:
     Namespaces are files as their host sees them, not as they were reached through a process.
     """
     text = json.dumps({"schema": SCHEMA, **as_json(topology)}, indent=1, sort_keys=True) + "\n"
-    return _THROUGH_PROCESS.sub('"/', text)
+    return re.sub(_THROUGH_PROCESS, '"/', text)
 
 
 def load(kind: type[T], path: str | PathLike[str]) -> T:

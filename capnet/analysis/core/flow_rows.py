@@ -18,7 +18,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import FlowKey
 from capnet.analysis.core.schema import FlowMask, FlowRow, FlowTable, Mask, PerFlow, Values
-from capnet.topology import CONTAINER_FILE
+from capnet.topology import container_in_name
 from capnet.wire.addresses import MAPPED, address_text
 from capnet.wire.fields import ABSENT
 from capnet.wire.numbers import ICMP, ICMP_ERRORS, ICMPV6, ICMPV6_ERRORS
@@ -94,7 +94,7 @@ def flow_key(row: FlowRow) -> FlowKey:
 def host_of(name: str) -> str | None:
     """Host of a point called `host/…`; None for other names: of a file, or of a container whose host is not known."""
     host, slash, _ = name.partition("/")
-    return host if slash and not CONTAINER_FILE.match(name) else None
+    return host if slash and not container_in_name(name) else None
 
 
 def is_at_roles(context: Context, roles: Iterable[str]) -> FlowMask:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 
 from capnet.quick_tuple import NamedTuple
-from capnet.topology import CONTAINER_FILE
+from capnet.topology import container_in_name
 
 MAX_DEVICE = 15  # characters of an interface's name (IFNAMSIZ in linux/if.h)
 
@@ -73,8 +73,8 @@ def name_of_point(name: str) -> PointName:
     *owner, device = re.sub(r"#\d+$", "", name).split("/")  # as the second point of one name is called
     if not owner:
         return PointName(name, device=device if re.fullmatch(DEVICE, device) else None)
-    if container := CONTAINER_FILE.match(name):
-        return PointName(name, None, container[1], device)
+    if container := container_in_name(name):
+        return PointName(name, None, container, device)
     inner = "/".join(owner[1:])
     is_network = inner.startswith(("overlay:", "balancer:"))  # capnet's names for namespaces of Docker's networks
     return PointName(name, owner[0], None if is_network else inner or None, device)

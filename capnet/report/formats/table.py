@@ -11,9 +11,7 @@ from collections.abc import Iterator, Mapping
 from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
-from capnet.report import wireshark
 from capnet.report.drawing import routes
-from capnet.report.drawing.text_table import INDENT, table_lines
 from capnet.report.escape import visible
 from capnet.report.sections import Overview, overview
 from capnet.report.sections.first_screen import first_screen
@@ -55,6 +53,8 @@ def render(document: Document, width: int = WIDTH, where: Mapping[str, str] | No
 
 
 def _body(section: Section, shown: Overview, width: int) -> list[str]:
+    from capnet.report.drawing.text_table import INDENT, table_lines  # the first screen has no tables
+
     rest = [INDENT + section.rest] if section.rest else []
     if section.key == "paths":
         return [*_paths(section, shown, width), *rest]
@@ -76,6 +76,9 @@ def _paths(section: Section, shown: Overview, width: int) -> Iterator[str]:
 # -- what to try next -------------------------------------------------------------------------------
 def _next(document: Document, safe: Document, where: Mapping[str, str], width: int) -> list[str]:
     """What to try next; file names are quoted for a shell, then made visible. `safe`: the document made visible."""
+    from capnet.report import wireshark  # the first screen does not name filters
+    from capnet.report.drawing.text_table import INDENT
+
     lines = []
     best = wireshark.best(safe)
     if best:
