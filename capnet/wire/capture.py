@@ -40,7 +40,7 @@ __all__ = [
 
 # Smaller captures are read faster interpreted: bytes, with machine code that is loaded directly, with machine code that
 # LLVM loads, and without any.
-MIN_COMPILED_DIRECT = 48 << 10
+MIN_COMPILED_DIRECT = 24 << 10
 MIN_COMPILED_CACHED = 1 << 20
 MIN_COMPILED_UNCACHED = 6 << 20
 COMPRESSION_RATIO = 6  # typical of captures
