@@ -12,8 +12,6 @@ Verify: the same capture with `-p`, or on a veth of the bridge, has each packet 
 
 from __future__ import annotations
 
-from heapq import nsmallest
-
 import numpy as np
 
 from capnet.analysis.core.arrays import is_among
@@ -78,7 +76,7 @@ def diagnose(context: Context) -> list[Finding]:
             SAYS.fill(point=context.points[point].name, packets=packets[point]),
             FIX.fill(),
             {"point": context.points[point].name, "packets": packets[point]},
-            sorted(context.evidence(point, frame) for frame in nsmallest(MAX_EVIDENCE, frames_of[point])),
+            sorted(context.evidence(point, frame) for frame in sorted(frames_of[point])[:MAX_EVIDENCE]),
         )
         for point in sorted(packets)
     ]

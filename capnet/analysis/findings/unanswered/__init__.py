@@ -6,11 +6,13 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import are_multicast, replies
 from capnet.analysis.fate.next_points import is_answered
+from capnet.wire.numbers import TCP
 
 
 def is_needed(context: Context) -> bool:
-    """Has a flow that is not multicast no answer, or none at its own point?"""
+    """Has a flow that is not multicast no answer? Of TCP, and between equal ports: none at its own point?"""
     flows = context.flows
-    is_done = is_answered(context) & (replies(context) >= 0)
+    proto, sport, dport = (flows[:, column] for column in (schema.FLOW_PROTO, schema.FLOW_SPORT, schema.FLOW_DPORT))
+    is_done = is_answered(context) & ((replies(context) >= 0) | ((proto != TCP) & (sport != dport)))
     is_done |= are_multicast(flows[:, schema.FLOW_DST_HI], flows[:, schema.FLOW_DST_LO])
     return not bool(is_done.all())
