@@ -43,6 +43,10 @@ class _Loader(SourceFileLoader):
         super().__init__(name, path)
         self.bytecode = bytecode
 
+    def get_data(self, path: str) -> bytes:
+        """What a file holds."""
+        return _content(path)
+
     def get_code(self, fullname: str) -> CodeType | None:
         """The module's code."""
         try:

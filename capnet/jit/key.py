@@ -7,7 +7,7 @@ from modules. It does not depend on the version of Python, as machine code that 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -30,31 +30,29 @@ def _collect(function: FunctionType, parts: set[str], described: set[FunctionTyp
     """Add everything that decides what `function` compiles to."""
     described.add(function)
     parts.add(f"{function.__module__}.{function.__qualname__} {_source(function.__module__, function.__code__)}")
-    for name, value in _named(function):
+    for shown, members, name in _named(function):
+        value = members[name]
         if isinstance(value, int):
-            parts.add(f"{name}={value}")
+            parts.add(f"{shown}={value}")
         elif isinstance(value, FunctionType) and value not in described and is_inline(value):
             _collect(value, parts, described)
 
 
-def _named(function: FunctionType) -> Iterator[tuple[str, object]]:
-    """What the code of a function names in its module, or in a module that it names.
+@cache
+def _named(function: FunctionType) -> list[tuple[str, dict[str, Any], str]]:
+    """What the code of a function names in its module, or in a module that it names: as it is written there, and where.
 
     Of the latter, it is all whose names the code also has: perhaps one that it takes from elsewhere, never one too few.
     """
-    names = function.__code__.co_names
-    members = function.__globals__
+    names, members = function.__code__.co_names, function.__globals__
+    named = []
     for name in names:
-        if name not in members:
-            continue
-        value = members[name]
-        if isinstance(value, ModuleType):
-            inner = vars(value)
-            for attribute in names:
-                if attribute in inner:
-                    yield f"{name}.{attribute}", inner[attribute]
-        else:
-            yield name, value
+        if isinstance(members.get(name), ModuleType):
+            inner = vars(members[name])
+            named += [(f"{name}.{attribute}", inner, attribute) for attribute in names if attribute in inner]
+        elif name in members:
+            named.append((name, members, name))
+    return named
 
 
 def _source(module: str, code: CodeType) -> str:
