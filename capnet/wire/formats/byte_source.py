@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import select
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -210,8 +211,6 @@ class _GrowingFile(io.RawIOBase):
         return True
 
     def readinto(self, into: Any) -> int:
-        import select  # most captures are files that are done
-
         while True:
             ending = self._until.is_set()  # asked first: what was written before it was set is still read
             can_read = ending or self._is_plain or select.select([self._file], [], [], 0)[0]  # a pipe would block
