@@ -66,19 +66,21 @@ def station_facts(context: Context) -> Stations:
     names = [point.name for point in context.points]
     bridges = frozenset(number for number, name in enumerate(names) if is_container_bridge(name))
     lookups = _Lookups(
-        addresses_set_by_nat(context),
-        context.names,
-        _topology_interfaces(context),
-        vlans_of_macs(context),
-        user_mode_macs(context),
-        container_macs(context),
-        bridge_gateways(context).keys(),
-        bridges,
-        {mac: {context.points[point].role for point in own} for mac, own in interface_points(context).items()},
-        names,
-        ["bridge" if number in bridges else point.role for number, point in enumerate(context.points)],
-        _engine_points(context),
-        {},
+        nat_addresses=addresses_set_by_nat(context),
+        names=context.names,
+        interfaces=_topology_interfaces(context),
+        vlans=vlans_of_macs(context),
+        processes=user_mode_macs(context),
+        containers=container_macs(context),
+        gateways=bridge_gateways(context).keys(),
+        bridges=bridges,
+        own_roles={
+            mac: {context.points[point].role for point in own} for mac, own in interface_points(context).items()
+        },
+        points=names,
+        roles=["bridge" if number in bridges else point.role for number, point in enumerate(context.points)],
+        engine_points=_engine_points(context),
+        point_names={},
     )
     return Stations(speakers(context).values(), lookups)
 
