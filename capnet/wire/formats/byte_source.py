@@ -18,6 +18,7 @@ from capnet.wire.formats import compression
 
 MAX_HELD = 16 << 20  # bytes held for one block, whatever length it claims
 READ_SIZE = 1 << 20  # bytes: these and the rows of them nearly fit a processor's own cache; less is more work in Python
+SMALL_FILE = 8 << 20  # bytes: of files up to this size nearly all frames are looked into, which is more of such work
 
 
 class ByteSource:
@@ -39,12 +40,12 @@ class ByteSource:
         self.stream = stream
         self._raw = raw
         self._growing = growing
-        self.name = name
-        self.size = size  # bytes on disk; None for a stream
+        self.name, self.size = name, size  # bytes on disk; None for a stream
         self.compression = compression
-        self.buffer = Buffer(READ_SIZE)
-        self.pos = 0
-        self.end = 0
+        is_small = size is not None and READ_SIZE < size <= SMALL_FILE
+        self._read_size = 2 * READ_SIZE if is_small else READ_SIZE
+        self.buffer = Buffer(self._read_size)
+        self.pos = self.end = 0
         self.read = 0  # uncompressed bytes so far
         self.ended = False
         self.error: str | None = None  # why the stream ended early: what it holds is damaged
@@ -94,8 +95,7 @@ class ByteSource:
 
         The buffer grows only when it is full of bytes that were really read: by doubling, and up to `limit`.
         """
-        left = self.end - self.pos
-        size = len(self.buffer)
+        left, size = self.end - self.pos, len(self.buffer)
         if left == size:
             if left >= limit:
                 return False
@@ -106,7 +106,7 @@ class ByteSource:
         view = memoryview(self.buffer)
         try:
             # A pipe gives what it has; a file gives all that is asked for.
-            got = self.stream.readinto(view[left : max(READ_SIZE, 2 * left)])
+            got = self.stream.readinto(view[left : max(self._read_size, 2 * left)])
         except Exception as error:  # decompressors' errors have no common base, and each of them ends the stream
             got, self.error = 0, str(error)
         finally:
@@ -131,7 +131,7 @@ class ByteSource:
         if size > len(self.buffer) or self._is_lent(self.buffer):
             fresh = self._free_buffer(size)
             fresh[:left] = memoryview(self.buffer)[self.pos : self.end]
-            if not self._is_lent(self.buffer) and len(self.buffer) >= READ_SIZE:
+            if not self._is_lent(self.buffer) and len(self.buffer) >= self._read_size:
                 self._spare.append(self.buffer)
             self.buffer = fresh
         elif self.pos:
