@@ -52,7 +52,7 @@ def analyze(
     witnesses   what the kernels say themselves; None = the file `NAME.witnesses.json` beside each source, likewise
     vxlan_port  a UDP port that always carries VXLAN, besides 4789; 0 = none
     compiled    run compiled (True) or interpreted (False); None = as fits the size of the sources
-    threads     threads that read; None = one a processor, a few at most; 1 = nothing runs beside it
+    threads     threads that read; None = one a processor, a few at most; 1 = no other thread. The report is the same
     budget      observations kept for following packets; of more packets a sample is kept
     until       the file may still be growing, and ends when this is set
     progress    called after each block

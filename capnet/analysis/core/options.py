@@ -19,7 +19,7 @@ class Options:
 
     vxlan_port  a UDP port that always carries VXLAN, besides 4789; 0 = none
     compiled    run kernels compiled (True) or interpreted (False); None = as fits the size of the sources
-    threads     threads that read a capture; None = one a processor, a few at most; 1 = nothing runs beside it
+    threads     threads that read a capture; None = one a processor, a few at most; 1 = no other thread
     budget      observations kept for following packets; of more packets a sample is kept
     excluded    bits of a digest that leave its packet out of the observations; 127 = one packet in 128 is kept
     until       the file may still be growing, and ends when this is set

@@ -111,13 +111,14 @@ def _fates(context: Context, outcome: Verdicts, numbers: Values) -> Iterator[Fat
     """The fates of these verdicts."""
     firsts = outcome.first[numbers]
     columns = (
-        firsts, outcome.last, outcome.verdict, outcome.rank, outcome.next, outcome.point, outcome.missing,
-        outcome.repeats, outcome.siblings, outcome.reason,
+        outcome.last, outcome.verdict, outcome.rank, outcome.next, outcome.point, outcome.missing, outcome.repeats,
+        outcome.siblings, outcome.reason,
     )  # fmt: skip
     values = zip(
         context.flows[firsts].tolist(),
         packets_without_duplicates(context)[firsts].tolist(),
-        *(column.tolist() if column is firsts else column[numbers].tolist() for column in columns),
+        firsts.tolist(),
+        *(column[numbers].tolist() for column in columns),
         strict=True,
     )
     for flow, packets, first, last, kind, rank, following, point, missing, repeats, siblings, reason in values:

@@ -10,7 +10,11 @@ from capnet.wire.numbers import TCP
 
 
 def is_needed(context: Context) -> bool:
-    """Has a flow that is not multicast no answer? Of TCP, and between equal ports: none at its own point?"""
+    """Is there a flow without an answer that is not multicast?
+
+    Where findings ask more of an answer, so does this: a connection to a published port is answered at its own point,
+    and datagrams between equal ports, as of Swarm's gossip, by datagrams between the same.
+    """
     flows = context.flows
     proto, sport, dport = (flows[:, column] for column in (schema.FLOW_PROTO, schema.FLOW_SPORT, schema.FLOW_DPORT))
     is_done = is_answered(context) & ((replies(context) >= 0) | ((proto != TCP) & (sport != dport)))
