@@ -38,6 +38,25 @@ def distinct_rows(rows: Rows) -> Rows:
     return rows[is_new]
 
 
+def numbered(values: Values) -> tuple[Values, Values]:
+    """The different values, sorted, and for each value which of them it is: numpy's `unique`, which sorts all of them.
+
+    Quicker where many values are few different ones.
+    """
+    first = first_equal(values, values)
+    rows = np.flatnonzero(first == np.arange(len(values)))
+    rows = rows[np.argsort(values[rows])]
+    numbers = np.empty(len(values), dtype=np.int64)
+    numbers[rows] = np.arange(len(rows))
+    return values[rows], numbers[first]
+
+
+def are_repeated(values: Values) -> Mask:
+    """Per value: does it occur more than once?"""
+    ordered = np.sort(values)
+    return is_among(values, distinct(ordered[1:][ordered[1:] == ordered[:-1]]))
+
+
 def is_one_of(values: Values, candidates: Iterable[int]) -> Mask:
     """Per value: is it one of a few? numpy's `isin` sorts, and imports masked arrays first."""
     mask = np.zeros(len(values), dtype=bool)
@@ -160,7 +179,7 @@ def _are_as_before(columns: Sequence[Values], order: Values) -> Mask:
 
 @frozen
 class ByDigest:
-    """Observations in order of their digests, equal ones in any order."""
+    """Observations in order of their digests, equal ones in the order in which they were."""
 
     order: Values  # their indexes
     repeated: Values  # positions in `order` of those whose digest occurs more than once
@@ -169,18 +188,64 @@ class ByDigest:
     def of(cls, digests: Values) -> ByDigest:
         """Sort observations with these digests."""
         digests = np.ascontiguousarray(digests)
-        order = np.argsort(digests)
+        order = np.argsort(digests, kind="stable")
         return cls(order, repeated_positions(digests[order]))
 
     def then_by(self, digests: Values, *ties: Values) -> Values:
         """Indexes in order of the digest (of each, as given to `of`) and then of `ties`, the first one first.
 
-        Most digests occur once: sorting by all keys takes many times longer.
+        Most digests occur once, or in this order: sorting by all keys takes many times longer.
         """
         order = self.order.copy()
         tied = order[self.repeated]
-        order[self.repeated] = tied[np.lexsort((*(key[tied] for key in reversed(ties)), digests[tied]))]
+        order[self.repeated] = tied[order_in_groups(digests[tied], *(key[tied] for key in ties))]
         return order
+
+
+def order_in_groups(groups: Values, *keys: Values) -> Values:
+    """Indexes that leave each group where it is and order it by `keys`, the first one first; equal entries stay so.
+
+    `groups`: equal for the entries of a group, which follow each other. Only groups that are out of order are sorted.
+    """
+    is_late = np.zeros(max(len(groups) - 1, 0), dtype=bool)
+    for key in reversed(keys):
+        is_late = (key[1:] < key[:-1]) | (is_late & (key[1:] == key[:-1]))
+    is_same = groups[1:] == groups[:-1]
+    is_late &= is_same
+    order = np.arange(len(groups))
+    if is_late.any():
+        number = np.zeros(len(groups), dtype=np.int64)
+        np.cumsum(~is_same, out=number[1:])
+        is_unordered = np.zeros(int(number[-1]) + 1, dtype=bool)
+        is_unordered[number[1:][is_late]] = True
+        rows = np.flatnonzero(is_unordered[number])
+        order[rows] = rows[np.lexsort((*(key[rows] for key in reversed(keys)), number[rows]))]
+    return order
+
+
+def sorted_in_groups(groups: Values, values: Values) -> Values:
+    """The values, those of group 0 first, in each group the lowest first; groups are numbers from 0."""
+    if not len(values):
+        return values
+    lowest, bits = int(values.min()), (int(values.max()) - int(values.min())).bit_length()
+    if int(groups.max()).bit_length() + bits > 63:
+        return values[np.lexsort((values, groups))]
+    keys = groups << bits
+    keys |= values - lowest
+    keys.sort()  # of one array, in half of the time that its order takes
+    keys &= (1 << bits) - 1
+    keys += lowest
+    return keys
+
+
+def first_of_groups(groups: Values, values: Values, count: int) -> Values:
+    """For each of `count` groups, none of them empty, the index of its lowest value, the first one of equal ones."""
+    lowest = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(lowest, groups, values)
+    rows = np.flatnonzero(values == lowest[groups])[::-1]
+    first = np.zeros(count, dtype=np.int64)
+    first[groups[rows]] = rows
+    return first
 
 
 def by_digest(digests: Values, *ties: Values) -> Values:

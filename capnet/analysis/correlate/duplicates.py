@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import ByDigest, hash_of, repeated_positions
+from capnet.analysis.core.arrays import ByDigest, are_repeated, hash_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import sends_to_itself
@@ -92,9 +92,7 @@ def _repeated_in_flow(context: Context) -> Values:
     """Indexes of the observations whose digest their flow shows more than once."""
     by_digest = observations_by_digest(context)
     shared = by_digest.order[by_digest.repeated]
-    keys = hash_of(context.observations, [schema.OBS_DIGEST, schema.OBS_FLOW], shared)
-    order = np.argsort(keys)
-    return shared[order[repeated_positions(keys[order])]]
+    return shared[are_repeated(hash_of(context.observations, [schema.OBS_DIGEST, schema.OBS_FLOW], shared))]
 
 
 def is_duplicate(observations: Observations) -> PerObservation:

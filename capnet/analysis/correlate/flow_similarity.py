@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, hash_of, is_one_of, row_hash
+from capnet.analysis.core.arrays import distinct, hash_of, is_one_of, numbered, row_hash
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS
 from capnet.analysis.core.schema import FlowRows, FlowTable, Mask, PerFlow, Values
 from capnet.wire.addresses import MAPPED
@@ -32,14 +32,14 @@ def flow_similarity(flows: FlowTable, earlier: FlowRows, later: FlowRows, ttl_de
     """The similarity of each pair of flow rows; `ttl_deltas`: TTL at the later hop minus TTL at the earlier one."""
     # Many packets ask for few pairs of flows: each pair is compared once.
     codes = (earlier * len(flows) + later) * 2 + (ttl_deltas < 0)
-    codes, index = np.unique(codes, return_inverse=True)
+    codes, index = numbered(codes)
     pairs, is_lower = np.divmod(codes, 2)
     earlier, later = np.divmod(pairs, len(flows))
     similarity = np.zeros(len(pairs), dtype=np.int64)
     for start in range(0, len(pairs), MAX_PAIRS):
         of = slice(start, start + MAX_PAIRS)
         similarity[of] = _pair_similarity(flows, earlier[of], later[of], is_lower[of] == 1)
-    return similarity[index.reshape(-1)]
+    return similarity[index]
 
 
 def _pair_similarity(flows: FlowTable, earlier: FlowRows, later: FlowRows, is_ttl_lower: Mask) -> Values:
@@ -93,10 +93,9 @@ def is_group_address(high: Values, low: Values) -> Mask:
     return (is_ipv4 & (first_octet >= 224)) | (~is_ipv4 & (high >> 56 & 255 == 255))
 
 
-def place_numbers(flows: FlowTable, rows: FlowRows | None = None) -> Values:
-    """A number for the place of each flow row (of `rows`, or of all), a multiple of 256: point and tunnel."""
-    places = flows[:, PLACE_COLUMNS] if rows is None else flows[rows[:, None], PLACE_COLUMNS]
-    return (row_hash(places) << np.uint64(8)).view(np.int64)
+def place_numbers(flows: FlowTable) -> PerFlow:
+    """A number for the place of each flow row, a multiple of 256: point and tunnel."""
+    return (hash_of(flows, PLACE_COLUMNS) << np.uint64(8)).view(np.int64)
 
 
 class ParallelFlows:

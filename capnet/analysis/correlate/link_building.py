@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import first_of_groups, sorted_in_groups
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import are_multicast_macs
@@ -210,23 +211,18 @@ def _side_pairs(context: Context, votes: PairVotes, counts: Values, clear_votes:
 
 def _measure(observations: Observations, earlier: Values, later: Values, link: Values, link_count: int) -> _Measures:
     """Packets, delays, TTL change and first frames of each link, of its packets `earlier` and `later`."""
-    delays_ns = observations[later, schema.OBS_TIME] - observations[earlier, schema.OBS_TIME]
-    by_delay = np.lexsort((delays_ns, link))
-    sorted_links = link[by_delay]
-    starts = np.searchsorted(sorted_links, np.arange(link_count))
-    packets = np.searchsorted(sorted_links, np.arange(link_count), side="right") - starts
-    spread_ns = np.zeros((link_count, len(DELAY_SHARES)), dtype=np.int64)
-    for column, share in enumerate(DELAY_SHARES):
-        index = starts + np.maximum(np.ceil(share * packets).astype(np.int64) - 1, 0)
-        spread_ns[:, column] = delays_ns[by_delay[index]]
-
-    ttl_deltas = observations[later, schema.OBS_TTL] - observations[earlier, schema.OBS_TTL]
-    by_ttl = np.lexsort((ttl_deltas, link))
-    first = np.lexsort((observations[earlier, schema.OBS_TIME], link))[starts]
+    first_ns = observations[earlier, schema.OBS_TIME]
+    delays_ns = sorted_in_groups(link, observations[later, schema.OBS_TIME] - first_ns)
+    ttl_deltas = sorted_in_groups(link, observations[later, schema.OBS_TTL] - observations[earlier, schema.OBS_TTL])
+    packets = np.bincount(link, minlength=link_count)
+    starts = np.cumsum(packets) - packets
+    ranks = (np.maximum(np.ceil(share * packets).astype(np.int64) - 1, 0) for share in DELAY_SHARES)
+    spread_ns = np.stack([delays_ns[starts + rank] for rank in ranks], axis=1)
+    first = first_of_groups(link, first_ns, link_count)
     frames = np.stack(
         [observations[earlier[first], schema.OBS_FRAME], observations[later[first], schema.OBS_FRAME]], axis=1
     )
-    return _Measures(packets, spread_ns, ttl_deltas[by_ttl[starts + (packets - 1) // 2]], frames)
+    return _Measures(packets, spread_ns, ttl_deltas[starts + (packets - 1) // 2], frames)
 
 
 class _Fragments(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from capnet.analysis.core.arrays import is_one_of
+from capnet.analysis.core.arrays import is_one_of, numbered
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.quick_tuple import NamedTuple
 
@@ -31,10 +31,9 @@ class PairVotes(NamedTuple):
 
 def count_votes(earlier_flows: FlowRows, later_flows: FlowRows, flow_count: int) -> PairVotes:
     """The distinct pairs, and how many votes each has."""
-    codes, inverse, counts = np.unique(
-        earlier_flows * max(flow_count, 1) + later_flows, return_inverse=True, return_counts=True
-    )
-    return PairVotes(np.stack(np.divmod(codes, max(flow_count, 1)), axis=1), inverse.reshape(-1), counts)
+    codes, pair_of_vote = numbered(earlier_flows * max(flow_count, 1) + later_flows)
+    counts = np.bincount(pair_of_vote, minlength=len(codes))
+    return PairVotes(np.stack(np.divmod(codes, max(flow_count, 1)), axis=1), pair_of_vote, counts)
 
 
 def without_detours(pairs: FlowRows, counts: Values) -> Values:

@@ -13,9 +13,17 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import ByDigest, by_digest, distinct, is_among, repeated_positions, row_hash
+from capnet.analysis.core.arrays import (
+    ByDigest,
+    are_repeated,
+    by_digest,
+    combined_hash,
+    distinct,
+    is_among,
+    repeated_positions,
+    row_hash,
+)
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import Point
 from capnet.analysis.core.schema import FlowTable, Mask, Observations, PerFlow, PerObservation, Values
 from capnet.analysis.correlate.clocks import clocks
 from capnet.analysis.correlate.duplicates import (
@@ -32,7 +40,7 @@ from capnet.analysis.correlate.flow_similarity import (
 )
 from capnet.analysis.correlate.order.bridge_order import correct_bridge_times
 from capnet.analysis.correlate.order.flooded_copies import without_copies
-from capnet.analysis.correlate.order.role_order import order_ties
+from capnet.analysis.correlate.order.role_order import depths_in_host, order_ties
 from capnet.analysis.correlate.translation_evidence import MAX_NAT_DELAY_NS, MAX_NAT_HOPS, MAX_NAT_HOPS_AT_POINT
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP
@@ -70,7 +78,7 @@ def comparable_observations(context: Context) -> Observations:
         observations = observations.copy()
     if capture_clocks.any_corrected:
         observations[:, schema.OBS_TIME] = capture_clocks.observation_times(context, observations)
-    depth = _depth_in_host(context)[observations[:, schema.OBS_FLOW]]
+    depth = depths_in_host(context)[observations[:, schema.OBS_FLOW]]
     by_time = order.then_by(
         observations[:, schema.OBS_DIGEST],
         observations[:, schema.OBS_TIME],
@@ -80,25 +88,11 @@ def comparable_observations(context: Context) -> Observations:
     return order_ties(context, without_copies(context, observations.take(by_time, axis=0)))
 
 
-def _depth_in_host(context: Context) -> PerFlow:
-    """For each flow row a number that orders points with equal time stamps, the first one lowest.
-
-    A frame is stamped once, when it is received. The bridge above the receiving port shows the same stamp, and so does
-    a macvlan or ipvlan child of the receiving parent. What is sent gets a stamp of its own at each point. A capture at
-    `any` has its frames in order.
-    """
-    depths = [1 if point.ifindex is not None else _depth_of(point) for point in context.points]
-    return np.array(depths or [0])[context.flows[:, schema.FLOW_POINT]]
-
-
-def _depth_of(point: Point) -> int:
-    return 0 if point.role == "parent" else 2 if point.role == "bridge" or point.name.endswith("/br0") else 1
-
-
 def count_repeats(digests: PerObservation, flows: PerObservation) -> Repeats:
     """Rank and count of each packet among the equal ones of its flow; digests are sorted."""
     rank, counts = np.zeros(len(digests), dtype=np.int64), np.ones(len(digests), dtype=np.int64)
     shared = repeated_positions(digests)
+    shared = shared[are_repeated(combined_hash([digests[shared], flows[shared]]))]
     digests, flows = digests[shared], flows[shared]
     order = np.lexsort((flows, digests))  # stable: equal packets of a flow stay in order of time
     is_first = np.ones(len(order), dtype=bool)
@@ -114,7 +108,7 @@ def count_repeats(digests: PerObservation, flows: PerObservation) -> Repeats:
 def is_ambiguous(context: Context, observations: Observations) -> PerObservation:
     """For each observation, sorted by digest: does its digest occur more than once at its place, with its TTL?"""
     shared = repeated_positions(observations[:, schema.OBS_DIGEST])
-    place = place_numbers(context.flows, observations[shared, schema.OBS_FLOW])
+    place = place_numbers(context.flows)[observations[shared, schema.OBS_FLOW]]
     place += observations[shared, schema.OBS_TTL] & 255
     repeats = count_repeats(observations[shared, schema.OBS_DIGEST], place)
     result = np.zeros(len(observations), dtype=bool)
@@ -155,7 +149,7 @@ def _crowd(flows: FlowTable, observations: Observations) -> Values:
     has_ports = (flows[:, schema.FLOW_SPORT] >= 0) & (flows[:, schema.FLOW_PROTO] != TCP)
     crowd = np.flatnonzero(is_among(digest, digest[is_far]) & has_ports[flow])
     rows = distinct(flow[crowd])
-    keys = row_hash(np.stack([place_numbers(flows, rows), flows[rows, schema.FLOW_PROTO], _ports(flows)[rows]], axis=1))
+    keys = combined_hash([of[rows] for of in (place_numbers(flows), flows[:, schema.FLOW_PROTO], _ports(flows))])
     is_shared = np.zeros(len(flows), dtype=bool)
     order = np.argsort(keys)
     is_shared[rows[order[repeated_positions(keys[order])]]] = True
@@ -175,7 +169,7 @@ class _Matches:
     ) -> None:
         self.flows = flows
         self.digest, self.time, self.ttl, self.flow, self.length = (
-            observations[:, column]
+            np.ascontiguousarray(observations[:, column])  # in a fifth of the time they are picked from
             for column in (schema.OBS_DIGEST, schema.OBS_TIME, schema.OBS_TTL, schema.OBS_FLOW, schema.OBS_LENGTH)
         )
         self.repeats, self.ambiguous = repeats, ambiguous
@@ -294,6 +288,8 @@ class _Matches:
     def keep_best_next_hop(self) -> None:
         """Of several observations with the same hop before, the best match keeps it."""
         matched = np.flatnonzero(self.previous >= 0)
+        is_shared = np.bincount(self.previous[matched], minlength=1) > 1
+        matched = matched[is_shared[self.previous[matched]]]
         keys = (self.delay_ns[matched], -self.similarity[matched], self.previous[matched])
         order = matched[np.lexsort(keys)]
         is_worse = self.previous[order[1:]] == self.previous[order[:-1]]

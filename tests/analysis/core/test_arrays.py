@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import capnet
-from capnet.analysis.core.arrays import distinct_rows, first_equal, hash_of, hash_slots, row_hash
+from capnet.analysis.core.arrays import (
+    are_repeated,
+    distinct_rows,
+    first_equal,
+    first_of_groups,
+    hash_of,
+    hash_slots,
+    numbered,
+    order_in_groups,
+    row_hash,
+    sorted_in_groups,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +46,47 @@ def test_first_equal_finds_keys_of_one_hash() -> None:
     keys = np.array([inverse * low % (1 << 64) for low in range(3000)], dtype=np.uint64)
     assert len(set(hash_slots(keys, 12).tolist())) == 1
     assert first_equal(keys, keys[::-1]).tolist() == list(range(3000))[::-1]
+
+
+@pytest.mark.parametrize("highest", [3, 1 << 40])
+@pytest.mark.parametrize("count", [0, 1, 50, 5000])
+def test_values_are_numbered_and_counted_as_sets_do(count: int, highest: int) -> None:
+    """Of few and many values, most of them equal or nearly none."""
+    values = np.random.default_rng(count).integers(-highest, highest, count)
+    different, number = numbered(values)
+    assert different.tolist() == sorted(set(values.tolist()))
+    assert different[number].tolist() == values.tolist()
+    occurrences = Counter(values.tolist())
+    assert are_repeated(values).tolist() == [occurrences[value] > 1 for value in values.tolist()]
+
+
+@pytest.mark.parametrize("count", [0, 1, 200])
+@pytest.mark.parametrize("is_ordered", [True, False])
+def test_groups_stay_and_are_ordered_within(count: int, is_ordered: bool) -> None:
+    """As Python sorts, which leaves equal entries as they were."""
+    numbers = np.random.default_rng(count)
+    groups = np.repeat(numbers.permutation(count // 4 + 1), 4)[:count]
+    first, second = numbers.integers(0, 3, (2, count))
+    place = {group: index for index, group in enumerate(dict.fromkeys(groups.tolist()))}
+    rows = list(zip([place[of] for of in groups.tolist()], first.tolist(), second.tolist(), strict=True))
+    if is_ordered:
+        rows.sort()
+        first, second = np.array([row[1] for row in rows]), np.array([row[2] for row in rows])
+    expected = sorted(range(count), key=lambda index: rows[index])
+    assert order_in_groups(groups, first, second).tolist() == expected
+
+
+@pytest.mark.parametrize("highest", [50, 1 << 62])
+def test_values_of_groups_are_sorted_and_the_first_lowest_found(highest: int) -> None:
+    """Of values that fit one number with their group, and of values that do not."""
+    numbers = np.random.default_rng(3)
+    groups = np.append(np.arange(40), numbers.integers(0, 40, 300))
+    values = numbers.integers(-highest, highest, len(groups))
+    pairs = list(zip(groups.tolist(), values.tolist(), strict=True))
+    assert sorted_in_groups(groups, values).tolist() == [value for _, value in sorted(pairs)]
+    lowest = [pairs.index(min(pair for pair in pairs if pair[0] == group)) for group in range(40)]
+    assert first_of_groups(groups, values, 40).tolist() == lowest
+    assert not len(sorted_in_groups(groups[:0], values[:0]))
 
 
 def test_hash_of_is_row_hash_of_columns() -> None:

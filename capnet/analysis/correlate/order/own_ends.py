@@ -14,6 +14,7 @@ from collections import Counter
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import distinct, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import are_multicast_macs, host_of
@@ -209,11 +210,14 @@ def _homes_by_tunnel_devices(context: Context, hosts: list[str]) -> dict[int, st
 
 
 def _observed(context: Context, point: int, hosts: list[str]) -> tuple[Observations, Observations, Observations]:
-    """Observations at a point outside of tunnels, those at all others, and of these those at others of its host."""
+    """Observations at a point outside of tunnels, those of their digests at others, and of these those of its host."""
     observations, flows = context.observations, context.flows
-    at = observations[:, schema.OBS_FLOW]
-    own = observations[(flows[at, schema.FLOW_POINT] == point) & (flows[at, schema.FLOW_VIA] == 0)][:MAX_VOTERS]
-    others = observations[flows[at, schema.FLOW_POINT] != point]
+    flow = observations[:, schema.OBS_FLOW]
+    is_here = flows[:, schema.FLOW_POINT] == point
+    is_outside = is_here & (flows[:, schema.FLOW_VIA] == 0)
+    own = observations[np.flatnonzero(is_outside[flow])[:MAX_VOTERS]]
+    digests = distinct(own[:, schema.OBS_DIGEST])
+    others = observations[np.flatnonzero(is_among(observations[:, schema.OBS_DIGEST], digests) & ~is_here[flow])]
     is_of_host = np.array([of == hosts[point] for of in hosts])[flows[others[:, schema.OBS_FLOW], schema.FLOW_POINT]]
     return own, others, others[is_of_host]
 

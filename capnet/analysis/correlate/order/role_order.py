@@ -12,9 +12,10 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among
+from capnet.analysis.core.arrays import is_among, order_in_groups
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
+from capnet.analysis.core.results import Point
 from capnet.analysis.core.schema import FLOW_DMAC, FLOW_POINT, FLOW_SMAC, FlowTable, Mask, Observations, PerFlow, Values
 from capnet.analysis.correlate.order.own_ends import INNER_ROLES, OwnEnds, own_ends, place_of
 from capnet.quick_dataclass import frozen
@@ -55,7 +56,9 @@ def order_ties(context: Context, observations: Observations) -> Observations:
     of_flow, flow = flow_order(context), observations[index, schema.OBS_FLOW]
     leg = _complete_legs(tie, of_flow.host[flow], of_flow.leg[flow])
     depth = of_flow.depth[flow] * np.where(_goes_inwards(tie, leg), -1, 1)
-    in_order = index[np.lexsort((depth, leg, -observations[index, schema.OBS_TTL], tie))]
+    in_order = index[order_in_groups(tie, -observations[index, schema.OBS_TTL], leg, depth)]
+    if (in_order == index).all():
+        return observations
     rows = np.arange(len(observations))
     rows[index] = in_order
     ordered = observations.take(rows, axis=0)  # copies whole rows, which indexing does not
@@ -108,6 +111,21 @@ def _rising_times(time: Values, tie: Values) -> Values:
     stretch = int((time - base[number]).max()) + 1
     result: Values = np.maximum.accumulate(time - base[number] + number * stretch) + base[number] - number * stretch
     return result
+
+
+def depths_in_host(context: Context) -> PerFlow:
+    """For each flow row a number that orders points with equal time stamps, the first one lowest.
+
+    A frame is stamped once, when it is received. The bridge above the receiving port shows the same stamp, and so does
+    a macvlan or ipvlan child of the receiving parent. What is sent gets a stamp of its own at each point. A capture at
+    `any` has its frames in order.
+    """
+    depths = [1 if point.ifindex is not None else _depth_of(point) for point in context.points]
+    return np.array(depths or [0])[context.flows[:, schema.FLOW_POINT]]
+
+
+def _depth_of(point: Point) -> int:
+    return 0 if point.role == "parent" else 2 if point.role == "bridge" or point.name.endswith("/br0") else 1
 
 
 @derived
