@@ -55,11 +55,12 @@ class Links:
         low, median, p99, high = (float(delay_ns) / 1000 for delay_ns in self.delays_ns[link])
         return Delay(low, median, p99, high)
 
-    def confidence(self, link: int, tcp: bool) -> float:
-        """How certain it is that this link joins the same packets, 0 to 1."""
-        matched = int(self.matched[link])
-        base = TCP_CONFIDENCE if tcp else 1 - FIRST_PACKET_DOUBT / (1 + matched)
-        return round(base * (1 - AMBIGUOUS_DOUBT * int(self.ambiguous[link]) / max(matched, 1)), 3)
+    def confidences(self, chosen: Values, is_tcp: Mask) -> Values:
+        """How certain it is that each of these links joins the same packets, 0 to 1, to three places."""
+        matched = self.matched[chosen]
+        certain = np.where(is_tcp, TCP_CONFIDENCE, 1 - FIRST_PACKET_DOUBT / (1 + matched))
+        certain *= 1 - AMBIGUOUS_DOUBT * self.ambiguous[chosen] / np.maximum(matched, 1)
+        return np.array([round(value, 3) for value in certain.tolist()], dtype=np.float64)
 
     def first_hop(self, row: int) -> int:
         """The first flow row of the main path of a flow row."""
@@ -89,6 +90,11 @@ class Links:
         return self.before[self.target] != np.arange(len(self))
 
     @cached_property
+    def _following(self) -> memoryview:
+        """The link behind each link, -1 if none."""
+        return self.after[self.target].data
+
+    @cached_property
     def first_links(self) -> PerLink:
         """The first link of the path of each link."""
         first = np.arange(len(self))
@@ -112,7 +118,7 @@ class Links:
         """
         chain = [first]
         hops_behind = 0
-        while (following := int(self.after[self.target[chain[-1]]])) >= 0 and hops_behind < MAX_HOPS_BEHIND:
+        while (following := self._following[chain[-1]]) >= 0 and hops_behind < MAX_HOPS_BEHIND:
             hops_behind += bool(hops_behind or self.is_join[chain[-1]])
             chain.append(following)
         return chain

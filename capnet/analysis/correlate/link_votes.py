@@ -137,11 +137,27 @@ def _is_first(values: Values) -> Mask:
     return result
 
 
+def _have_circle(pairs: FlowRows) -> bool:
+    """Do pairs lead in a circle, of which each flow is the first flow of one at most, and the second of one?"""
+    if not len(pairs):
+        return False
+    pair_from = np.full(int(pairs.max()) + 1, -1)
+    pair_from[pairs[:, 0]] = np.arange(len(pairs))
+    ahead = pair_from[pairs[:, 1]]  # of each pair the next one, then those 2, 4, 8 pairs ahead; -1: there is none
+    for _ in range(len(pairs).bit_length()):
+        if (ahead < 0).all():
+            return False
+        ahead = np.where(ahead >= 0, ahead[ahead], -1)
+    return True
+
+
 def _weakest_of_circles(pairs: FlowRows, counts: Values, main: Values) -> list[int]:
     """The weakest pair of each circle that links make: a repeated payload seems to lead from the last hop to the first.
 
     Pairs that lead from or to no circle are taken away first.
     """
+    if not _have_circle(pairs[main]):
+        return []
     pair_from = dict(zip(pairs[main, 0].tolist(), main.tolist(), strict=True))
     for flow in pair_from.keys() - set(pairs[main, 1].tolist()):
         while flow in pair_from:

@@ -16,18 +16,21 @@ from typing import TypeAlias
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import distinct, equal_rows
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import destination
 from capnet.analysis.core.results import Point
 from capnet.analysis.core.schema import FlowRows, Values
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.speakers import speakers
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import Host
-from capnet.wire.addresses import mac_text
+from capnet.wire.addresses import address_text, mac_text
 
 Network: TypeAlias = IPv4Network | IPv6Network
+
+
+_TO = (schema.FLOW_POINT, schema.FLOW_DMAC, schema.FLOW_DST_HI, schema.FLOW_DST_LO)
 
 
 class _HostNetworks(NamedTuple):
@@ -43,13 +46,16 @@ def other_interface(context: Context, rows: FlowRows) -> tuple[Values, Values]:
     due = np.full(len(rows), -1)
     if len({point.host or point.file for point in context.points if point.container is None}) == len(context.points):
         return due, np.zeros(len(rows), dtype=np.int64)  # no host has two points
-    known: dict[tuple[int, ...], int] = {}
-    columns = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_DMAC, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
-    for number, row in enumerate(rows.tolist()):
-        point, via, mac, *_ = key = tuple(context.flows[row, columns].tolist())
-        if key not in known:
-            known[key] = -1 if via else _due(context, point, mac, destination(context.flows[row]))
-        due[number] = known[key]
+    outside = np.flatnonzero(context.flows[rows, schema.FLOW_VIA] == 0)
+    columns = [context.flows[rows[outside], column] for column in _TO]
+    if len(outside):
+        first = equal_rows(columns)
+        used = distinct(first)
+        of_used = [
+            _due(context, point, mac, address_text(high, low))
+            for point, mac, high, low in zip(*(column[used].tolist() for column in columns), strict=True)
+        ]
+        due[outside] = np.array(of_used)[np.searchsorted(used, first)]
     return due, np.where(due >= 0, 1, 0)
 
 

@@ -221,7 +221,8 @@ def _without_translated(context: Context, rows: dict[_Server, list[int]]) -> dic
     """
     chain, services_of = chain_of(context), dict[_Server, list[str]]()
     translations = nat_facts(context).of_kinds("dnat", "snat+dnat")
-    translated = {((nat.before.dst, nat.before.dport), (nat.after.dst, nat.after.dport)) for nat in translations}
+    ends = translations.different("before.dst", "before.dport", "after.dst", "after.dport")
+    translated = [(end[:2], end[2:]) for end in ends]
     for asked, server in sorted((asked, server) for asked, server in translated if {asked, server} <= rows.keys()):
         if asked == server or asked not in rows:
             continue
@@ -236,6 +237,7 @@ def _without_translated(context: Context, rows: dict[_Server, list[int]]) -> dic
     return services_of
 
 
+_SERVED = ("before.dst", "before.dport", "proto", "after.dst", "after.dport")
 _SERVICE = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 
 
@@ -267,11 +269,8 @@ def _nearer_ttl(context: Context, rows: list[int]) -> tuple[int, int] | None:
 def _backend(context: Context, address: str, port: int | None) -> str | None:
     """Address and port that the port of an address was translated to, if that is one and was seen."""
     service = (address, port, "tcp")
-    backends = {
-        f"{nat.after.dst}:{nat.after.dport}"
-        for nat in nat_facts(context).of_kinds("dnat", "snat+dnat")
-        if (nat.before.dst, nat.before.dport, nat.proto) == service
-    }
+    ends = nat_facts(context).of_kinds("dnat", "snat+dnat").different(*_SERVED)
+    backends = {f"{backend}:{backend_port}" for *of, backend, backend_port in ends if tuple(of) == service}
     return backends.pop() if len(backends) == 1 else None
 
 

@@ -17,6 +17,7 @@ from capnet.analysis.core.arrays import distinct, hash_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import Mask, Observations, Values
 from capnet.analysis.correlate.clock_evidence.repeated_digests import is_repeated_digest
+from capnet.analysis.correlate.duplicates import observations_by_digest
 from capnet.analysis.correlate.order.bridge_order import correct_bridge_times
 from capnet.quick_dataclass import frozen
 from capnet.quick_tuple import NamedTuple
@@ -90,7 +91,9 @@ def clock_bounds(context: Context, clock_of_point: Values) -> ClockBounds:
     """Bounds on the distance of each two clocks, of all packets seen under both; there must be observations."""
     observations = correct_bridge_times(context, context.observations)
     clock = clock_of_point[context.flows[observations[:, schema.OBS_FLOW], schema.FLOW_POINT]]
-    order = np.lexsort((observations[:, schema.OBS_TIME], clock, observations[:, schema.OBS_DIGEST]))
+    order = observations_by_digest(context).then_by(
+        observations[:, schema.OBS_DIGEST], clock, observations[:, schema.OBS_TIME]
+    )
     observations, clock = observations[order], clock[order]
     digest, time = observations[:, schema.OBS_DIGEST], observations[:, schema.OBS_TIME]
     is_new_digest = np.append(True, digest[1:] != digest[:-1])
@@ -161,13 +164,12 @@ def _direction_by_conversation(
     packets = packets[np.lexsort((observations[second[packets], schema.OBS_TIME], key[packets]))]
     distances_ns = observations[second[packets], schema.OBS_TIME] - observations[first[packets], schema.OBS_TIME]
     sign = np.where(is_reverse[first_flow[packets]], -1, 1)
-    is_opposite = (key[packets[1:]] == key[packets[:-1]]) & (sign[1:] != sign[:-1])
-    opposite = np.flatnonzero(is_opposite)
-    _, index = np.unique(key[packets], return_inverse=True)
-    index = index.reshape(-1)
+    is_new_key = key[packets[1:]] != key[packets[:-1]]
+    opposite = np.flatnonzero(~is_new_key & (sign[1:] != sign[:-1]))
+    index = np.append(0, np.cumsum(is_new_key))
     # 1 if the direction that is not reversed is the one from first to second; the majority decides.
     votes = np.sign(distances_ns[opposite + 1] - distances_ns[opposite]) * sign[opposite + 1]
-    sums = np.zeros(index.max() + 1, dtype=np.int64)
+    sums = np.zeros(index[-1] + 1, dtype=np.int64)
     np.add.at(sums, index[opposite], votes.astype(np.int64))
     direction[packets] = np.sign(sums[index]) * sign
     return direction

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import row_hash
+from capnet.analysis.core.arrays import are_repeated, hash_of, order_in_groups
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import Mask, Observations, Values
 
@@ -25,12 +25,10 @@ def is_repeated_digest(context: Context, observations: Observations, group: Valu
     starts each connection with the same sequence number, have one digest.
     """
     flow = observations[:, schema.OBS_FLOW]
-    in_flow = row_hash(observations[:, [schema.OBS_DIGEST, schema.OBS_FLOW]])
-    _, inverse, counts = np.unique(in_flow, return_inverse=True, return_counts=True)
     is_repeated = np.zeros(group[-1] + 1, dtype=bool)
-    is_repeated[group[counts[inverse.reshape(-1)] > 1]] = True
+    is_repeated[group[are_repeated(hash_of(observations, [schema.OBS_DIGEST, schema.OBS_FLOW]))]] = True
     at_point = group * len(context.points) + context.flows[flow, schema.FLOW_POINT]
-    order = np.lexsort((observations[:, schema.OBS_TIME], at_point))
+    order = order_in_groups(group, at_point, observations[:, schema.OBS_TIME])
     at_point, times_ns = at_point[order], observations[order, schema.OBS_TIME]
     is_late = (at_point[1:] == at_point[:-1]) & (np.diff(times_ns) > MAX_PASSAGE_NS)
     is_repeated[group[order[1:][is_late]]] = True

@@ -71,8 +71,7 @@ def _never_arrives(context: Context, row: int) -> bool:
 def _unanswered_syns(context: Context, published: dict[tuple[str, int], str]) -> dict[tuple[str, int], list[int]]:
     """Published address and port → first hops of unanswered SYNs to it that no translation let in."""
     flows, answers, links = context.flows, replies(context), flow_links(context)
-    dnats = [translation.before for translation in nat_facts(context).of_kinds("dnat", "snat+dnat")]
-    doors = {*published, *((before.dst, before.dport) for before in dnats)}
+    doors = {*published, *nat_facts(context).of_kinds("dnat", "snat+dnat").different("before.dst", "before.dport")}
     unanswered: dict[tuple[str, int], list[int]] = {}
     if not doors:
         return unanswered

@@ -177,7 +177,7 @@ def published_port(context: Context) -> Iterator[Sign]:
     """
     rows = _translations(context).of_kinds("dnat")
     if rows:
-        servers = sorted({f"{row.before.dst}:{row.before.dport}" for row in rows if row.before.dport})
+        servers = sorted(f"{address}:{port}" for address, port in rows.different("before.dst", "before.dport") if port)
         says = Text(
             en="{connections} to {servers} went on by DNAT", zh="到 {servers} 的 {connections}经目的地址转换继续前进"
         ).fill(connections=plural(len(rows), "connection"), servers=", ".join(servers[:4]) or rows[0].before.dst)

@@ -61,7 +61,7 @@ def half_translated(context: Context, answers: PerFlow, linked_rows: FlowRows) -
         ]
         if len(candidates) == 1:
             confidence = TCP_CONFIDENCE if key[0] == TCP else UDP_CONFIDENCE
-            yield TranslationStep(candidates[0], answer, (), 0, confidence)
+            yield TranslationStep(candidates[0], answer, confidence)
 
 
 def _with_partners(flows: FlowTable, rows: FlowRows) -> FlowRows:

@@ -6,8 +6,8 @@ and 5,000 as objects.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields as dataclass_fields
 from functools import cached_property
 from typing import Any, overload
 
@@ -100,7 +100,7 @@ class Translations(Sequence[Nat]):
 
     def take(self, rows: Values) -> Translations:
         """These rows."""
-        columns: dict[str, Any] = {spec.name: getattr(self, spec.name) for spec in fields(self)}
+        columns: dict[str, Any] = {spec.name: getattr(self, spec.name) for spec in dataclass_fields(self)}
         places = columns.pop("places")
         taken: dict[str, Any] = {
             name: column.take(rows) if isinstance(column, TupleColumns) else column[rows]
@@ -152,6 +152,25 @@ class Translations(Sequence[Nat]):
         used = distinct(first_equal)
         pairs = [(texts[a], texts[b]) for a, b in zip(*(column[used].tolist() for column in columns), strict=True)]
         return pairs, np.searchsorted(used, first_equal)
+
+    def different(self, *names: str) -> list[tuple[Any, ...]]:
+        """The different values that these fields of the rows have together, in order of their first row.
+
+        `names`: as of `Nat`: `proto`, `before.dst`, `after.sport`. Thousands of connections go to a few services.
+        """
+        fields = [self._field(name) for name in names]
+        used = distinct(equal_rows([column for column, _ in fields])) if len(self) else np.zeros(0, dtype=np.int64)
+        return list(zip(*(map(text, column[used].tolist()) for column, text in fields), strict=True))
+
+    def _field(self, name: str) -> tuple[Values, Callable[[int], Any]]:
+        """A number for each row, and what gives its value."""
+        if name == "proto":
+            return self.proto, proto_name
+        side, end = name.split(".")
+        if end in ("src", "dst"):
+            texts, numbers = self.address_numbers
+            return numbers[2 * (side == "after") + (end == "dst")], texts.__getitem__
+        return getattr(getattr(self, side), end), lambda number: None if number < 0 else number
 
     def by_packets(self) -> Translations:
         """The rows in the order of `contract.order.by_translated_packets`."""

@@ -9,6 +9,7 @@ Nearly all paths have one link that rewrites: these are taken together, by colum
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 
@@ -32,16 +33,10 @@ _ICMP_REQUEST_TYPES = (*ICMP_REQUESTS, ICMPV6_ECHO_REQUEST)
 
 
 class TranslationStep(NamedTuple):
-    """One translation of one direction, from flow row `first` to flow row `last`.
-
-    `links` are consecutive. Without links, the two rows are the two directions of a connection, seen at one point.
-    A reply goes from the translated tuple to the original one.
-    """
+    """One translation that no link shows: flow rows `first` and `last` are both directions of a connection."""
 
     first: int
     last: int
-    links: tuple[int, ...]
-    ttl_delta: int
     confidence: float
 
 
@@ -66,23 +61,13 @@ class Steps(NamedTuple):
         return Steps(*(column[rows] for column in self))
 
 
-def steps_of(steps: Iterable[TranslationStep], links: Links) -> Steps:
-    """Steps that were made one by one, none of which is a reply yet."""
+def steps_of(steps: Iterable[TranslationStep]) -> Steps:
+    """Steps that no link shows, none of which is a reply yet."""
     steps = list(steps)
-    first, last, ttl_delta = (
-        np.array([getattr(step, name) for step in steps], dtype=np.int64) for name in ("first", "last", "ttl_delta")
-    )
-    return Steps(
-        first,
-        last,
-        np.array([step.links[0] if step.links else -1 for step in steps], dtype=np.int64),
-        np.array([step.links[-1] if step.links else -1 for step in steps], dtype=np.int64),
-        np.array([len(step.links) == 1 for step in steps], dtype=bool),
-        np.array([any(links.leaves_fork[link] for link in step.links) for step in steps], dtype=bool),
-        np.zeros(len(steps), dtype=bool),
-        ttl_delta,
-        np.array([step.confidence for step in steps], dtype=np.float64),
-    )
+    first, last = (np.array([getattr(step, name) for step in steps], dtype=np.int64) for name in ("first", "last"))
+    no_link, no = np.full(len(steps), -1), np.zeros(len(steps), dtype=bool)
+    confidence = np.array([step.confidence for step in steps], dtype=np.float64)
+    return Steps(first, last, no_link, no_link, no, no, no, np.zeros(len(steps), dtype=np.int64), confidence)
 
 
 def linked_steps(context: Context, links: Links, answers: PerFlow) -> Steps:
@@ -98,22 +83,32 @@ def linked_steps(context: Context, links: Links, answers: PerFlow) -> Steps:
     is_alone &= ~is_among(of_rewriting, links.first_links[links.is_join])
     is_kept = is_alone & ~is_to_itself[rewriting]
     is_kept[is_kept] = _are_tracked(context, links.source[of_rewriting[is_kept]])
-    singles = _single_link_steps(context, links, rewriting[is_kept])
-    point_hosts = [host_of(point.name) for point in context.points]
+    steps = _steps_by(context, links, rewriting[is_kept], np.ones(int(is_kept.sum()), dtype=np.int64))
+    run_paths, runs = _runs(context, links, distinct(of_rewriting[~is_alone]), rewrites, is_to_itself)
+    lengths = np.array([len(run) for run in runs], dtype=np.int64)
+    steps += _steps_by(context, links, np.array(list(chain.from_iterable(runs)), dtype=np.int64), lengths)
+    paths = np.append(of_rewriting[is_kept], run_paths)
+    steps = steps.take(np.argsort(paths, kind="stable"))
+    steps = steps.take(np.flatnonzero(_rewrite(context, steps)))
+    return steps._replace(is_reply=are_replies(context, steps.first, steps.last, answers))
+
+
+def _runs(
+    context: Context, links: Links, paths: PerLink, rewrites: Mask, is_to_itself: Mask
+) -> tuple[PerLink, list[list[int]]]:
+    """The runs of links that rewrite, in paths that rewrite several times or join: the path of each run, and the runs.
+
+    `paths`: the first link of each.
+    """
     runs, run_paths = list[list[int]](), list[int]()
-    for path in distinct(of_rewriting[~is_alone]).tolist():
-        if not _are_tracked(context, links.source[[path]])[0]:
-            continue
-        for run in _rewriting_runs(context, links, links.chain(path), rewrites, point_hosts):
+    rewriting_runs = _RewritingRuns(context, links, rewrites, is_to_itself)
+    for path in paths[_are_tracked(context, links.source[paths])].tolist():
+        for run in rewriting_runs.of(links.chain(path)):
             _drop_half_rewritten_end(run, is_to_itself)
             if run:
                 runs.append(run)
                 run_paths.append(path)
-    steps = singles + steps_of([_linked_step(context, links, run) for run in runs], links)
-    paths = np.append(of_rewriting[is_kept], np.array(run_paths, dtype=np.int64))
-    steps = steps.take(np.argsort(paths, kind="stable"))
-    steps = steps.take(np.flatnonzero(_rewrite(context, steps)))
-    return steps._replace(is_reply=are_replies(context, steps.first, steps.last, answers))
+    return np.array(run_paths, dtype=np.int64), runs
 
 
 def sends_to_itself_at(context: Context, rows: FlowRows) -> Mask:
@@ -124,15 +119,19 @@ def sends_to_itself_at(context: Context, rows: FlowRows) -> Mask:
     return is_equal
 
 
-def _single_link_steps(context: Context, links: Links, chosen: Values) -> Steps:
-    """A step for each of these links."""
-    first, last = links.source[chosen], links.target[chosen]
-    is_tcp = (context.flows[first, schema.FLOW_PROTO] == TCP).tolist()
-    confidence = [links.confidence(link, tcp) for link, tcp in zip(chosen.tolist(), is_tcp, strict=True)]
-    return Steps(
-        first, last, chosen, chosen, np.ones(len(chosen), dtype=bool), links.leaves_fork[chosen],
-        np.zeros(len(chosen), dtype=bool), links.ttl_delta[chosen], np.array(confidence, dtype=np.float64),
-    )  # fmt: skip
+def _steps_by(context: Context, links: Links, chosen: Values, lengths: Values) -> Steps:
+    """A step for each run of links: `lengths` of them, one run of `chosen` after the other; none is a reply yet."""
+    ends = np.cumsum(lengths)
+    starts = ends - lengths
+    first_link, last_link = chosen[starts], chosen[ends - 1]
+    first, last = links.source[first_link], links.target[last_link]
+    confidence = links.confidences(chosen, np.repeat(context.flows[first, schema.FLOW_PROTO] == TCP, lengths))
+    ttl_delta, leaves_fork = links.ttl_delta[chosen], links.leaves_fork[chosen]
+    if len(chosen) > len(lengths):
+        confidence, ttl_delta = np.minimum.reduceat(confidence, starts), np.add.reduceat(ttl_delta, starts)
+        leaves_fork = np.logical_or.reduceat(leaves_fork, starts)
+    is_reply = np.zeros(len(lengths), dtype=bool)
+    return Steps(first, last, first_link, last_link, lengths == 1, leaves_fork, is_reply, ttl_delta, confidence)
 
 
 def _rewrite(context: Context, steps: Steps) -> Mask:
@@ -143,51 +142,48 @@ def _rewrite(context: Context, steps: Steps) -> Mask:
     return result
 
 
-def _rewriting_runs(
-    context: Context, links: Links, chain: list[int], rewrites: PerLink, point_hosts: list[str | None]
-) -> Iterator[list[int]]:
-    """The links of each translation in a chain, with the links between them that rewrite nothing."""
-    run: list[int] = []
-    end = ttl_delta = 0  # position in the chain behind the run, and the change of the TTL in it
-    for position, link in enumerate(chain):
-        if not rewrites[link]:
-            continue
-        if run:
-            between = chain[end : position + 1]
-            more = int(links.ttl_delta[between].sum())
-            points = context.flows[links.target[[run[0], *between]], schema.FLOW_POINT]
-            hosts = {point_hosts[point] for point in points.tolist()}
-            on_one_host = len(hosts) == 1 and None not in hosts
-            on_one_host |= bool(sends_to_itself(context.flows[links.target[run[-1:]]])[0])
-            if on_one_host and ttl_delta + more >= -MAX_TTL_FALL:
-                run += between
-                end, ttl_delta = position + 1, ttl_delta + more
+class _RewritingRuns:
+    """Finds the links of each translation in a path. Memoryviews: one by one, numbers of arrays take thrice as long."""
+
+    def __init__(self, context: Context, links: Links, rewrites: Mask, is_to_itself: Mask) -> None:
+        names = [host_of(point.name) for point in context.points]
+        numbers = np.array([-1 if name is None else names.index(name) for name in names] or [-1])
+        self._host = numbers[context.flows[links.target, schema.FLOW_POINT]].data
+        self._rewrites, self._is_to_itself = rewrites.data, is_to_itself.data
+        self._ttl_delta = links.ttl_delta.data
+
+    def of(self, path: list[int]) -> Iterator[list[int]]:
+        """The links of each translation in a path, with the links between them that rewrite nothing."""
+        run: list[int] = []
+        end = ttl_delta = 0  # position in the path behind the run, and the change of the TTL in it
+        for position, link in enumerate(path):
+            if not self._rewrites[link]:
                 continue
-            yield run
-        run = [link]
-        end, ttl_delta = position + 1, int(links.ttl_delta[link])
-    yield run
+            if run:
+                between = path[end : position + 1]
+                more = sum(self._ttl_delta[each] for each in between)
+                if self._is_on_one_host(run, between) and ttl_delta + more >= -MAX_TTL_FALL:
+                    run += between
+                    end, ttl_delta = position + 1, ttl_delta + more
+                    continue
+                yield run
+            run = [link]
+            end, ttl_delta = position + 1, self._ttl_delta[link]
+        yield run
+
+    def _is_on_one_host(self, run: list[int], between: list[int]) -> bool:
+        """Do these links lead to points of one host, or is the packet half rewritten, which it is on one host alone?"""
+        host = self._host[run[0]]
+        return bool(self._is_to_itself[run[-1]]) or (host >= 0 and all(self._host[link] == host for link in between))
 
 
-def _drop_half_rewritten_end(run: list[int], is_to_itself: PerLink) -> None:
+def _drop_half_rewritten_end(run: list[int], is_to_itself: Mask) -> None:
     """Cut the run behind its last link to a flow that does not send to itself.
 
     A promiscuous bridge has a copy of the half-rewritten packet routed, behind the whole translation.
     """
     while run and is_to_itself[run[-1]]:
         run.pop()
-
-
-def _linked_step(context: Context, links: Links, run: list[int]) -> TranslationStep:
-    first, last = int(links.source[run[0]]), int(links.target[run[-1]])
-    tcp = bool(context.flows[first, schema.FLOW_PROTO] == TCP)
-    return TranslationStep(
-        first,
-        last,
-        tuple(run),
-        sum(int(links.ttl_delta[link]) for link in run),
-        min(links.confidence(link, tcp) for link in run),
-    )
 
 
 def _are_tracked(context: Context, rows: FlowRows) -> Mask:

@@ -85,14 +85,13 @@ def _half_translations(
 
     A sender can invent any number of such connections, so the rest is counted only.
     """
-    links = flow_links(context)
     steps = list(half_translated(context, answers, linked_rows))
     if not steps:
-        return steps_of([], links), 0
+        return steps_of([]), 0
     translations = [keys.key(step) for step in both.leading.tolist()]
     index = TupleIndex(translations)
     present = {key[1:] for key in translations}  # without the host, which links may place elsewhere
-    candidates = step_keys(context, steps_of(steps, links))
+    candidates = step_keys(context, steps_of(steps))
     added = []
     halves = 0
     for number, step in enumerate(steps):
@@ -103,7 +102,7 @@ def _half_translations(
         if halves <= limits.MAX_HALF_TRANSLATIONS:
             present.add(key[1:])
             added.append(step)
-    return steps_of(added, links), halves
+    return steps_of(added), halves
 
 
 def _rows(context: Context, links: Links, steps: Steps, keys: StepKeys, both: _Directions) -> Translations:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, hash_of, is_among
+from capnet.analysis.core.arrays import distinct, distinct_rows, hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import Values
@@ -59,8 +59,7 @@ def _of_links(context: Context) -> list[_Side]:
     for outer, inner, is_entry in ((links.target, links.source, True), (links.source, links.target, False)):
         crosses = (flows[outer, schema.FLOW_VIA] > 0) & (flows[inner, schema.FLOW_VIA] == 0)
         both = np.column_stack((flows[outer[crosses]][:, place], flows[inner[crosses], schema.FLOW_POINT]))
-        # Without indexes numpy imports masked arrays first, which takes longer than a small capture.
-        both = np.unique(both, axis=0, return_index=True)[0] if len(both) else both
+        both = distinct_rows(both)
         sides.append((both[:, :3], both[:, 3], is_entry))
     return sides
 

@@ -136,7 +136,8 @@ def _lookups_again(context: Context, failed: Unreachable) -> list[Exchange]:
     """Questions for the address that the port was translated to, which go on after its last answer."""
     service = (failed.destination, failed.port, proto_name(failed.proto))
     translations = nat_facts(context).of_kinds("dnat", "snat+dnat")
-    backends = {nat.after.dst for nat in translations if (nat.before.dst, nat.before.dport, nat.proto) == service}
+    ends = translations.different("before.dst", "before.dport", "proto", "after.dst")
+    backends = {backend for *of, backend in ends if tuple(of) == service}
     return [
         of
         for of in neighbours(context)

@@ -100,7 +100,7 @@ def _gateway(context: Context, service: UnansweredService) -> int | None:
 
 def _masquerading(context: Context) -> set[str]:
     """Addresses that hosts put into what their containers send."""
-    return {fact.after.src for fact in nat_facts(context) if fact.before.src != fact.after.src}
+    return {after for before, after in nat_facts(context).different("before.src", "after.src") if before != after}
 
 
 def _passes_on(context: Context, gateway: int, rows: list[int]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,16 @@ def test_values_of_columns_are_those_of_rows(name: str) -> None:
     lazy, rows = report.to_dict(lazily=True)["nat"], report.to_dict()["nat"]
     assert list(row_values(lazy, *paths)) == list(row_values(rows, *paths))
     assert (lazy[0], lazy[-1], lazy[1:3]) == (rows[0], rows[-1], rows[1:3])
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+def test_different_values_are_those_of_rows(name: str) -> None:
+    """What findings and signs ask of thousands of rows at once, in order of the first row."""
+    translations = nat_facts(study([PCAPS / f"{name}.pcapng"]).context)
+    for names in (("proto", "before.dst", "before.dport", "after.dst"), ("after.src",), ("before.id", "after.sport")):
+        rows = [tuple(attrgetter(each)(row) for each in names) for row in translations]
+        assert translations.different(*names) == list(dict.fromkeys(rows))
+    assert translations.of_kinds().different("before.src", "after.src") == []
 
 
 FEW, MANY = 1, 100  # times five rows: few are found by a dictionary, many by their hashes
