@@ -8,6 +8,8 @@ bridge promiscuous, and its host may route a second copy of what it only bridges
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -21,6 +23,7 @@ from capnet.analysis.correlate.order.role_order import IN, flow_order
 from capnet.quick_dataclass import frozen
 
 MAX_DUPLICATE_DELAY_NS = 1_000_000  # no host sends again so soon: TCP waits 200 ms at least, resolvers seconds
+MAX_PAIRS = 1 << 20  # of observations that are compared at once
 
 _ENDS = [
     schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT, schema.FLOW_DST_HI,
@@ -116,13 +119,35 @@ def is_routed_duplicate(context: Context, observations: Observations, is_copy: M
     result = np.zeros(len(observations), dtype=bool)
     was_routed = is_copy & (is_at_bridge(context) | sends_to_itself(flows))[flow]
     was_routed[1:] &= ttl[1:] < ttl[:-1]
-    leg = flow_order(context).leg if was_routed.any() else flow
-    for index in np.flatnonzero(was_routed).tolist():
-        start, stop = np.searchsorted(digest, [digest[index], digest[index] + 1])
-        later = np.arange(start, stop)
-        is_later = (time[later] > time[index]) | ((time[later] == time[index]) & (leg[flow[later]] == IN))
-        later = later[is_later & (flow[later] != flow[index])]
-        if (ttl[later] > ttl[index]).any():  # the packet itself went on
-            has_same_ends = (flows[flow[later]][:, _ENDS] == flows[flow[index]][_ENDS]).all(axis=1)
-            result[later[has_same_ends & (ttl[later] == ttl[index])]] = True
+    routed = np.flatnonzero(was_routed)
+    if not len(routed):
+        return result
+    leg = flow_order(context).leg
+    digest = np.ascontiguousarray(digest)
+    starts, ends = (np.searchsorted(digest, digest[routed], side) for side in ("left", "right"))
+    for chosen in _parts(ends - starts, MAX_PAIRS):
+        sizes = (ends - starts)[chosen]
+        number = np.repeat(np.arange(len(sizes)), sizes)
+        copy = routed[chosen][number]
+        later = np.arange(len(number)) + np.repeat(starts[chosen] - np.cumsum(sizes) + sizes, sizes)
+        is_later = (time[later] > time[copy]) | ((time[later] == time[copy]) & (leg[flow[later]] == IN))
+        is_later &= flow[later] != flow[copy]
+        goes_on = (
+            np.bincount(number[is_later & (ttl[later] > ttl[copy])], minlength=len(sizes)) > 0
+        )  # the packet itself
+        pairs = np.flatnonzero(is_later & goes_on[number] & (ttl[later] == ttl[copy]))
+        has_same_ends = np.ones(len(pairs), dtype=bool)
+        for column in _ENDS:
+            has_same_ends &= flows[flow[later[pairs]], column] == flows[flow[copy[pairs]], column]
+        result[later[pairs[has_same_ends]]] = True
     return result
+
+
+def _parts(sizes: Values, most: int) -> Iterator[slice]:
+    """Slices of entries that are of `most` in all, or of one entry that is larger."""
+    start, ends = 0, np.cumsum(sizes)
+    while start < len(sizes):
+        before = ends[start] - sizes[start]
+        stop = max(int(np.searchsorted(ends, before + most, "right")), start + 1)
+        yield slice(start, stop)
+        start = stop

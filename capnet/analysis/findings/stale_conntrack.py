@@ -18,6 +18,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.schema import ArpTable, Values
@@ -25,6 +26,7 @@ from capnet.analysis.core.wording import Text, endpoint_text, finding_name
 from capnet.analysis.correlate.clocks import clocks
 from capnet.analysis.facts.icmp_errors import IcmpError, icmp_errors
 from capnet.analysis.facts.nat.untranslated_datagrams import MIN_IN_VAIN, MIN_QUIET_NS, VainFlow, vain_flows
+from capnet.analysis.facts.transport.flow_observations import observations_of
 from capnet.analysis.fate.verdict.relayed_datagrams import relays
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
@@ -169,15 +171,24 @@ def _of_relay(context: Context, suspect: VainFlow) -> Finding | None:
 
 def _times(context: Context, row: int) -> Values:
     """When the packets of a flow passed, in order, ns by the reference clock."""
-    of_flow = context.observations[context.observations[:, schema.OBS_FLOW] == row]
-    return np.sort(clocks(context).observation_times(context, of_flow))
+    return np.sort(clocks(context).observation_times(context, observations_of(context, row)))
 
 
 def _errors_about(context: Context, row: int) -> list[IcmpError]:
     """ICMP errors that quote a datagram of this flow."""
     flow = context.flows[row]
     ends = source(flow), int(flow[schema.FLOW_SPORT]), destination(flow), int(flow[schema.FLOW_DPORT])
-    return [error for error in icmp_errors(context) if error.quoted.proto == UDP and error.quoted[1:] == ends]
+    return _errors_by_ends(context).get(ends, [])
+
+
+@derived
+def _errors_by_ends(context: Context) -> dict[tuple[str, int, str, int], list[IcmpError]]:
+    """Source, its port, destination and its port of UDP datagrams → the ICMP errors that quote them."""
+    errors: dict[tuple[str, int, str, int], list[IcmpError]] = {}
+    for error in icmp_errors(context):
+        if error.quoted.proto == UDP:
+            errors.setdefault(error.quoted[1:], []).append(error)
+    return errors
 
 
 def _frames(errors: list[IcmpError]) -> list[Evidence]:

@@ -56,7 +56,14 @@ def listed(statements: Iterable[Statement], subjects: Callable[[Statement], Subj
     """The findings of a report, in its order; `subjects` says what the evidence of one is about."""
     statements = list(statements)
     subjects_at = cache(lambda number: subjects(statements[number]))
-    causes = [_explaining(number, statements, subjects_at) for number in range(len(statements))]
+    explaining: dict[str, list[int]] = {}  # name of a finding → indexes of what explains findings of this name
+    for number, statement in enumerate(statements):
+        for name in statement.explains:
+            explaining.setdefault(name, []).append(number)
+    causes = [
+        _explaining(number, explaining.get(statement.finding.name, []), statements, subjects_at)
+        for number, statement in enumerate(statements)
+    ]
     symptoms: dict[int, set[str]] = {}  # index of a cause that nothing explains → names of what it explains here
     findings: list[tuple[int, Finding]] = []
     for number, (finding, _, verify, _) in enumerate(statements):
@@ -90,10 +97,11 @@ def _points(finding: Finding) -> set[str]:
     return {frame.point for frame in finding.evidence}
 
 
-def _explaining(number: int, statements: Sequence[Statement], subjects: Callable[[int], Subjects]) -> list[int]:
-    """Indexes of the causes of which statement `number` is a symptom; empty if something of it remains."""
+def _explaining(
+    number: int, causes: Sequence[int], statements: Sequence[Statement], subjects: Callable[[int], Subjects]
+) -> list[int]:
+    """Indexes of those `causes` of which statement `number` is a symptom; empty if something of it remains."""
     finding = statements[number].finding
-    causes = [index for index, cause in enumerate(statements) if finding.name in cause.explains]
     if not causes or not finding.evidence:
         return []
     own = subjects(number)

@@ -11,15 +11,19 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import combined_hash, hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, is_to_group, ports, replies, source
-from capnet.analysis.core.schema import FlowRow
+from capnet.analysis.core.schema import FlowRow, FlowRows
 from capnet.analysis.facts.icmp_errors import IcmpError, icmp_errors
 from capnet.analysis.fate.speakers import speakers
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import UDP
+
+_SENDER = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
+_RECEIVER = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 
 
 class RefusedAnswer(NamedTuple):
@@ -46,9 +50,7 @@ class RefusedAnswer(NamedTuple):
 @derived
 def refused_answers(context: Context) -> list[RefusedAnswer]:
     """All of them, by address, port and answering address."""
-    refused = [error for error in icmp_errors(context) if error.is_refused_datagram]
-    if not refused:
-        return []
+    refused = refused_datagrams(context)
     rows = _by_ends(context)
     asked_from = _unanswered_questions(context, rows)
     groups: dict[tuple[str, int, str], list[IcmpError]] = {}
@@ -66,14 +68,33 @@ def refused_answers(context: Context) -> list[RefusedAnswer]:
     ]  # fmt: skip
 
 
+@derived
+def refused_datagrams(context: Context) -> list[IcmpError]:
+    """What hosts said of datagrams to ports of theirs that nothing listens at, most frequent first."""
+    return [error for error in icmp_errors(context) if error.is_refused_datagram]
+
+
+@derived
+def flows_of_refusing(context: Context) -> FlowRows:
+    """UDP flows from or to an address and port that refused a datagram. All others are none of these questions."""
+    refused, flows = refused_datagrams(context), context.flows
+    if not refused:
+        return np.zeros(0, dtype=np.int64)
+    refusing = {(*address_value(error.quoted.dst), error.quoted.dport) for error in refused}
+    ends = combined_hash(list(np.array(sorted(refusing), dtype=np.int64).T))
+    rows = np.flatnonzero(flows[:, schema.FLOW_PROTO] == UDP)
+    is_one = is_among(hash_of(flows, _SENDER, rows), ends) | is_among(hash_of(flows, _RECEIVER, rows), ends)
+    return rows[is_one]
+
+
 _Ends = tuple[str, int, str, int]
 
 
 def _by_ends(context: Context) -> dict[_Ends, list[int]]:
-    """UDP flow rows by source, its port, destination and its port, but for groups."""
+    """`flows_of_refusing` by source, its port, destination and its port, but for groups."""
     flows = context.flows
     rows: dict[_Ends, list[int]] = {}
-    for row in np.flatnonzero(flows[:, schema.FLOW_PROTO] == UDP).tolist():
+    for row in flows_of_refusing(context).tolist():
         sport, dport = ports(flows[row])
         if sport is not None and dport is not None and not is_to_group(flows[row]):
             rows.setdefault((source(flows[row]), sport, destination(flows[row]), dport), []).append(row)

@@ -53,13 +53,16 @@ def vain_flows(context: Context) -> list[VainFlow]:
     in_vain[(links.after < 0) & is_answered(context)] = 0
     is_quiet = np.zeros(len(flows), dtype=bool)
     is_quiet[links.source[dnats]] = _quiet_ns(context, links.target[dnats]) >= MIN_QUIET_NS
+    links_of_service: dict[int, list[int]] = {}
+    for link, service in zip(dnats.tolist(), services[links.source[dnats]].tolist(), strict=True):
+        links_of_service.setdefault(service, []).append(link)
     suspects = []
     for row in np.flatnonzero(is_candidate & ((in_vain >= MIN_IN_VAIN) | is_quiet))[:MAX_FLOWS].tolist():
         link = int(links.after[row])
         inside = int(links.target[link]) if link >= 0 else -1
         if inside >= 0 and not is_dnat[link]:
             continue
-        other = _other_translation(context, dnats[services[links.source[dnats]] == services[row]], row, inside)
+        other = _other_translation(context, links_of_service[int(services[row])], row, inside)
         if other >= 0:
             ends = int(links.source[other]), int(links.target[other])
             suspects.append(VainFlow(row, inside, int(in_vain[row]), *ends))
@@ -73,15 +76,15 @@ def _quiet_ns(context: Context, rows: FlowRows) -> Values:
     return flows[rows, schema.FLOW_LAST] - since
 
 
-def _other_translation(context: Context, dnats: Values, row: int, inside: int) -> int:
+def _other_translation(context: Context, dnats: list[int], row: int, inside: int) -> int:
     """The first of these links by which another flow is translated to another address, after the row's own; else -1."""
     flows, links = context.flows, flow_links(context)
-    for link in dnats.tolist():
+    for link in dnats:
         target = int(links.target[link])
         if links.source[link] == row:
             continue
         is_elsewhere = inside < 0 or (flows[target, _DESTINATION] != flows[inside, _DESTINATION]).any()
         is_later = inside < 0 or flows[target, schema.FLOW_LAST] > flows[inside, schema.FLOW_LAST]
         if is_elsewhere and is_later:
-            return int(link)
+            return link
     return -1

@@ -133,6 +133,7 @@ def _longest_pause(passed: list[Segment]) -> int:
     return max((later.time - earlier.time for earlier, later in pairwise(passed)), default=0)
 
 
+@derived
 def _longest_survived(context: Context, row: int) -> int:
     """The longest pause of a connection that both ends went on after."""
     passed = segments(context, row)

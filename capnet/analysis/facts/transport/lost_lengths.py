@@ -15,6 +15,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.schema import FlowTable
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.transport.flow_observations import observations_of
 from capnet.analysis.fate.hop_loss import lost_packets
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP
@@ -64,9 +65,7 @@ def _is_missing(flows: FlowTable, before: int, after: int) -> bool:
 
 def _lost_lengths(context: Context, before: int, after: int) -> LostLengths | None:
     """Packets of flow row `before` that flow row `after` lacks; None unless each is larger than all that passed."""
-    observations = context.observations
-    sent = observations[observations[:, schema.OBS_FLOW] == before]
-    received = observations[observations[:, schema.OBS_FLOW] == after, schema.OBS_DIGEST]
+    sent, received = observations_of(context, before), observations_of(context, after)[:, schema.OBS_DIGEST]
     arrived = is_among(sent[:, schema.OBS_DIGEST], received)
     passed, lost = sent[arrived, schema.OBS_LENGTH], sent[~arrived, schema.OBS_LENGTH]
     if len(passed) < MIN_PACKETS or len(lost) < MIN_PACKETS or lost.min() <= passed.max():

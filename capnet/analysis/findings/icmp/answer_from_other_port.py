@@ -16,18 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, is_to_group, ports, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.icmp_errors import IcmpError, first_evidence, icmp_errors
+from capnet.analysis.facts.icmp_errors import IcmpError, first_evidence
+from capnet.analysis.facts.nat.refused_answers import flows_of_refusing, refused_datagrams
 from capnet.analysis.fate.next_points import chain_of
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
-from capnet.wire.numbers import UDP
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -96,12 +94,11 @@ def diagnose(context: Context) -> list[Finding]:
 
 def _refused(context: Context) -> Iterator[tuple[IcmpError, _Question]]:
     """Refused datagrams, each with the question that it answers from another port."""
-    refused = [error for error in icmp_errors(context) if error.is_refused_datagram]
-    questions = _questions(context) if refused else {}
-    for error in refused:
+    questions, began = _questions(context), _beginnings(context)
+    for error in refused_datagrams(context):
         quoted = error.quoted
         asked = questions.get((quoted.dst, quoted.dport, quoted.src), [])
-        times = _answer_times(context, error)
+        times = began.get((quoted.src, quoted.sport, quoted.dst, quoted.dport))
         if not times or any(question.port == quoted.sport for question in asked):
             continue
         for question in asked:
@@ -114,7 +111,8 @@ def _questions(context: Context) -> dict[tuple[str, int, str], list[_Question]]:
     """Client, its port and the server → what it asked of one station without an answer, at any point."""
     flows, answers = context.flows, replies(context)
     questions: dict[tuple[str, int, str], list[_Question]] = {}
-    for row in np.flatnonzero((flows[:, schema.FLOW_PROTO] == UDP) & (answers < 0)).tolist():
+    rows = flows_of_refusing(context)
+    for row in rows[answers[rows] < 0].tolist():
         flow = flows[row]
         sport, dport = ports(flow)
         if sport is not None and dport is not None and not is_to_group(flow):
@@ -124,17 +122,14 @@ def _questions(context: Context) -> dict[tuple[str, int, str], list[_Question]]:
     return questions
 
 
-def _answer_times(context: Context, error: IcmpError) -> list[int]:
-    """When the datagrams that an ICMP error quotes began, at each point that shows them."""
-    flows, quoted = context.flows, error.quoted
-    (src_hi, src_lo), (dst_hi, dst_lo) = address_value(quoted.src), address_value(quoted.dst)
-    is_quoted = flows[:, schema.FLOW_PROTO] == UDP
-    for column, value in (
-        (schema.FLOW_SRC_HI, src_hi), (schema.FLOW_SRC_LO, src_lo), (schema.FLOW_SPORT, quoted.sport),
-        (schema.FLOW_DST_HI, dst_hi), (schema.FLOW_DST_LO, dst_lo), (schema.FLOW_DPORT, quoted.dport),
-    ):  # fmt: skip
-        is_quoted &= flows[:, column] == value
-    times: list[int] = flows[is_quoted, schema.FLOW_FIRST].tolist()
+def _beginnings(context: Context) -> dict[tuple[str, int | None, str, int | None], list[int]]:
+    """Source, its port, destination and its port → when these datagrams began, at each point that shows them."""
+    flows = context.flows
+    times: dict[tuple[str, int | None, str, int | None], list[int]] = {}
+    for row in flows_of_refusing(context).tolist():
+        flow = flows[row]
+        (sport, dport), ends = ports(flow), (source(flow), destination(flow))
+        times.setdefault((ends[0], sport, ends[1], dport), []).append(int(flow[schema.FLOW_FIRST]))
     return times
 
 

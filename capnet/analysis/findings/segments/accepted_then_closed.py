@@ -16,9 +16,9 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, replies, reply_values, source
+from capnet.analysis.core.flow_rows import destination, replies, reply_values
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.schema import FlowTable
+from capnet.analysis.core.schema import FlowRows, FlowTable, Mask
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.models.container_signs import shows_containers
@@ -117,6 +117,8 @@ def diagnose(context: Context) -> list[Finding]:
     return findings
 
 
+_FROM = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
+_TO = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
 _SERVER = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 _SERVICE = [schema.FLOW_POINT, *_SERVER]
 
@@ -148,15 +150,20 @@ def _refusals_meanwhile(context: Context, closed: list[_Closed]) -> list[int]:
         reply_values(context, schema.FLOW_SYNACK_TIME) < 0
     )
     rows = np.flatnonzero(is_refused)[:MAX_CONNECTIONS]
-    meanwhile = [row for row in rows.tolist() if any(_is_meanwhile(flows, row, each) for each in closed)]
-    return [row for row in meanwhile if (flows[row, _SERVER] == flows[meanwhile[0], _SERVER]).all()]
+    meanwhile = rows[_are_meanwhile(flows, rows, closed)]
+    return meanwhile[(flows[meanwhile[:, None], _SERVER] == flows[meanwhile[:1, None], _SERVER]).all(axis=1)].tolist()
 
 
-def _is_meanwhile(flows: FlowTable, row: int, closed: _Closed) -> bool:
-    """Did a flow between other hosts begin while this connection was open?"""
-    is_other = destination(flows[row]) != destination(flows[closed.row])
-    is_other &= source(flows[row]) != source(flows[closed.row])
-    return is_other and bool(closed.accepted <= flows[row, schema.FLOW_FIRST] <= closed.closed)
+def _are_meanwhile(flows: FlowTable, rows: FlowRows, closed: list[_Closed]) -> Mask:
+    """For each flow: did it begin, between other hosts, while one of these connections was open?"""
+    result = np.zeros(len(rows), dtype=bool)
+    first = flows[rows, schema.FLOW_FIRST]
+    for each in closed:
+        is_meanwhile = (each.accepted <= first) & (first <= each.closed)
+        for end in (_FROM, _TO):
+            is_meanwhile &= (flows[rows[:, None], end] != flows[each.row, end]).any(axis=1)
+        result |= is_meanwhile
+    return result
 
 
 def _finding(context: Context, server: str, port: int, closed: list[_Closed], refusals: list[int]) -> Finding:

@@ -11,6 +11,8 @@ Verify: `ss -tan` on the server shows the old connection; `conntrack -L` no long
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -83,31 +85,70 @@ def diagnose(context: Context) -> list[Finding]:
 
 def _reuse(context: Context, row: int) -> _Reuse | None:
     passed = segments(context, row)
+    later = _Later(passed)
     for number, syn in enumerate(passed):
         if not syn.is_syn or syn.is_reply:
             continue
-        challenge = _challenge(syn, passed[number + 1 :])
+        challenge = later.challenge(number)
         if challenge is None:
             continue
-        later = passed[passed.index(challenge) + 1 :]
-        repeated = next((s for s in later if s.is_syn and s.seq == syn.seq), None)
-        refusal = next((s for s in later if not s.is_reply and s.is_reset and s.seq == challenge.ack), None)
-        if repeated and not refusal:
-            refusal = _challenge(repeated, passed[passed.index(repeated) + 1 :])
-        if repeated and refusal:
-            accepted = next((s for s in later if s.is_reply and s.is_syn_ack and s.ack == syn.end), None)
-            frames = [s.frame for s in (syn, challenge, refusal, repeated, accepted) if s]
-            delay = accepted.time - syn.time if accepted else None
+        repeated = later.repetition(challenge, syn)
+        refusal = later.reset(challenge)
+        if repeated is not None and refusal is None:
+            refusal = later.challenge(repeated)
+        if repeated is not None and refusal is not None:
+            accepted = later.acceptance(challenge, syn)
+            shown = (number, challenge, refusal, repeated, accepted)
+            frames = [passed[index].frame for index in shown if index is not None]
+            delay = None if accepted is None else passed[accepted].time - syn.time
             return _Reuse(row, [context.flow_evidence(row, frame) for frame in frames], delay)
     return None
 
 
-def _challenge(syn: Segment, later: list[Segment]) -> Segment | None:
-    """The first reply to a SYN, if it is an ACK of other numbers."""
-    reply = next((segment for segment in later if segment.is_reply), None)
-    if reply is None or not reply.is_pure_ack or ahead(reply.ack, syn.end) == 0:
-        return None
-    return reply
+class _Later:
+    """Finds segments behind others, by their indexes in `passed`. A port may be used thousands of times."""
+
+    def __init__(self, passed: list[Segment]) -> None:
+        self._passed = passed
+        self._replies: list[int] = []
+        self._syns: dict[int, list[int]] = {}  # by sequence number
+        self._resets: dict[int, list[int]] = {}  # of the client, by sequence number
+        self._acceptances: dict[int, list[int]] = {}  # by acknowledgment number
+        for number, segment in enumerate(passed):
+            if segment.is_reply:
+                self._replies.append(number)
+                if segment.is_syn_ack:
+                    self._acceptances.setdefault(segment.ack, []).append(number)
+            elif segment.is_reset:
+                self._resets.setdefault(segment.seq, []).append(number)
+            if segment.is_syn:
+                self._syns.setdefault(segment.seq, []).append(number)
+
+    def challenge(self, syn: int) -> int | None:
+        """The first reply behind a SYN, if it is an ACK of other numbers."""
+        number = _first_behind(self._replies, syn)
+        if number is None:
+            return None
+        reply = self._passed[number]
+        return number if reply.is_pure_ack and ahead(reply.ack, self._passed[syn].end) != 0 else None
+
+    def repetition(self, behind: int, syn: Segment) -> int | None:
+        """A SYN of the same number."""
+        return _first_behind(self._syns.get(syn.seq, []), behind)
+
+    def reset(self, challenge: int) -> int | None:
+        """The client's RST in answer to a challenge."""
+        return _first_behind(self._resets.get(self._passed[challenge].ack, []), challenge)
+
+    def acceptance(self, behind: int, syn: Segment) -> int | None:
+        """A SYN-ACK in answer to a SYN."""
+        return _first_behind(self._acceptances.get(syn.end, []), behind)
+
+
+def _first_behind(numbers: list[int], number: int) -> int | None:
+    """The first of sorted numbers that is larger than a number."""
+    at = bisect_right(numbers, number)
+    return numbers[at] if at < len(numbers) else None
 
 
 def _finding(context: Context, ends: tuple[str, str, int], reuses: list[_Reuse]) -> Finding:

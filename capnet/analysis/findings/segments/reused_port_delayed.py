@@ -13,6 +13,8 @@ Verify: `ipvsadm -lcn` shows the older connection in TIME_WAIT; `sysctl net.ipv4
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -24,7 +26,6 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.transport.tcp_connections import (
     MAX_CONNECTIONS,
     Segment,
-    ahead,
     has_segments,
     is_tcp_with,
     segments,
@@ -117,14 +118,18 @@ def _attempts(context: Context, row: int) -> list[_Attempt]:
     for segment in passed:
         if segment.is_syn and not segment.is_reply:
             syns.setdefault(segment.seq, []).append(segment)
+    answer_times = sorted(segment.time for segment in passed if segment.is_reply)
+    accepting: dict[int, list[Segment]] = {}  # by the number of the SYN
+    for segment in passed:
+        if segment.is_reply and segment.is_syn_ack:
+            accepting.setdefault(segment.accepted, []).append(segment)
     attempts = []
     for number, (seq, sent) in enumerate(syns.items()):
-        answers = [s for s in passed if s.is_reply and s.time >= sent[0].time]
-        accepted = next((s for s in answers if s.is_syn_ack and ahead(s.ack, seq) == 1), None)
+        accepted = next((s for s in accepting.get(seq, ()) if s.time >= sent[0].time), None)
         if accepted is None or (number == 0 and not first):
             continue  # of what came before the capture nothing is known
         waited = accepted.time - sent[0].time if len(sent) > 1 else 0
-        is_silent = not any(s.time < sent[min(1, len(sent) - 1)].time for s in answers)
+        is_silent = not waited or bisect_left(answer_times, sent[1].time) <= bisect_left(answer_times, sent[0].time)
         if waited and (not is_silent or sent[1].time - sent[0].time < MIN_RETRY_NS):
             continue  # answered, or sent again too early to tell
         evidence = [context.flow_evidence(row, segment.frame) for segment in (*sent, accepted)]

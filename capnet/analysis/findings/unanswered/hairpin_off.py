@@ -92,7 +92,7 @@ def _finding(context: Context, attempts: list[_Attempt]) -> Finding | None:
     attempts = sorted(attempts, key=lambda attempt: int(flows[attempt.row, schema.FLOW_FIRST]))
     rows = [attempt.row for attempt in attempts]
     counts = packets_without_duplicates(context)
-    count = max(int(counts[[row for row in rows if _is_at(flows, row, place)]].sum()) for place in flows[rows, 0])
+    count = int(np.bincount(flows[rows, schema.FLOW_POINT], weights=counts[rows]).max())
     if count < MIN_ATTEMPTS:
         return None
     flow = flows[rows[0]]
@@ -117,10 +117,6 @@ def _finding(context: Context, attempts: list[_Attempt]) -> Finding | None:
         },
         evidence,
     )  # fmt: skip
-
-
-def _is_at(flows: FlowTable, row: int, point: int) -> bool:
-    return bool(flows[row, schema.FLOW_POINT] == point)
 
 
 def _to_themselves(context: Context) -> list[_Attempt]:
