@@ -11,6 +11,7 @@ from ipaddress import ip_address
 
 from capnet import language
 from capnet.analysis.core.contract.document import Document, row_values
+from capnet.analysis.core.contract.finding_list import findings_in
 from capnet.analysis.core.contract.keys import FILES_BESIDE, LEVELS
 from capnet.analysis.core.wording import Text
 from capnet.report.fate_words import FAILED, fate, flows_of, together
@@ -244,9 +245,14 @@ def _is_complete(document: Document) -> bool:
 
 def _lost_groups(document: Document) -> str:
     """`, but for multicast to 239.1.2.3`: groups whose packets do not reach a point that shows their sender."""
-    groups = [row["facts"]["group"] for row in document["findings"] if row["name"] == GROUP_FINDING]
-    if not groups:
+    facts = [row["facts"] for row in document["findings"] if row["name"] == GROUP_FINDING]
+    if not facts:
         return ""
+    groups = [of["group"] for of in facts if "group" in of]
+    if len(groups) < len(facts):
+        return Text(en=", but for multicast to {number:group}", zh="，但发往 {number} 个组的组播除外").fill(
+            number=sum(map(findings_in, facts))
+        )
     return Text(en=", but for multicast to {groups}", zh="，但发往 {groups} 的组播除外").fill(
         groups=listing(sorted(set(groups)), MAX_NAMED)
     )

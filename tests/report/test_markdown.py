@@ -50,6 +50,7 @@ def test_markdown_begins_with_title_and_sentences() -> None:
         ("see https://x.y or www.x.y.", "see `https://x.y` or `www.x.y`."),
         ("mail a@b.c x@`|y", r"mail `a@b.c` `x@\x60\x7cy`"),
         ("02:42:ac:11:00:02 fd00:100:1::2", "`02:42:ac:11:00:02` `fd00:100:1::2`"),
+        ("21 次：fd00::1 到 https://x.y，中@x", "21 次：`fd00::1` 到 `https://x.y`，中`@x`"),
     ],
 )
 def test_markdown_escape_leaves_no_markup(text: str, escaped: str) -> None:

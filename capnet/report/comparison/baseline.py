@@ -16,6 +16,7 @@ from os import PathLike
 from typing import Any
 
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.contract.finding_list import findings_in
 from capnet.analysis.core.contract.keys import LEVELS
 from capnet.analysis.core.contract.report import Report
 from capnet.analysis.core.results import Finding
@@ -61,7 +62,7 @@ def with_baseline(report: Report, baseline: Document) -> Report:
 
 def _accounts_for(old: Document, row: Finding) -> bool:
     """Is a finding no worse than an old one of its key?"""
-    return _rank(old["level"]) <= _rank(row.level) and _size(old["facts"]) >= _size(row.facts)
+    return _rank(old["level"]) <= _rank(row.level) and findings_in(old["facts"]) >= findings_in(row.facts)
 
 
 def _rank(level: str) -> int:
@@ -77,11 +78,6 @@ def finding_key(identifier: str, facts: Mapping[str, Any], identity: Identity) -
         for word in about.partition("#")[0].split(",")
     ]
     return ":".join([name, *filter(None, [",".join(filter(None, words))])])
-
-
-def _size(facts: Mapping[str, Any]) -> int:
-    """How many findings one stands for, which is all that a list of too many tells of them."""
-    return int(facts["findings"]) if "examples" in facts and "findings" in facts else 1
 
 
 def _stable(word: str, identity: Identity) -> str:

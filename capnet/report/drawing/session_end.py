@@ -7,6 +7,7 @@ a problem that tells nothing of single sessions.
 from __future__ import annotations
 
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.contract.finding_list import findings_in
 from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
 from capnet.report.words import Words
@@ -42,6 +43,8 @@ def session_end(problem: Document, point: str, words: Words) -> SessionEnd | Non
     if name not in ENDS:
         return None
     fails, text = ENDS[name]
+    if findings_in(facts) > 1 and "{" in text.en:
+        return None  # it is one of many, whose facts are not those of this session
     if facts.get("why") == "foreign":
         text = FOREIGN_RESET
     by = words.address(facts["by"], point) if "by" in facts else ""

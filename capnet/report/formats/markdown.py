@@ -23,6 +23,9 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", **{char: f"\\{
 _CODE_ESCAPES = str.maketrans({"`": "\\x60", "|": "\\x7c"})
 # GitHub turns these into links, mentions, issues and pictures even where they are escaped, but not in a code span.
 _is_link = re.compile(r"@|#\d|://|www\.|:.*:").search
+# Addresses stand in Chinese text without a space: a word is of other characters, or of these and spaces.
+_HAN = " \u2e80-\u9fff\uff00-\uffef"
+_words = re.compile(f"[{_HAN}]+|[^{_HAN}]+").findall
 _begins_block = re.compile(r"#+|[-+]+|\d+[.)]").fullmatch  # a heading or a list, at the start of a line
 
 
@@ -44,7 +47,7 @@ def render(document: Document, width: int = 0, where: Mapping[str, str] | None =
 
 def escape(text: str) -> str:
     """`text` without a meaning in Markdown or HTML; words that GitHub would make a link of become code."""
-    return " ".join(map(_escape_word, text.split(" ")))
+    return "".join(map(_escape_word, _words(text)))
 
 
 def _escape_word(word: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from capnet import analyze, render
+from capnet.analysis.fact_tables.fact_list import FactList
 from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, of_story
 from tests.stories import Network, Packet, arp, ping, udp
 from tests.story_reports import A, B
@@ -92,6 +94,17 @@ def test_headline_names_the_group_that_is_missing(tmp_path: Path) -> None:
     announce(net, BOTH[:1])
     page = render(analyze(net.write(tmp_path)), "table")
     assert "but for multicast to 239.1.2.3" in " ".join(page.split())
+
+
+def test_headline_counts_groups_if_they_are_many(tmp_path: Path) -> None:
+    """Of more than twenty findings of one name one remains, which names no group."""
+    net = network()
+    announce(net, BOTH[:1])
+    analyzed = analyze(net.write(tmp_path))
+    (finding,) = [each for each in analyzed.findings if each.name == NAME]
+    many = replace(finding, facts={"findings": 25, "examples": ["one"]})
+    page = render(replace(analyzed, findings=FactList("findings", [many])), "table")
+    assert "but for multicast to 25 groups" in " ".join(page.split())
 
 
 def test_requests_held_back_for_seconds_is_told(tmp_path: Path) -> None:

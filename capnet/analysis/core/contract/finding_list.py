@@ -9,9 +9,10 @@ Of more than MAX_OF_ONE_NAME of one name and level, one remains.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from capnet import language
 from capnet.analysis.core.contract.order import by_level
@@ -164,6 +165,11 @@ def _joined(findings: list[Finding]) -> list[Finding]:
     for group in groups.values():
         joined += [_one_of_all(group)] if len(group) > MAX_OF_ONE_NAME else group
     return sorted(joined, key=by_level)
+
+
+def findings_in(facts: Mapping[str, Any]) -> int:
+    """How many findings one with these facts stands for; more than one have no facts of their own."""
+    return int(facts["findings"]) if "examples" in facts and "findings" in facts else 1
 
 
 def _one_of_all(group: list[Finding]) -> Finding:
