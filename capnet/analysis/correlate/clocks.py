@@ -87,11 +87,7 @@ class Clocks:
     def __init__(self, of_point: Values, clocks: list[Clock]) -> None:
         self.of_point = of_point
         self.all = clocks
-
-    @property
-    def any_corrected(self) -> bool:
-        """Whether any clock disagrees with its reference."""
-        return any(clock.is_corrected for clock in self.all)
+        self.any_corrected = any(clock.is_corrected for clock in clocks)  # disagrees any with its reference?
 
     def of_flows(self, context: Context) -> PerFlow:
         """Index of the clock of each flow row."""

@@ -48,6 +48,8 @@ def answer_delays(context: Context, before: Iterable[Exchange], after: Iterable[
 def reference_time(context: Context, point: int, time_ns: int) -> int:
     """A time of a point by the reference clock."""
     every = clocks(context)
+    if not every.any_corrected:
+        return time_ns
     return int(every.correct_times(np.array([time_ns]), every.of_point[[point]])[0])
 
 

@@ -16,6 +16,7 @@ from collections import Counter
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.neighbours.bystanders import is_alone, unicast_frames
@@ -77,6 +78,7 @@ def refused_macs(context: Context) -> list[RefusedMac]:
     return refused
 
 
+@derived
 def _questions(context: Context) -> _Questions:
     questions = _Questions({}, {})
     for of in neighbours(context):
@@ -108,7 +110,7 @@ def _refused_in(context: Context, questions: _Questions, mac: int, card: int) ->
         if (
             frames >= MIN_FRAMES
             and not _passes_by(context, mac, card, other)
-            and _is_behind(context, questions.by_mac, card, other, mac, own_mac)
+            and _is_behind(context, questions.by_mac[mac], card, other, mac, own_mac)
         ):
             return RefusedMac(mac, asked[0].asker, card, other, IN, frames, own_mac, [*asked, *answered])
     return None
@@ -167,25 +169,45 @@ def _receiver(context: Context, card: int, senders: set[int], mac: int) -> int |
     return max(receivers, key=lambda of: (receivers[of], of), default=None)
 
 
-def _is_behind(context: Context, by_mac: dict[int, _AtPoint], card: int, other: int, mac: int, own_mac: int) -> bool:
+def _is_behind(context: Context, at_points: _AtPoint, card: int, other: int, mac: int, own_mac: int) -> bool:
     """Do the MAC's questions take as long from one point to the other as other frames do?"""
-    flows, links = context.flows, flow_links(context)
-    is_between = links.is_timed & (flows[links.source, schema.FLOW_POINT] == card)
-    is_between &= flows[links.target, schema.FLOW_POINT] == other
-    delays = links.delays_ns[is_between, 0].tolist()
-    delays += [delay for of in by_mac if of != mac for delay in _delays(context, by_mac[of], card, other)]
-    at_card, at_other = ([of for of in neighbours(context) if of.point == point] for point in (card, other))
+    delays = [delay for delay, of in _shortest_delays(context, card, other) if of != mac][:1]
+    at_card, at_other = (_exchanges_at(context).get(point, []) for point in (card, other))
     delays += answer_delays(context, at_card, at_other, own_mac)
     shortest = min((delay for delay in delays if delay > 0), default=0)
-    own_delays = _delays(context, by_mac[mac], card, other)
+    own_delays = _delays(context, at_points, card, other)
     is_near = any(
         context.points[own].role == "container"
-        and are_on_one_host(context, own, card, _delays(context, by_mac[mac], own, card))
-        for own in by_mac[mac]
+        and are_on_one_host(context, own, card, _delays(context, at_points, own, card))
+        for own in at_points
         if own not in (card, other)
     )
     share = MIN_SHARE_OF_DELAY_FROM_CHILD if is_near else MIN_SHARE_OF_DELAY
     return bool(shortest and own_delays and min(own_delays) >= share * shortest)
+
+
+@derived
+def _shortest_delays(context: Context, card: int, other: int) -> list[tuple[int, int]]:
+    """How long frames take from one point to the other, the shortest first: of flows, and of each MAC's questions.
+
+    Each with the MAC that asks, -1 of flows. Times of zero and less are left out.
+    """
+    flows, links = context.flows, flow_links(context)
+    is_between = links.is_timed & (flows[links.source, schema.FLOW_POINT] == card)
+    is_between &= flows[links.target, schema.FLOW_POINT] == other
+    delays = [(delay, -1) for delay in links.delays_ns[is_between, 0].tolist()]
+    for mac, at_points in _questions(context).by_mac.items():
+        delays += [(delay, mac) for delay in _delays(context, at_points, card, other)]
+    return sorted(each for each in delays if each[0] > 0)
+
+
+@derived
+def _exchanges_at(context: Context) -> dict[int, list[Exchange]]:
+    """Point → the questions that it shows."""
+    exchanges: dict[int, list[Exchange]] = {}
+    for of in neighbours(context):
+        exchanges.setdefault(of.point, []).append(of)
+    return exchanges
 
 
 def _delays(context: Context, at_points: _AtPoint, first: int, second: int) -> list[int]:

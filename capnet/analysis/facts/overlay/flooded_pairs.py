@@ -13,9 +13,10 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct, is_among
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import are_multicast_macs
 from capnet.analysis.core.results import Tunnel
-from capnet.analysis.facts.neighbours.exchanges import neighbours
+from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
 from capnet.wire.addresses import address_value
 from capnet.wire.protocols import KIND_OF_NAME
 
@@ -35,14 +36,26 @@ def carries_groups_only(context: Context, tunnel: Tunnel) -> bool:
     rows, frames = context.observations[:, schema.OBS_FLOW], context.observations[:, schema.OBS_FRAME]
     outer_frames = frames[is_outer[rows]]
     carried = distinct(rows[is_inner[rows] & is_among(frames, outer_frames)])
-    lookups = [
-        of
-        for of in neighbours(context)
-        if (of.point, of.via, of.vni) == (point, kind, vni) and of.request_frame in outer_frames
-    ]
-    answered = {(of.kind, of.asker, of.target) for of in neighbours(context) if of.replies}  # at any point
+    numbers = set(outer_frames.tolist())
+    lookups = [of for of in _lookups(context).get((point, kind, vni), ()) if of.request_frame in numbers]
+    answered = _answered(context)
     open_lookups = (of for of in lookups if (of.kind, of.asker, of.target) not in answered and not of.is_announcement)
     if any(of.requests >= MIN_QUESTIONS for of in open_lookups):
         return False
     macs = flows[carried, schema.FLOW_DMAC]
     return bool((len(carried) or lookups) and (are_multicast_macs(macs) & (macs > 0)).all())
+
+
+@derived
+def _lookups(context: Context) -> dict[tuple[int, int, int], list[Exchange]]:
+    """Point, kind and id of a tunnel → the questions for MACs in it."""
+    lookups: dict[tuple[int, int, int], list[Exchange]] = {}
+    for of in neighbours(context):
+        lookups.setdefault((of.point, of.via, of.vni), []).append(of)
+    return lookups
+
+
+@derived
+def _answered(context: Context) -> set[tuple[str, str, str]]:
+    """Questions that were answered, at any point: kind, who asked, and for whom."""
+    return {(of.kind, of.asker, of.target) for of in neighbours(context) if of.replies}
