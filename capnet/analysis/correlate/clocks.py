@@ -87,7 +87,7 @@ class Clocks:
     def __init__(self, of_point: Values, clocks: list[Clock]) -> None:
         self.of_point = of_point
         self.all = clocks
-        self.any_corrected = any(clock.is_corrected for clock in clocks)  # disagrees any with its reference?
+        self.any_corrected = any(clock.is_corrected for clock in clocks)  # does any disagree with its reference?
 
     def of_flows(self, context: Context) -> PerFlow:
         """Index of the clock of each flow row."""

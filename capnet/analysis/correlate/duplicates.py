@@ -132,9 +132,8 @@ def is_routed_duplicate(context: Context, observations: Observations, is_copy: M
         later = np.arange(len(number)) + np.repeat(starts[chosen] - np.cumsum(sizes) + sizes, sizes)
         is_later = (time[later] > time[copy]) | ((time[later] == time[copy]) & (leg[flow[later]] == IN))
         is_later &= flow[later] != flow[copy]
-        goes_on = (
-            np.bincount(number[is_later & (ttl[later] > ttl[copy])], minlength=len(sizes)) > 0
-        )  # the packet itself
+        is_packet = is_later & (ttl[later] > ttl[copy])  # the packet itself, which went on
+        goes_on = np.bincount(number[is_packet], minlength=len(sizes)) > 0
         pairs = np.flatnonzero(is_later & goes_on[number] & (ttl[later] == ttl[copy]))
         has_same_ends = np.ones(len(pairs), dtype=bool)
         for column in _ENDS:

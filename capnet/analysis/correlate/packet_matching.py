@@ -169,7 +169,7 @@ class _Matches:
     ) -> None:
         self.flows = flows
         self.digest, self.time, self.ttl, self.flow, self.length = (
-            np.ascontiguousarray(observations[:, column])  # in a fifth of the time they are picked from
+            np.ascontiguousarray(observations[:, column])  # values are picked from it in a fifth of the time
             for column in (schema.OBS_DIGEST, schema.OBS_TIME, schema.OBS_TTL, schema.OBS_FLOW, schema.OBS_LENGTH)
         )
         self.repeats, self.ambiguous = repeats, ambiguous
