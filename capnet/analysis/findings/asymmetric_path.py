@@ -73,11 +73,10 @@ def diagnose(context: Context) -> list[Finding]:
     uplinks = {point.name for point in context.points if point.role in ("parent", "underlay")}
     detours: dict[_Detour, list[Path]] = {}
     for request, answer in _conversations(context):
-        for host in sorted({host_of(name) or "" for name in uplinks}):
-            own = {name for name in uplinks if (host_of(name) or "") == host}
-            incoming, outgoing = (sorted({hop.point for hop in path.hops} & own) for path in (request, answer))
-            if incoming and outgoing and not set(incoming) & set(outgoing):
-                detours.setdefault(_Detour(host, incoming[0], outgoing[0]), []).append(request)
+        incoming, outgoing = (_by_host(path, uplinks) for path in (request, answer))
+        for host in sorted(incoming.keys() & outgoing.keys()):
+            if not incoming[host] & outgoing[host]:
+                detours.setdefault(_Detour(host, min(incoming[host]), min(outgoing[host])), []).append(request)
     return [_finding(context, *detour, paths) for detour, paths in sorted(detours.items())]
 
 
@@ -112,6 +111,15 @@ def _is_broken(context: Context, path: Path) -> bool:
     repeats = len(rows) > 0 and flows[rows, schema.FLOW_SYNS].max() >= MIN_REPEATED
     answers = flows[back][flows[back, schema.FLOW_SYNACK_TIME] >= 0]
     return bool(asks_only and repeats and len(answers) and answers[:, schema.FLOW_PACKETS].max() >= MIN_REPEATED)
+
+
+def _by_host(path: Path, uplinks: set[str]) -> dict[str, set[str]]:
+    """Host → its uplinks that the path passes; empty for those whose points name no host."""
+    by_host: dict[str, set[str]] = {}
+    for hop in path.hops:
+        if hop.point in uplinks:
+            by_host.setdefault(host_of(hop.point) or "", set()).add(hop.point)
+    return by_host
 
 
 def _conversations(context: Context) -> list[tuple[Path, Path]]:
