@@ -114,7 +114,7 @@ def _is_broken(context: Context, path: Path) -> bool:
 
 
 def _by_host(path: Path, uplinks: set[str]) -> dict[str, set[str]]:
-    """Host → its uplinks that the path passes; empty for those whose points name no host."""
+    """Host → its uplinks that the path passes; the host is "" where a point's name has none."""
     by_host: dict[str, set[str]] = {}
     for hop in path.hops:
         if hop.point in uplinks:

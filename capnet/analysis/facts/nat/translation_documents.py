@@ -63,8 +63,8 @@ class TranslationDocuments(PrintedRows):
             return [words[value] for value in values.tolist()] if words else values.tolist()
         form = rows.before if side == "before" else rows.after
         if name in ("src", "dst"):
-            texts, numbers = rows.address_numbers
-            return [texts[number] for number in numbers[2 * (side == "after") + (name == "dst")].tolist()]
+            texts, numbers = rows.addresses_at(side, name)
+            return [texts[number] for number in numbers.tolist()]
         if name == "point":
             points = rows.before_point if side == "before" else rows.after_point
             return [rows.places.points[point].name for point in points.tolist()]

@@ -7,7 +7,7 @@ and 5,000 as objects.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields as dataclass_fields
+from dataclasses import fields
 from functools import cached_property
 from typing import Any, overload
 
@@ -100,7 +100,7 @@ class Translations(Sequence[Nat]):
 
     def take(self, rows: Values) -> Translations:
         """These rows."""
-        columns: dict[str, Any] = {spec.name: getattr(self, spec.name) for spec in dataclass_fields(self)}
+        columns: dict[str, Any] = {spec.name: getattr(self, spec.name) for spec in fields(self)}
         places = columns.pop("places")
         taken: dict[str, Any] = {
             name: column.take(rows) if isinstance(column, TupleColumns) else column[rows]
@@ -139,15 +139,20 @@ class Translations(Sequence[Nat]):
         rank[used[order]] = np.arange(len(order))
         return [texts[number] for number in order], rank[first].reshape(4, -1)
 
+    def addresses_at(self, side: str, end: str) -> tuple[list[str], Values]:
+        """`address_numbers` of `src` or `dst`, `before` or `after` translation: addresses, and each row's index."""
+        texts, numbers = self.address_numbers
+        return texts, numbers[2 * (side == "after") + (end == "dst")]
+
     def addresses(self, side: str, end: str) -> list[str]:
         """The different addresses at `src` or `dst`, `before` or `after` translation, sorted."""
-        texts, numbers = self.address_numbers
-        return [texts[number] for number in distinct(numbers[2 * (side == "after") + (end == "dst")]).tolist()]
+        texts, numbers = self.addresses_at(side, end)
+        return [texts[number] for number in distinct(numbers).tolist()]
 
     def address_pairs(self, first: tuple[str, str], second: tuple[str, str]) -> tuple[list[tuple[str, str]], Values]:
         """The different pairs of two addresses of a row, named by side and end, and for each row the index of its."""
-        texts, numbers = self.address_numbers
-        columns = [numbers[2 * (side == "after") + (end == "dst")] for side, end in (first, second)]
+        texts, _ = self.address_numbers
+        columns = [self.addresses_at(*place)[1] for place in (first, second)]
         first_equal = equal_rows(columns)
         used = distinct(first_equal)
         pairs = [(texts[a], texts[b]) for a, b in zip(*(column[used].tolist() for column in columns), strict=True)]
@@ -158,9 +163,9 @@ class Translations(Sequence[Nat]):
 
         `names`: as of `Nat`: `proto`, `before.dst`, `after.sport`. Thousands of connections go to a few services.
         """
-        fields = [self._field(name) for name in names]
-        used = distinct(equal_rows([column for column, _ in fields])) if len(self) else np.zeros(0, dtype=np.int64)
-        return list(zip(*(map(text, column[used].tolist()) for column, text in fields), strict=True))
+        chosen = [self._field(name) for name in names]
+        used = distinct(equal_rows([column for column, _ in chosen])) if len(self) else np.zeros(0, dtype=np.int64)
+        return list(zip(*(map(value_of, column[used].tolist()) for column, value_of in chosen), strict=True))
 
     def _field(self, name: str) -> tuple[Values, Callable[[int], Any]]:
         """A number for each row, and what gives its value."""
@@ -168,8 +173,8 @@ class Translations(Sequence[Nat]):
             return self.proto, proto_name
         side, end = name.split(".")
         if end in ("src", "dst"):
-            texts, numbers = self.address_numbers
-            return numbers[2 * (side == "after") + (end == "dst")], texts.__getitem__
+            texts, numbers = self.addresses_at(side, end)
+            return numbers, texts.__getitem__
         return getattr(getattr(self, side), end), lambda number: None if number < 0 else number
 
     def by_packets(self) -> Translations:

@@ -3,7 +3,7 @@
 Input: the flow links, whose two flows have the same packets. Output: one row of `Steps` per run.
 Method: netfilter rewrites destination and source one after the other. A point between them (a bridge with
 br_netfilter) shows the half-rewritten packet, so links of one host with at most one router between them are one step.
-Nearly all paths have one link that rewrites: these are taken together, by columns.
+Nearly all paths have one link that rewrites. Runs of several are found path by path, and become rows together.
 """
 
 from __future__ import annotations
