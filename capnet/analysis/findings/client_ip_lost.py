@@ -10,6 +10,11 @@ Verify: the server's log shows the client's address.
 
 from __future__ import annotations
 
+from collections import Counter
+
+import numpy as np
+
+from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.wording import Text, finding_name
@@ -49,29 +54,35 @@ MAX_CLIENTS = 20  # that the facts list
 
 
 def diagnose(context: Context) -> list[Finding]:
-    clients: dict[str, list[str]] = {}
+    clients: dict[str, set[str]] = {}
+    connections: Counter[str] = Counter()
     evidence: dict[str, list[Evidence]] = {}
-
-    def note(seen_as: str, client: str, frames: list[Evidence]) -> None:
-        clients.setdefault(seen_as, []).append(client)
-        evidence.setdefault(seen_as, []).extend(frames)
-
     for proxy in proxy_facts(context):
-        if proxy.client_side.src != proxy.server_side.src:
-            note(proxy.server_side.src, proxy.client_side.src, proxy.evidence)
-    for translation in nat_facts(context).of_kinds("snat+dnat"):
-        if translation.before.src != translation.after.src:
-            note(translation.after.src, translation.before.src, translation.evidence[:2])
+        seen_as = proxy.server_side.src
+        if proxy.client_side.src != seen_as:
+            clients.setdefault(seen_as, set()).add(proxy.client_side.src)
+            connections[seen_as] += 1
+            evidence.setdefault(seen_as, []).extend(proxy.evidence)
+    rewritten = nat_facts(context).of_kinds("snat+dnat")
+    addresses, after = rewritten.addresses_at("after", "src")
+    before = rewritten.addresses_at("before", "src")[1]
+    changed = np.flatnonzero(before != after)
+    for number in distinct(after[changed]).tolist():
+        rows, seen_as = changed[after[changed] == number], addresses[number]
+        clients.setdefault(seen_as, set()).update(addresses[of] for of in distinct(before[rows]).tolist())
+        connections[seen_as] += len(rows)
+        shown = rewritten.take(rows[:MAX_EVIDENCE])
+        evidence.setdefault(seen_as, []).extend(frame for each in shown for frame in each.evidence[:2])
     return [
         Finding(
             NAME,
             "info",
-            SAYS.fill(address=address, connections=len(clients[address])),
+            SAYS.fill(address=address, connections=connections[address]),
             (FIX if shows_containers(context) else ELSEWHERE_FIX).fill(),
             {
                 "seen_as": address,
-                "clients": sorted(set(clients[address]))[:MAX_CLIENTS],
-                "connections": len(clients[address]),
+                "clients": sorted(clients[address])[:MAX_CLIENTS],
+                "connections": connections[address],
             },
             evidence[address][:MAX_EVIDENCE],
         )
