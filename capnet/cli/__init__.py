@@ -177,6 +177,14 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         _say("interrupted")
         code = Exit.INTERRUPTED
+    except RuntimeError as error:
+        # Where Ctrl-C comes as Python's Event, Condition, Queue or Thread begins to wait, these give back a lock that
+        # they have not got.
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        click.echo(err=True)  # as click does after ^C
+        _say("interrupted")
+        code = Exit.INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         code = Exit.OK

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from queue import Queue
-from threading import Event, Thread
+from queue import Empty, SimpleQueue
+from threading import Semaphore, Thread
 from types import TracebackType
 from typing import Any, Self
 
 from capnet.table.batch import Batch
 
 WAITING_BATCHES = 1
+MAX_UNINTERRUPTED = 1.0  # seconds: a signal that comes just before a wait is handled when the wait ends
 
 
 class Prefetch:
@@ -18,8 +19,9 @@ class Prefetch:
 
     def __init__(self, batches: Iterator[Batch]) -> None:
         self._batches = batches
-        self._waiting: Queue[Batch | None] = Queue(WAITING_BATCHES)
-        self._is_left = Event()
+        self._waiting: SimpleQueue[Batch | None] = SimpleQueue()
+        self._room = Semaphore(WAITING_BATCHES)
+        self._is_left = False
         self._error: BaseException | None = None
         self._thread = Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -31,9 +33,18 @@ class Prefetch:
             raise self._error
 
     def _next(self) -> Batch | None:
-        """The next batch. An interruption is kept: where Arrow asks for the batch, it would become an OSError."""
+        """The next batch. An interruption is kept: where Arrow asks for the batch, it would become an OSError.
+
+        Not from a Queue of Python's, which raises RuntimeError where Ctrl-C comes as it begins to wait.
+        """
         try:
-            return self._waiting.get()
+            while True:
+                try:
+                    batch = self._waiting.get(timeout=MAX_UNINTERRUPTED)
+                except Empty:
+                    continue
+                self._room.release()
+                return batch
         except BaseException as error:
             self._error = error
             raise
@@ -53,9 +64,8 @@ class Prefetch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._is_left.set()
-        while not self._waiting.empty():  # so that the thread sees that it is left
-            self._waiting.get()
+        self._is_left = True
+        self._room.release()  # so that the thread sees that it is left
         if error is None:
             self._thread.join()
         # After an error it may wait for a pipe for ever. It is a daemon: it ends with the process.
@@ -63,9 +73,10 @@ class Prefetch:
     def _read(self) -> None:
         try:
             for batch in self._batches:
-                self._waiting.put(batch)
-                if self._is_left.is_set():
+                self._room.acquire()
+                if self._is_left:
                     break
+                self._waiting.put(batch)
         except BaseException as error:  # raised again in the thread that writes
             self._error = error
         self._waiting.put(None)

@@ -8,11 +8,10 @@ query reaches another host only if it installs one (`install httpfs`).
 
 from __future__ import annotations
 
+from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
 from datetime import datetime
 from functools import partial
-from threading import Thread
 from typing import Any, TypeVar
 
 from capnet.analysis.tables.library import Tables
@@ -25,6 +24,7 @@ from capnet.table.table import Table
 
 MAX_ROWS = 10_000  # fetched at a time
 MAX_INTERRUPTS = 20  # a second; where DuckDB waits for a stream, it stops with the process
+MAX_UNINTERRUPTED = 1.0  # seconds: a signal that comes just before a wait is handled when the wait ends
 
 T = TypeVar("T")
 
@@ -72,24 +72,36 @@ class Database:
             raise self._refused(error) from error
 
     def _beside(self, work: Callable[[], T]) -> T:
-        """What `work` returns, from a thread of its own. An interruption of the caller interrupts DuckDB."""
-        done: Future[T] = Future()
+        """What `work` returns, from a thread of its own. An interruption of the caller interrupts DuckDB.
+
+        With a lock alone: Python's Event, Condition and Thread raise RuntimeError where Ctrl-C comes as they begin to
+        wait.
+        """
+        results: list[T] = []
+        errors: list[BaseException] = []
+        working = allocate_lock()
+        working.acquire()
 
         def run() -> None:
             try:
-                done.set_result(work())
+                results.append(work())
             except BaseException as error:  # raised again in the thread that asks
-                done.set_exception(error)
+                errors.append(error)
+            working.release()
 
         try:
-            Thread(target=run, daemon=True).start()
-            return done.result()
+            start_new_thread(run, ())
+            while not working.acquire(timeout=MAX_UNINTERRUPTED):
+                pass
         except KeyboardInterrupt:
             for _ in range(MAX_INTERRUPTS):  # one that comes before DuckDB has begun is lost
                 self._connection.interrupt()
-                if wait([done], 0.05).done:
+                if working.acquire(timeout=0.05):
                     break
             raise
+        if errors:
+            raise errors[0]
+        return results[0]
 
     def _watched(self, table: Table) -> Table:
         """The table; what reading it raises is kept, because DuckDB makes an error of its own of it."""

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 from threading import Event, get_ident
 
 import pytest
 
 from capnet.cli.interrupts import interrupt_ends_stream, signals_set
+from capnet.errors import Exit
+from tests.conftest import PROJECT
+
+# A command that waits as Python's Queue, Thread and Future do, and is interrupted as it begins to.
+WAITING = """
+import signal, sys
+from threading import Event
+from capnet.cli import cache, main
+
+def interrupt(frame, event, value):
+    if event == "return" and frame.f_code.co_name == "_release_save":
+        sys.setprofile(None)
+        signal.raise_signal(signal.SIGINT)
+
+def wait(**options):
+    sys.setprofile(interrupt)
+    Event().wait(60)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background have it ignored
+cache.command.callback = wait
+sys.argv = ["capnet", "cache"]
+main()
+"""
 
 
 class NotingEvent(Event):
@@ -39,3 +65,12 @@ def test_growing_file_ends_from_another_thread(capfd: pytest.CaptureFixture[str]
         assert event.wait(60)
     assert event.setter != get_ident()
     assert "Ctrl-C again stops that" in capfd.readouterr().err
+
+
+def test_interrupt_as_a_wait_begins_is_one() -> None:
+    """It ended in a traceback, because Condition.wait gave back a lock that it had not got."""
+    done = subprocess.run(
+        [sys.executable, "-c", WAITING], capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (Exit.INTERRUPTED, "\ncapnet: interrupted\n")

@@ -13,14 +13,21 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from capnet.analysis.tables.library import Tables
 from capnet.cli import cli
+from capnet.cli.inputs import named_sources
 from capnet.cli.sql import PROMPT
 from capnet.errors import EnvironmentLacks, Exit, RefusedQuery, UnreadableInput, UsageError
 from tests.conftest import PROJECT
+
+if TYPE_CHECKING:
+    from capnet.export.query import Database
 
 OVERLAY = PROJECT / "pcaps" / "overlay.pcapng"
 DOCS = (PROJECT / "docs" / "sql.md").read_text(encoding="utf-8")
@@ -157,6 +164,46 @@ def test_interrupted_query_of_a_file_says_so() -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == Exit.INTERRUPTED
         assert process.stderr and process.stderr.read() == b"\ncapnet: interrupted\n"
+
+
+@needs_duckdb
+def test_interrupt_at_any_line_ends_the_query() -> None:
+    """None is lost or becomes another error, wherever it comes; the next query has its answer."""
+    from capnet.export.query import Database
+
+    database = Database(Tables(list(named_sources((str(OVERLAY),))), None, 0, ""))
+    lines = interrupted_at_line(database, 1_000_000)
+    assert lines > 10
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        for line in range(1, lines + 1):
+            with pytest.raises(KeyboardInterrupt):
+                interrupted_at_line(database, line)
+            assert [list(answer.rows) for answer in database.ask("select 7")] == [[[7]]]
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def interrupted_at_line(database: Database, number: int) -> int:
+    """Asks a query, and sends SIGINT at the line of Python with this number; how many lines were run."""
+    run = 0
+
+    def trace(frame: FrameType, event: str, value: object) -> Any:
+        nonlocal run
+        run += event == "line"
+        if event == "line" and run == number:
+            sys.settrace(None)
+            signal.raise_signal(signal.SIGINT)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        for answer in database.ask("select count(*) from range(1000)"):
+            assert [list(row) for row in answer.rows] == [[1000]]
+    finally:
+        sys.settrace(before)
+    return run
 
 
 @needs_duckdb
