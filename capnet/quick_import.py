@@ -1,9 +1,10 @@
-"""Finds the modules of capnet in half of the time that Python's own finder takes.
+"""Finds the modules of capnet, numpy and click in half of the time that Python's own finder takes.
 
-A report imports some 250 modules of ours. Python's finder looks for each in eight steps, 90 µs: it asks whether the
-folder changed, tries each kind of file, and works out twice where the bytecode lies. Here a folder is listed once, and
-bytecode is taken if it is of the source file's time and size (PEP 552), as Python does. Whatever is not so plain, such
-as bytecode that is missing, older, checked by a hash or of another path, is left to Python.
+A report imports some 400 modules of ours and 100 of theirs. Python's finder looks for each in eight steps, 90 µs: it
+asks whether the folder changed, tries each kind of file, and works out twice where the bytecode lies. Here a folder is
+listed once, and bytecode is taken if it is of the source file's time and size (PEP 552), as Python does. Whatever is
+not so plain, such as extension modules, and bytecode that is missing, older, checked by a hash or of another path, is
+left to Python.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, SourceFileLoader
 from importlib.util import MAGIC_NUMBER
 from marshal import loads
 from types import CodeType, ModuleType
 
-_PREFIX = f"{__package__}."
+_PREFIXES = (f"{__package__}.", "numpy.", "click.")
 _IS_TIMED = MAGIC_NUMBER + bytes(4)  # how bytecode begins that is checked by time and size
 _MOST = 1 << 16  # bytes of one read, more than nearly all modules have
 
@@ -63,7 +64,7 @@ class _Loader(SourceFileLoader):
 
 
 class Finder:
-    """Finds what begins with `capnet.`; everything else is for those that follow it in `sys.meta_path`."""
+    """Finds what begins with one of _PREFIXES; everything else is for those that follow it in `sys.meta_path`."""
 
     def __init__(self) -> None:
         self.names: dict[str, frozenset[str]] = {}  # folder → names in it
@@ -72,16 +73,17 @@ class Finder:
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """The specification of a module or package, None if this does not find it."""
-        if path is None or not name.startswith(_PREFIX):
+        if path is None or not name.startswith(_PREFIXES):
             return None
         last = name.rpartition(".")[2]
         for folder in path:
-            if f"{last}.py" in self._names_in(folder):
-                return _spec(name, folder, last)
-            if last in self._names_in(folder) and "__init__.py" in self._names_in(f"{folder}/{last}"):
+            names = self._names_in(folder)
+            if last in names and "__init__.py" in self._names_in(f"{folder}/{last}"):
                 spec = _spec(name, f"{folder}/{last}", "__init__")
                 spec.submodule_search_locations = [f"{folder}/{last}"]
                 return spec
+            if f"{last}.py" in names and not any(f"{last}{suffix}" in names for suffix in EXTENSION_SUFFIXES):
+                return _spec(name, folder, last)
         return None
 
     def _names_in(self, folder: str) -> frozenset[str]:

@@ -7,6 +7,7 @@ import os
 import py_compile
 import subprocess
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import module_from_spec
 from pathlib import Path
 from types import ModuleType
@@ -22,9 +23,13 @@ import json, sys
 if sys.argv[1] == "quick":
     from capnet import quick_import
     quick_import.install()
+import click
 from capnet import analyze
 analyze("pcaps/bridge.pcapng").to_json()
-ours = {name: module for name, module in sys.modules.items() if name.startswith("capnet.")}
+ours = {
+    name: module for name, module in sys.modules.items()
+    if name.startswith(("capnet.", "numpy.", "click.")) and "Extension" not in type(module.__loader__).__name__
+}
 print(json.dumps({
     name: [module.__file__, module.__cached__, module.__package__, list(getattr(module, "__path__", [])),
            module.__spec__.origin, module.__spec__.has_location, module.__spec__.parent]
@@ -109,6 +114,11 @@ def test_package_has_a_path(tmp_path: Path) -> None:
     (package / "__init__.py").write_text("VALUE = 4\n")
     module = load(tmp_path)
     assert (module.VALUE, list(module.__path__)) == (4, [str(package)])
+
+
+def test_extension_module_is_left_to_python(source: Path) -> None:
+    (source.parent / f"part{EXTENSION_SUFFIXES[0]}").touch()
+    assert Finder().find_spec("capnet.part", [str(source.parent)]) is None
 
 
 @pytest.mark.parametrize(("name", "path"), [("capnet.other", []), ("other.part", ["."]), ("capnet", None)])
