@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
+from capnet.scenario.interrupts import Interruptible
 from tests import checkout
 from tests.live.fault_choice import chosen
 from tests.live.time_budget import TimeBudget, rotated
@@ -31,6 +33,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     not_asked = pytest.mark.skip(reason="needs root and Docker Engine; set CAPNET_LIVE=1 to run it")
     for item in live:
         item.add_marker(not_asked)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop() -> Iterator[None]:
+    """SIGTERM, as of `timeout`, ends a run as Ctrl-C does: what the tests have made is undone."""
+    with Interruptible():
+        return (yield)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
