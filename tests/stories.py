@@ -16,7 +16,7 @@ from tests.made.build import ETHERNET, SLL2, interface, packet, section
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 START_NS = 1_700_000_000_000_000_000  # when every story begins
-NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50}
+NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "sctp": 132}
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,8 @@ class Packet:
             return head + options + self.payload
         if self.proto == "udp":
             return struct.pack(">HHHH", self.sport, self.dport, 8 + len(self.payload), self.checksum) + self.payload
+        if self.proto == "sctp":  # RFC 9260: ports, verification tag, checksum, then chunks
+            return struct.pack(">HHII", self.sport, self.dport, 0, 0) + self.payload
         if self.proto == "gre":  # of IPv4 (RFC 2784), with a key (RFC 2890) if there is one
             key = struct.pack(">I", self.echo) if self.echo else b""
             return struct.pack(">HH", 0x2000 if key else 0, 0x0800) + key + self.payload
@@ -144,6 +146,10 @@ def tcp(ends: str, payload: bytes = b"", **more: object) -> Packet:
 
 def udp(ends: str, payload: bytes = b"", **more: object) -> Packet:
     return Packet("udp", payload=payload, **_ends(ends), **more)  # type: ignore[arg-type]
+
+
+def sctp(ends: str, chunks: bytes, **more: object) -> Packet:
+    return Packet("sctp", payload=chunks, **_ends(ends), **more)  # type: ignore[arg-type]
 
 
 def ping(ends: str, echo: int, seq: int, payload: bytes = bytes(range(56)), **more: object) -> Packet:

@@ -102,7 +102,7 @@ def uml(uml_can_run: None) -> Iterator[Path]:
         assert not folder.exists()
         assert machine_state() == before
     finally:
-        run(folder, "lab", "down")
+        run(folder, "lab", "down", "--force")  # a scenario that was interrupted may still undo what it made
 
 
 def play(folder: Path, name: str, output: Path, *words: str) -> tuple[Path, dict]:

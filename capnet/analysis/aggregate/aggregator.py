@@ -44,6 +44,7 @@ from capnet.wire.block import Block
 
 if TYPE_CHECKING:
     from capnet.analysis.aggregate.payload.headers.nflog import NflogRules
+    from capnet.analysis.aggregate.payload.headers.sctp import SctpSetups
 
 # With one point there is little to follow (duplicates, and NAT that shows both forms at one place): an eighth of the
 # budget will do.
@@ -52,7 +53,7 @@ ONE_POINT_BUDGET_DIVISOR = 8
 # Attributes that hold Python objects and arrays, and no memory that kernels write.
 PYTHON_PARTS = (
     "undecoded", "dns", "checksums", "icmp_errors", "nd", "dhcp", "syns", "tunnel_checksums", "mirrors",
-    "memberships", "nflog", "_excerpts",
+    "memberships", "nflog", "sctp", "_excerpts",
 )  # fmt: skip
 
 BYTES_OF_FLOW = 4096  # of a capture: there is room for as many flows from the start, so that no table of them is copied
@@ -84,6 +85,7 @@ class Aggregator:
         self.mirrors = Mirrors()
         self.memberships = Memberships()
         self.nflog: NflogRules | None = None  # made when the first packet of NFLOG comes
+        self.sctp: SctpSetups | None = None  # likewise
         self._excerpts = Excerpts()
         self._flows = _new_flows(machine, min((size or 0) // BYTES_OF_FLOW, MAX_EXPECTED_FLOWS))
         self._stations = _new_stations(machine)
@@ -132,6 +134,8 @@ class Aggregator:
         self.memberships.add(block, base)
         if block.layers & fields.LAYER_NFLOG:
             self._add_nflog(block, base)
+        if block.layers & fields.LAYER_SCTP:
+            self._add_sctp(block, base)
 
     def _add_nflog(self, block: Block, base: int) -> None:
         if self.nflog is None:
@@ -139,6 +143,13 @@ class Aggregator:
 
             self.nflog = NflogRules()
         self.nflog.add(block, base)
+
+    def _add_sctp(self, block: Block, base: int) -> None:
+        if self.sctp is None:
+            from capnet.analysis.aggregate.payload.headers.sctp import SctpSetups
+
+            self.sctp = SctpSetups()
+        self.sctp.add(block, base)
 
     def _look_into(self, block: Block, base: int) -> None:
         """Read the checksums of sampled frames."""

@@ -61,6 +61,7 @@ def pass_result(reader: SourceReader, topology: Topology | None, witnesses: Witn
         tunnel_checksums=aggregator.tunnel_checksums.table,
         mirrors=aggregator.mirrors.sessions,
         memberships=aggregator.memberships.joined,
+        sctp=aggregator.sctp.chunks if aggregator.sctp else [],
         log_rules=aggregator.nflog.rules if aggregator.nflog else [],
         witnesses=witnesses,
         series=reader.series,

@@ -42,6 +42,25 @@ class Membership(NamedTuple):
     first_frame: int
 
 
+class SctpChunks(NamedTuple):
+    """Packets of one SCTP flow at one point that begin with the same kind of chunk, of those that open or abort."""
+
+    point: int
+    via: int  # kind of tunnel that they came through, 0 = none
+    via_vni: int
+    src_hi: int
+    src_lo: int
+    dst_hi: int
+    dst_lo: int
+    sport: int
+    dport: int
+    kind: int  # RFC 9260 section 3.2: 1 INIT, 2 INIT ACK, 6 ABORT
+    packets: int
+    first_frame: int
+    first: int  # ns
+    last: int
+
+
 class LogRule(NamedTuple):
     """A rule of the firewall that logged packets at one point (NFLOG)."""
 

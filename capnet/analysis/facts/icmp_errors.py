@@ -31,7 +31,7 @@ from capnet.wire.numbers import (
 
 
 class Quoted(NamedTuple):
-    """The packet that an ICMP error is about. Ports: TCP and UDP, else -1."""
+    """The packet that an ICMP error is about. Ports: TCP, UDP and SCTP, else -1."""
 
     proto: int
     src: str

@@ -112,9 +112,9 @@ def quoted_rows(context: Context, errors: IcmpErrorTable) -> FlowRows:
 
 
 def _quoted_ports(context: Context, rows: FlowRows) -> Values:
-    """Ports as ICMP errors quote them, shape (n, 2): -1 for all but TCP and UDP."""
+    """Ports as ICMP errors quote them, shape (n, 2): -1 for all but TCP, UDP and SCTP."""
     flows = context.flows
-    has_ports = is_one_of(flows[rows, schema.FLOW_PROTO], (TCP, UDP))[:, None]
+    has_ports = is_one_of(flows[rows, schema.FLOW_PROTO], (TCP, UDP, SCTP))[:, None]
     return np.where(has_ports, flows[rows[:, None], [schema.FLOW_SPORT, schema.FLOW_DPORT]], -1)
 
 

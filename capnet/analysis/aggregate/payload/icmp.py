@@ -23,6 +23,7 @@ from capnet.wire.numbers import (
     ICMP_UNREACHABLE,
     ICMPV6_ERRORS,
     ICMPV6_PACKET_TOO_BIG,
+    SCTP,
     TCP,
     UDP,
 )
@@ -103,7 +104,7 @@ def _quote_v6(raw: np.ndarray, at: Values, end: Values, chosen: Mask, key: np.nd
 
 def _quote_ports(raw: np.ndarray, at: Values, end: Values, whole: Values, key: np.ndarray) -> None:
     proto = key[whole, schema.ICMP_QUOTED_PROTO]
-    ported = ((proto == TCP) | (proto == UDP)) & (at + 4 <= end)
+    ported = is_one_of(proto, (TCP, UDP, SCTP)) & (at + 4 <= end)
     at, whole = at[ported], whole[ported]
     key[whole, schema.ICMP_QUOTED_SPORT] = be16_at(raw, at)
     key[whole, schema.ICMP_QUOTED_DPORT] = be16_at(raw, at + 2)
