@@ -22,8 +22,9 @@ from capnet.analysis.fate.chain_values import any_of_chain, largest_of_chain, sm
 from capnet.analysis.fate.fates import DELIVERED as ARRIVED
 from capnet.analysis.fate.fates import STOPS, Fates, fates
 from capnet.analysis.fate.hop_loss import lost_packets
-from capnet.analysis.fate.next_points import HOME, chain_of
+from capnet.analysis.fate.next_points import HOME, chain_of, is_answered
 from capnet.analysis.fate.refutation import GROUP
+from capnet.analysis.fate.verdict.answers_elsewhere import is_answered_elsewhere
 from capnet.analysis.fate.verdict.loops import looping_flows
 from capnet.analysis.fate.verdict.stopped_answers import stopped_answers
 from capnet.quick_tuple import NamedTuple
@@ -109,9 +110,13 @@ def _verdicts(context: Context, outcome: Fates, entries: Values, is_replied: Mas
     was_copied[duplicates(context).flow_rows] = True
     is_group = outcome.reason[entries] == GROUP
     verdict[any_of_chain(context, was_copied)[last] & ~is_group] = COPIED
-    verdict[(repeats > 0) & ~is_group] = REPEATED
-    verdict[state == ARRIVED] = DELIVERED
-    verdict[(state == ARRIVED) & ~is_replied & _wants_answer(context)[last]] = ANSWERED_BY  # nothing
+    # Where a client of TCP sends its SYN again, the answer did not reach it.
+    is_elsewhere = any_of_chain(context, is_answered_elsewhere(context))[last]
+    goes_on = is_elsewhere & (flows[last, schema.FLOW_PROTO] != TCP)
+    verdict[(repeats > 0) & ~is_group & ~goes_on] = REPEATED
+    verdict[(state == ARRIVED) | goes_on] = DELIVERED
+    is_silent = ~is_replied & ~is_elsewhere & ~is_answered(context)[last]
+    verdict[(state == ARRIVED) & is_silent & _wants_answer(context)[last]] = ANSWERED_BY  # nothing
     verdict[state == STOPS] = STOPS_AT
     has_other_answer = any_of_chain(context, (quoting_errors(context) >= 0) | (other_address_answers(context) >= 0))
     verdict[has_other_answer[last] & ~is_replied] = ANSWERED_BY
