@@ -35,9 +35,9 @@ def named_sources(files: tuple[str, ...]) -> Iterator[Source]:
     """
     sources = _named(files)
     if len(files) > 1 or any(is_folder(Path(given)) for given in files):
-        from capnet.cli.repeated_files import without_repeats
+        from capnet.cli.superfluous_files import without_superfluous
 
-        sources = without_repeats(sources)
+        sources = without_superfluous(sources)
     return sources
 
 

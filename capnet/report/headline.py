@@ -54,7 +54,7 @@ def headline(document: Document, words: Words) -> list[str]:
         sentences = [*_failed(document, words), *sentences]
     if not sentences and "flows" in document and not document["flows"]["count"]:
         return [_without_flows(document, words)]
-    return sentences or (list(_state(document)) if has_fates else [])
+    return sentences or (list(_state(document, words)) if has_fates else [])
 
 
 def limits(document: Document) -> Iterator[str]:
@@ -189,10 +189,25 @@ def _without_flows(document: Document, words: Words) -> str:
     return Text(en="No IP packet was captured.", zh="没有抓到 IP 包。").fill()
 
 
-def _state(document: Document) -> Iterator[str]:
+def _without_questions(document: Document, words: Words) -> str:
+    """What there is where no flow has a fate: ICMP errors on packets of others, or packets that show none."""
+    for error in document.get("icmp_errors", []):
+        sender, receiver = (words.address(error[end], error["point"]) for end in ("from", "to"))
+        return Text(
+            en="{sender} sends '{error}' (ICMP) to {receiver}, {count:time}, about packets that were not captured.",
+            zh="{sender} 向 {receiver} 发送了 {count} 次“{error}”（ICMP），所涉及的包没有抓到。",
+        ).fill(sender=sender, error=error["name"], receiver=receiver, count=error["count"])
+    return Text(
+        en="No problem found; broadcasts, multicasts, fragments or answers alone do not show what arrives.",
+        zh="没有发现问题；只有广播、组播、分片或应答，看不出包是否到达。",
+    ).fill()
+
+
+def _state(document: Document, words: Words) -> Iterator[str]:
     fates = document["correlation"].get("fates", {})
     total = sum(fates.values())
     if not total:
+        yield _without_questions(document, words)
         return
     unknown = fates.get("unknown", 0) + fates.get("copied", 0)
     answered = Text(en="{answered} of {flows} answered", zh="{flows}中有 {answered} 条得到应答").fill(

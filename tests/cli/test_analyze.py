@@ -100,6 +100,17 @@ def test_file_given_twice_is_read_once(tmp_path):
     assert len(report(f"A={TCP}", f"B={copy}")["inputs"]) == 2
 
 
+def test_empty_files_among_others_are_left_out(tmp_path):
+    """Programs with a file for each interface leave such where nothing passed; they are no copies of each other."""
+    (tmp_path / "a.pcap").write_bytes(TCP.read_bytes())
+    for name in ("b.pcap", "c.pcap"):
+        (tmp_path / name).touch()
+    done = capnet("analyze", "--format", "json", "a.pcap", "b.pcap", "c.pcap", cwd=tmp_path)
+    assert [each["file"] for each in json.loads(done.stdout)["inputs"]] == ["a.pcap"]
+    assert done.stderr == b"capnet: empty, and left out: b.pcap, c.pcap\n"
+    assert capnet("analyze", "b.pcap", "c.pcap", cwd=tmp_path).stderr == b"capnet: b.pcap: the file is empty\n"
+
+
 def test_folder_of_unrelated_captures_is_a_table(tmp_path):
     """A line each; no sentence is about all of them."""
     for path in (BRIDGE, TCP, ROOT / "pcaps" / "overlay.pcapng"):

@@ -17,7 +17,7 @@ from capnet.report.words import Words
 from tests.conftest import GOLDENS
 from tests.report import sample
 from tests.report.sample import at
-from tests.stories import ACK, SYN, Network, Packet, tcp, udp
+from tests.stories import ACK, SYN, Network, Packet, about, tcp, udp
 from tests.story_reports import A, B, read
 
 SECOND = 1_000_000.0
@@ -56,6 +56,27 @@ def test_flow_that_cannot_be_followed_is_counted(tmp_path: Path) -> None:
         net.pass_by(("A/ens33", udp(f"{A}:40000 > 192.0.2.9:514", b"log", ident=number + 1)))
     assert first_sentences(net, tmp_path) == [
         "No problem found; 1 of 2 flows cannot be followed (no capture point shows where they go next)."
+    ]
+
+
+def test_errors_about_packets_that_were_not_captured_are_told(tmp_path: Path) -> None:
+    """The sentences were empty: no flow asks, so none has a fate."""
+    net = Network(["R/eth0"])
+    for number in range(2):
+        error = Packet("icmp", "10.0.0.1", A, icmp=(5, 1), ident=number + 1)
+        net.pass_by(("R/eth0", about(error, udp(f"{A}:5000 > {B}:53", b"question"))))
+    assert first_sentences(net, tmp_path) == [
+        f"10.0.0.1 sends 'redirect for a host' (ICMP) to {A}, 2 times, about packets that were not captured."
+    ]
+
+
+def test_broadcasts_alone_are_told(tmp_path: Path) -> None:
+    net = Network(["R/eth0"])
+    for number in range(3):
+        packet = udp(f"{A}:5000 > 255.255.255.255:5000", b"here", ident=number + 1, dmac="ff:ff:ff:ff:ff:ff")
+        net.pass_by(("R/eth0", packet))
+    assert first_sentences(net, tmp_path) == [
+        "No problem found; broadcasts, multicasts, fragments or answers alone do not show what arrives."
     ]
 
 
@@ -185,7 +206,7 @@ def test_symptom_does_not_hide_a_cause() -> None:
 def test_notes_and_explained_symptoms_are_no_headline() -> None:
     explained = Finding("retransmissions", "warning", "again", None, {}, explained_by="x")
     sentences = of(cause("capture-dropped-packets", "warning"), explained, cause("checksum-offload", "info"))
-    assert sentences == []  # nor does the sample say anything of its flows
+    assert not any("is so" in sentence for sentence in sentences)
 
 
 def test_constants_name_findings() -> None:

@@ -24,6 +24,7 @@ OPTION_MESSAGES = {
     "an empty name is no file; is a variable empty?": "空的名称不是文件；是不是有变量为空？",
     "{name} is given twice, and is read once": "{name} 给出了两次，只读一次",
     "{name} is the same capture as {first}, and is read once": "{name} 与 {first} 是同一份抓包，只读一次",
+    "empty, and left out: {names:list}": "空文件，不读：{names}",
     "{given}: write NAME=FILE, both of them": "{given}：请写 NAME=FILE，两者都要",
     "{given}: a folder holds several points; name its files one by one":
         "{given}：文件夹中有多个抓包点；请逐个写出文件",
