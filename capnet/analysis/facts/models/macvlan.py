@@ -17,6 +17,7 @@ from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.wording import Text
+from capnet.analysis.correlate.duplicates import duplicates
 from capnet.analysis.facts.layer2.model import MacvlanParent, same_network
 from capnet.analysis.facts.layer2.segments import layer2_segments
 from capnet.analysis.facts.models.bridge import DOCKER_POOLS
@@ -31,6 +32,7 @@ from capnet.analysis.facts.models.sign import MAX_SIGN_FRAMES, Sign, station_fra
 from capnet.analysis.fate.speakers import Speaker, speakers
 from capnet.wire.addresses import address_value, mac_text
 
+COOKED = ("LINUX_SLL", "LINUX_SLL2")  # link types of `any`
 MIN_PARENT_CONFIDENCE = 0.3  # of 0 to 1: below, the parent is more likely a station's own interface
 MAX_CHILDREN = 3  # named in a sentence
 MAX_STATIONS = 256  # at one point: with more it is a backbone, and no interface of a host
@@ -39,13 +41,18 @@ MAX_STATIONS = 256  # at one point: with more it is a backbone, and no interface
 def containers_among_hosts(context: Context) -> Iterator[Sign]:
     """A container, by its MAC, is in one network with a station that is neither a container nor a gateway.
 
+    Not where a recording of all interfaces (`any`) has packets of containers twice: they pass two ports of a bridge,
+    where those of a macvlan child pass its parent alone.
     Wrong when: the host's interface is a port of the containers' bridge; a container's MAC was set by hand.
     """
+    passed_twice = _macs_recorded_twice(context)
     for point in range(len(context.points)):
         stations = speakers(context, point, outside_tunnels=True)
         if is_container_bridge(context.points[point].name) or len(stations) > MAX_STATIONS:
             continue
         containers = [container_macs(context)[mac] for mac in stations if mac in container_macs(context)]
+        if any((point, container.mac) in passed_twice for container in containers):
+            continue
         for container in containers:
             host = next((station for station in stations.values() if _is_host_beside(station, container)), None)
             if host:
@@ -55,6 +62,13 @@ def containers_among_hosts(context: Context) -> Iterator[Sign]:
                 ).fill(ip=container.ip, mac=mac_text(host.mac))
                 yield Sign(says, station_frames(context, [container.mac, host.mac], point))
                 return
+
+
+def _macs_recorded_twice(context: Context) -> set[tuple[int, int]]:
+    """Points at all interfaces of a host, and the senders whose packets they have twice."""
+    rows = duplicates(context).flow_rows
+    ends = context.flows[rows[:, None], [schema.FLOW_POINT, schema.FLOW_SMAC]].tolist()
+    return {(point, mac) for point, mac in ends if context.points[point].linktype in COOKED}
 
 
 def _is_host_beside(station: Speaker, container: ContainerMac) -> bool:

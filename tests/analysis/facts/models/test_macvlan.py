@@ -104,3 +104,12 @@ def test_parent_alone_needs_repeated_requests(tmp_path: Path, gap: float, is_mac
     assert report["models"][0]["model"] == "macvlan"
     assert any(weight["name"] == "host-unanswered" for weight in report["models"][0]["weights"]) is is_macvlan
     assert report["models"][0]["confidence"] == (0.87 if is_macvlan else 0.6)
+
+
+@pytest.mark.parametrize(("passes", "is_macvlan"), [(1, True), (2, False)], ids=["once", "twice"])
+def test_packets_that_pass_two_interfaces_of_a_host_are_bridged(passes: int, is_macvlan: bool, tmp_path: Path) -> None:
+    """Recorded at all interfaces together: a child's packets pass its parent, a bridge's pass two of its ports."""
+    net = Network(["any"], cooked={"any"})
+    for number in range(3):
+        exchange(net, Socket(DOCKER_1, CHILD_1, 40000 + number), Socket(B_MAC, B, 80), *["any"] * passes)
+    assert [model["model"] for model in read(net, tmp_path)["models"]] == ["macvlan"] * is_macvlan
