@@ -3,7 +3,8 @@
 Input: what `correlate.loss` counted for the link: packets and octets that are missing at the later point.
 Method: if every packet was compared, the count is exact. If a sample was compared, the octets that both flows counted
 decide first, then the share of the sample that is missing.
-A point that does not record all that passes it tells nothing of loss before it (`unrecorded`).
+A point that does not record all that passes it tells nothing of loss before it (`unrecorded`). Nothing is lost of
+echo requests that got as many replies; where a few packets come back to a point in a tunnel, the others are not lost.
 Limits: offload cuts TCP differently from point to point, and then packets of two points cannot be subtracted.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import is_to_group
+from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, is_to_group, replies
 from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.fate.unrecorded_packets import misses_packets, most_lost
@@ -28,12 +29,30 @@ def lost_packets(context: Context, links: Links, link: int) -> int | None:
     missing = int(links.missing[link])
     octets = int(links.missing_bytes[link])
     before, after = context.flows[links.source[link]], context.flows[links.target[link]]
-    if (missing or octets > 0) and is_to_group(before):
+    if not missing and octets <= 0:
+        return missing
+    if is_to_group(before) or _returns_in_tunnel(before, after):
         return None
+    if _are_all_answered(context, int(links.source[link])):
+        return 0
     lost: int | None = missing
     if context.sample_share < 1.0:
         lost = _lost_of_sample(before, after, missing, octets, context.sample_share)
     return _proven(context, links, link, lost) if lost else lost
+
+
+def _returns_in_tunnel(before: FlowRow, after: FlowRow) -> bool:
+    """Does a point show in a tunnel what it showed outside of it, and of most packets does not?"""
+    is_one_point = before[schema.FLOW_POINT] == after[schema.FLOW_POINT]
+    is_deeper = after[schema.FLOW_DEPTH] > before[schema.FLOW_DEPTH]
+    return bool(is_one_point and is_deeper and 2 * after[schema.FLOW_PACKETS] < before[schema.FLOW_PACKETS])
+
+
+def _are_all_answered(context: Context, row: int) -> bool:
+    """Have these messages of ICMP as many answers at their point? A lost one has none."""
+    answer = int(replies(context)[row])
+    is_message = context.flows[row, schema.FLOW_PROTO] in ICMP_PROTOCOLS
+    return bool(is_message and answer >= 0 and len({*context.flows[[row, answer], schema.FLOW_PACKETS].tolist()}) == 1)
 
 
 def _proven(context: Context, links: Links, link: int, lost: int) -> int | None:
