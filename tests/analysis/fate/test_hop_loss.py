@@ -18,7 +18,7 @@ def losing(net: Network, folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("is_answered", [True, False])
-def test_echo_requests_that_all_have_replies_were_not_lost(is_answered: bool, tmp_path: Path) -> None:
+def test_answered_echo_requests_were_not_lost(is_answered: bool, tmp_path: Path) -> None:
     """A bridge floods the first ones to a port, and has then learnt where the receiver is."""
     net = Network(["if1", "if2"])
     for number in range(8):
@@ -31,7 +31,7 @@ def test_echo_requests_that_all_have_replies_were_not_lost(is_answered: bool, tm
 
 
 @pytest.mark.parametrize("returning", [2, 6], ids=["a few return", "most return"])
-def test_carriers_that_do_not_come_back_in_a_tunnel_were_not_lost(returning: int, tmp_path: Path) -> None:
+def test_carriers_that_return_in_a_tunnel_lost_nothing(returning: int, tmp_path: Path) -> None:
     """A host wraps a few datagrams of a tunnel again and sends them back, as by a route of its own."""
     net = Network(["eth3"])
     for number in range(8):
