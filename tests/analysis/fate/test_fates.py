@@ -23,6 +23,15 @@ def test_gossip_in_both_directions_is_not_unanswered(tmp_path: Path) -> None:
     assert unanswered(net, tmp_path) == 0
 
 
+def test_gossip_in_both_directions_counts_as_answered(tmp_path: Path) -> None:
+    """It said '0 of 2 flows answered' of a heartbeat between equal ports that both ends send."""
+    net = two_cards()
+    for number in range(6):
+        gossip(net, number)
+    correlation = read(net, tmp_path)["correlation"]
+    assert correlation["answered"] == sum(correlation["fates"].values())
+
+
 def test_gossip_that_stops_is_unanswered(tmp_path: Path) -> None:
     """What comes back is gossip of the other node's own."""
     net = two_cards()

@@ -16,7 +16,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.keys import FATES, MAX_LISTED
 from capnet.analysis.core.contract.outcomes import Fate
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, echo_id, flow_key, proto_name
+from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, echo_id, flow_key, proto_name, replies
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
 from capnet.analysis.core.schema import Mask, Values
 from capnet.analysis.correlate.duplicates import duplicates, packets_without_duplicates
@@ -25,9 +25,11 @@ from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.outcomes.answers import chain_answers
 from capnet.analysis.facts.tunnels import carrier_flows
 from capnet.analysis.fate import fates, refutation
+from capnet.analysis.fate.chain_values import any_of_chain
 from capnet.analysis.fate.next_points import HOME, HOST, REVERSE, TWIN, chain_of
 from capnet.analysis.fate.unrecorded_packets import unrecorded_packets
 from capnet.analysis.fate.verdict import verdicts as verdict
+from capnet.analysis.fate.verdict.answers_elsewhere import is_answered_elsewhere
 from capnet.analysis.fate.verdict.loops import looping_flows
 from capnet.analysis.fate.verdict.verdicts import Verdicts, verdicts
 from capnet.quick_tuple import NamedTuple
@@ -92,7 +94,10 @@ def outcome_totals(context: Context) -> Totals:
         name = context.points[int(context.flows[links.target[link], schema.FLOW_POINT])].name
         unrecorded[name] = unrecorded.get(name, 0) + int(missed[link])
     fates_of_flows = {name: number for name, number in zip(FATES, counts, strict=True) if number}
-    return Totals(fates_of_flows, int((listed & outcome.is_replied).sum()), unrecorded)
+    # Of equal ports, as of gossip, the other direction proves no answer, but was seen. Equal ends have one direction.
+    has_reply = (replies(context) >= 0) & (replies(context) != np.arange(len(context.flows)))
+    is_seen = any_of_chain(context, has_reply | is_answered_elsewhere(context))[outcome.last]
+    return Totals(fates_of_flows, int((listed & (outcome.is_replied | is_seen)).sum()), unrecorded)
 
 
 @derived
