@@ -4,7 +4,7 @@ A station looks for another owner before it uses an address: duplicate address d
 address conflict detection of IPv4 (RFC 5227).
 
 Input: ARP exchanges, the ND table. Output: `RefusedProbe`s, by address. Limits: not a MAC that answers for MIN_PROXIED
-addresses or more, as a proxy does.
+addresses or more, as a proxy does; not a probe to the MAC of the owner alone, by which a switch sees that it is there.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def _of_arp(context: Context) -> Iterator[RefusedProbe]:
     for of in neighbours(context):
         owners = [mac for mac in of.target_macs if mac not in (of.asker_mac, 0)]
         is_soon = 0 <= of.first_reply - of.first_request <= MAX_ANSWER_NS
-        if of.kind == "arp" and of.is_probe and of.requests and owners and is_soon and of.asker_mac > 0:
+        is_to_all = of.requests > of.unicast_requests
+        if of.kind == "arp" and of.is_probe and is_to_all and owners and is_soon and of.asker_mac > 0:
             frames = [context.evidence(of.point, frame) for frame in (of.request_frame, of.reply_frame)]
             yield from (RefusedProbe(of.target, of.asker_mac, owner, frames) for owner in owners)
 
@@ -63,9 +64,9 @@ def _of_nd(context: Context) -> Iterator[RefusedProbe]:
         if row[schema.ND_TYPE] == ICMPV6_NEIGHBOR_ADVERTISEMENT and is_multicast_mac(row[schema.ND_ETH_DESTINATION]):
             answers[_target(row)].append(row)
     for row in rows:
-        is_probe = (
-            row[schema.ND_TYPE] == ICMPV6_NEIGHBOR_SOLICITATION and not row[schema.ND_SRC_HI] | row[schema.ND_SRC_LO]
-        )
+        is_probe = row[schema.ND_TYPE] == ICMPV6_NEIGHBOR_SOLICITATION
+        is_probe = is_probe and not row[schema.ND_SRC_HI] | row[schema.ND_SRC_LO]
+        is_probe = is_probe and is_multicast_mac(row[schema.ND_ETH_DESTINATION])
         for answer in answers[_target(row)] if is_probe else ():
             prober, owner = row[schema.ND_ETH_SOURCE], answer[schema.ND_ETH_SOURCE]
             is_soon = 0 <= answer[schema.ND_FIRST] - row[schema.ND_FIRST] <= MAX_ANSWER_NS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,16 @@ def test_arp_probe_that_the_owner_answers_is_told(tmp_path: Path) -> None:
     net.at(50, "A/ens33", arp(2, OWNER, B, "0.0.0.0", PROBER))
     (finding,) = of_story(net, tmp_path, "duplicate-ip")
     assert (finding["level"], finding["facts"]["macs"]) == ("warning", [OWNER, PROBER])
+
+
+def test_probe_of_a_switch_to_the_owner_alone_is_silent(tmp_path: Path) -> None:
+    """Neighbor tracking, IP device tracking: a switch asks a known MAC, under no address, whether it is there."""
+    net = Network(["A/ens33"])
+    net.at(0, "A/ens33", replace(solicit(PROBER, "::", V6_TARGET), dmac=OWNER))
+    net.at(50, "A/ens33", advertise(OWNER, V6_TARGET, "ff02::1", "33:33:00:00:00:01"))
+    net.at(1e6, "A/ens33", arp(1, PROBER, "0.0.0.0", B, OWNER))
+    net.at(1e6 + 50, "A/ens33", arp(2, OWNER, B, "0.0.0.0", PROBER))
+    assert of_story(net, tmp_path, "duplicate-ip") == []
 
 
 def test_probe_that_only_its_sender_answers_is_silent(tmp_path: Path) -> None:
