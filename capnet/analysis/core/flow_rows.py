@@ -32,6 +32,8 @@ _PRIVATE = ip_network("fc00::/7")
 
 # TTLs that packets start with: Linux and macOS 64, Windows 128, routers and link-local protocols 255.
 INITIAL_TTLS = (64, 128, 255)
+# VRRP and CARP (RFC 9568 section 7.3), HSRP, HSRP version 2, GLBP: the first octets of their MACs.
+_VIRTUAL_ROUTERS = ((0x00005E0001, 8), (0x00005E0002, 8), (0x00000C07AC, 8), (0x00000C9FF, 12), (0x0007B400, 16))
 
 
 def source(row: FlowRow) -> str:
@@ -149,6 +151,11 @@ def sends_to_itself(flows: FlowTable) -> FlowMask:
 def is_multicast_mac(value: int) -> bool:
     """Has a MAC address the group bit (IEEE 802), as broadcast and multicast destinations have?"""
     return bool(int(value) >> 40 & 1)
+
+
+def is_virtual_router(mac: int) -> bool:
+    """Is a MAC one that routers share, of VRRP, CARP, HSRP or GLBP?"""
+    return any(mac >> bits == prefix for prefix, bits in _VIRTUAL_ROUTERS)
 
 
 def are_multicast_macs(values: Values) -> Mask:

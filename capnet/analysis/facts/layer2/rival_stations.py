@@ -2,8 +2,8 @@
 
 Input: ARP and ND tables. Output: `Rivals`, one per address and set of MACs. Method: both answer the same question
 within a second, their claims overlap in time, or one began when the other had ended. Not rivals: virtual routers, a
-proxy that answers for many, two cards of one host that answer for each other. Limits: claims by ARP and Neighbor
-Discovery only.
+proxy that answers for many, two cards of one host that answer for each other, a man in the middle
+(`facts.neighbours.forged_replies`). Limits: claims by ARP and Neighbor Discovery only.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from itertools import combinations, pairwise
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import is_multicast_mac
+from capnet.analysis.core.flow_rows import is_multicast_mac, is_virtual_router
 from capnet.analysis.core.results import Evidence
+from capnet.analysis.facts.neighbours.forged_replies import forged_claims
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
 from capnet.wire.fields import ABSENT
@@ -27,8 +28,6 @@ MAX_ROUND_NS = 1_000_000_000  # a question is sent again after a second, so late
 MIN_RESTART_NS = 300_000_000  # a container is made anew in half a second; all answer a question sooner
 MAX_ANSWERS = 16  # rows of answers to one asker that are compared
 MIN_PROXIED = 4  # addresses that a MAC answers for: a station has few of its own on one link
-# VRRP and CARP (RFC 9568 section 7.3), HSRP, HSRP version 2, GLBP: the first octets of their MACs.
-_VIRTUAL_ROUTERS = ((0x00005E0001, 8), (0x00005E0002, 8), (0x00000C07AC, 8), (0x00000C9FF, 12), (0x0007B400, 16))
 
 
 class How(IntEnum):
@@ -114,11 +113,6 @@ def _are_no_rivals(macs: tuple[int, ...], addresses_of: dict[int, set[str]]) -> 
     return is_virtual or is_proxy or are_cards
 
 
-def is_virtual_router(mac: int) -> bool:
-    """Is a MAC one that routers share, of VRRP, CARP, HSRP or GLBP?"""
-    return any(mac >> bits == prefix for prefix, bits in _VIRTUAL_ROUTERS)
-
-
 def _how(spoken: list[_Claim]) -> How:
     """How the MACs of these claims share an address."""
     by_asker: dict[str, list[_Claim]] = defaultdict(list)
@@ -144,11 +138,13 @@ def _how(spoken: list[_Claim]) -> How:
 
 
 def _arp(context: Context) -> Iterator[tuple[_Place, str, _Claim]]:
+    forged = forged_claims(context)
     for row in context.arps.tolist():
         sender, target = row[schema.ARP_SENDER_LO], row[schema.ARP_TARGET_LO]
         # A probe claims nothing (RFC 5227). A MAC that is not the frame's own is damaged, or a relay's.
         is_own = row[schema.ARP_SENDER_MAC] > 0 and row[schema.ARP_ETH_SOURCE] in (row[schema.ARP_SENDER_MAC], ABSENT)
-        if sender & 0xFFFFFFFF and is_own:
+        is_forged = (tuple(row[: schema.ARP_OPERATION]), sender, row[schema.ARP_SENDER_MAC]) in forged
+        if sender & 0xFFFFFFFF and is_own and not is_forged:
             is_answer = row[schema.ARP_OPERATION] == ARP_REPLY and sender != target and bool(target & 0xFFFFFFFF)
             claim = _Claim(
                 row[schema.ARP_FIRST], row[schema.ARP_LAST], row[schema.ARP_SENDER_MAC], row[schema.ARP_FIRST_FRAME],

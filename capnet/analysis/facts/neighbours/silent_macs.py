@@ -13,10 +13,9 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import are_multicast_macs
+from capnet.analysis.core.flow_rows import are_multicast_macs, is_virtual_router
 from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.facts.layer2.mac_changes import MacChange
-from capnet.analysis.facts.layer2.rival_stations import is_virtual_router
 from capnet.analysis.fate.next_points import is_answered
 from capnet.wire.addresses import address_text
 from capnet.wire.numbers import (

@@ -13,10 +13,9 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct, distinct_rows, is_among, is_one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import are_multicast_macs, replies
+from capnet.analysis.core.flow_rows import are_multicast_macs, is_virtual_router, replies
 from capnet.analysis.core.schema import FlowRows, Values
 from capnet.analysis.correlate.clocks import clocks
-from capnet.analysis.facts.layer2.rival_stations import is_virtual_router
 from capnet.analysis.facts.overlay.carried_frames import (
     KINDS_WITH_VNI,
     TUNNEL_ENDS,

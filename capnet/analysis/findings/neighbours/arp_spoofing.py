@@ -1,9 +1,12 @@
-"""arp-spoofing: a station tells all others that it has their addresses.
+"""arp-spoofing: a station tells others that it has addresses which are not its own.
 
-Looks at: ARP replies to the broadcast address, and the questions of the same MAC. A station never asks who has its own
-address. One that announces addresses, and then asks for them as another address, knows that others have them.
-Says: which MAC, the address that it asks as, and the addresses that it announces.
-Wrong when: a router answers all hosts for those of its own link. Proxy ARP answers the asker alone (RFC 1027).
+Looks at: ARP replies without a question, three or more to one station (`facts.neighbours.forged_replies`): one MAC
+tells A that it has B, and B that it has A; or it tells A so while another MAC claims B, and asks for B itself, or the
+frames are not from the MAC that they name. And ARP replies to the broadcast address, and the questions of the same MAC:
+a station never asks who has its own address. One that announces addresses, and then asks for them as another address,
+knows that others have them.
+Says: which MAC, the addresses that it announces, and to whom, or the address that it asks as.
+Wrong when: a router answers for hosts of its own link without being asked. Proxy ARP answers a question (RFC 1027).
 Fix: find the station and stop it; containers cannot send such frames without the capability NET_RAW.
 Verify: `bridge fdb show | grep MAC` names the port that it is behind; `ip neigh` shows its MAC for several addresses.
 """
@@ -18,6 +21,8 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import is_multicast_mac
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.models.container_signs import shows_containers
+from capnet.analysis.facts.neighbours.forged_replies import Forger, forgers
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, mac_text
 from capnet.wire.numbers import ARP_REPLY, ARP_REQUEST
@@ -28,12 +33,14 @@ SCENARIO = None  # the lab attacks no host
 WITNESS = "pcaps/faults/duplicate-ip.pcapng"  # two stations announce one address
 EXPLAINS = ("connection-cut", "arp-unanswered", "connection-unanswered", "handshake-unfinished")
 
-PAGE_ZH = """一个站点向所有人宣称别人的地址是自己的。
+PAGE_ZH = """一个站点宣称别人的地址是自己的。
 
-检查：发往广播地址的 ARP 应答，以及同一个 MAC 的询问。站点不会询问谁拥有自己的地址；一个站点宣称某些地址，随后又以另一个
+检查：没有人询问、对同一站点三次以上的 ARP 应答（`facts.neighbours.forged_replies`）：同一个 MAC 对 A 说自己拥有 B，又对
+B 说自己拥有 A；或者它对 A 这样说时，另一个 MAC 也声称拥有 B，而它自己又询问 B，或这些帧不是从其中所写的 MAC 发出的。
+以及发往广播地址的 ARP 应答，和同一个 MAC 的询问：站点不会询问谁拥有自己的地址；一个站点宣称某些地址，随后又以另一个
 地址询问它们，说明它知道这些地址是别人的。
-结论：哪个 MAC，以哪个地址询问，宣称哪些地址。
-误判：路由器向所有人代答本链路上的主机；代理 ARP 不会这样做（RFC 1027 只应答询问者）。
+结论：哪个 MAC，宣称哪些地址，对谁宣称，或以哪个地址询问。
+误判：路由器未被询问就代答本链路上的主机；代理 ARP 只应答询问（RFC 1027）。
 处理：找出并停止这个站点；没有 NET_RAW 能力的容器发不出这样的帧。
 验证：`bridge fdb show | grep MAC` 显示它在哪个端口后面；`ip neigh` 显示几个地址都是它的 MAC。
 """
@@ -42,12 +49,31 @@ SAYS = Text(
     en="{mac} tells everybody that it has {addresses}, and asks as {own} who has them: ARP spoofing",
     zh="{mac} 向所有人宣称自己拥有 {addresses}，又以 {own} 询问谁拥有它们：ARP 欺骗",
 )
+SAYS_UNASKED = Text(
+    en="{mac} tells {told} that it has {addresses}, {replies:time} and unasked{but}: ARP spoofing",
+    zh="{mac} 未被询问就对 {told} 说自己拥有 {addresses}，共 {replies} 次{but}：ARP 欺骗",
+)
+SAYS_BETWEEN = Text(
+    en="{mac} tells {one} that it has {other}, and {other} that it has {one}, {replies:time} and unasked; what they "
+    "send to each other goes to it: ARP spoofing",
+    zh="{mac} 未被询问就对 {one} 说自己拥有 {other}，又对 {other} 说自己拥有 {one}，共 {replies} 次；它们互相发送的包"
+    "都会到它那里：ARP 欺骗",
+)
+BETWEEN = Text(en="; what they send to each other goes to it", zh="；它们互相发送的包都会到它那里")
+OWNED = Text(en=", while {owners} has this address", zh="，而拥有该地址的是 {owners}")
+FIX_ELSEWHERE = Text(
+    en="find the port that it is behind, by the MAC table of the switch or `bridge fdb show | grep {mac}`, and stop "
+    "it; switches can check ARP (dynamic ARP inspection)",
+    zh="用交换机的 MAC 表或 `bridge fdb show | grep {mac}` 找到它所在的端口，并停止它；交换机可以检查 ARP（dynamic ARP "
+    "inspection）",
+)
 FIX = Text(
     en="find it by `bridge fdb show | grep {mac}` and stop it; start containers with `--cap-drop NET_RAW`, without "
     "which they cannot send such frames",
     zh="用 `bridge fdb show | grep {mac}` 找到并停止它；启动容器时加 `--cap-drop NET_RAW`，这样容器就发不出这种帧",
 )
 
+DOCKERS_MACS = 0x0242  # first octets of those that Docker gave containers until release 28
 MIN_ADDRESSES = 2  # of one alone, a virtual address may have gone to another router and come back
 
 
@@ -62,6 +88,55 @@ class _Message(NamedTuple):
 
 
 def diagnose(context: Context) -> list[Finding]:
+    unasked = _unasked(context)
+    unasked_macs = {finding.facts["mac"] for finding in unasked}
+    return unasked + [finding for finding in _announced(context) if finding.facts["mac"] not in unasked_macs]
+
+
+def _unasked(context: Context) -> list[Finding]:
+    """Of MACs that tell single stations, one for each, at the point that shows most of it."""
+    by_mac: dict[int, list[Forger]] = defaultdict(list)
+    for forger in forgers(context):
+        by_mac[forger.mac].append(forger)
+    return [_of_forger(context, at_places) for _, at_places in sorted(by_mac.items())]
+
+
+def _of_forger(context: Context, at_places: list[Forger]) -> Finding:
+    most = max(at_places, key=lambda of: sum(forgery.replies for forgery in of.forgeries))
+    mac = mac_text(most.mac)
+    addresses, receivers = (
+        [address_text(0, address) for address in sorted({ends[which] for ends in most.forgeries})] for which in (0, 1)
+    )
+    replies = sum(forgery.replies for forgery in most.forgeries)
+    frames = {context.evidence(of.place[0], forgery.frame) for of in at_places for forgery in of.forgeries}
+    return Finding(
+        NAME,
+        "warning",
+        _says(most, mac, addresses, receivers, replies),
+        _fix(context, most.mac),
+        {
+            "mac": mac, "addresses": addresses[:MAX_EVIDENCE], "told": receivers[:MAX_EVIDENCE], "messages": replies,
+            "point": context.points[most.place[0]].name,
+        },
+        sorted(frames)[:MAX_EVIDENCE],
+    )  # fmt: skip
+
+
+def _says(forger: Forger, mac: str, addresses: list[str], receivers: list[str], replies: int) -> str:
+    if forger.is_between and addresses == receivers and len(receivers) == 2:
+        return SAYS_BETWEEN.fill(mac=mac, one=receivers[0], other=receivers[1], replies=replies)
+    owners = sorted({mac_text(forgery.owner) for forgery in forger.forgeries if forgery.owner > 0})
+    but = BETWEEN.fill() if forger.is_between else OWNED.fill(owners=several(owners))
+    return SAYS_UNASKED.fill(mac=mac, told=several(receivers), addresses=several(addresses), replies=replies, but=but)
+
+
+def _fix(context: Context, mac: int) -> str:
+    is_container = mac >> 32 == DOCKERS_MACS or shows_containers(context)
+    return (FIX if is_container else FIX_ELSEWHERE).fill(mac=mac_text(mac))
+
+
+def _announced(context: Context) -> list[Finding]:
+    """Of MACs that tell all stations, and ask for what they announce."""
     announced: dict[tuple[int, int], list[_Message]] = defaultdict(list)  # by point and MAC
     asked: dict[tuple[int, int], list[_Message]] = defaultdict(list)
     owners: dict[tuple[int, int], set[int]] = defaultdict(set)  # MACs that announce an address at a point
@@ -106,7 +181,7 @@ def _finding(context: Context, place: tuple[int, int], claims: list[_Message], a
         NAME,
         "warning",
         SAYS.fill(mac=mac_text(mac), addresses=several(addresses), own=several(own)),
-        FIX.fill(mac=mac_text(mac)),
+        _fix(context, mac),
         {"mac": mac_text(mac), "addresses": addresses, "own": own, "point": context.points[point].name},
         [context.evidence(point, frame) for frame in frames][:MAX_EVIDENCE],
     )
