@@ -2,8 +2,8 @@
 
 Input: neighbours, flows. Output: `Unanswered`, one per protocol, asker and target address. Method: a station without an
 answer asks again after a second (RFC 1122 section 2.3.2.1, RFC 4861 section 10); bystanders, and points that record one
-direction only, would not show an answer.
-Limits: probes and announcements expect none (RFC 5227).
+direction only, would not show an answer; nor do points where the target answers another asker in the meantime.
+Limits: probes and announcements expect none (RFC 5227), nor does a DHCP server that is about to offer the address.
 """
 
 from __future__ import annotations
@@ -27,11 +27,16 @@ from capnet.analysis.fate.listening import records_one_direction
 from capnet.analysis.fate.speakers import speakers
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import Topology
-from capnet.wire.addresses import mac_value
+from capnet.wire.addresses import address_value, mac_value
+from capnet.wire.numbers import UDP
 
 MIN_REPEATED = 2  # questions: a single one may have its answer behind the capture
 MIN_RETRY_NS = 10_000_000  # what comes sooner is one question that a point recorded twice
 MAX_TARGETS = 3  # of one asker that are told one by one
+MAX_OFFER_PROBE_NS = 500_000_000  # from a DISCOVER to the server's question, which it asks at once
+DHCP_DISCOVER, DHCP_OFFER, DHCP_CLIENT_PORT = 1, 2, 68  # RFC 2132 section 9.6, RFC 2131 section 4.1
+BROADCAST_MAC = 0xFFFFFFFFFFFF
+SMALLEST_HOST_PART = 0b11  # of a broadcast address all bits are set; a network of two hosts has two such bits
 MIN_SCANNED = 20  # addresses: a host that asks for so many scans the network
 
 
@@ -41,6 +46,10 @@ class Place(Enum):
     HOME = "its own interface, which gets the questions"
     BROUGHT = "its packets, which a host of this link brings"
     BEHIND = "that a bridge of a host has it"
+    BROADCAST = "that it is no host's, but a broadcast address"
+
+
+EXISTS = (Place.HOME, Place.BROUGHT, Place.BEHIND)  # where it must be reached, so that it is a fault
 
 
 class Whereabouts(NamedTuple):
@@ -91,18 +100,76 @@ def unanswered_neighbours(context: Context) -> list[Unanswered]:
     answered = {(of.kind, of.asker, of.target) for of in exchanges if of.replies}
     brought = {lookup.pair: lookup for lookup in on_link_lookups(context)}
     by_pair: dict[tuple[str, str, str], list[Exchange]] = {}
+    answers = _answers(exchanges)
     for of in exchanges:
         if of.requests and not (of.is_probe or of.is_announcement) and (of.kind, of.asker, of.target) not in answered:
             by_pair.setdefault((of.kind, of.asker, of.target), []).append(of)
     questions = []
     for pair, at_points in sorted(by_pair.items()):
-        if pair in brought or any(
-            _is_repeated(of) and shows_answers(context, of) and not records_one_direction(context)[of.point]
+        if pair in brought:
+            questions.append(Unanswered(*pair, at_points, _bringer(context, brought[pair])))
+            continue
+        showing = [
+            of
             for of in at_points
-        ):
-            whereabouts = _bringer(context, brought[pair]) if pair in brought else _home(context, at_points)
-            questions.append(Unanswered(*pair, at_points, whereabouts))
+            if _is_repeated(of) and shows_answers(context, of) and not records_one_direction(context)[of.point]
+        ]
+        if not showing or _is_about_to_be_offered(context, showing[0]):
+            continue
+        if any(_answers_another(of, answers) for of in showing):
+            continue  # it is there, and its answer to this asker takes another way
+        whereabouts = _group(context, at_points[0]) or _home(context, at_points)
+        questions.append(Unanswered(*pair, at_points, whereabouts))
     return questions
+
+
+def _answers(exchanges: list[Exchange]) -> dict[tuple[object, ...], list[Exchange]]:
+    """Protocol, place and target → what it answers, without announcements."""
+    answers: dict[tuple[object, ...], list[Exchange]] = {}
+    for of in exchanges:
+        if of.replies and of.target_macs and not (of.is_announcement or of.is_probe):
+            answers.setdefault((of.kind, of.point, of.via, of.vni, of.target), []).append(of)
+    return answers
+
+
+def _answers_another(question: Exchange, answers: dict[tuple[object, ...], list[Exchange]]) -> bool:
+    """Does the target answer another asker at the same point, while it is asked here in vain?"""
+    since, until = question.first_request - MAX_ARP_RETRY_NS, question.last_request + MAX_ARP_RETRY_NS
+    others = answers.get((question.kind, question.point, question.via, question.vni, question.target), ())
+    return any(since <= time <= until for of in others for time in (of.first_reply, of.last_reply))
+
+
+def _group(context: Context, question: Exchange) -> Whereabouts | None:
+    """That the target is a broadcast address: of all networks, or one that frames to all stations are for."""
+    _, low = address_value(question.target)
+    if question.kind != "arp" or not (question.target == "255.255.255.255" or low in _broadcast_addresses(context)):
+        return None
+    return Whereabouts(context.points[question.point].name, BROADCAST_MAC, Place.BROADCAST)
+
+
+@derived
+def _broadcast_addresses(context: Context) -> set[int]:
+    """LO halves of the last addresses of networks, to which packets in frames to all stations are sent."""
+    flows = context.flows
+    low = flows[:, schema.FLOW_DST_LO]
+    is_broadcast = (flows[:, schema.FLOW_DMAC] == BROADCAST_MAC) & (flows[:, schema.FLOW_DST_HI] == 0)
+    return set(low[is_broadcast & (low & SMALLEST_HOST_PART == SMALLEST_HOST_PART)].tolist())
+
+
+def _is_about_to_be_offered(context: Context, question: Exchange) -> bool:
+    """Does a DHCP server look whether the address is in use that it is about to offer (RFC 2131 section 2.2)?"""
+    dhcp, (_, asker), (_, target) = context.dhcp, address_value(question.asker), address_value(question.target)
+    is_offer = (dhcp[:, schema.DHCP_TYPE] == DHCP_OFFER) & (dhcp[:, schema.DHCP_SRC_LO] == asker)
+    if question.kind != "arp" or not is_offer.any():
+        return False
+    flows = context.flows
+    is_to_it = (flows[:, schema.FLOW_SRC_LO] == asker) & (flows[:, schema.FLOW_DST_LO] == target)
+    is_to_it &= (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_DPORT] == DHCP_CLIENT_PORT)
+    if (is_to_it & (flows[:, schema.FLOW_LAST] >= question.first_request)).any():
+        return True
+    discovers = dhcp[dhcp[:, schema.DHCP_TYPE] == DHCP_DISCOVER][:, [schema.DHCP_FIRST, schema.DHCP_LAST]]
+    waited = question.first_request - discovers
+    return bool(((waited >= 0) & (waited <= MAX_OFFER_PROBE_NS)).any())
 
 
 def _bringer(context: Context, lookup: Lookup) -> Whereabouts:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.analysis.findings.dhcp_messages import DISCOVER, OFFER, dhcp_message
 from tests.analysis.findings.reported import CARD_A, CARD_B, of_capture, of_story
-from tests.stories import Network, arp, ping
+from tests.stories import Network, arp, ping, udp
 from tests.story_reports import A, B
 
 SILENT, OTHER = "192.168.111.77", "02:00:c0:a8:6f:09"
@@ -105,3 +106,68 @@ def test_bystander_of_the_requests_is_silent(tmp_path: Path) -> None:
         net.at(net.now, "B/ens33", arp(1, CARD_A, A, SILENT))
         net.now += 1e6
     assert of_story(net, tmp_path, "arp-unanswered") == []
+
+
+THIRD, CARD_THIRD, CARD_SILENT = "192.168.111.79", "02:00:c0:a8:6f:0b", "02:00:c0:a8:6f:4d"
+
+
+def talk(net: Network) -> None:
+    """Two hosts ping A, whose interface the point is."""
+    for number, (peer, mac) in enumerate(((B, CARD_B), (THIRD, CARD_THIRD))):
+        net.at(net.now, "A/ens33", ping(f"{peer} > {A}", 7, number, smac=mac, dmac=CARD_A))
+        net.now += 1e6
+
+
+def answer_to_another(net: Network, point: str, target: str = SILENT) -> None:
+    """A third station asks, and has its answer."""
+    net.at(net.now, point, arp(1, CARD_THIRD, THIRD, target))
+    net.at(net.now + 50, point, arp(2, CARD_SILENT, target, THIRD, to=CARD_THIRD))
+    net.now += 1e6
+
+
+def test_target_that_answers_another_host_is_silent(tmp_path: Path) -> None:
+    """A mirror port that shows some answers and not others: the address is there."""
+    net = Network(["mirror"])
+    for number in range(3):
+        net.at(net.now, "mirror", arp(1, CARD_A, A, SILENT))
+        net.at(net.now + 100, "mirror", ping(f"{B} > {A}", 7, number, smac=CARD_B, dmac=CARD_A))
+        net.now += 1e6
+    answer_to_another(net, "mirror")
+    assert of_story(net, tmp_path, "arp-unanswered") == []
+
+
+def test_target_that_answered_another_host_before_is_told(tmp_path: Path) -> None:
+    """It may have gone since."""
+    net = Network(["A/ens33"])
+    talk(net)
+    answer_to_another(net, "A/ens33")
+    net.now += 60e6
+    ask(net, SILENT, times=3)
+    (finding,) = of_story(net, tmp_path, "arp-unanswered")
+    assert finding["fix"] == f"check that {SILENT} exists, on this network, and is up"
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["used-by-others", "of-all-networks"])
+def test_broadcast_address_is_told(tmp_path: Path, seen: bool) -> None:
+    """A host with too small a netmask asks for the last address of its network."""
+    net, target = Network(["A/ens33"]), "192.168.111.255" if seen else "255.255.255.255"
+    talk(net)
+    if seen:
+        net.at(net.now, "A/ens33", udp(f"{B}:137 > {target}:137", b"x", smac=CARD_B, dmac="ff:ff:ff:ff:ff:ff"))
+    ask(net, target, times=3)
+    (finding,) = of_story(net, tmp_path, "arp-unanswered")
+    assert finding["says"].endswith("no answer: this is a broadcast address, which no host has")
+    assert (finding["level"], finding["fix"]) == (
+        "warning", f"correct the netmask of {A}, or what sends to {target} there"
+    )  # fmt: skip
+
+
+def test_dhcp_server_that_looks_before_it_offers_is_silent(tmp_path: Path) -> None:
+    """It is to have no answer (RFC 2131 section 2.2). The same questions of another host are told."""
+    for server, count in ((A, 0), (B, 1)):
+        net = Network(["A/ens33"])
+        talk(net)
+        net.pass_by(("A/ens33", dhcp_message(DISCOVER, CARD_THIRD)))
+        ask(net, SILENT, times=3)
+        net.pass_by(("A/ens33", dhcp_message(OFFER, CARD_THIRD, server=server)))
+        assert len(of_story(net, tmp_path, "arp-unanswered")) == count
