@@ -3,7 +3,9 @@
 Looks at: ARP packets with the same sender, target and operation, and IP packets to a group with the same digest and
 TTL: at least 50 in one second at one point, of IP five of them within 10 ms. Not: copies that all come within 10 ms,
 as a mirror port makes them, unless there are hundreds; multicast without IP identification, which a program may send so
-itself, but for the ICMPv6 of the link; points without Ethernet headers, as `any` shows a frame at each interface.
+itself, but for the ICMPv6 of the link; points without Ethernet headers, as `any` shows a frame at each interface; a
+station that asks for an address of its own, which never gets an answer and asks at its own pace; where two or more
+other broadcasts pass the point meanwhile and do not come again, and fewer do.
 Says: which frame, how often in which time, at which point; whether its own sender gets it back.
 Wrong when: a test program floods the network with equal frames.
 Fix: take out the second link between two bridges or switches, or turn the spanning tree protocol on.
@@ -13,6 +15,7 @@ source address".
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -40,7 +43,8 @@ PAGE_ZH = """同一个广播或组播帧反复出现，像是网桥形成了环�
 
 检查：发送者、目标和操作都相同的 ARP 包，以及摘要和 TTL 都相同的发往组地址的 IP 包：在一个抓包点上一秒内至少 50 个，
 IP 的其中五个在 10 毫秒内。不包括：全部在 10 毫秒内的副本（镜像端口会这样），除非有数百个；没有 IP identification 的
-组播（程序可能自己这样发），但链路上的 ICMPv6 除外；没有以太网头的抓包点，因为 `any` 在每个接口上都会显示一帧。
+组播（程序可能自己这样发），但链路上的 ICMPv6 除外；没有以太网头的抓包点，因为 `any` 在每个接口上都会显示一帧；站点
+询问自己拥有的地址，得不到应答而按自己的节奏重复；同一时间有两个以上其他广播经过该抓包点而没有再次出现，而重复的更少。
 结论：哪一帧，在多长时间内出现多少次，在哪个抓包点；发送者自己是否也收到它。
 误判：测试程序用相同的帧冲击网络。
 处理：去掉两个网桥或交换机之间的第二条链路，或打开生成树协议。
@@ -66,6 +70,7 @@ ARP_MESSAGES = {ARP_REQUEST: "ARP request", RARP_REQUEST: "RARP request", RARP_R
 MIN_COPIES = 50  # in one second: ARP repeats once a second (RFC 1122 section 2.3.2.1), beacons of lights 44 times
 MIN_COPIES_AT_ONCE, AT_ONCE_NS = 5, 10_000_000  # a beacon every 20 ms or more comes once in this time
 MIN_LASTING_NS, MIN_BRIEF_COPIES = 10_000_000, 500  # a mirror of several ports copies a frame once for each, and ends
+MAX_LONE = 2  # packets of a broadcast that does not go round: a mirror shows one twice
 MAX_STORMS = 10_000  # rows of ARP and observations that are looked at one by one
 BROADCAST = 0xFFFFFFFFFFFF
 ICMPV6_LISTENER_QUERY = 130  # types from here on are those of one link (RFC 2710, RFC 4861)
@@ -85,7 +90,10 @@ class _Storm(NamedTuple):
 
 
 def diagnose(context: Context) -> list[Finding]:
-    storms = sorted((storm for storm in (*_of_arp(context), *_of_ip(context)) if _lasts(storm)), reverse=True)
+    repeated = [storm for storm in (*_of_arp(context), *_of_ip(context)) if _lasts(storm)]
+    at_point = Counter(storm.point for storm in repeated)
+    is_flooded = {point: _passes_others(context, point, repeated, at_point[point]) for point in at_point}
+    storms = sorted((storm for storm in repeated if not is_flooded[storm.point]), reverse=True)
     if not storms:
         return []
     worst = storms[0]
@@ -114,11 +122,31 @@ def _lasts(storm: _Storm) -> bool:
     return storm.last - storm.first >= MIN_LASTING_NS or storm.packets >= MIN_BRIEF_COPIES
 
 
+def _passes_others(context: Context, point: int, storms: list[_Storm], frames: int) -> bool:
+    """While the worst frame comes again, do more broadcasts pass the point once than again? A loop repeats them all."""
+    worst = max(storm for storm in storms if storm.point == point)
+    until = worst.last - MIN_COPIES_AT_ONCE * (worst.last - worst.first) // worst.packets  # there was time for copies
+    lone = 0
+    for table, at, via, to, first, packets in (
+        (context.arps, schema.ARP_POINT, schema.ARP_VIA, schema.ARP_ETH_DESTINATION, schema.ARP_FIRST,
+         schema.ARP_PACKETS),
+        (context.flows, schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_DMAC, schema.FLOW_FIRST, schema.FLOW_PACKETS),
+    ):  # fmt: skip
+        is_lone = (table[:, at] == point) & (table[:, via] == 0) & (table[:, to] == BROADCAST)
+        is_lone &= (table[:, packets] <= MAX_LONE) & (table[:, first] > worst.first) & (table[:, first] < until)
+        lone += int(is_lone.sum())
+    return lone > frames
+
+
 def _of_arp(context: Context) -> Iterator[_Storm]:
     table = context.arps
     mac = table[:, schema.ARP_ETH_DESTINATION]  # replies go to one station: as many as there are copies of the request
     rows = table[(table[:, schema.ARP_BURST] >= MIN_COPIES) & (mac > 0) & are_multicast_macs(mac)]
+    own = {(mac, sender) for mac, sender in table[:, [schema.ARP_SENDER_MAC, schema.ARP_SENDER_LO]].tolist()}
     for row in rows[:MAX_STORMS].tolist():
+        sender, target = row[schema.ARP_SENDER_LO], row[schema.ARP_TARGET_LO]
+        if sender != target and (row[schema.ARP_SENDER_MAC], target) in own:
+            continue  # no other station answers, however often it asks
         yield _Storm(
             row[schema.ARP_BURST], row[schema.ARP_POINT], row[schema.ARP_BURST_FIRST], row[schema.ARP_BURST_LAST],
             row[schema.ARP_FIRST_FRAME], row[schema.ARP_SENDER_MAC],

@@ -77,6 +77,27 @@ def test_symptoms_of_a_storm_are_left_out(tmp_path: Path) -> None:
     assert [finding["name"] for finding in read(net, tmp_path)["findings"]] == [NAME]
 
 
+def test_station_that_asks_for_its_own_address_is_silent(tmp_path: Path) -> None:
+    """A host that has two addresses asks for one under the other, once for each packet that it passes on."""
+    net = Network(["B/ens33"])
+    second = "192.168.111.200"
+    copies(net, "B/ens33", arp(1, CARD_A, second, A), 150, gap=1070)
+    net.now += 5e6
+    copies(net, "B/ens33", arp(2, CARD_A, A, B, to=CARD_B), 1, gap=10)
+    assert of_story(net, tmp_path, NAME) == []
+
+
+@pytest.mark.parametrize("again", [1, 20], ids=["once", "looping"])
+def test_flood_beside_broadcasts_that_come_once_is_silent(tmp_path: Path, again: int) -> None:
+    """One program floods; two other stations ask meanwhile, and what they ask does not go round. In a loop it does."""
+    net = Network(["B/ens33"])
+    copies(net, "B/ens33", REQUEST, 200, gap=1000)
+    net.now = 50_000.0
+    for number in (8, 9):
+        copies(net, "B/ens33", arp(1, f"02:00:c0:a8:6f:0{number}", f"192.168.111.{number}", B), again, gap=1003)
+    assert len(of_story(net, tmp_path, NAME)) == (0 if again == 1 else 1)
+
+
 def test_arp_request_once_a_second_is_silent(tmp_path: Path) -> None:
     """As RFC 1122 section 2.3.2.1 allows, for minutes."""
     net = Network(["B/ens33"])
