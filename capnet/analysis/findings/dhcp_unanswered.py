@@ -1,9 +1,10 @@
 """dhcp-unanswered: a host asks for an address by DHCP and gets none.
 
-Looks at: DISCOVER messages of one client, at least three, without an OFFER, and without a REQUEST by that client, which
-every host on the link would see if an offer had come (RFC 2131 section 4.3.2 has it broadcast). Offers that a point
-shows while the client at another one asks on stop in between.
-Says: which client, how often and how long it asked; how many offers left which point, and where they did not arrive.
+Looks at: DISCOVER messages of one client, at least three, without an OFFER, and without a later REQUEST by that client,
+which every host on the link would see if an offer had come (RFC 2131 section 4.3.2 has it broadcast). An earlier one
+was about a lease that it had. Offers that a point shows while the client at another one asks on stop in between.
+Says: which client, how often and how long it asked; how many offers left which point, and where they did not arrive;
+whether a server answers other clients there. Clients of which all of this is true at the same points are one finding.
 An error where offers are seen, or the client's questions at several points or in a container; else a warning, as the
 client may be any host of the link.
 Wrong when: the capture ends before a slow server answers.
@@ -16,7 +17,7 @@ from __future__ import annotations
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, mac_text
 
@@ -28,11 +29,12 @@ EXPLAINS = ()
 
 PAGE_ZH = """一台主机用 DHCP 请求地址而没有得到。
 
-检查：一个客户端的至少三条 DISCOVER，没有 OFFER，也没有该客户端的 REQUEST；如果有 offer，链路上的所有主机都会看到
-REQUEST（RFC 2131 4.3.2 节规定它是广播）。一个抓包点上有 offer，而客户端在另一个抓包点上继续请求，说明 offer 停在两
-者之间。
-结论：哪个客户端，请求了多少次、多久；有多少个 offer 离开哪个抓包点，没有到达哪里。看到 offer，或在多个抓包点上或在
-容器中看到客户端的请求时为错误；否则为警告，因为客户端可能是链路上的任何主机。
+检查：一个客户端的至少三条 DISCOVER，没有 OFFER，之后也没有该客户端的 REQUEST；如果有 offer，链路上的所有主机都会看到
+REQUEST（RFC 2131 4.3.2 节规定它是广播）。更早的 REQUEST 是关于它原有的租约。一个抓包点上有 offer，而客户端在另一个抓包
+点上继续请求，说明 offer 停在两者之间。
+结论：哪个客户端，请求了多少次、多久；有多少个 offer 离开哪个抓包点，没有到达哪里；服务器是否在那里应答了其他客户端。
+在同样的抓包点上情况相同的客户端合为一条。看到 offer，或在多个抓包点上或在容器中看到客户端的请求时为错误；否则为警告，
+因为客户端可能是链路上的任何主机。
 误判：抓包在较慢的服务器应答之前结束。
 处理：启动 DHCP 服务器或使它可达；查找是什么丢弃了 UDP 端口 67 和 68，或发往另一个接口后面的 MAC 的帧。
 验证：在两侧 `tcpdump -e -n -i CARD port 67 or port 68`。
@@ -41,6 +43,10 @@ REQUEST（RFC 2131 4.3.2 节规定它是广播）。一个抓包点上有 offer�
 SAYS = Text(
     en="{client} asked for an address by DHCP {asked:time} in {seconds} s and got {outcome}",
     zh="{client} 在 {seconds} 秒内用 DHCP 请求地址 {asked} 次，结果：{outcome}",
+)
+SAYS_OF_SEVERAL = Text(
+    en="{client} asked for addresses by DHCP, together {asked:time} in {seconds} s, and got {outcome}",
+    zh="{client} 在 {seconds} 秒内用 DHCP 请求地址共 {asked} 次，结果：{outcome}",
 )
 NO_OFFER = Text(en="no offer", zh="没有 offer")
 STOPPED = Text(
@@ -57,8 +63,16 @@ FIX = Text(
     zh="检查 DHCP 服务器是否已启动、是否在这个网络上，以及途中是什么丢弃了 UDP 端口 67 和 68 或发往 {client} 的帧（`"
     "nft list ruleset`、虚拟交换机的端口）",
 )
+FIX_ANSWERED = Text(
+    en="a DHCP server is up and answers {clients:other client}{by}: look in its log, for free addresses in its pool, "
+    "and for a rule that leaves out {client}; then for what drops frames to {client} on the way",
+    zh="DHCP 服务器在运行，并应答了另外 {clients} 个客户端{by}：查看它的日志、地址池中是否还有空闲地址、是否有规则"
+    "排除了 {client}；再查找途中是什么丢弃了发往 {client} 的帧",
+)
+THESE = Text(en="these clients", zh="这些客户端")
+BY_SERVERS = Text(en=" ({servers})", zh="（{servers}）")
 
-DISCOVER, OFFER, REQUEST, ACK = 1, 2, 3, 5  # types of messages (RFC 2132 section 9.6)
+DISCOVER, OFFER, REQUEST, ACK, NAK = 1, 2, 3, 5, 6  # types of messages (RFC 2132 section 9.6)
 MIN_DISCOVERS = 3  # clients send that many before they give up (udhcpc), so two may be answered after the capture
 MIN_ASKING_NS = 3_000_000_000  # a server that probes the address first takes a second or two (RFC 2131 section 2.2)
 
@@ -74,8 +88,30 @@ class _Messages(NamedTuple):
     sender: str
 
 
+_Types = dict[int, list[_Messages]]  # type of message → at each point
+
+
+class _Cause(NamedTuple):
+    """What clients have in common that one cause keeps from an address."""
+
+    is_near: bool
+    points: tuple[int, ...]  # that show their questions
+    server: str  # whose offers are seen; empty without any
+    offered_at: int
+    missing_at: int  # where none of the offers arrives; -1 if they reach all points
+
+
+class _Client(NamedTuple):
+    """A client without an address: its questions at the point that shows most of them, and all of its messages."""
+
+    mac: int
+    asked: _Messages
+    types: _Types
+    offers: list[_Messages]
+
+
 def diagnose(context: Context) -> list[Finding]:
-    by_client: dict[tuple[int, int, int], dict[int, list[_Messages]]] = {}
+    by_client: dict[tuple[int, int, int], _Types] = {}
     for row in context.dhcp.tolist():
         place = row[schema.DHCP_VIA], row[schema.DHCP_VIA_VNI], row[schema.DHCP_CLIENT]
         messages = _Messages(
@@ -83,46 +119,95 @@ def diagnose(context: Context) -> list[Finding]:
             row[schema.DHCP_FIRST_FRAME], address_text(0, row[schema.DHCP_SRC_LO]),
         )  # fmt: skip
         by_client.setdefault(place, {}).setdefault(row[schema.DHCP_TYPE], []).append(messages)
-    findings = (_finding(context, client, types) for (_, _, client), types in sorted(by_client.items()))
-    return [finding for finding in findings if finding is not None]
+    alike: dict[_Cause, list[_Client]] = {}
+    for (_, _, mac), types in sorted(by_client.items()):
+        client = _without_address(mac, types)
+        if client is not None:
+            alike.setdefault(_cause(context, client), []).append(client)
+    answered = [types for types in by_client.values() if _is_answered(types)]
+    return [_finding(context, cause, clients, answered) for cause, clients in alike.items()]
 
 
-def _finding(context: Context, client: int, types: dict[int, list[_Messages]]) -> Finding | None:
+def _without_address(mac: int, types: _Types) -> _Client | None:
+    """The client if it asked again and again and got nothing; a REQUEST before its questions was about a lease."""
     asked = max(types.get(DISCOVER, []), key=lambda of: of.packets, default=None)
-    if asked is None or types.get(REQUEST) or types.get(ACK):
+    if asked is None or asked.packets < MIN_DISCOVERS or asked.last - asked.first < MIN_ASKING_NS:
         return None
-    if asked.packets < MIN_DISCOVERS or asked.last - asked.first < MIN_ASKING_NS:
+    first = min(of.first for of in types[DISCOVER])
+    if any(of.last >= first for kind in (REQUEST, ACK) for of in types.get(kind, [])):
         return None
-    offers = [of for of in types.get(OFFER, []) if of.first < asked.last]
-    outcome = _outcome(context, types[DISCOVER], offers)
-    places = {of.point for of in types[DISCOVER]}
+    offers = [of for of in types.get(OFFER, []) if first <= of.last and of.first < asked.last]
+    return _Client(mac, asked, types, offers)
+
+
+def _is_answered(types: _Types) -> bool:
+    """Does a server answer this client? So it does, though its offer is not seen, if a REQUEST follows the question."""
+    asked = min((of.first for of in types.get(DISCOVER, [])), default=None)
+    requests = types.get(REQUEST, [])
+    return bool(_answers(types)) or (asked is not None and any(of.last > asked for of in requests))
+
+
+def _answers(types: _Types) -> list[_Messages]:
+    return [of for kind in (OFFER, ACK, NAK) for of in types.get(kind, [])]
+
+
+def _cause(context: Context, client: _Client) -> _Cause:
+    """What became of the client's questions."""
+    asked, offers = client.types[DISCOVER], client.offers
+    places = tuple(sorted({of.point for of in asked}))
     is_near = bool(offers) or len(places) > 1 or any(context.points[of].role == "container" for of in places)
-    evidence = {context.evidence(of.point, of.frame) for of in (*types[DISCOVER], *offers)}
+    if not offers:
+        return _Cause(is_near, places, "", -1, -1)
+    most = max(offers, key=lambda of: of.packets)
+    reached = {of.point for of in offers}
+    without = [of for of in asked if of.point not in reached]
+    # The first one that the questions passed is the nearest to the client.
+    missing_at = min(without, key=lambda of: of.first).point if without else -1
+    return _Cause(is_near, places, most.sender, most.point, missing_at)
+
+
+def _finding(context: Context, cause: _Cause, clients: list[_Client], answered: list[_Types]) -> Finding:
+    """One cause, of one client or of several."""
+    macs = [mac_text(client.mac) for client in clients]
+    asked = sum(client.asked.packets for client in clients)
+    lasted = max(client.asked.last for client in clients) - min(client.asked.first for client in clients)
+    offers = sum(max((of.packets for of in client.offers), default=0) for client in clients)
+    shown = [of for client in clients for of in (*client.types[DISCOVER], *client.offers)]
+    evidence = {context.evidence(of.point, of.frame) for of in shown}
+    one_or_all = {"client": macs[0]} if len(macs) == 1 else {"clients": macs[:MAX_EVIDENCE], "count": len(macs)}
+    says = SAYS if len(macs) == 1 else SAYS_OF_SEVERAL
     return Finding(
         NAME,
-        "error" if is_near else "warning",
-        SAYS.fill(
-            client=mac_text(client), asked=asked.packets, seconds=f"{(asked.last - asked.first) / 1e9:.3g}",
-            outcome=outcome,
+        "error" if cause.is_near else "warning",
+        says.fill(
+            client=several(macs), asked=asked, seconds=f"{lasted / 1e9:.3g}", outcome=_outcome(context, cause, offers)
         ),
-        FIX.fill(client=mac_text(client)),
+        _fix(cause, macs, answered),
         {
-            "client": mac_text(client), "asked": asked.packets, "offers": max((of.packets for of in offers), default=0),
-            "servers": sorted({of.sender for of in offers}),
+            **one_or_all, "asked": asked, "offers": offers,
+            "servers": sorted({of.sender for client in clients for of in client.offers}),
         },
         sorted(evidence)[:MAX_EVIDENCE],
     )  # fmt: skip
 
 
-def _outcome(context: Context, asked: list[_Messages], offers: list[_Messages]) -> str:
-    """What became of the client's questions."""
-    if not offers:
+def _outcome(context: Context, cause: _Cause, offers: int) -> str:
+    if not cause.server:
         return NO_OFFER.fill()
-    most = max(offers, key=lambda of: of.packets)
-    values = {"offers": most.packets, "server": most.sender, "point": context.points[most.point].name}
-    reached = {of.point for of in offers}
-    without = [of for of in asked if of.point not in reached]
-    if without:  # the first one that the questions passed is the nearest to the client
-        nearest = min(without, key=lambda of: of.first)
-        return STOPPED.fill(**values, other=context.points[nearest.point].name)
+    values = {"offers": offers, "server": cause.server, "point": context.points[cause.offered_at].name}
+    if cause.missing_at >= 0:
+        return STOPPED.fill(**values, other=context.points[cause.missing_at].name)
     return NOT_TAKEN.fill(**values)
+
+
+def _fix(cause: _Cause, macs: list[str], answered: list[_Types]) -> str:
+    """What to do: a server that answers other clients at the same point is up."""
+    client = macs[0] if len(macs) == 1 else THESE.fill()
+    others = [
+        types for types in answered if any(of.point in cause.points for of_type in types.values() for of in of_type)
+    ]
+    if cause.server or not others:
+        return FIX.fill(client=client)
+    servers = sorted({of.sender for types in others for of in _answers(types)})
+    by = BY_SERVERS.fill(servers=several(servers)) if servers else ""
+    return FIX_ANSWERED.fill(client=client, clients=len(others), by=by)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+from tests.analysis.findings.dhcp_messages import dhcp_message
 from tests.analysis.findings.reported import of_story
 from tests.stories import Network, Packet, udp
 
@@ -88,3 +89,50 @@ def test_two_discovers_at_the_end_is_silent(tmp_path: Path) -> None:
     net = Network(["A/m1/eth0"])
     ask(net, net.points, times=2)
     assert of_story(net, tmp_path, NAME) == []
+
+
+OTHERS = ("02:42:c0:a8:6f:0b", "02:42:c0:a8:6f:0c")
+
+
+def ask_for(net: Network, *clients: str, times: int = 4) -> None:
+    """DISCOVERs of several clients, four seconds apart."""
+    for number in range(times):
+        for client in clients:
+            net.pass_by(("A/ens33", dhcp_message(DISCOVER, client, ident=number)))
+        net.now += 4e6
+
+
+def test_clients_of_one_cause_is_told_once(tmp_path: Path) -> None:
+    net = Network(["A/ens33"])
+    ask_for(net, CLIENT, *OTHERS)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["says"] == (
+        f"{CLIENT} and {OTHERS[0]} and {OTHERS[1]} asked for addresses by DHCP, together 12 times in 12 s, and got "
+        "no offer"
+    )
+    assert finding["facts"] == {
+        "clients": [CLIENT, *OTHERS], "count": 3, "asked": 12, "offers": 0, "servers": []
+    }  # fmt: skip
+    assert "frames to these clients on the way" in finding["fix"]
+
+
+def test_server_that_answers_other_clients_is_told(tmp_path: Path) -> None:
+    """Its pool is exhausted: that it is up need not be checked."""
+    net = Network(["A/ens33"])
+    for client in OTHERS:
+        for kind in (DISCOVER, OFFER, REQUEST, ACK):
+            net.pass_by(("A/ens33", dhcp_message(kind, client)))
+    ask_for(net, CLIENT)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["fix"].startswith(f"a DHCP server is up and answers 2 other clients ({SERVER}): look in its log")
+
+
+def test_requests_about_an_earlier_lease_is_told(tmp_path: Path) -> None:
+    """A client that comes back asks for what it had; no server answers, so it begins anew."""
+    net = Network(["A/ens33"])
+    for number in range(2):
+        net.pass_by(("A/ens33", dhcp_message(REQUEST, CLIENT, ident=number)))
+        net.now += 3e6
+    ask_for(net, CLIENT)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["says"].startswith(f"{CLIENT} asked for an address by DHCP 4 times")
