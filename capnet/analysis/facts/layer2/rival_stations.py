@@ -3,7 +3,8 @@
 Input: ARP and ND tables. Output: `Rivals`, one per address and set of MACs. Method: both answer the same question
 within a second, their claims overlap in time, or one began when the other had ended. Not rivals: virtual routers, a
 proxy that answers for many, two cards of one host that answer for each other, a man in the middle
-(`facts.neighbours.forged_replies`). Limits: claims by ARP and Neighbor Discovery only.
+(`facts.neighbours.forged_replies`), a host that repeats its guests' frames in its own name. Limits: claims by ARP and
+Neighbor Discovery only.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from enum import IntEnum
 from itertools import combinations, pairwise
+
+import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
@@ -22,11 +25,13 @@ from capnet.analysis.facts.neighbours.forged_replies import forged_claims
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
 from capnet.wire.fields import ABSENT
-from capnet.wire.numbers import ARP_REPLY, ICMPV6_NEIGHBOR_ADVERTISEMENT
+from capnet.wire.numbers import ARP_REPLY, ARP_REQUEST, ICMPV6_NEIGHBOR_ADVERTISEMENT
 
 MAX_ROUND_NS = 1_000_000_000  # a question is sent again after a second, so later replies answer another one
 MIN_RESTART_NS = 300_000_000  # a container is made anew in half a second; all answer a question sooner
 MAX_ANSWERS = 16  # rows of answers to one asker that are compared
+MAX_REPEAT_NS = 100_000  # a host repeats a guest's frame in some 10 µs; two stations do not ask as soon each time
+MIN_REPEATS = 3  # of questions: fewer may be by chance
 MIN_PROXIED = 4  # addresses that a MAC answers for: a station has few of its own on one link
 
 
@@ -138,19 +143,49 @@ def _how(spoken: list[_Claim]) -> How:
 
 
 def _arp(context: Context) -> Iterator[tuple[_Place, str, _Claim]]:
-    forged = forged_claims(context)
+    false_claims = forged_claims(context) | _repeated_claims(context)
     for row in context.arps.tolist():
         sender, target = row[schema.ARP_SENDER_LO], row[schema.ARP_TARGET_LO]
         # A probe claims nothing (RFC 5227). A MAC that is not the frame's own is damaged, or a relay's.
         is_own = row[schema.ARP_SENDER_MAC] > 0 and row[schema.ARP_ETH_SOURCE] in (row[schema.ARP_SENDER_MAC], ABSENT)
-        is_forged = (tuple(row[: schema.ARP_OPERATION]), sender, row[schema.ARP_SENDER_MAC]) in forged
-        if sender & 0xFFFFFFFF and is_own and not is_forged:
+        is_false = (tuple(row[: schema.ARP_OPERATION]), sender, row[schema.ARP_SENDER_MAC]) in false_claims
+        if sender & 0xFFFFFFFF and is_own and not is_false:
             is_answer = row[schema.ARP_OPERATION] == ARP_REPLY and sender != target and bool(target & 0xFFFFFFFF)
             claim = _Claim(
                 row[schema.ARP_FIRST], row[schema.ARP_LAST], row[schema.ARP_SENDER_MAC], row[schema.ARP_FIRST_FRAME],
                 address_text(0, target) if is_answer else "", sender == target,
             )  # fmt: skip
             yield tuple(row[: schema.ARP_OPERATION]), address_text(0, sender), claim
+
+
+def _repeated_claims(context: Context) -> set[tuple[_Place, int, int]]:
+    """Place, address and MAC of a host that repeats the questions of its guests in its own name, at once.
+
+    Wi-Fi carries frames of its own stations only, so a hypervisor that has guests on it puts its own MAC in.
+    """
+    arps = context.arps[context.arps[:, schema.ARP_OPERATION] == ARP_REQUEST]
+    question = [schema.ARP_POINT, schema.ARP_VIA, schema.ARP_VIA_VNI, schema.ARP_SENDER_LO, schema.ARP_TARGET_LO]
+    arps = arps[np.lexsort((arps[:, schema.ARP_FIRST], *arps[:, question].T))]
+    is_as_before = np.append(False, (arps[1:, question] == arps[:-1, question]).all(axis=1))[: len(arps)]
+    times = [schema.ARP_FIRST, schema.ARP_LAST]
+    apart = np.zeros((len(arps), len(times)), dtype=np.int64)
+    apart[1:] = arps[1:, times] - arps[:-1, times]
+    repeats = ((apart >= 0) & (apart <= MAX_REPEAT_NS)).sum(axis=1) * is_as_before
+    repeats = np.minimum(repeats, arps[:, schema.ARP_PACKETS])  # first and last may be one
+    repeated: dict[tuple[_Place, int], dict[int, int]] = defaultdict(dict)  # place and MAC → address → repeats, 0 = own
+    for row, times_repeated in zip(arps.tolist(), repeats.tolist(), strict=True):
+        by_address = repeated[tuple(row[: schema.ARP_OPERATION]), row[schema.ARP_SENDER_MAC]]
+        address = row[schema.ARP_SENDER_LO]
+        is_own = not times_repeated or by_address.get(address) == 0
+        by_address[address] = 0 if is_own else by_address.get(address, 0) + times_repeated
+    return {
+        (place, address, mac)
+        for (place, mac), by_address in repeated.items()
+        # A host repeats what several guests ask, or asks under its own address as well; a rival has one address.
+        if len(by_address) > 1 and sum(by_address.values()) >= MIN_REPEATS
+        for address, number in by_address.items()
+        if number
+    }
 
 
 def _nd(context: Context) -> Iterator[tuple[_Place, str, _Claim]]:

@@ -3,9 +3,9 @@
 Input: ARP table. Output: `Forger`s, one per place and MAC. Method: one MAC tells A that it has B, and B that it has A,
 again and again and without a question; a station that has both would tell neither. Or it tells one station so of one
 address which another MAC claims in the same time, and it shows that it knows better: it asks for that address itself,
-or the frames are not from the MAC that they name. Limits: replies only; not in the names of virtual routers. Not so:
-proxy ARP answers a question (RFC 1027); of a failover, all stations are told; a bond (balance-alb) tells its clients
-of its own address alone.
+or the frames are not from the MAC that they name; or it gives the right MAC itself when it ends, as arpspoof does.
+Limits: replies only; not in the names of virtual routers. Not so: proxy ARP answers a question (RFC 1027); of a
+failover, all stations are told; a bond (balance-alb) tells its clients of its own address alone.
 """
 
 from __future__ import annotations
@@ -70,9 +70,11 @@ def forgers(context: Context) -> list[Forger]:
         at_place = context.arps[(context.arps[:, _PLACE] == place).all(axis=1)]
         forgeries = []
         for row in replies:
-            owner = _owner(at_place, row)
+            restored = _restored(at_place, row)
+            owner = restored if restored != ABSENT else _owner(at_place, row)
             address, asker = _ends(row)
-            if (asker, address) in pairs or (owner != ABSENT and _knows_better(at_place, row)):
+            knows = restored != ABSENT or (owner != ABSENT and _knows_better(at_place, row))
+            if (asker, address) in pairs or knows:
                 forgeries.append(Forgery(address, asker, row[schema.ARP_PACKETS], row[schema.ARP_FIRST_FRAME], owner))
         if forgeries:
             forging.append(Forger(place, mac, forgeries))
@@ -126,6 +128,15 @@ def _owner(arps: ArpTable, row: list[int]) -> int:
     is_rival &= (arps[:, schema.ARP_FIRST] <= row[schema.ARP_LAST]) & (mac > 0)
     is_rival &= arps[:, schema.ARP_LAST] >= row[schema.ARP_FIRST]
     return int(mac[is_rival][0]) if is_rival.any() else ABSENT
+
+
+def _restored(arps: ArpTable, row: list[int]) -> int:
+    """The MAC of another station for the address of a reply, in frames of the same sender; ABSENT without any."""
+    address, mac = row[schema.ARP_SENDER_LO], row[schema.ARP_SENDER_MAC]
+    is_other = (arps[:, schema.ARP_SENDER_LO] == address) & (arps[:, schema.ARP_SENDER_MAC] != mac)
+    is_other &= (arps[:, schema.ARP_ETH_SOURCE] == mac) & (arps[:, schema.ARP_FIRST] > row[schema.ARP_FIRST])
+    is_other &= (arps[:, schema.ARP_OPERATION] == ARP_REPLY) & (arps[:, schema.ARP_SENDER_MAC] > 0)
+    return int(arps[is_other][0, schema.ARP_SENDER_MAC]) if is_other.any() else ABSENT
 
 
 def _knows_better(arps: ArpTable, row: list[int]) -> bool:

@@ -2,9 +2,9 @@
 
 Looks at: ARP replies without a question, three or more to one station (`facts.neighbours.forged_replies`): one MAC
 tells A that it has B, and B that it has A; or it tells A so while another MAC claims B, and asks for B itself, or the
-frames are not from the MAC that they name. And ARP replies to the broadcast address, and the questions of the same MAC:
-a station never asks who has its own address. One that announces addresses, and then asks for them as another address,
-knows that others have them.
+frames are not from the MAC that they name; or it gives the right MAC of B itself when it ends. And ARP replies to the
+broadcast address, and the questions of the same MAC: a station never asks who has its own address. One that announces
+addresses, and then asks for them as another address, knows that others have them.
 Says: which MAC, the addresses that it announces, and to whom, or the address that it asks as.
 Wrong when: a router answers for hosts of its own link without being asked. Proxy ARP answers a question (RFC 1027).
 Fix: find the station and stop it; containers cannot send such frames without the capability NET_RAW.
@@ -36,9 +36,9 @@ EXPLAINS = ("connection-cut", "arp-unanswered", "connection-unanswered", "handsh
 PAGE_ZH = """一个站点宣称别人的地址是自己的。
 
 检查：没有人询问、对同一站点三次以上的 ARP 应答（`facts.neighbours.forged_replies`）：同一个 MAC 对 A 说自己拥有 B，又对
-B 说自己拥有 A；或者它对 A 这样说时，另一个 MAC 也声称拥有 B，而它自己又询问 B，或这些帧不是从其中所写的 MAC 发出的。
-以及发往广播地址的 ARP 应答，和同一个 MAC 的询问：站点不会询问谁拥有自己的地址；一个站点宣称某些地址，随后又以另一个
-地址询问它们，说明它知道这些地址是别人的。
+B 说自己拥有 A；或者它对 A 这样说时，另一个 MAC 也声称拥有 B，而它自己又询问 B，或这些帧不是从其中所写的 MAC 发出的；
+或它结束时自己给出 B 的正确 MAC。以及发往广播地址的 ARP 应答，和同一个 MAC 的询问：站点不会询问谁拥有自己的地址；一个
+站点宣称某些地址，随后又以另一个地址询问它们，说明它知道这些地址是别人的。
 结论：哪个 MAC，宣称哪些地址，对谁宣称，或以哪个地址询问。
 误判：路由器未被询问就代答本链路上的主机；代理 ARP 只应答询问（RFC 1027）。
 处理：找出并停止这个站点；没有 NET_RAW 能力的容器发不出这样的帧。

@@ -119,6 +119,14 @@ def test_one_station_told_of_anothers_address_is_told(tmp_path: Path) -> None:
     )
 
 
+def test_station_told_what_is_put_right_at_the_end_is_told(tmp_path: Path) -> None:
+    """arpspoof gives the right MAC in frames of its own when it is stopped; the owner says nothing meanwhile."""
+    forged, right = (tell(GATEWAY, VICTIMS[0], AT_VICTIM, mac) for mac in (ATTACKER, AT_GATEWAY))
+    restored = [right[:6] + forged[6:12] + right[12:]]
+    (finding,) = every_second(tmp_path, *[[forged]] * 3, restored, restored)
+    assert finding["says"].endswith(f"while {AT_GATEWAY} has this address: ARP spoofing")
+
+
 def test_one_station_told_of_what_it_asks_for_is_told(tmp_path: Path) -> None:
     forged = tell(GATEWAY, VICTIMS[0], AT_VICTIM)
     question = [ask(GATEWAY), tell(GATEWAY, OWN, ATTACKER, AT_GATEWAY)]

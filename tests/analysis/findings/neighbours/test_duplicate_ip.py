@@ -179,3 +179,30 @@ def test_two_masters_of_vrrp_is_told(tmp_path: Path) -> None:
 
 def test_failover_of_vrrp_is_silent(tmp_path: Path) -> None:
     assert masters(tmp_path, in_turn=True) == []
+
+
+GUESTS, HOST = ("08:00:27:00:00:01", "08:00:27:00:00:02"), "b0:c0:90:00:00:01"
+
+
+def guests_ask(folder: Path, addresses: tuple[str, ...], *, delay: float) -> Findings:
+    """Guests ask for two stations, one after the other; a MAC sends each question again after `delay` µs."""
+    net = Network(["host/wlan0"])
+    for second, target in enumerate([B, "192.168.111.1"] * 2):
+        for number, (guest, address) in enumerate(zip(GUESTS, addresses, strict=False)):
+            time = second * 1e6 + number * 1e5
+            net.at(time, "host/wlan0", arp(1, guest, address, target))
+            net.at(time + delay, "host/wlan0", arp(1, HOST, address, target))
+            net.at(time + 900, "host/wlan0", arp(2, guest, address, target, HOST))
+            net.at(time + 900 + delay, "host/wlan0", arp(2, HOST, address, target, HOST))
+    return of_story(net, folder, "duplicate-ip")
+
+
+def test_host_on_wifi_that_repeats_its_guests_is_silent(tmp_path: Path) -> None:
+    """Its Wi-Fi takes its own MAC only: it puts that into the frames of its guests."""
+    assert guests_ask(tmp_path, (ADDRESS, "192.168.111.11"), delay=8) == []
+
+
+def test_station_that_asks_soon_after_another_is_told(tmp_path: Path) -> None:
+    """Two stations with one address ask for who sent to all; or two pairs of them do, as slowly as stations do."""
+    assert len(guests_ask(tmp_path, (ADDRESS,), delay=30)) == 1
+    assert len(guests_ask(tmp_path, (ADDRESS, "192.168.111.11"), delay=400)) == 2
