@@ -64,16 +64,16 @@ FIX = Text(
     "nft list ruleset`、虚拟交换机的端口）",
 )
 FIX_ANSWERED = Text(
-    en="a DHCP server is up and answers {clients:other client}{by}: look in its log, for free addresses in its pool, "
-    "and for a rule that leaves out {client}; then for what drops frames to {client} on the way",
-    zh="DHCP 服务器在运行，并应答了另外 {clients} 个客户端{by}：查看它的日志、地址池中是否还有空闲地址、是否有规则"
-    "排除了 {client}；再查找途中是什么丢弃了发往 {client} 的帧",
+    en="a DHCP server is up and answers {clients:other client} ({servers}): look in its log, for free addresses in its "
+    "pool, and for a rule that leaves out {client}; then for what drops frames to {client} on the way",
+    zh="DHCP 服务器在运行，并应答了另外 {clients} 个客户端（{servers}）：查看它的日志、地址池中是否还有空闲地址、是否有"
+    "规则排除了 {client}；再查找途中是什么丢弃了发往 {client} 的帧",
 )
 THESE = Text(en="these clients", zh="这些客户端")
-BY_SERVERS = Text(en=" ({servers})", zh="（{servers}）")
 
 DISCOVER, OFFER, REQUEST, ACK, NAK = 1, 2, 3, 5, 6  # types of messages (RFC 2132 section 9.6)
 MIN_DISCOVERS = 3  # clients send that many before they give up (udhcpc), so two may be answered after the capture
+MAX_APART_NS = 60_000_000_000  # a server that answered others a minute before is rarely down
 MIN_ASKING_NS = 3_000_000_000  # a server that probes the address first takes a second or two (RFC 2131 section 2.2)
 
 
@@ -124,7 +124,7 @@ def diagnose(context: Context) -> list[Finding]:
         client = _without_address(mac, types)
         if client is not None:
             alike.setdefault(_cause(context, client), []).append(client)
-    answered = [types for types in by_client.values() if _is_answered(types)]
+    answered = [types for types in by_client.values() if _answers(types)]
     return [_finding(context, cause, clients, answered) for cause, clients in alike.items()]
 
 
@@ -140,14 +140,8 @@ def _without_address(mac: int, types: _Types) -> _Client | None:
     return _Client(mac, asked, types, offers)
 
 
-def _is_answered(types: _Types) -> bool:
-    """Does a server answer this client? So it does, though its offer is not seen, if a REQUEST follows the question."""
-    asked = min((of.first for of in types.get(DISCOVER, [])), default=None)
-    requests = types.get(REQUEST, [])
-    return bool(_answers(types)) or (asked is not None and any(of.last > asked for of in requests))
-
-
 def _answers(types: _Types) -> list[_Messages]:
+    """What servers sent to a client."""
     return [of for kind in (OFFER, ACK, NAK) for of in types.get(kind, [])]
 
 
@@ -182,7 +176,7 @@ def _finding(context: Context, cause: _Cause, clients: list[_Client], answered: 
         says.fill(
             client=several(macs), asked=asked, seconds=f"{lasted / 1e9:.3g}", outcome=_outcome(context, cause, offers)
         ),
-        _fix(cause, macs, answered),
+        _fix(cause, clients, answered),
         {
             **one_or_all, "asked": asked, "offers": offers,
             "servers": sorted({of.sender for client in clients for of in client.offers}),
@@ -200,14 +194,20 @@ def _outcome(context: Context, cause: _Cause, offers: int) -> str:
     return NOT_TAKEN.fill(**values)
 
 
-def _fix(cause: _Cause, macs: list[str], answered: list[_Types]) -> str:
-    """What to do: a server that answers other clients at the same point is up."""
-    client = macs[0] if len(macs) == 1 else THESE.fill()
+def _fix(cause: _Cause, clients: list[_Client], answered: list[_Types]) -> str:
+    """What to do: a server that answers other clients at the same point in the same time is up."""
+    client = mac_text(clients[0].mac) if len(clients) == 1 else THESE.fill()
+    since = min(client.asked.first for client in clients) - MAX_APART_NS
+    until = max(client.asked.last for client in clients) + MAX_APART_NS
     others = [
-        types for types in answered if any(of.point in cause.points for of_type in types.values() for of in of_type)
+        types
+        for types in answered
+        if any(
+            of.point in cause.points and (since <= of.first <= until or since <= of.last <= until)
+            for of in _answers(types)
+        )
     ]
     if cause.server or not others:
         return FIX.fill(client=client)
     servers = sorted({of.sender for types in others for of in _answers(types)})
-    by = BY_SERVERS.fill(servers=several(servers)) if servers else ""
-    return FIX_ANSWERED.fill(client=client, clients=len(others), by=by)
+    return FIX_ANSWERED.fill(client=client, clients=len(others), servers=several(servers))

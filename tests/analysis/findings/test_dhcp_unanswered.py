@@ -127,6 +127,17 @@ def test_server_that_answers_other_clients_is_told(tmp_path: Path) -> None:
     assert finding["fix"].startswith(f"a DHCP server is up and answers 2 other clients ({SERVER}): look in its log")
 
 
+def test_server_that_answered_long_ago_is_told(tmp_path: Path) -> None:
+    """It may be down since: that is to be checked."""
+    net = Network(["A/ens33"])
+    for kind in (DISCOVER, OFFER, REQUEST, ACK):
+        net.pass_by(("A/ens33", dhcp_message(kind, OTHERS[0])))
+    net.now += 600e6
+    ask_for(net, CLIENT)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["fix"].startswith("check that a DHCP server is up")
+
+
 def test_requests_about_an_earlier_lease_is_told(tmp_path: Path) -> None:
     """A client that comes back asks for what it had; no server answers, so it begins anew."""
     net = Network(["A/ens33"])
