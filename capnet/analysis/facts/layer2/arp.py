@@ -12,6 +12,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import are_multicast_macs
 from capnet.analysis.facts.layer2.model import Claims, ClaimSpan
+from capnet.analysis.facts.layer2.rival_stations import false_claims
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, address_value
 from capnet.wire.numbers import ARP_REQUEST
@@ -29,17 +30,20 @@ class ArpPair(NamedTuple):
 
 
 def rival_claims(context: Context) -> list[Claims]:
-    """Addresses that several MACs claim, by point and VNI. A probe without a sender address claims none (RFC 5227)."""
+    """Addresses that several MACs claim, by point and VNI. A probe without a sender address claims none (RFC 5227);
+    what a forger says, or a host in the name of its guests, is left out.
+    """
     columns = [
-        schema.ARP_POINT, schema.ARP_VIA_VNI, schema.ARP_SENDER_LO, schema.ARP_SENDER_MAC,
+        schema.ARP_POINT, schema.ARP_VIA, schema.ARP_VIA_VNI, schema.ARP_SENDER_LO, schema.ARP_SENDER_MAC,
         schema.ARP_FIRST, schema.ARP_LAST, schema.ARP_FIRST_FRAME,
     ]  # fmt: skip
     rows = context.arps[:, columns]
-    _, sender_index, rows_of_sender = np.unique(rows[:, 2], return_inverse=True, return_counts=True)
+    _, sender_index, rows_of_sender = np.unique(rows[:, 3], return_inverse=True, return_counts=True)
     rows = rows[rows_of_sender[sender_index.reshape(-1)] > 1]  # an address in one row has one claimant
+    not_its_own = false_claims(context)
     claims: dict[tuple[int, int, int], dict[int, ClaimSpan]] = {}
-    for point, vni, sender, mac, first, last, frame in rows.tolist():
-        if sender & 0xFFFFFFFF and mac > 0:
+    for point, via, vni, sender, mac, first, last, frame in rows.tolist():
+        if sender & 0xFFFFFFFF and mac > 0 and ((point, via, vni), sender, mac) not in not_its_own:
             by_mac = claims.setdefault((point, vni, sender), {})
             span = by_mac.get(mac, ClaimSpan(first, last, frame))
             by_mac[mac] = ClaimSpan(min(span.first, first), max(span.last, last), min(span.frame, frame))

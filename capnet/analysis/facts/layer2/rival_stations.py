@@ -143,12 +143,12 @@ def _how(spoken: list[_Claim]) -> How:
 
 
 def _arp(context: Context) -> Iterator[tuple[_Place, str, _Claim]]:
-    false_claims = forged_claims(context) | _repeated_claims(context)
+    not_its_own = false_claims(context)
     for row in context.arps.tolist():
         sender, target = row[schema.ARP_SENDER_LO], row[schema.ARP_TARGET_LO]
         # A probe claims nothing (RFC 5227). A MAC that is not the frame's own is damaged, or a relay's.
         is_own = row[schema.ARP_SENDER_MAC] > 0 and row[schema.ARP_ETH_SOURCE] in (row[schema.ARP_SENDER_MAC], ABSENT)
-        is_false = (tuple(row[: schema.ARP_OPERATION]), sender, row[schema.ARP_SENDER_MAC]) in false_claims
+        is_false = (tuple(row[: schema.ARP_OPERATION]), sender, row[schema.ARP_SENDER_MAC]) in not_its_own
         if sender & 0xFFFFFFFF and is_own and not is_false:
             is_answer = row[schema.ARP_OPERATION] == ARP_REPLY and sender != target and bool(target & 0xFFFFFFFF)
             claim = _Claim(
@@ -156,6 +156,12 @@ def _arp(context: Context) -> Iterator[tuple[_Place, str, _Claim]]:
                 address_text(0, target) if is_answer else "", sender == target,
             )  # fmt: skip
             yield tuple(row[: schema.ARP_OPERATION]), address_text(0, sender), claim
+
+
+@derived
+def false_claims(context: Context) -> set[tuple[_Place, int, int]]:
+    """Place, address and MAC that says that it has this address, and does not: a forger, or a host for a guest."""
+    return forged_claims(context) | _repeated_claims(context)
 
 
 def _repeated_claims(context: Context) -> set[tuple[_Place, int, int]]:
