@@ -26,6 +26,7 @@ from capnet.wire.numbers import ARP_REPLY, ARP_REQUEST
 MIN_REPLIES = 3  # to one station about one address: a duplicate, or one more after a change, makes two
 REPLIES_OF_A_QUESTION = 3  # a question that is answered twice, by copies, is still answered
 MAX_ROWS = 4096  # of replies that are looked at one by one
+MAX_ONE_WAY = 256  # of them that are compared with all other messages
 MAX_GAP_NS = 15_000_000_000  # ettercap repeats after 10 s; an answer lasts 15 s at least (RFC 4861's times, in Linux)
 
 _PLACE = [schema.ARP_POINT, schema.ARP_VIA, schema.ARP_VIA_VNI]
@@ -40,7 +41,7 @@ class Forgery(NamedTuple):
     receiver: int
     replies: int
     frame: int  # the first one
-    owner: int  # MAC that claims the address in the same time; ABSENT if none is seen
+    owner: int  # MAC that has the address; ABSENT where each of two stations was told of the other
 
 
 class Forger(NamedTuple):
@@ -60,22 +61,22 @@ class Forger(NamedTuple):
 @derived
 def forgers(context: Context) -> list[Forger]:
     """All of them, by place and MAC."""
-    rows = _unasked(context.arps)
     by_forger: dict[tuple[Place, int], list[list[int]]] = defaultdict(list)
-    for row in rows.tolist():
+    for row in _unasked(context.arps).tolist():
         by_forger[_place(row), row[schema.ARP_SENDER_MAC]].append(row)
-    forging = []
+    forging, looked_at = [], 0
     for (place, mac), replies in sorted(by_forger.items()):
         pairs = {_ends(row) for row in replies}
-        at_place = context.arps[(context.arps[:, _PLACE] == place).all(axis=1)]
         forgeries = []
         for row in replies:
-            restored = _restored(at_place, row)
-            owner = restored if restored != ABSENT else _owner(at_place, row)
             address, asker = _ends(row)
-            knows = restored != ABSENT or (owner != ABSENT and _knows_better(at_place, row))
-            if (asker, address) in pairs or knows:
-                forgeries.append(Forgery(address, asker, row[schema.ARP_PACKETS], row[schema.ARP_FIRST_FRAME], owner))
+            owner = ABSENT
+            if (asker, address) not in pairs:
+                looked_at += 1
+                owner = _owner(context.arps, row) if looked_at <= MAX_ONE_WAY else ABSENT
+                if owner == ABSENT:
+                    continue
+            forgeries.append(Forgery(address, asker, row[schema.ARP_PACKETS], row[schema.ARP_FIRST_FRAME], owner))
         if forgeries:
             forging.append(Forger(place, mac, forgeries))
     return forging
@@ -122,31 +123,23 @@ def _ends(row: list[int]) -> tuple[int, int]:
 
 
 def _owner(arps: ArpTable, row: list[int]) -> int:
-    """Another MAC that claims the address of a reply while this is repeated; ABSENT if there is none."""
-    mac = arps[:, schema.ARP_SENDER_MAC]
-    is_rival = (arps[:, schema.ARP_SENDER_LO] == row[schema.ARP_SENDER_LO]) & (mac != row[schema.ARP_SENDER_MAC])
-    is_rival &= (arps[:, schema.ARP_FIRST] <= row[schema.ARP_LAST]) & (mac > 0)
-    is_rival &= arps[:, schema.ARP_LAST] >= row[schema.ARP_FIRST]
-    return int(mac[is_rival][0]) if is_rival.any() else ABSENT
-
-
-def _restored(arps: ArpTable, row: list[int]) -> int:
-    """The MAC of another station for the address of a reply, in frames of the same sender; ABSENT without any."""
-    address, mac = row[schema.ARP_SENDER_LO], row[schema.ARP_SENDER_MAC]
-    is_other = (arps[:, schema.ARP_SENDER_LO] == address) & (arps[:, schema.ARP_SENDER_MAC] != mac)
-    is_other &= (arps[:, schema.ARP_ETH_SOURCE] == mac) & (arps[:, schema.ARP_FIRST] > row[schema.ARP_FIRST])
-    is_other &= (arps[:, schema.ARP_OPERATION] == ARP_REPLY) & (arps[:, schema.ARP_SENDER_MAC] > 0)
-    return int(arps[is_other][0, schema.ARP_SENDER_MAC]) if is_other.any() else ABSENT
-
-
-def _knows_better(arps: ArpTable, row: list[int]) -> bool:
-    """Does the sender of an unasked reply to one station show that the address is another's?"""
+    """The MAC that has the address of an unasked reply, as the sender knows; ABSENT if nothing shows that it does."""
     address, mac, sent_to = (
         row[column] for column in (schema.ARP_SENDER_LO, schema.ARP_SENDER_MAC, schema.ARP_ETH_DESTINATION)
     )
-    if sent_to <= 0 or is_multicast_mac(sent_to):
-        return False
-    asks = (arps[:, schema.ARP_OPERATION] == ARP_REQUEST) & (arps[:, schema.ARP_SENDER_MAC] == mac)
-    asks &= (arps[:, schema.ARP_TARGET_LO] == address) & (arps[:, schema.ARP_SENDER_LO] != address)
-    asks &= arps[:, schema.ARP_SENDER_LO] & 0xFFFFFFFF > 0
-    return bool(asks.any()) or row[schema.ARP_ETH_SOURCE] not in (mac, ABSENT)
+    arps = arps[(arps[:, _PLACE] == _place(row)).all(axis=1)]
+    is_reply = arps[:, schema.ARP_OPERATION] == ARP_REPLY
+    is_rival = (arps[:, schema.ARP_SENDER_LO] == address) & (arps[:, schema.ARP_SENDER_MAC] != mac)
+    is_rival &= arps[:, schema.ARP_SENDER_MAC] > 0
+    is_restored = is_rival & is_reply & (arps[:, schema.ARP_ETH_SOURCE] == mac)
+    is_restored &= arps[:, schema.ARP_FIRST] > row[schema.ARP_FIRST]
+    if is_restored.any():
+        return int(arps[is_restored][0, schema.ARP_SENDER_MAC])
+    is_rival &= arps[:, schema.ARP_FIRST] <= row[schema.ARP_LAST]
+    is_rival &= arps[:, schema.ARP_LAST] >= row[schema.ARP_FIRST]
+    if sent_to <= 0 or is_multicast_mac(sent_to) or not is_rival.any():
+        return ABSENT
+    asks = ~is_reply & (arps[:, schema.ARP_SENDER_MAC] == mac) & (arps[:, schema.ARP_TARGET_LO] == address)
+    asks &= (arps[:, schema.ARP_SENDER_LO] != address) & (arps[:, schema.ARP_SENDER_LO] & 0xFFFFFFFF > 0)
+    knows_better = asks.any() or row[schema.ARP_ETH_SOURCE] not in (mac, ABSENT)
+    return int(arps[is_rival][0, schema.ARP_SENDER_MAC]) if knows_better else ABSENT
