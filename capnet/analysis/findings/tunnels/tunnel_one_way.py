@@ -4,9 +4,11 @@ Looks at: tunnels whose other direction passed no point of the capture. Tunnels 
 conversation one way are mirrors of other traffic (ERSPAN, a cloud's traffic mirror), and do not count. Nor do tunnels
 of a balancer that hands on what came to it, or of a server that answers the client directly (IPVS, Katran). Nor pairs
 of which one sends the other only what goes to all (`facts.overlay.flooded_pairs`). Nor points that record one direction
-of all traffic, as after `tcpdump -Q out`.
-Says: which VNI between which VTEPs; that it is the handshake of WireGuard which gets no response; and where the frames
-come out, for which MAC, if a point inside shows it.
+of all traffic, as after `tcpdump -Q out`. Frames of the other end under another id are an answer (a TEID, an SPI, a
+WireGuard index; a VNI if the stations inside answer), and an answer must be due (`facts.overlay.silent_ends`): a second
+after the first frame, to TCP, a ping, DNS or a question for a MAC inside; for data of WireGuard after 10 s.
+Says: which VNI between which VTEPs, several silent receivers of one sender as one; that it is the handshake of
+WireGuard which gets no response; and where the frames come out, for which MAC, if a point inside shows it.
 Wrong when: the traffic really goes one way, or the answers take another path than the capture's.
 Fix: open the tunnel's port or protocol in both directions, and check that both hosts have the tunnel and its keys.
 Verify: `iptables -vnL INPUT` on both hosts; `bridge fdb show dev vxlan0` in the overlay's namespace; `wg show`.
@@ -18,16 +20,13 @@ import numpy as np
 
 from capnet.analysis.core.arrays import distinct, hash_of, is_among
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import are_multicast_macs, destination, replies, source
+from capnet.analysis.core.flow_rows import are_multicast_macs, replies
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding, Tunnel
 from capnet.analysis.core.schema import (
-    FLOW_CARRIES,
     FLOW_DMAC,
     FLOW_DPORT,
     FLOW_DST_HI,
     FLOW_DST_LO,
-    FLOW_PACKETS,
-    FLOW_PAYLOAD,
     FLOW_POINT,
     FLOW_PROTO,
     FLOW_SPORT,
@@ -41,18 +40,18 @@ from capnet.analysis.core.schema import (
     TUNNEL_SRC_HI,
     TUNNEL_SRC_LO,
     TUNNEL_VNI,
-    FlowRow,
 )
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.overlay.flooded_pairs import carries_groups_only
 from capnet.analysis.facts.overlay.insides import tunnel_insides
+from capnet.analysis.facts.overlay.silent_ends import are_handshakes, is_silent
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.analysis.fate.listening import records_one_direction
 from capnet.analysis.fate.next_points import is_answered
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.addresses import address_text, mac_text
-from capnet.wire.protocols import KIND_OF_NAME, KIND_OF_NUMBER, wireguard
+from capnet.wire.addresses import address_text, address_value, mac_text
+from capnet.wire.protocols import KIND_OF_NAME, KIND_OF_NUMBER
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
@@ -69,8 +68,11 @@ PAGE_ZH = """隧道只有一个方向有帧。
 检查：另一个方向没有经过任何抓包点的隧道。把会话的两个方向单向传送的隧道是其他流量的镜像（ERSPAN、云的流量镜像），不
 算。转交收到内容的负载均衡的隧道，或直接应答客户端的服务器的隧道（IPVS、Katran），也不算。一方只把发给所有主机的帧发给另一
 方时也不算（`facts.overlay.flooded_pairs`）。所有流量都只记录了一个方向的抓包点（如 `tcpdump -Q out`）也不算。
-结论：哪个 VNI，在哪两个 VTEP 之间；是否是 WireGuard 的握手没有回应；如果内侧的抓包点能看到，帧从哪里出来，发给哪个
-MAC。
+另一端用另一个标识发来的帧也是应答（TEID、SPI、WireGuard 的 index；若内部的主机互相应答，则 VNI 亦然），而且必须本应有
+应答（`facts.overlay.silent_ends`）：第一帧之后至少一秒，内部有 TCP、ping、DNS 或对 MAC 的询问；WireGuard 的数据为 10
+秒。
+结论：哪个 VNI，在哪两个 VTEP 之间，同一发送者的多个沉默的接收者合为一条；是否是 WireGuard 的握手没有回应；如果内侧的
+抓包点能看到，帧从哪里出来，发给哪个 MAC。
 误判：流量确实只有一个方向，或应答走了抓包以外的路。
 处理：双向放行隧道的端口或协议，并检查两台主机是否都有该隧道及其密钥。
 验证：在两台主机上 `iptables -vnL INPUT`；overlay 的命名空间中 `bridge fdb show dev vxlan0`；`wg show`。
@@ -79,6 +81,10 @@ MAC。
 SAYS = Text(
     en="{tunnel} between {vteps} carries frames in one direction only: from {sender}, and none back",
     zh="{vteps} 之间的 {tunnel} 只有一个方向有帧：来自 {sender}，没有返回的",
+)
+SAYS_MANY = Text(
+    en="{tunnel} of {sender} goes to {count} others, {receivers}, and no frame came back from any of them",
+    zh="{sender} 的 {tunnel} 发往 {count} 个对端：{receivers}，没有任何一个返回帧",
 )
 HANDSHAKES = Text(
     en="{sender} began the handshake of WireGuard with {receiver} {frames:time}, and got no response",
@@ -116,6 +122,7 @@ PORT_FIX = Text(
 _PLACE = [FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI]
 _ENDS = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
 _OPPOSITE_ENDS = _ENDS[3:] + _ENDS[:3]
+MIN_RECEIVERS = 3  # as silent as each other: one cause, told once
 MIN_FRAMES = 2  # an answer to a single frame may come after the end of the capture
 
 
@@ -141,14 +148,39 @@ def diagnose(context: Context) -> list[Finding]:
         and (tunnel.kind, tunnel.vni, tunnel.point) not in mirrors | handed_on
         and tunnel.kind != "erspan"
         and not (_has_vni(tunnel.kind) and carries_groups_only(context, tunnel))
+        and is_silent(context, tunnel, next(iter(senders[_key(tunnel.kind, tunnel.vni, tunnel.vteps)])))
     }
-    return [_finding(context, tunnel, sorted(senders[key])) for key, tunnel in one_way.items()]
+    by_sender: dict[tuple[object, ...], list[Tunnel]] = {}
+    for key, tunnel in one_way.items():
+        by_sender.setdefault((key.kind, key.vni, *senders[key]), []).append(tunnel)
+    findings = []
+    for (*_, sender), tunnels in by_sender.items():
+        if len(tunnels) >= MIN_RECEIVERS:
+            findings.append(_of_sender(str(sender), tunnels))
+        else:
+            findings += [_finding(context, tunnel, [str(sender)]) for tunnel in tunnels]
+    return findings
+
+
+def _of_sender(sender: str, tunnels: list[Tunnel]) -> Finding:
+    """The finding about a sender that nobody answers: one cause, at the sender or on its way."""
+    vteps = sorted({vtep for tunnel in tunnels for vtep in tunnel.vteps}, key=address_value)
+    receivers, first = [vtep for vtep in vteps if vtep != sender], tunnels[0]
+    title = _title(first) if _has_vni(first.kind) else KIND_OF_NAME[first.kind].title
+    return Finding(
+        NAME,
+        "warning",
+        SAYS_MANY.fill(tunnel=title, sender=sender, receivers=several(receivers), count=len(receivers)),
+        _fix(first),
+        {"vni": first.vni if _has_vni(first.kind) else None, "vteps": vteps[:MAX_EVIDENCE]},
+        [tunnel.evidence[0] for tunnel in tunnels[:MAX_EVIDENCE]],
+    )
 
 
 def _finding(context: Context, tunnel: Tunnel, senders: list[str]) -> Finding:
     facts: dict[str, object] = {"vni": tunnel.vni, "vteps": tunnel.vteps}
     receiver = next((vtep for vtep in tunnel.vteps if vtep not in senders), tunnel.vteps[-1])
-    if _are_handshakes(context, tunnel):
+    if are_handshakes(context, tunnel):
         says = HANDSHAKES.fill(sender=several(senders), receiver=receiver, frames=tunnel.frames)
         fix = HANDSHAKE_FIX.fill(receiver=receiver, port=tunnel.port)
         facts["handshakes"] = tunnel.frames
@@ -158,22 +190,6 @@ def _finding(context: Context, tunnel: Tunnel, senders: list[str]) -> Finding:
         says += COMES_OUT.fill(point=out.point, macs=several(out.macs)) if out else ""
         fix = FIX_INSIDE.fill(macs=several(out.macs), device=out.point.rpartition("/")[2]) if out else _fix(tunnel)
     return Finding(NAME, "warning", says, fix, facts, tunnel.evidence[:MAX_EVIDENCE])
-
-
-def _are_handshakes(context: Context, tunnel: Tunnel) -> bool:
-    """Is each message of WireGuard that a point shows between these ends an initiation, by its length?"""
-    if tunnel.kind != wireguard.KIND.name:
-        return False
-    flows = context.flows
-    is_its = flows[:, FLOW_CARRIES] == wireguard.TUNNEL_WIREGUARD
-    is_its &= flows[:, FLOW_POINT] == [point.name for point in context.points].index(tunnel.point)
-    rows = [row for row in np.flatnonzero(is_its).tolist() if sorted(_ends_of(flows[row])) == sorted(tunnel.vteps)]
-    sizes = flows[rows, FLOW_PAYLOAD] == flows[rows, FLOW_PACKETS] * wireguard.INITIATION_LENGTH
-    return bool(rows) and bool(sizes.all()) and tunnel.port is not None
-
-
-def _ends_of(flow: FlowRow) -> tuple[str, str]:
-    return source(flow), destination(flow)
 
 
 class _Out(NamedTuple):

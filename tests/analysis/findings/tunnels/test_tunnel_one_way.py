@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
 
 from tests.analysis.findings.reported import named, of_story
-from tests.stories import ACK, SYN, Network, Packet, tcp, udp
+from tests.stories import ACK, SYN, Network, Packet, ping, tcp, udp
 from tests.story_reports import A, B, read
 
 LEFT, RIGHT = "10.0.1.2", "10.0.1.4"
@@ -17,7 +18,7 @@ def test_vxlan_without_answers_is_told(tmp_path: Path) -> None:
     net = Network(["B/ens33"])
     for number in range(4):
         request = tcp(f"{LEFT}:4000 > {RIGHT}:80", b"x", seq=number, ident=number, tunnel=(7, A, B, 50_000))
-        net.pass_by(("B/ens33", request))
+        net.pass_by(("B/ens33", request), gap=1e6)
     (finding,) = of_story(net, tmp_path, "tunnel-one-way")
     assert (finding["level"], finding["facts"]) == ("warning", {"vni": 7, "vteps": [A, B]})
     assert finding["says"].endswith(f"from {A}, and none back")
@@ -117,3 +118,67 @@ def test_balancer_that_hands_on_is_silent(tmp_path: Path, sees: str) -> None:
             net.pass_by(("lb/eth0", udp(f"10.9.0.1:7000 > 10.9.0.5:{4000 + number}", b"pong", ident=number + 90)))
     report = read(net, tmp_path)
     assert report["tunnels"][0]["one_way"] and named(report, "tunnel-one-way") == []
+
+
+def gtp_u(ends: str, teid: int, inner: Packet, *, length: int = 0, **more: object) -> Packet:
+    """A G-PDU (TS 29.281) with an inner packet; `length`: what its header says beside the truth."""
+    body = inner.ip()
+    return udp(ends, struct.pack(">BBHI", 0x30, 255, len(body) + length, teid) + body, **more)
+
+
+@pytest.mark.parametrize("wrong", [0, 8], ids=["right length", "a length that no decoder accepts"])
+def test_gtp_u_with_a_teid_for_each_end_is_silent(tmp_path: Path, wrong: int) -> None:
+    """The TEID names the receiver's end: the answers have another one. Some UPFs count their own header, too."""
+    net = Network(["B/ens33"])
+    for number in range(5):
+        asked = ping(f"{LEFT} > {RIGHT}", echo=9, seq=number, ident=number + 1)
+        back = asked.but(ends=f"{RIGHT} > {LEFT}", icmp=(0, 0), ident=number + 90)
+        net.pass_by(("B/ens33", gtp_u(f"{A}:2152 > {B}:2152", 0x04783D7C, asked, ident=number + 1)))
+        net.pass_by(("B/ens33", gtp_u(f"{B}:27816 > {A}:2152", 0x9ACB0442, back, length=wrong, ident=number)), gap=1e6)
+    report = read(net, tmp_path)
+    assert named(report, "tunnel-one-way") == [] and any(row["one_way"] for row in report["tunnels"]) is (wrong > 0)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_vni_for_each_direction_is_silent_if_answered(tmp_path: Path, answers: bool) -> None:
+    net = Network(["B/ens33"])
+    for number in range(4):
+        asked = ping(f"{LEFT} > {RIGHT}", echo=9, seq=number, ident=number + 1)
+        back = asked.but(ends=f"{RIGHT} > {LEFT}", icmp=(0, 0), ident=number + 90)
+        if not answers:  # another conversation
+            back = ping("10.0.9.8 > 10.0.9.9", echo=7, seq=number, ident=number + 90)
+        net.pass_by(("B/ens33", asked.but(tunnel=(10, A, B, 50_000))))
+        net.pass_by(("B/ens33", back.but(tunnel=(11, B, A, 50_001))), gap=1e6)
+    assert (of_story(net, tmp_path, "tunnel-one-way") == []) is answers
+
+
+@pytest.mark.parametrize(
+    ("what", "gap"), [("load", 1e6), ("ping", 10_000)], ids=["UDP that reports", "a capture of 30 ms"]
+)
+def test_tunnel_that_owes_no_answer_is_silent(tmp_path: Path, what: str, gap: float) -> None:
+    net = Network(["B/ens33"])
+    for number in range(4):
+        load = udp(f"{LEFT}:4000 > {RIGHT}:2055", b"flows", ident=number + 1)
+        asked = load if what == "load" else ping(f"{LEFT} > {RIGHT}", echo=9, seq=number, ident=number + 1)
+        net.pass_by(("B/ens33", asked.but(tunnel=(7, A, B, 50_000))), gap=gap)
+    assert of_story(net, tmp_path, "tunnel-one-way") == []
+
+
+def test_data_of_wireguard_for_three_seconds_is_silent(tmp_path: Path) -> None:
+    """Who has no data to send says so after ten: the session began before the capture."""
+    net = Network(["B/ens33"])
+    for number in range(4):
+        message = bytes([4, 0, 0, 0, 9, 1, 2, 3, number]) + bytes(119)
+        net.pass_by(("B/ens33", udp(f"{A}:51820 > {B}:51820", message, ident=number)), gap=1e6)
+    report = read(net, tmp_path)
+    assert report["tunnels"][0]["one_way"] and named(report, "tunnel-one-way") == []
+
+
+def test_esp_of_one_sender_to_many_is_told_once(tmp_path: Path) -> None:
+    net = Network(["A/ens33"])
+    others = [f"192.168.111.{last}" for last in range(140, 145)]
+    for number in range(15):
+        to = others[number % 5]
+        net.pass_by(("A/ens33", Packet("esp", A, to, payload=bytes(90), echo=7, seq=number, ident=number)), gap=1e6)
+    (finding,) = of_story(net, tmp_path, "tunnel-one-way")
+    assert finding["says"].startswith(f"ESP of {A} goes to 5 others, ") and finding["facts"]["vteps"][0] == A
