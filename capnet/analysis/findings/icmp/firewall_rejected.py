@@ -1,8 +1,11 @@
 """firewall-rejected: a firewall or a missing backend rejects connections with an ICMP error.
 
 Looks at: ICMP "administratively prohibited" (IPv4 3/9, 3/10, 3/13; IPv6 1/1), and "port unreachable" (3/3; 1/4) that
-quotes TCP, which a host without a server answers with RST instead.
-Says: who rejects which connections, how many of them, and with which message.
+quotes TCP, which a host without a server answers with RST instead. Only messages to the sender of the quoted packet:
+others are forged, or part of a flood. A quoted packet that comes from the server's port is an answer: the flows say who
+began, else the ports do.
+Says: who rejects which connections, how many of them, and with which message; several targets of the same clients as
+one. Of rejected answers, an info: their client's host does not know the connection.
 Wrong when: the quoted packets were sent by a third host under a false address.
 Fix: change the REJECT rule on the sender of the message, or its route of type prohibit; or start a backend of the
 service if the address is a virtual one: they look the same.
@@ -12,11 +15,17 @@ lists such routes; `ipvsadm -Ln` lists the backends.
 
 from __future__ import annotations
 
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import proto_name
+from capnet.analysis.core.flow_rows import destination, proto_name, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.icmp_errors import IcmpError, first_evidence, icmp_errors
+from capnet.analysis.facts.icmp_errors import IcmpError, Quoted, first_evidence, icmp_errors
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import (
     ICMP_PORT_UNREACHABLE,
@@ -24,10 +33,11 @@ from capnet.wire.numbers import (
     ICMPV6_PORT_UNREACHABLE,
     ICMPV6_UNREACHABLE,
     TCP,
+    UDP,
 )
 
 NAME = finding_name(__name__)
-LEVELS = ("error",)
+LEVELS = ("error", "info")
 SCENARIO = "fault firewall-rejected"
 WITNESS = "pcaps/ipvlan-l3.pcapng"  # "network unreachable" of a router
 EXPLAINS = ("connection-cut", "published-port-blocked", "retransmissions")
@@ -35,8 +45,10 @@ EXPLAINS = ("connection-cut", "published-port-blocked", "retransmissions")
 PAGE_ZH = """防火墙或缺失的后端用 ICMP 错误拒绝连接。
 
 检查：ICMP “administratively prohibited”（IPv4 3/9、3/10、3/13；IPv6 1/1），以及引用 TCP 的 “port unreachable”
-（3/3；1/4）；没有服务器的主机对 TCP 会用 RST 应答。
-结论：谁拒绝了哪些连接，多少个，用哪种消息。
+（3/3；1/4）；没有服务器的主机对 TCP 会用 RST 应答。只看发给被引用包的发送者的消息：其他的是伪造的，或是洪泛的一部分。
+来自服务器端口的被引用包是应答：由流得知谁先发起，否则由端口得知。
+结论：谁拒绝了哪些连接，多少个，用哪种消息；同一批客户端的多个目标合为一条。被拒绝的应答为提示：客户端的主机不认识该
+连接。
 误判：被引用的包由第三台主机以假地址发出。
 处理：修改消息发送者上的 REJECT 规则或类型为 prohibit 的路由；如果地址是虚拟地址，启动服务的后端：它们看起来一样。
 验证：在发送者上 `iptables -vnL` 和 `nft list ruleset` 显示拒绝数；`ip route show table all type prohibit` 列出这样的
@@ -44,13 +56,25 @@ PAGE_ZH = """防火墙或缺失的后端用 ICMP 错误拒绝连接。
 """
 
 SAYS = Text(
-    en="{sender} rejects {proto} from {sources} to {server}: '{message}', {count:message}",
+    en="{sender} {senders:rejects|reject} {proto} from {sources} to {server}: '{message}', {count:message}",
     zh="{sender} 拒绝从 {sources} 到 {server} 的 {proto}：“{message}”，{count} 条消息",
 )
 FIX = Text(
-    en="look for the rule that rejects on {sender} (`iptables -vnL`, `nft list ruleset`), and whether {server} has a "
-    "backend",
+    en="look for the rule that rejects on {sender} (`iptables -vnL`, `nft list ruleset`), and whether {server} "
+    "{servers:has|have} a backend",
     zh="在 {sender} 上查找做出拒绝的规则（`iptables -vnL`、`nft list ruleset`），并检查 {server} 是否有后端",
+)
+LATE = Text(
+    en="{sender} rejects what {sources} {count:sends|send} from port {ports} to ports of clients: '{message}', "
+    "{messages:message}; they are answers, of connections that {sender} does not know any more",
+    zh="{sender} 拒绝 {sources}（{count} 个）从端口 {ports} 发往客户端端口的包：“{message}”，{messages} 条消息；它们是"
+    "应答，所属的连接 {sender} 已不再认识",
+)
+FIX_LATE = Text(
+    en="no server is missing: usually the client closed, and its firewall forgot the connection before these came. "
+    "Only if the client still waits, look for a timeout of conntrack on {sender} (`conntrack -L`) that is too short",
+    zh="没有缺少服务器：通常是客户端已关闭，它的防火墙在这些包到达之前就忘记了该连接。只有客户端仍在等待时，才检查 "
+    "{sender} 上过短的 conntrack 超时（`conntrack -L`）",
 )
 FIX_PROHIBITED = Text(
     en="look for the rule that rejects on {sender} (`iptables -vnL`, `nft list ruleset`), or a route of type prohibit "
@@ -70,13 +94,79 @@ BY_ROUTE = {MESSAGES_V4[13], MESSAGE_V6}  # what Linux also answers for a route 
 PROHIBITED_V6 = 1  # code of ICMPV6_UNREACHABLE (RFC 4443 section 3.1)
 
 
+MIN_CLIENT_PORT, MAX_SERVER_PORT = 32_768, 32_767  # Linux takes ports of clients from here on (ip_local_port_range)
+
+_ENDS = [
+    schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
+    schema.FLOW_DPORT,
+]  # fmt: skip
+_OPPOSITE_ENDS = _ENDS[3:] + _ENDS[:3]
+_QUOTED_ENDS = [
+    schema.ICMP_QUOTED_PROTO, schema.ICMP_QUOTED_SRC_HI, schema.ICMP_QUOTED_SRC_LO, schema.ICMP_QUOTED_SPORT,
+    schema.ICMP_QUOTED_DST_HI, schema.ICMP_QUOTED_DST_LO, schema.ICMP_QUOTED_DPORT,
+]  # fmt: skip
+
+
+class _Target(NamedTuple):
+    """What is rejected alike: by whom, on the way to whom."""
+
+    sender: str
+    dst: str
+    dport: int
+
+
 def diagnose(context: Context) -> list[Finding]:
-    groups: dict[tuple[str, str, int, int, str], list[IcmpError]] = {}
+    targets: dict[tuple[_Target, int, str], list[IcmpError]] = {}
+    late: dict[tuple[str, str], list[IcmpError]] = {}
+    beginners = _beginners(context)
     for error in icmp_errors(context):
-        if message := _message(error):
-            key = (error.sender, error.quoted.dst, error.quoted.dport, error.quoted.proto, message)
-            groups.setdefault(key, []).append(error)
-    return [_finding(*key, errors) for key, errors in sorted(groups.items())]
+        message = _message(error)
+        if not message or error.receiver != error.quoted.src:
+            continue
+        if _is_answer(error, beginners):
+            late.setdefault((error.sender, message), []).append(error)
+        else:
+            target = _Target(error.sender, error.quoted.dst, error.quoted.dport)
+            targets.setdefault((target, error.quoted.proto, message), []).append(error)
+    by_clients: dict[tuple[tuple[str, ...], int, str], dict[_Target, list[IcmpError]]] = {}
+    for (target, proto, message), errors in sorted(targets.items()):
+        clients = tuple(sorted({error.quoted.src for error in errors}, key=address_value))
+        by_clients.setdefault((clients, proto, message), {})[target] = errors
+    findings = [_finding(*key, rejected) for key, rejected in by_clients.items()]
+    return findings + [_late(*key, errors) for key, errors in sorted(late.items())]
+
+
+def _is_answer(error: IcmpError, beginners: set[Quoted]) -> bool:
+    """Did the receiver of the quoted packet begin the conversation? By the flows, else by the ports."""
+    quoted = error.quoted
+    if quoted.proto not in (TCP, UDP) or min(quoted.sport, quoted.dport) <= 0:
+        return False
+    if quoted in beginners:
+        return False
+    if Quoted(quoted.proto, quoted.dst, quoted.dport, quoted.src, quoted.sport) in beginners:
+        return True
+    return quoted.sport <= MAX_SERVER_PORT and quoted.dport >= MIN_CLIENT_PORT
+
+
+def _beginners(context: Context) -> set[Quoted]:
+    """Of the conversations that errors quote, the directions that began: by a SYN, of UDP by the first packet."""
+    flows, table = context.flows, context.icmp_errors
+    if not len(table):
+        return set()
+    quoted = row_hash(table[:, _QUOTED_ENDS]).view(np.int64)
+    forms, opposites = (hash_of(flows, [schema.FLOW_PROTO, *ends]).view(np.int64) for ends in (_ENDS, _OPPOSITE_ENDS))
+    rows = np.flatnonzero(is_among(forms, quoted) | is_among(opposites, quoted))
+    answers, firsts = replies(context)[rows], flows[:, schema.FLOW_FIRST]
+    is_udp = flows[rows, schema.FLOW_PROTO] == UDP
+    is_first = (answers < 0) | (firsts[rows] <= firsts[answers])
+    has_syn = flows[rows, schema.FLOW_SYNS] > 0
+    return {_quoted(flows[row]) for row in rows[np.where(is_udp, is_first, has_syn)].tolist()}
+
+
+def _quoted(flow: FlowRow) -> Quoted:
+    """A flow as an error quotes its packets."""
+    ends = [int(flow[column]) for column in (schema.FLOW_PROTO, schema.FLOW_SPORT, schema.FLOW_DPORT)]
+    return Quoted(ends[0], source(flow), ends[1], destination(flow), ends[2])
 
 
 def _message(error: IcmpError) -> str:
@@ -94,29 +184,46 @@ def _message(error: IcmpError) -> str:
     return MESSAGES_V4.get(error.code, "")
 
 
-def _finding(sender: str, dst: str, dport: int, proto: int, message: str, errors: list[IcmpError]) -> Finding:
-    server = dst if dport < 0 else f"{dst}:{dport}"
-    sources = sorted({error.quoted.src for error in errors}, key=address_value)
+def _finding(clients: tuple[str, ...], proto: int, message: str, rejected: dict[_Target, list[IcmpError]]) -> Finding:
+    targets, errors = sorted(rejected), [error for errors in rejected.values() for error in errors]
+    servers = [of.dst if of.dport < 0 else f"{of.dst}:{of.dport}" for of in targets]
+    senders = sorted({of.sender for of in targets}, key=address_value)
     count = sum(error.packets for error in errors)
+    first = targets[0]
+    fix = FIX_PROHIBITED if message in BY_ROUTE else FIX
     return Finding(
         NAME,
         "error",
         SAYS.fill(
-            sender=sender,
-            proto=proto_name(proto),
-            sources=several(sources),
-            server=server,
-            message=message,
-            count=count,
+            sender=several(senders), count=count, message=message, proto=proto_name(proto),
+            sources=several(list(clients)), server=several(servers), senders=len(senders),
         ),
-        FIX_PROHIBITED.fill(sender=sender) if message in BY_ROUTE else FIX.fill(sender=sender, server=server),
+        fix.fill(sender=several(senders), server=several(servers), servers=len(servers)),
         {
-            "sender": sender,
-            "destination": dst,
-            "port": dport if dport >= 0 else None,
-            "sources": sources[:MAX_EVIDENCE],
-            "message": message,
+            "sender": first.sender, "destination": first.dst, "port": first.dport if first.dport >= 0 else None,
+            "sources": list(clients[:MAX_EVIDENCE]), "message": message, "messages": count,
+            **({"targets": servers[:MAX_EVIDENCE]} if len(servers) > 1 else {}),
+        },
+        first_evidence(errors),
+    )  # fmt: skip
+
+
+def _late(sender: str, message: str, errors: list[IcmpError]) -> Finding:
+    """The finding about rejected answers."""
+    sources = sorted({error.quoted.src for error in errors}, key=address_value)
+    ports = sorted({error.quoted.sport for error in errors})
+    count = sum(error.packets for error in errors)
+    return Finding(
+        NAME,
+        "info",
+        LATE.fill(
+            sender=sender, sources=several(sources), count=len(sources), message=message, messages=count,
+            ports=several([str(port) for port in ports]),
+        ),
+        FIX_LATE.fill(sender=sender),
+        {
+            "sender": sender, "sources": sources[:MAX_EVIDENCE], "ports": ports[:MAX_EVIDENCE], "message": message,
             "messages": count,
         },
         first_evidence(errors),
-    )
+    )  # fmt: skip

@@ -60,3 +60,34 @@ def test_other_message_is_silent(tmp_path: Path, cause: Packet, kind: int, code:
     net = Network(["A/ens33"])
     reject(net, cause, kind, code)
     assert of_story(net, tmp_path, "firewall-rejected") == []
+
+
+def test_message_to_another_than_the_quoted_sender_is_silent(tmp_path: Path) -> None:
+    """A flood of forged errors (BlackNurse): nobody has sent what they quote."""
+    net = Network(["A/ens33"])
+    forged = tcp("1.2.3.4:0 > 5.6.7.8:0", flags=SYN)
+    for _ in range(20):
+        net.pass_by(("A/ens33", about(ping(f"{B} > {A}", 0, 0, icmp=(3, 3), smac=CARD_B, dmac=CARD_A), forged)))
+    assert of_story(net, tmp_path, "firewall-rejected") == []
+
+
+@pytest.mark.parametrize("began", [True, False], ids=["the SYN is seen", "by the ports"])
+def test_rejected_answer_is_told_as_info(tmp_path: Path, began: bool) -> None:
+    """The client has closed, and its firewall forgot: no server is missing at its ports."""
+    net = Network(["A/ens33"])
+    for port in (59_437, 58_548):
+        if began:
+            net.pass_by(("A/ens33", tcp(f"{A}:{port} > {B}:22", flags=SYN, smac=CARD_A, dmac=CARD_B)), gap=5e6)
+        reject(net, tcp(f"{B}:22 > {A}:{port}", b"late", smac=CARD_B, dmac=CARD_A), 3, 10)
+    (finding,) = of_story(net, tmp_path, "firewall-rejected")
+    assert finding["level"] == "info" and "backend" not in finding["fix"]
+    assert (finding["facts"]["ports"], finding["facts"]["messages"]) == ([22], 2)
+
+
+def test_targets_of_one_client_is_told_once(tmp_path: Path) -> None:
+    net = Network(["A/ens33"])
+    for port in (5060, 5061, 5062):
+        reject(net, udp(f"{B}:5060 > {A}:{port}", b"OPTIONS", smac=CARD_B, dmac=CARD_A), 3, 10)
+    (finding,) = of_story(net, tmp_path, "firewall-rejected")
+    assert finding["facts"]["targets"] == [f"{A}:5060", f"{A}:5061", f"{A}:5062"]
+    assert finding["facts"]["messages"] == 3
