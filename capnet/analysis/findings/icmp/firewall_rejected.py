@@ -56,12 +56,12 @@ PAGE_ZH = """防火墙或缺失的后端用 ICMP 错误拒绝连接。
 """
 
 SAYS = Text(
-    en="{sender} {senders:rejects|reject} {proto} from {sources} to {server}: '{message}', {count:message}",
+    en="{sender} rejects {proto} from {sources} to {server}: '{message}', {count:message}",
     zh="{sender} 拒绝从 {sources} 到 {server} 的 {proto}：“{message}”，{count} 条消息",
 )
 FIX = Text(
-    en="look for the rule that rejects on {sender} (`iptables -vnL`, `nft list ruleset`), and whether {server} "
-    "{servers:has|have} a backend",
+    en="look for the rule that rejects on {sender} (`iptables -vnL`, `nft list ruleset`), and whether {server} has a "
+    "backend",
     zh="在 {sender} 上查找做出拒绝的规则（`iptables -vnL`、`nft list ruleset`），并检查 {server} 是否有后端",
 )
 LATE = Text(
@@ -75,6 +75,14 @@ FIX_LATE = Text(
     "Only if the client still waits, look for a timeout of conntrack on {sender} (`conntrack -L`) that is too short",
     zh="没有缺少服务器：通常是客户端已关闭，它的防火墙在这些包到达之前就忘记了该连接。只有客户端仍在等待时，才检查 "
     "{sender} 上过短的 conntrack 超时（`conntrack -L`）",
+)
+MANY = Text(
+    en="{proto} from {sources} to {server} is rejected by {sender}: '{message}', {count:message}",
+    zh="从 {sources} 到 {server} 的 {proto} 被 {sender} 拒绝：“{message}”，{count} 条消息",
+)
+FIX_MANY = Text(
+    en="look for the rule that rejects on {sender} (`iptables -vnL`, `nft list ruleset`)",
+    zh="在 {sender} 上查找做出拒绝的规则（`iptables -vnL`、`nft list ruleset`）",
 )
 FIX_PROHIBITED = Text(
     en="look for the rule that rejects on {sender} (`iptables -vnL`, `nft list ruleset`), or a route of type prohibit "
@@ -190,15 +198,16 @@ def _finding(clients: tuple[str, ...], proto: int, message: str, rejected: dict[
     senders = sorted({of.sender for of in targets}, key=address_value)
     count = sum(error.packets for error in errors)
     first = targets[0]
-    fix = FIX_PROHIBITED if message in BY_ROUTE else FIX
+    text, fix = (MANY, FIX_MANY) if len(targets) > 1 else (SAYS, FIX)
+    fix = FIX_PROHIBITED if message in BY_ROUTE else fix
     return Finding(
         NAME,
         "error",
-        SAYS.fill(
+        text.fill(
             sender=several(senders), count=count, message=message, proto=proto_name(proto),
-            sources=several(list(clients)), server=several(servers), senders=len(senders),
+            sources=several(list(clients)), server=several(servers),
         ),
-        fix.fill(sender=several(senders), server=several(servers), servers=len(servers)),
+        fix.fill(sender=several(senders), server=several(servers)),
         {
             "sender": first.sender, "destination": first.dst, "port": first.dport if first.dport >= 0 else None,
             "sources": list(clients[:MAX_EVIDENCE]), "message": message, "messages": count,

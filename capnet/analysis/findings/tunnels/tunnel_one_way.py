@@ -163,7 +163,7 @@ def diagnose(context: Context) -> list[Finding]:
 
 
 def _of_sender(sender: str, tunnels: list[Tunnel]) -> Finding:
-    """The finding about a sender that nobody answers: one cause, at the sender or on its way."""
+    """The finding about a sender that no receiver answers: one cause, at the sender or on its way."""
     vteps = sorted({vtep for tunnel in tunnels for vtep in tunnel.vteps}, key=address_value)
     receivers, first = [vtep for vtep in vteps if vtep != sender], tunnels[0]
     title = _title(first) if _has_vni(first.kind) else KIND_OF_NAME[first.kind].title
