@@ -1,4 +1,4 @@
-"""Clients that try many ports of a server, or many addresses: what does not answer them is not at fault.
+"""Clients that try many ports of a server, many addresses, or one port of many neighbours: they get no answer by right.
 
 Input: flows. Output: masks of flow rows. Method: distinct values per key, by sorting.
 """
@@ -14,6 +14,8 @@ from capnet.analysis.core.schema import FlowMask, Values
 
 MAX_SINGLE_PORTS = 5  # of one address: more are a scan, which is one finding
 MAX_ADDRESSES = 20  # of one client that do not accept: more are a scan
+MAX_NEIGHBOURS = 10  # of one client, port and /24, that it tries once or twice each: more are a scan
+MAX_NEIGHBOUR_TRIES = 2
 
 CLIENT = [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
 _SERVER = [schema.FLOW_POINT, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
@@ -33,7 +35,22 @@ def is_of_scan(context: Context, is_new: FlowMask, is_closed: FlowMask) -> FlowM
         (is_closed, clients, hash_of(flows, _SERVER).astype(np.int64), MAX_ADDRESSES),
     ):
         is_scan |= chosen & is_among(keys, _with_many(keys[chosen], tried[chosen], limit))
-    return is_scan
+    return is_scan | _is_of_neighbours(context, is_closed)
+
+
+def _is_of_neighbours(context: Context, is_closed: FlowMask) -> FlowMask:
+    """Per flow: does its client try its port of one address after the other of a network, and is not accepted?"""
+    flows = context.flows
+    rows = np.flatnonzero(is_closed)
+    network = flows[rows, schema.FLOW_DST_LO] >> 8
+    place = flows[rows[:, None], [*CLIENT, schema.FLOW_DPORT, schema.FLOW_DST_HI]]
+    keys = row_hash(np.column_stack((place, network))).astype(np.int64)
+    tried = row_hash(np.column_stack((keys, flows[rows, schema.FLOW_DST_LO]))).astype(np.int64)
+    is_tried_often = is_among(tried, _with_many(tried, rows, MAX_NEIGHBOUR_TRIES))
+    scanned = _with_many(keys[~is_tried_often], tried[~is_tried_often], MAX_NEIGHBOURS)
+    mask = np.zeros(len(flows), dtype=bool)
+    mask[rows[is_among(keys, scanned) & ~is_tried_often]] = True
+    return mask
 
 
 def _with_many(keys: Values, values: Values, limit: int) -> Values:

@@ -15,11 +15,12 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import destination, is_multicast, replies, reply_values, source
+from capnet.analysis.core.flow_rows import destination, is_multicast, is_private, replies, reply_values, source
 from capnet.analysis.core.schema import FlowMask, FlowRows, Values
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.blocked_ports import blocked_ports
 from capnet.analysis.facts.losses.scanning_clients import is_of_scan
+from capnet.analysis.facts.neighbours.exchanges import neighbours
 from capnet.analysis.facts.outcomes.syn_timestamps import decide_timestamps
 from capnet.analysis.fate.answers import other_address_answers, quoting_errors
 from capnet.analysis.fate.fates import STOPS, fates
@@ -42,6 +43,7 @@ from capnet.wire.numbers import (
 
 MIN_RETRY_NS = 900_000_000  # a SYN is sent again after 1 s (RFC 6298), timers come early
 MAX_FLOWS = 10_000
+MIN_QUESTIONS = 2  # for a MAC: a single one may be answered behind the capture
 MAX_FALLBACK_NS = 10_000_000_000  # clients that try one family after the other wait so long at most
 NODE_PORTS = range(30000, 32768)  # Kubernetes, --service-node-port-range by default
 MAX_FALLBACKS = 100  # connections of which that is looked for
@@ -49,7 +51,7 @@ _CLIENT_PORT = [schema.FLOW_POINT, schema.FLOW_SMAC, schema.FLOW_DPORT]
 _SERVICE = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 _SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
 
-Shown = Literal["meanwhile", "before", "others", "port", "refusal", "ping", "nothing"]
+Shown = Literal["meanwhile", "before", "others", "port", "refusal", "refused", "ping", "gone", "nothing"]
 
 
 class UnansweredService(NamedTuple):
@@ -61,7 +63,7 @@ class UnansweredService(NamedTuple):
     last_rows: list[int]  # their last hops
     syns: int
     shown: Shown  # what does answer: connections to it, of these clients or of others; another port; or nothing. Of one
-    # backend, what that one answers
+    # backend, what that one answers; `refused`: this port itself, before; `gone`: all of that before, and no MAC since
     accepted: int  # connections to it
     accepted_clients: list[str]  # whose they are
     other_port: int  # of the address that answers, -1 if none
@@ -122,7 +124,8 @@ def _service(context: Context, address: str, port: int, rows: list[int]) -> Unan
     ends = {(destination(flows[row]), int(flows[row, schema.FLOW_DPORT])) for row in last_rows}
     backends = sorted(ends - {(address, port)}, key=lambda end: (address_value(end[0]), end[1]))
     # Other ports of an address may lead to other backends.
-    shown, other_port = _other_answer(context, backends[0][0] if len(backends) == 1 else address)
+    asked = backends[0] if len(backends) == 1 else (address, port)
+    shown, other_port = _other_answer(context, *asked)
     accepted = np.flatnonzero(_accepted(context) & is_among(services, services[hops]))
     if len(accepted):
         sources = hash_of(flows, _SOURCE)
@@ -131,7 +134,10 @@ def _service(context: Context, address: str, port: int, rows: list[int]) -> Unan
         is_meanwhile = last_accepted >= flows[rows, schema.FLOW_FIRST].min()
         shown = "others" if not len(of_client) else "meanwhile" if is_meanwhile else "before"
     clients = sorted({source(flows[row]) for row in accepted.tolist()}, key=address_value)
-    is_at_server = all(_is_at_server(context, row) for row in last_rows)
+    began = int(flows[rows, schema.FLOW_FIRST].min())
+    is_gone = shown not in ("nothing", "others", "meanwhile") and is_gone_since(context, asked[0], began)
+    shown = "gone" if is_gone else shown
+    is_at_server = not is_gone and all(_is_at_server(context, row) for row in last_rows)
     return UnansweredService(
         address, port, rows, last_rows, int(flows[rows, schema.FLOW_SYNS].sum()), shown,
         len(set(chain[accepted].tolist())), clients, other_port,
@@ -144,12 +150,12 @@ def _service(context: Context, address: str, port: int, rows: list[int]) -> Unan
 def _other_nodes(context: Context, address: str, port: int, rows: list[int]) -> list[str]:
     """Addresses that accept the senders of these SYNs on the same port, if it is a NodePort."""
     flows = context.flows
-    if port not in NODE_PORTS:
+    if port not in NODE_PORTS or not is_private(address):  # peers of the Internet have such ports, too
         return []
     sources = hash_of(flows, _SOURCE)
     is_its = _accepted(context) & (flows[:, schema.FLOW_DPORT] == port) & is_among(sources, sources[rows])
     nodes = {destination(flows[row]) for row in np.flatnonzero(is_its & (flow_links(context).before < 0)).tolist()}
-    return sorted(nodes - {address}, key=address_value)
+    return sorted((node for node in nodes - {address} if is_private(node)), key=address_value)
 
 
 def _other_macs(context: Context, hops: FlowRows, accepted: FlowRows) -> list[int]:
@@ -189,8 +195,11 @@ def _synack_times(context: Context) -> Values:
     return np.where(replies(context) >= 0, reply_values(context, schema.FLOW_SYNACK_TIME), -1)
 
 
-def _other_answer(context: Context, address: str) -> tuple[Shown, int]:
-    """What an address answers to any client: a connection, or its refusal, with the port; or an echo request."""
+def _other_answer(context: Context, address: str, port: int) -> tuple[Shown, int]:
+    """What an address answers to any client: a connection, or its refusal, with the port; or an echo request.
+
+    `port`: the one that does not answer; it refused what came before.
+    """
     flows, (high, low) = context.flows, address_value(address)
     is_its = (flows[:, schema.FLOW_SRC_HI] == high) & (flows[:, schema.FLOW_SRC_LO] == low)
     is_tcp, kind = flows[:, schema.FLOW_PROTO] == TCP, flows[:, schema.FLOW_KIND] >> 8
@@ -202,10 +211,26 @@ def _other_answer(context: Context, address: str) -> tuple[Shown, int]:
         ("port", flows[:, schema.FLOW_SYNACK_TIME] >= 0),
         ("refusal", is_reset & (replies(context) >= 0)),
     ):
-        answering = np.flatnonzero(is_its & mask)
+        answering = np.flatnonzero(is_its & mask & (flows[:, schema.FLOW_SPORT] != port))
         if len(answering):
             return shown, int(flows[answering[0], schema.FLOW_SPORT])  # type: ignore[return-value]
+    if (is_its & is_reset & (replies(context) >= 0)).any():
+        return "refused", port
     return ("ping", -1) if (is_its & is_ping).any() else ("nothing", -1)
+
+
+def is_gone_since(context: Context, address: str, time: int) -> bool:
+    """Has an address sent nothing since, and do questions for its MAC stay unanswered? Filters let ARP pass."""
+    flows, (high, low) = context.flows, address_value(address)
+    is_its = (flows[:, schema.FLOW_SRC_HI] == high) & (flows[:, schema.FLOW_SRC_LO] == low)
+    if (flows[is_its, schema.FLOW_LAST] >= time).any():
+        return False
+    exchanges = neighbours(context)
+    if any(of.asker == address and of.last_request >= time for of in exchanges):
+        return False
+    about = [of for of in exchanges if of.target == address and not (of.is_probe or of.is_announcement)]
+    is_answered_since = any(of.last_reply >= time for of in about)
+    return not is_answered_since and any(of.requests >= MIN_QUESTIONS and of.last_request > time for of in about)
 
 
 def _is_at_server(context: Context, row: int) -> bool:

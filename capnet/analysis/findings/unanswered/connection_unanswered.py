@@ -4,9 +4,11 @@ Looks at: TCP flows of SYNs alone, sent again after a second or more, that no SY
 answers at any point (`facts.losses.unanswered_syns`). Not where the captures show the next point on their way
 (`stops-between`), nor published ports (`published-port-blocked`), nor clients that scan.
 Says: who asks which server in vain, to which backend DNAT sends the SYNs, where they were last seen, and what of the
-server does answer: other connections to the same port, another port, an echo request, or nothing; whether those were
+server does answer: other connections to the same port, another port, an echo request, or nothing; that it is down, if
+it sent nothing since and questions for its MAC stay unanswered; whether those were
 sent to another MAC, by another gateway; whether the client then connects by IPv4; which other nodes accept it on the
-same NodePort; whether the TCP timestamps of those accepted are ahead of these. An error if the SYNs are at the
+same NodePort; whether the TCP timestamps of those accepted are ahead of these. SYNs of hundreds of random addresses are
+one flood. An error if the SYNs are at the
 server's own interface and the server answers others meanwhile; else a warning: what lies behind the point is not known.
 Wrong when: the answers took a way that was not captured.
 Fix: a port where nothing listens is refused. Silence is a filter, a missing route, or a server that is down.
@@ -24,6 +26,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.unanswered_syns import UnansweredService, unanswered_services
+from capnet.analysis.facts.outcomes.syn_floods import SynFlood, syn_flood
 from capnet.analysis.fate.listening import records_one_direction
 from capnet.wire.addresses import address_value, mac_text
 
@@ -40,7 +43,8 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 （`published-port-blocked`）和扫描的客户端。
 结论：谁访问哪个服务器而无应答，DNAT 把 SYN 送往哪个后端，SYN 最后见于哪里，以及该服务器还应答什么：到同一端口的其他
 连接、另一个端口、回显请求，或什么都不应答；那些连接是否发往另一个 MAC，即经另一个网关；客户端是否随后改用 IPv4
-连接；哪些别的节点在同一 NodePort 上接受它；被接受的连接的 TCP 时间戳是否在这些之前。
+连接；哪些别的节点在同一 NodePort 上接受它；被接受的连接的 TCP 时间戳是否在这些之前。若它此后什么也没有发送，对其 MAC
+的询问也没有应答，则它已停机。来自数百个随机地址的 SYN 是一次洪泛。
 如果 SYN 已在服务器自己的接口上，而服务器同时应答别的，为错误；否则为警告：抓包点后面的情况不得而知。
 误判：应答走了没有抓包的路。
 处理：没有程序监听的端口会拒绝连接。不作声的是过滤规则、缺少的路由，或停机的服务器。
@@ -70,6 +74,14 @@ SHOWN = {
     "refusal": Text(
         en="the server refuses connections to port {other}, so it is up",
         zh="该服务器拒绝到端口 {other} 的连接，所以它在线",
+    ),
+    "refused": Text(
+        en="the server refused connections to this port before, and answers none since",
+        zh="该服务器此前拒绝到该端口的连接，此后不再应答",
+    ),
+    "gone": Text(
+        en="the server answered before, has sent nothing since, and questions for its MAC stay unanswered: it is down",
+        zh="该服务器此前有应答，此后什么也没有发送，对其 MAC 的询问也没有应答：它已停机",
     ),
     "ping": Text(en="the server answers pings", zh="该服务器应答 ping"),
     "nothing": Text(en="the server answered nothing else either", zh="该服务器对其他请求也没有应答"),
@@ -152,7 +164,22 @@ FIX_NOTHING = Text(
     zh="检查 {server} 是否在线，以及双向路由；在服务器上或下一跳抓包，看 SYN 是否到达",
 )
 PORTS = Text(en="ports {ports} of {address}", zh="{address} 的端口 {ports}")
-_FIXES = {"meanwhile": FIX_OTHERS, "others": FIX_OTHERS, "before": FIX_GONE, "nothing": FIX_NOTHING}
+_FIXES = {
+    "meanwhile": FIX_OTHERS, "others": FIX_OTHERS, "before": FIX_GONE, "refused": FIX_GONE, "gone": FIX_GONE,
+    "nothing": FIX_NOTHING,
+}  # fmt: skip
+FLOOD = Text(
+    en="{syns} SYNs from {sources} random addresses to {servers}, a few of each, in {seconds} s, got no answer: a SYN "
+    "flood with forged addresses",
+    zh="{seconds} 秒内有 {syns} 个 SYN 从 {sources} 个随机地址发往 {servers}，每个地址只有几个，没有应答：这是使用伪造"
+    "地址的 SYN 洪泛",
+)
+FIX_FLOOD = Text(
+    en="find who sends them, with MAC {mac} at {point}. SYN cookies let {server} live through it (sysctl "
+    "net.ipv4.tcp_syncookies); a rate limit before it spares its queue",
+    zh="查找是谁发送的，其在 {point} 的 MAC 是 {mac}。SYN cookie 可让 {server} 承受得住（sysctl "
+    "net.ipv4.tcp_syncookies）；在它前面限速可以保护其队列",
+)
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -175,12 +202,14 @@ def _clients(context: Context, service: UnansweredService) -> list[str]:
 
 
 def _finding(context: Context, services: list[UnansweredService]) -> Finding:
+    if flood := syn_flood(context, services):
+        return _flood(services[0], flood)
     flows, first = context.flows, services[0]
     clients = sorted({client for of in services for client in _clients(context, of)}, key=address_value)
     last_rows = [row for of in services for row in of.last_rows]
     points = sorted({context.points[int(flows[row, schema.FLOW_POINT])].name for row in last_rows})
     is_at_server = all(of.is_at_server for of in services)
-    is_certain = is_at_server and first.shown not in ("before", "nothing")
+    is_certain = is_at_server and first.shown not in ("before", "refused", "gone", "nothing")
     behind = sorted({backend for of in services for backend in of.backends})
     fix = _fix(first, is_at_server, bool(behind))
     mac = mac_text(int(flows[last_rows[0], schema.FLOW_DMAC]))
@@ -203,6 +232,20 @@ def _finding(context: Context, services: list[UnansweredService]) -> Finding:
             "answers": first.shown, "is_at_server": is_at_server, **({"backends": backends} if backends else {}),
         },
         hop_evidence(context, last_rows),
+    )  # fmt: skip
+
+
+def _flood(service: UnansweredService, flood: SynFlood) -> Finding:
+    return Finding(
+        NAME,
+        "warning",
+        FLOOD.fill(syns=service.syns, sources=flood.sources, servers=_servers([service]), seconds=flood.seconds),
+        FIX_FLOOD.fill(mac=mac_text(flood.mac) if flood.mac > 0 else "?", point=flood.point, server=service.address),
+        {
+            "server": service.address, "port": service.port, "sources": flood.sources, "point": flood.point,
+            "connections": len(service.rows), "attempts": service.syns, "answers": service.shown, "is_flood": True,
+        },
+        flood.evidence,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, named, of_story
-from tests.stories import ACK, RST, SYN, Network, Packet, about, tcp, udp
+from tests.stories import ACK, RST, SYN, Network, Packet, about, arp, tcp, udp
 from tests.story_reports import A, B, read
 
 NAME = "connection-unanswered"
@@ -225,6 +225,65 @@ def test_other_node_of_a_node_port_is_told(tmp_path: Path, port: int, is_named: 
     (finding,) = played.findings(tmp_path)
     assert ("192.168.111.130 accepts connections to the same port" in finding["says"]) is is_named
     assert ("externalTrafficPolicy" in finding["fix"]) is is_named
+
+
+def test_peers_of_the_internet_are_no_node_port(tmp_path: Path) -> None:
+    """Programs that talk with peers use such ports, too."""
+    played = Client(ends=(A, "5.1.83.226"))
+    other = Client(ends=(A, "3.209.45.79"))
+    other.net, other.port = played.net, 42000
+    other.call(30303, tries=1, answer=SYN | ACK)
+    played.call(30303)
+    (finding,) = played.findings(tmp_path)
+    assert "externalTrafficPolicy" not in finding["fix"] and "3.209.45.79" not in finding["says"]
+
+
+@pytest.mark.parametrize("is_asked", [True, False], ids=["its MAC is asked for", "no question for its MAC"])
+def test_server_that_goes_down_is_told(tmp_path: Path, is_asked: bool) -> None:
+    """It refuses the port while it stops, then says nothing: neither is it up, nor does it refuse the same port."""
+    played = Client()
+    played.call(80, tries=1, answer=RST | ACK)
+    played.call(443, tries=1, answer=SYN | ACK, client="192.168.111.130", mac=CARD_C)
+    played.call(80)
+    if is_asked:
+        for _ in range(3):
+            played.net.at(played.net.now, "B/ens33", arp(1, CARD_A, A, B))
+            played.net.now += SECOND
+    (finding,) = played.findings(tmp_path)
+    assert (finding["facts"]["answers"] == "gone") is is_asked
+    assert ("it is down" in finding["says"] and "own interface" not in finding["says"]) is is_asked
+    assert finding["level"] == ("warning" if is_asked else "error") and "refuses" not in finding["says"]
+
+
+def test_port_that_was_refused_before_is_told(tmp_path: Path) -> None:
+    played = Client()
+    played.call(80, tries=1, answer=RST | ACK)
+    played.call(80)
+    (finding,) = played.findings(tmp_path)
+    assert (finding["level"], finding["facts"]["answers"]) == ("warning", "refused")
+    assert "refused connections to this port before" in finding["says"] and "is up" not in finding["says"]
+
+
+def test_flood_of_random_addresses_is_told_once(tmp_path: Path) -> None:
+    played = Client()
+    for again in range(2):
+        for number in range(250):
+            asked = tcp(f"{number % 220}.44.{number}.21:{1024 + number} > {B}:80", flags=SYN, seq=number)
+            played.put(asked.but(smac=CARD_C, dmac=CARD_B))
+        played.net.now += (1 - again) * 2 * SECOND
+    (finding,) = played.findings(tmp_path)
+    assert (finding["level"], finding["facts"]["sources"], finding["facts"]["attempts"]) == ("warning", 250, 500)
+    assert "SYN flood" in finding["says"] and CARD_C in finding["fix"]
+
+
+@pytest.mark.parametrize("others", [12, 4])
+def test_scan_of_neighbouring_addresses_is_silent(tmp_path: Path, others: int) -> None:
+    """One client tries the port of one address after the other; of a few servers, it says what is silent."""
+    played = Client()
+    for number in range(others):
+        played.server = f"159.79.23.{60 + number}"
+        played.call(21, tries=2)
+    assert (played.findings(tmp_path) == []) is (others == 12)
 
 
 def behind_nat(ahead: int, behind: int, *, ticks: float = 1000, rounds: int = 3) -> Client:
