@@ -2,7 +2,10 @@
 
 Looks at: segments that end at or below the highest sequence number of the same flow, at each point; the point that saw
 most of them counts. Segments that overtook others by at most 3 ms, or that one point recorded twice
-(`duplicate-observation`), do not count. Nor do flows whose sender learned the MTU of the path from a router.
+(`duplicate-observation`), do not count. Nor do flows whose sender learned the MTU of the path from a router, nor what
+shows no loss behind the point (`facts.outcomes.sent_again`): SYNs again after a refusal, SYN-ACKs to who neither
+acknowledges nor asks again, probes with one sequence number, packets that a router or a man in the middle passes on at
+the same point, and segments that fill a gap, which were lost before it (`sequence-gap`).
 Says: how many segments, and at which point. Packets were lost or late behind the first point that shows them.
 Wrong when: segments overtook each other by more than 3 ms; or only a sample of packets was compared, and segments
 overtook each other at all.
@@ -20,8 +23,9 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Evidence, Finding
 from capnet.analysis.core.schema import FLOW_POINT
 from capnet.analysis.core.wording import Text, finding_name
-from capnet.analysis.correlate.tcp_gaps import MAX_REORDERING_NS, retransmitted_segments
+from capnet.analysis.correlate.tcp_gaps import MAX_REORDERING_NS
 from capnet.analysis.facts.losses.path_mtu import learned_path_mtu
+from capnet.analysis.facts.outcomes.sent_again import sent_again
 from capnet.analysis.facts.transport.tcp_connections import segments
 
 NAME = finding_name(__name__)
@@ -33,7 +37,9 @@ EXPLAINS = ()
 PAGE_ZH = """TCP 重传了数据。
 
 检查：各抓包点上，结尾不超过同一条流已有最高序列号的段；取看到最多的抓包点。超前其他段不超过 3 毫秒的段，或一个抓包
-点记录了两次的段（`duplicate-observation`），不算。发送者从路由器得知路径 MTU 的流也不算。
+点记录了两次的段（`duplicate-observation`），不算。发送者从路由器得知路径 MTU 的流也不算。并不表明抓包点之后有丢失的段也
+不算（`facts.outcomes.sent_again`）：被拒绝后再发的 SYN；对方既不确认也不再请求的 SYN-ACK；只有一个序列号的探测包；路由
+器或中间人在同一抓包点转发的包；填补空缺的段，它们在该点之前丢失（`sequence-gap`）。
 结论：多少个段，在哪个抓包点。包在第一个显示它们的抓包点之后丢失或迟到。
 误判：段之间相互超前 3 毫秒以上；或只比较了一部分包，而段有超前。
 处理：查找缺包的那一跳，或太慢的接收方。
@@ -56,7 +62,7 @@ MAX_EXAMINED = 100  # flows whose segments are looked at one by one
 
 def diagnose(context: Context) -> list[Finding]:
     flows = context.flows
-    retransmissions = np.where(learned_path_mtu(context), 0, retransmitted_segments(context))
+    retransmissions = np.where(learned_path_mtu(context), 0, sent_again(context))
     rows = retransmissions.nonzero()[0].tolist()
     if not rows:
         return []

@@ -9,7 +9,7 @@ import pytest
 from capnet.analysis.engine import analyze
 from tests.analysis.findings.reported import named, of_story
 from tests.conftest import PROJECT
-from tests.stories import SYN, Network, tcp
+from tests.stories import ACK, RST, SYN, Network, tcp
 from tests.story_reports import A, B, read
 
 
@@ -56,3 +56,55 @@ def test_fix_at_one_point_names_no_paths() -> None:
     fix = next(finding.fix for finding in analyze(path).findings if finding.name == "retransmissions")
     assert fix is not None
     assert "capture at the next hop too" in fix and "Paths" not in fix
+
+
+def test_syn_again_after_a_refusal_is_silent(tmp_path: Path) -> None:
+    """Windows asks three times, whatever the server says."""
+    net = Network(["A/ens33"])
+    for number in range(3):
+        asked = tcp(f"{A}:5555 > {B}:80", seq=7, flags=SYN, ident=number + 1)
+        net.pass_by(("A/ens33", asked))
+        net.pass_by(("A/ens33", asked.but(ends=f"{B}:80 > {A}:5555", flags=RST | ACK, ack=8, seq=0)), gap=5e5)
+    assert of_story(net, tmp_path, "retransmissions") == []
+
+
+@pytest.mark.parametrize("is_routed", [True, False], ids=["by a router", "by a man in the middle"])
+def test_packet_that_passes_twice_is_silent(tmp_path: Path, is_routed: bool) -> None:
+    """One point on both sides of who passes it on: the same packet, from another MAC, 20 ms later."""
+    net = Network(["A/ens33"])
+    for number in range(8):
+        segment = tcp(f"{A}:5555 > {B}:80", bytes(1000), seq=1000 * number, ident=number + 1)
+        passed = segment.but(smac="02:00:00:00:00:66", dmac="02:00:00:00:00:77", ttl=63 if is_routed else 64)
+        net.pass_by(("A/ens33", segment), gap=20_000)
+        net.pass_by(("A/ens33", passed))
+    assert of_story(net, tmp_path, "retransmissions") == []
+
+
+def test_segments_that_fill_gaps_is_silent(tmp_path: Path) -> None:
+    """The point shows them for the first time: they were lost before it, which sequence-gap says."""
+    net = Network(["A/ens33"])
+    for number in (0, 1, 4, 5, 6, 2, 3, 7):
+        segment = tcp(f"{A}:5555 > {B}:80", bytes(1000), seq=1000 * number, ident=number + 1)
+        net.pass_by(("A/ens33", segment), gap=2e5 if number == 6 else 1000)
+    report = read(net, tmp_path)
+    assert named(report, "retransmissions") == [] and len(named(report, "sequence-gap")) == 1
+
+
+@pytest.mark.parametrize(("times", "is_told"), [(40, False), (6, True)])
+def test_probe_that_repeats_one_segment_is_silent(tmp_path: Path, times: int, is_told: bool) -> None:
+    """No stack sends a segment forty times: a hand-made packet has one number. Six times is TCP."""
+    net = Network(["A/ens33"])
+    for number in range(times):
+        net.pass_by(("A/ens33", tcp(f"{A}:5555 > {B}:80", bytes(26), seq=9, ident=number + 1)), gap=3e5)
+    assert bool(of_story(net, tmp_path, "retransmissions")) is is_told
+
+
+def test_syn_ack_to_a_client_that_has_gone_is_silent(tmp_path: Path) -> None:
+    """It neither acknowledges nor asks again, as who forges SYNs: nothing is lost behind the point."""
+    net = Network(["A/ens33"])
+    asked = tcp(f"{A}:5555 > {B}:80", seq=7, flags=SYN, ident=1)
+    net.pass_by(("A/ens33", asked))
+    for number in range(4):
+        back = asked.but(ends=f"{B}:80 > {A}:5555", flags=SYN | ACK, seq=3, ack=8, ident=number + 5)
+        net.pass_by(("A/ens33", back), gap=1e6)
+    assert of_story(net, tmp_path, "retransmissions") == []
