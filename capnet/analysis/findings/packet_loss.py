@@ -2,7 +2,7 @@
 
 Looks at: packets of each hop that are not at the next one, while that point was capturing (`correlate.loss`): by
 digest, and by bytes where offload or fragmentation cut them differently. Not where a router refused them as too large
-and the sender went on with smaller ones.
+and the sender went on with smaller ones, nor between a point and itself, which shows no way between two places.
 Says: between which two points, how many of how many packets, and of how many flows. An info about a single packet.
 Wrong when: the capture itself dropped packets (`capture-dropped-packets`), or the flow went on by two ways and only one
 of them was captured.
@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from capnet.analysis.core.arrays import combined_hash, is_among
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import Finding
-from capnet.analysis.core.schema import FLOW_POINT
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.schema import FLOW_POINT, OBS_DIGEST, OBS_FLOW, OBS_FRAME, Values
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
@@ -33,7 +34,7 @@ EXPLAINS = ("retransmissions", "sequence-gap")
 PAGE_ZH = """一条流的包在途中的下一个抓包点缺失。
 
 检查：每一跳中在下一跳没有出现的包，而那个抓包点当时在抓（`correlate.loss`）：按摘要比较；卸载或分片使切分不同时按字
-节比较。路由器因过大而拒绝、发送者改发较小的包时不算。
+节比较。路由器因过大而拒绝、发送者改发较小的包时不算；同一抓包点与它自己之间也不算：那里没有两处之间的路。
 结论：在哪两个抓包点之间，多少个包中丢了多少个，多少条流。只有一个包时仅供参考。
 误判：抓包本身丢了包（`capture-dropped-packets`），或流分两路走而只抓了一路。
 处理：查找两个抓包点之间是什么在丢：过滤规则、队列、MTU、满的接收环。
@@ -59,7 +60,8 @@ def diagnose(context: Context) -> list[Finding]:
     for link in np.flatnonzero((links.missing > 0) | (links.missing_bytes > 0)).tolist():
         if not is_left_out[links.source[link]] and lost_packets(context, links, link):
             points = int(flows[links.source[link], FLOW_POINT]), int(flows[links.target[link], FLOW_POINT])
-            by_points.setdefault(points, []).append(link)
+            if points[0] != points[1]:
+                by_points.setdefault(points, []).append(link)
     return [_finding(context, points, by_points[points]) for points in sorted(by_points)]
 
 
@@ -69,7 +71,12 @@ def _finding(context: Context, points: tuple[int, int], lossy_links: list[int]) 
     before, after = (context.points[point] for point in points)
     count = sum(lost_packets(context, links, link) or 0 for link in lossy_links)
     packets = sum(int(packets_without_duplicates(context)[links.source[link]]) for link in lossy_links)
-    evidence = [context.flow_evidence(links.source[link], int(links.frames[link, 0])) for link in lossy_links]
+    lost_frames = _lost_frames(context, np.array(lossy_links))
+    evidence = [
+        context.flow_evidence(links.source[link], frame)
+        for link in lossy_links
+        for frame in lost_frames.get(link) or [int(links.frames[link, 0])]
+    ]
     facts: dict[str, object] = {
         "after": before.name,
         "before": after.name,
@@ -87,3 +94,25 @@ def _finding(context: Context, points: tuple[int, int], lossy_links: list[int]) 
         facts,
         sorted(evidence),
     )
+
+
+def _lost_frames(context: Context, lossy_links: Values) -> dict[int, list[int]]:
+    """Of each link, the first frames whose packet its later point has nowhere: where they can be told by digests."""
+    links, observed = flow_links(context), context.observations
+    link_of_flow = np.full(len(context.flows), -1)
+    link_of_flow[links.source[lossy_links]] = lossy_links
+    departures = np.flatnonzero(link_of_flow[observed[:, OBS_FLOW]] >= 0)
+    link = link_of_flow[observed[departures, OBS_FLOW]]
+    points = context.flows[:, FLOW_POINT]
+    arrived = combined_hash([observed[:, OBS_DIGEST], points[observed[:, OBS_FLOW]]]).view(np.int64)
+    due = combined_hash([observed[departures, OBS_DIGEST], points[links.target[link]]]).view(np.int64)
+    is_lost = ~is_among(due, arrived)
+    frames: dict[int, list[int]] = {}
+    for of_link, frame in zip(link[is_lost].tolist(), observed[departures[is_lost], OBS_FRAME].tolist(), strict=True):
+        frames.setdefault(of_link, []).append(frame)
+    # More than are missing: some left while the later point was not listening, at the beginning or the end.
+    return {
+        of_link: sorted(found)[:MAX_EVIDENCE]
+        for of_link, found in frames.items()
+        if len(found) == links.missing[of_link]
+    }

@@ -29,6 +29,26 @@ def test_packets_missing_at_next_point_is_told(tmp_path: Path) -> None:
     assert (facts["lost"], facts["packets"], facts["flows"]) == (3, 20, 1)
 
 
+def test_evidence_is_of_the_lost_packets(tmp_path: Path) -> None:
+    """The frames at the point before, which the next one does not have."""
+    net = Network(["A/ens33", "B/ens33"], files={"A/ens33": "a.pcapng", "B/ens33": "b.pcapng"})
+    for number in range(20):
+        packet = udp(f"{A}:5000 > {B}:7000", b"%04d" % number, ident=number + 1)
+        net.pass_by(("A/ens33", packet), *([("B/ens33", packet)] if number not in (5, 6, 11) else []))
+    (finding,) = of_story(net, tmp_path, "packet-loss")
+    assert [frame["frame"] for frame in finding["evidence"]] == [6, 7, 12]
+
+
+def test_one_point_loses_nothing_to_itself(tmp_path: Path) -> None:
+    """It shows both sides of a router, which may pass on what it likes, or twice."""
+    net = Network(["A/ens33"])
+    for number in range(20):
+        packet = udp(f"{A}:5000 > {B}:7000", b"%04d" % number, ident=number + 1)
+        passed = packet.routed(src="192.168.111.77", sport=6000, smac="02:00:00:00:00:77", dmac="02:00:00:00:00:78")
+        net.pass_by(("A/ens33", packet), *([("A/ens33", passed)] if number % 4 else []), gap=1e5)
+    assert of_story(net, tmp_path, "packet-loss") == []
+
+
 def test_packets_that_all_arrive_is_silent(tmp_path: Path) -> None:
     assert datagrams(tmp_path, set()) == []
 
