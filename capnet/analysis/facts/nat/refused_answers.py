@@ -2,8 +2,9 @@
 
 Input: ICMP errors, flows, speakers. Output: `RefusedAnswer`s, by asked address, port and answering address. Method: the
 client says "port unreachable" about a datagram from the port that it asked, of another address, while its question has
-no answer. The question was translated if it was sent to the answering address by the same port of the client, or if it
-went to a gateway, which does not have the asked address, and a neighbour answered. Limits: not questions to groups.
+no answer. Not where it asked the answering address as well, from the same port. The question was translated if it was
+sent to the answering address by the same port of the client, or if it went to a gateway, which does not have the asked
+address, and a neighbour answered. Limits: not questions to groups.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, is_to_group, ports, replies, source
 from capnet.analysis.core.schema import FlowRow, FlowRows
 from capnet.analysis.facts.icmp_errors import IcmpError, icmp_errors
+from capnet.analysis.fate.next_points import chain_of
 from capnet.analysis.fate.speakers import speakers
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
@@ -57,7 +59,7 @@ def refused_answers(context: Context) -> list[RefusedAnswer]:
     for error in refused:
         quoted = error.quoted
         for asked in sorted(asked_from.get((quoted.dst, quoted.dport, quoted.sport), ())):
-            if asked != quoted.src:
+            if asked != quoted.src and not _is_asked_itself(context, rows, asked, error):
                 groups.setdefault((asked, quoted.sport, quoted.src), []).append(error)
     return [
         RefusedAnswer(
@@ -109,6 +111,16 @@ def _unanswered_questions(context: Context, rows: dict[_Ends, list[int]]) -> dic
         if (answers[of_ends] < 0).any():
             questions.setdefault((src, sport, dport), set()).add(dst)
     return questions
+
+
+def _is_asked_itself(context: Context, rows: dict[_Ends, list[int]], asked: str, error: IcmpError) -> bool:
+    """Did the client ask the answering address, too, from the same port: with another packet, by its own MAC?"""
+    quoted, flows, chain = error.quoted, context.flows, chain_of(context)
+    questions = rows.get((quoted.dst, quoted.dport, asked, quoted.sport), [])
+    chains = set(chain[questions].tolist())
+    senders = set(flows[questions, schema.FLOW_SMAC].tolist())
+    others = rows.get((quoted.dst, quoted.dport, quoted.src, quoted.sport), [])
+    return any(chain[row] not in chains and flows[row, schema.FLOW_SMAC] in senders for row in others)
 
 
 def _is_translated(context: Context, rows: dict[_Ends, list[int]], key: tuple[str, int, str], error: IcmpError) -> bool:

@@ -2,8 +2,8 @@
 
 Looks at: ICMP "port unreachable" with which a host refuses a datagram that comes from the server it asked, to the port
 it asked from, but from another port of the server than it asked, soon after a question that has no answer. TFTP answers
-so (RFC 1350 section 4). An error where the question was translated to that host's address on its way: NAT takes back
-only what comes from the port that was asked.
+so (RFC 1350 section 4). Not where the host asked that other port itself, from the same port. An error where the
+question was translated to that host's address on its way: NAT takes back only what comes from the port that was asked.
 Says: who asked, from which ports the answers came, who refused them and how often.
 Wrong when: the server asks something itself, of a program that has just ended.
 Fix: TFTP needs a helper on the host that translates: the modules nf_conntrack_tftp and nf_nat_tftp, and a rule that
@@ -36,7 +36,8 @@ EXPLAINS = ()
 PAGE_ZH = """服务器从新的端口应答 UDP，而 NAT 不知道这些应答属于谁。
 
 检查：主机用 ICMP “port unreachable” 拒绝数据报，该数据报来自它所请求的服务器，发往它请求时的端口，但来自服务器的另一个
-端口，并且紧跟在没有应答的请求之后。TFTP 就是这样应答的（RFC 1350 第 4 节）。如果请求在途中被转换为该主机的地址则为错
+端口，并且紧跟在没有应答的请求之后。TFTP 就是这样应答的（RFC 1350 第 4 节）。主机自己从同一端口请求
+过那个端口时不算。如果请求在途中被转换为该主机的地址则为错
 误：NAT 只接回来自被请求端口的包。
 结论：谁请求，应答来自哪些端口，谁拒绝了它们，多少次。
 误判：服务器自己在请求某个刚结束的程序。
@@ -99,8 +100,8 @@ def _refused(context: Context) -> Iterator[tuple[IcmpError, _Question]]:
         quoted = error.quoted
         asked = questions.get((quoted.dst, quoted.dport, quoted.src), [])
         times = began.get((quoted.src, quoted.sport, quoted.dst, quoted.dport))
-        if not times or any(question.port == quoted.sport for question in asked):
-            continue
+        if not times or (quoted.dst, quoted.dport, quoted.src, quoted.sport) in began:
+            continue  # the host asked this very port itself, and got its answer late
         for question in asked:
             if any(question.first <= time <= question.last + MAX_ANSWER_NS for time in times):
                 yield error, question

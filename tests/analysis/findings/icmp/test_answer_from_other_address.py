@@ -59,3 +59,16 @@ def test_answer_to_a_question_to_all_is_silent(tmp_path: Path, group: str, mac: 
     net.pass_by(("A/docker0", answer))
     net.pass_by(("A/docker0", about(ping(f"{CLIENT} > {OTHER}", 0, 0, icmp=(3, 3)), answer)))
     assert of_story(net, tmp_path, "answer-from-other-address") == []
+
+
+@pytest.mark.parametrize("name", ["answer-from-other-address", "answer-not-translated"])
+def test_address_that_was_asked_too_is_silent(tmp_path: Path, name: str) -> None:
+    """One packet to an address of a private network, many to the public one: these are what is answered."""
+    net = Network(["A/ens33"])
+    net.pass_by(("A/ens33", udp(f"{CLIENT}:35683 > 10.19.0.5:40000", b"hello", ident=1)))
+    for number in range(5):
+        asked = udp(f"{CLIENT}:35683 > {OTHER}:40000", b"%d" % number, ident=number + 2)
+        answer = udp(f"{OTHER}:40000 > {CLIENT}:35683", b"answer", ident=number + 90)
+        net.pass_by(("A/ens33", asked), ("A/ens33", answer))
+    net.pass_by(("A/ens33", about(ping(f"{CLIENT} > {OTHER}", 0, 0, icmp=(3, 3)), answer)))
+    assert of_story(net, tmp_path, name) == []

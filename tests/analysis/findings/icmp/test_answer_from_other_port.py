@@ -103,3 +103,15 @@ def test_question_that_is_answered_is_silent(tmp_path: Path) -> None:
         asks(net, number, port=7000)
         inward(net, udp(f"{B}:7000 > {A}:40000", b"echo", ident=number + 200), f"{C1}:40000")
     assert of_story(net, tmp_path, NAME) == []
+
+
+def test_port_that_was_asked_too_is_silent(tmp_path: Path) -> None:
+    """STUN asks several ports of a server from one of its own, and is gone when the last answers come."""
+    net = Network(["A/ens33"])
+    for number in range(3):
+        other = udp(f"{A}:40000 > {B}:3478", b"binding", ident=number + 50)
+        reply = udp(f"{B}:3478 > {A}:40000", b"response", ident=number + 100)
+        error = about(ping(f"{A} > {B}", 0, 0, icmp=(3, 3), ident=number + 500), reply)
+        asked = udp(f"{A}:40000 > {B}:443", b"binding", ident=number)
+        net.pass_by(*(("A/ens33", each) for each in (asked, other, reply, error)), gap=1e6)
+    assert of_story(net, tmp_path, NAME) == []
