@@ -112,7 +112,7 @@ def _lost_frames(context: Context, lossy_links: Values) -> dict[int, list[int]]:
         frames.setdefault(of_link, []).append(frame)
     # More than are missing: some left while the later point was not listening, at the beginning or the end.
     return {
-        of_link: sorted(found)[:MAX_EVIDENCE]
-        for of_link, found in frames.items()
-        if len(found) == links.missing[of_link]
+        of_link: sorted(numbers)[:MAX_EVIDENCE]
+        for of_link, numbers in frames.items()
+        if len(numbers) == links.missing[of_link]
     }
