@@ -2,7 +2,8 @@
 
 Looks at: TCP flows with a SYN whose opposite direction, at the same point, has RST and no SYN-ACK. A client that tries
 more than five ports of one address, or twenty addresses that do not accept, is a scan: an info. So is a port that
-accepts a later connection: the server was starting.
+accepts a later connection: the server was starting. So is what several addresses of the Internet try that do nothing
+else, a port or two each, and a port that ::1 refuses while 127.0.0.1 accepts: the server listens on IPv4 only.
 Says: which address refused which ports, what is translated to it, whether it accepted connections before, and whether
 the RST comes from nearer, by its TTL, than what accepts connections at the address. Where the same port answered from
 behind the address before, by a smaller TTL, the address itself refuses: it no longer forwards the port. More than five
@@ -19,21 +20,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, hash_of
+from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination, ports, replies, reply_values
+from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
-from capnet.analysis.facts.losses.scanning_clients import CLIENT, MAX_SINGLE_PORTS, is_of_scan
+from capnet.analysis.facts.losses.scanning_clients import CLIENT, MAX_SINGLE_PORTS
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.nat.translations import nat_facts
-from capnet.analysis.fate.next_points import chain_of
-from capnet.quick_tuple import NamedTuple
+from capnet.analysis.facts.outcomes.refused_connections import Refusals, is_loopback_address, refused_connections
 from capnet.topology import PublishedPort
-from capnet.wire.numbers import TCP, TCP_RST
+from capnet.wire.numbers import TCP
 
 NAME = finding_name(__name__)
 LEVELS = ("info", "warning")
@@ -44,7 +42,8 @@ EXPLAINS = ()
 PAGE_ZH = """服务器用 RST 应答 SYN。
 
 检查：有 SYN 的 TCP 流，在同一抓包点上反方向有 RST 而没有 SYN-ACK。客户端尝试一个地址的五个以上端口，或二十个不接受
-的地址，是扫描：提示。端口后来接受了连接也是提示：服务器当时正在启动。
+的地址，是扫描：提示。端口后来接受了连接也是提示：服务器当时正在启动。互联网上几个什么别的也不做的地址各试一两个端口，以及
+::1 拒绝而 127.0.0.1 接受的端口（服务器只监听 IPv4），也是提示。
 结论：哪个地址拒绝了哪些端口，什么被转换到它，此前是否接受过连接，以及从 TTL 看 RST 是否来自比该地址上接受连接者更近的
 地方。如果此前该端口的应答 TTL 更小，即来自该地址后面，那么现在是该地址自己在拒绝：它不再转发该端口。一个地址的五个以上
 端口合为一句。
@@ -75,6 +74,23 @@ NEARER = Text(
 )
 BACKEND = Text(en=" ({backend})", zh="（{backend}）")
 SCAN = Text(en=", of a client that tries many", zh="，来自一个尝试许多端口的客户端")
+STRANGERS = Text(
+    en=", of {count} {count:address|addresses} of the Internet that {count:does|do} nothing else here: scanners",
+    zh="，来自互联网上 {count} 个在这里什么别的也不做的地址：扫描者",
+)
+FIX_STRANGERS = Text(
+    en="nothing has to listen there: a rule that drops them (`iptables -A INPUT -j DROP` at the end) hides them",
+    zh="那里不需要有程序监听：用丢弃规则（在末尾 `iptables -A INPUT -j DROP`）可以隐藏关闭的端口",
+)
+OTHER_FAMILY = Text(
+    en="; {other} accepts it: the server listens on {family} only",
+    zh="；{other} 接受该端口：服务器只监听 {family}",
+)
+FIX_OTHER_FAMILY = Text(
+    en="ask for {other} in place of localhost, or let the server listen on {address} as well: clients that try it "
+    "first lose a moment only",
+    zh="用 {other} 代替 localhost，或让服务器也监听 {address}：先尝试它的客户端只损失片刻",
+)
 FIX = Text(en="start the server, or publish the port it really listens on", zh="启动服务器，或发布它实际监听的端口")
 ELSEWHERE_FIX = Text(
     en="start the server, or ask for the port it really listens on", zh="启动服务器，或访问它实际监听的端口"
@@ -101,37 +117,46 @@ FIX_PUBLISHED_ELSEWHERE = Text(
     zh="在 {address} 或所有地址上发布该端口：用 `-p {port}:{inside}` 代替 `-p {bound}:{inside}`",
 )
 MAX_LISTED_PORTS = 100  # that the facts list
+MIN_TRIED = 3  # ports that strangers try, and strangers: one may be a lost client
 
 _ALL_ADDRESSES = ("0.0.0.0", "::", "")
-_Server = tuple[str, int | None]  # address and port
-
-
-class _Refusals(NamedTuple):
-    """The connections to one address and port that were refused: flow rows of the answers.
-
-    `services`: what clients asked for, where that is translated to this address and port.
-    """
-
-    rows: list[int]
-    services: list[str]
-    is_scan: bool
-    accepted_before: bool
-    accepted_later: bool
 
 
 def diagnose(context: Context) -> list[Finding]:
-    refusals = _refusals(context)
+    refusals = refused_connections(context)
+    tried = [server for server, refused in refusals.items() if refused.strangers]
+    are_scanned = len(tried) >= MIN_TRIED and sum(refusals[server].strangers for server in tried) >= MIN_TRIED
     ports_of: dict[tuple[str, bool], list[int | None]] = {}
+    by_strangers: dict[str, list[int | None]] = {}
     for (address, port), refused in sorted(refusals.items(), key=lambda item: (item[0][0], item[0][1] or 0)):
-        ports_of.setdefault((address, refused.is_scan), []).append(port)
-    return [
+        if are_scanned and refused.strangers and not refused.is_scan:
+            by_strangers.setdefault(address, []).append(port)
+        else:
+            ports_of.setdefault((address, refused.is_scan), []).append(port)
+    findings = [
         _finding(context, address, group, [refusals[address, port] for port in group], is_scan)
         for address, group, is_scan in _groups(ports_of)
     ]
+    return findings + [
+        _of_strangers(context, address, group, [refusals[address, port] for port in group])
+        for address, group in by_strangers.items()
+    ]
+
+
+def _of_strangers(context: Context, address: str, group: list[int | None], refusals: list[Refusals]) -> Finding:
+    rows = [row for refused in refusals for row in refused.rows]
+    strangers = len({destination(context.flows[row]) for row in rows})
+    more = STRANGERS.fill(count=strangers)
+    says = SAYS.fill(address=address, port=group[0], more=more)
+    facts: dict[str, object] = {"address": address, "port": group[0], "strangers": strangers}
+    if len(group) > 1:
+        says = SAYS_PORTS.fill(address=address, count=len(group), first=group[0], last=group[-1], more=more)
+        facts |= {"ports": group[:MAX_LISTED_PORTS], "ports_in_all": len(group)}
+    return Finding(NAME, "info", says, FIX_STRANGERS.fill(), facts, sorted(context.first_frames(rows)))
 
 
 def _finding(
-    context: Context, address: str, group: list[int | None], refusals: list[_Refusals], is_scan: bool
+    context: Context, address: str, group: list[int | None], refusals: list[Refusals], is_scan: bool
 ) -> Finding:
     rows = [row for refused in refusals for row in refused.rows]
     facts: dict[str, object] = {"address": address, "port": group[0]}
@@ -157,6 +182,10 @@ def _finding(
         bound = endpoint_text(published.host_ip, published.host_port)
         more += PUBLISHED_ELSEWHERE.fill(bound=bound, container=container)
         facts |= {"container": container, "published": bound}
+    other = refusals[0].other_family if len(group) == 1 else ""
+    if other:
+        more = OTHER_FAMILY.fill(other=other, family="IPv6" if ":" in other else "IPv4")
+        facts["accepted_by"] = other
     more = asked_as + more
     says = SAYS.fill(address=address, port=group[0], more=more)
     if len(group) > 1:
@@ -164,13 +193,15 @@ def _finding(
         facts["ports_in_all"] = len(group)
         says = SAYS_PORTS.fill(address=address, count=len(group), first=group[0], last=group[-1], more=more)
     evidence = sorted(context.first_frames(rows))
-    fix = (FIX if shows_containers(context) else ELSEWHERE_FIX).fill()
+    fix = (FIX if shows_containers(context) and not is_loopback_address(address) else ELSEWHERE_FIX).fill()
     if from_nearer or nearer:
         fix = (FIX_NEARER if nearer else FIX_FROM_NEARER).fill(address=address)
     if elsewhere:
         inside, port = published.container_port, published.host_port
         fix = FIX_PUBLISHED_ELSEWHERE.fill(address=address, port=port, bound=bound, inside=inside)
-    level = "info" if is_scan or is_later else "warning"
+    if other:
+        fix = FIX_OTHER_FAMILY.fill(other=other, address=address)
+    level = "info" if is_scan or is_later or other else "warning"
     return Finding(NAME, level, says, fix, facts, evidence)
 
 
@@ -188,57 +219,7 @@ def _published_elsewhere(context: Context, address: str, port: int | None) -> tu
     return published[0]
 
 
-def _refusals(context: Context) -> dict[_Server, _Refusals]:
-    """Server address and port → the flows that refuse."""
-    flows, answers = context.flows, replies(context)
-    is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0)
-    accepted_at = np.where(is_new & (answers >= 0), reply_values(context, schema.FLOW_SYNACK_TIME), -1)
-    is_refused = (
-        is_new & (answers >= 0) & (accepted_at < 0) & (reply_values(context, schema.FLOW_TCP_FLAGS) & TCP_RST != 0)
-    )
-    if not is_refused.any():
-        return {}
-    services, is_scan = hash_of(flows, _SERVICE), is_of_scan(context, is_new, is_new & (accepted_at < 0))
-    rows: dict[_Server, list[int]] = {}
-    for row in np.flatnonzero(is_refused).tolist():
-        rows.setdefault((destination(flows[row]), ports(flows[row])[1]), []).append(row)
-    services_of = _without_translated(context, rows)
-    refusals = {}
-    for server, refused in rows.items():
-        accepted = accepted_at[(services == services[refused[0]]) & (accepted_at >= 0)]
-        first, last = flows[refused, schema.FLOW_FIRST].min(), flows[refused, schema.FLOW_FIRST].max()
-        refusals[server] = _Refusals(
-            answers[refused].tolist(), services_of.get(server, []), bool(is_scan[refused].all()),
-            bool((accepted < first).any()), bool((accepted > last).any()),
-        )  # fmt: skip
-    return refusals
-
-
-def _without_translated(context: Context, rows: dict[_Server, list[int]]) -> dict[_Server, list[str]]:
-    """Leave out of `rows` the connections that another server of `rows` refuses after DNAT; return what it stands for.
-
-    Such a connection is refused once, by the server that it is translated to.
-    """
-    chain, services_of = chain_of(context), dict[_Server, list[str]]()
-    translations = nat_facts(context).of_kinds("dnat", "snat+dnat")
-    ends = translations.different("before.dst", "before.dport", "after.dst", "after.dport")
-    translated = [(end[:2], end[2:]) for end in ends]
-    for asked, server in sorted((asked, server) for asked, server in translated if {asked, server} <= rows.keys()):
-        if asked == server or asked not in rows:
-            continue
-        refused_behind = set(chain[rows[server]].tolist())
-        own = [row for row in rows[asked] if int(chain[row]) not in refused_behind]
-        if len(own) < len(rows[asked]):
-            services_of.setdefault(server, []).append(endpoint_text(*asked))
-            if own:
-                rows[asked] = own
-            else:
-                del rows[asked]
-    return services_of
-
-
 _SERVED = ("before.dst", "before.dport", "proto", "after.dst", "after.dport")
-_SERVICE = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 
 
 def _ttl_from_nearer(context: Context, rows: list[int]) -> tuple[int, int] | None:

@@ -180,3 +180,34 @@ def test_port_published_at_another_address_is_named(bound: str, is_named: bool, 
     (finding,) = of_story(net, tmp_path, "connection-refused", topology)
     assert ("127.0.0.1:8080 alone publishes it, for container web" in finding["says"]) is is_named
     assert ("`-p 8080:80` in place of `-p 127.0.0.1:8080:80`" in finding["fix"]) is is_named
+
+
+@pytest.mark.parametrize("accepts", [True, False], ids=["127.0.0.1 accepts", "127.0.0.1 refuses too"])
+def test_server_on_one_family_of_localhost_is_an_info(tmp_path: Path, accepts: bool) -> None:
+    """A client of localhost tries ::1 first: nothing has to be started."""
+    net = Network(["host/lo"])
+    for number in range(2):
+        for client, server, flags in (
+            (f"[::1]:{5000 + number}", "[::1]:8000", RST | ACK),
+            (f"127.0.0.1:{5000 + number}", "127.0.0.1:8000", SYN | ACK if accepts else RST | ACK),
+        ):
+            net.pass_by(("host/lo", tcp(f"{client} > {server}", seq=7, flags=SYN, ident=number)), gap=100)
+            net.pass_by(("host/lo", tcp(f"{server} > {client}", seq=3, ack=8, flags=flags)), gap=100)
+    findings = of_story(net, tmp_path, "connection-refused")
+    assert {of["level"] for of in findings} == {"info" if accepts else "warning"}
+    assert [of["facts"].get("accepted_by") for of in findings] == (["127.0.0.1"] if accepts else [None, None])
+    assert all("publish" not in of["fix"] for of in findings)
+
+
+@pytest.mark.parametrize("public", [True, False], ids=["of the Internet", "of the own network"])
+def test_many_clients_that_try_a_port_each_is_an_info(tmp_path: Path, public: bool) -> None:
+    """Each scanner of the Internet sends a SYN or two to every host, and goes."""
+    net = Network(["B/ens33"])
+    for number in range(4):
+        client = f"{f'185.220.{number}.7' if public else f'192.168.111.{40 + number}'}:51000"
+        for _ in range(2):
+            net.pass_by(("B/ens33", tcp(f"{client} > {B}:{5000 + number}", seq=7, flags=SYN)))
+            net.pass_by(("B/ens33", tcp(f"{B}:{5000 + number} > {client}", ack=8, flags=RST | ACK)), gap=1e5)
+    findings = of_story(net, tmp_path, "connection-refused")
+    assert [of["level"] for of in findings] == (["info"] if public else ["warning"] * 4)
+    assert not public or findings[0]["facts"]["strangers"] == 4

@@ -1,0 +1,127 @@
+"""Connections that were refused, by server: who else tried and was accepted, and what clients asked for.
+
+Input: flows, answers, translations. Output: `Refusals` by the address and port that refuse: TCP flows with a SYN whose
+opposite direction, at the same point, has RST and no SYN-ACK. After DNAT, the server that it leads to refuses, once.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import hash_of, is_among
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, ports, replies, reply_values, source
+from capnet.analysis.core.schema import FlowMask, Values
+from capnet.analysis.core.wording import endpoint_text
+from capnet.analysis.facts.losses.scanning_clients import CLIENT, is_of_scan
+from capnet.analysis.facts.nat.translations import nat_facts
+from capnet.analysis.fate.next_points import chain_of
+from capnet.quick_tuple import NamedTuple
+from capnet.wire.numbers import TCP, TCP_RST
+
+MAX_FALLBACK_NS = 1_000_000_000  # clients try the other address of localhost at once
+MAX_ACCEPTED = 100  # connections to a port, of which one may be the other family's
+MAX_STRANGE_TRIES = 8  # of a port: who wants to be served insists
+_SERVICE = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+Server = tuple[str, int | None]  # address and port
+
+
+class Refusals(NamedTuple):
+    """The connections to one address and port that were refused: flow rows of the answers.
+
+    `services`: what clients asked for, where that is translated to this address and port.
+    """
+
+    rows: list[int]
+    services: list[str]
+    is_scan: bool
+    strangers: int  # how many addresses of the Internet try it and do nothing else, 0 if others do, too
+    other_family: str  # the address of the loopback that accepts the port, of the other family; else empty
+    accepted_before: bool
+    accepted_later: bool
+
+
+def refused_connections(context: Context) -> dict[Server, Refusals]:
+    """Server address and port → the flows that refuse."""
+    flows, answers = context.flows, replies(context)
+    is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0)
+    accepted_at = np.where(is_new & (answers >= 0), reply_values(context, schema.FLOW_SYNACK_TIME), -1)
+    is_refused = (
+        is_new & (answers >= 0) & (accepted_at < 0) & (reply_values(context, schema.FLOW_TCP_FLAGS) & TCP_RST != 0)
+    )
+    if not is_refused.any():
+        return {}
+    clients = hash_of(flows, CLIENT)
+    is_unknown = ~is_among(clients, clients[accepted_at >= 0])
+    services, is_scan = hash_of(flows, _SERVICE), is_of_scan(context, is_new, is_new & (accepted_at < 0))
+    rows: dict[Server, list[int]] = {}
+    for row in np.flatnonzero(is_refused).tolist():
+        rows.setdefault((destination(flows[row]), ports(flows[row])[1]), []).append(row)
+    services_of = _without_translated(context, rows)
+    refusals = {}
+    for server, refused in rows.items():
+        accepted = accepted_at[(services == services[refused[0]]) & (accepted_at >= 0)]
+        first, last = flows[refused, schema.FLOW_FIRST].min(), flows[refused, schema.FLOW_FIRST].max()
+        refusals[server] = Refusals(
+            answers[refused].tolist(), services_of.get(server, []), bool(is_scan[refused].all()),
+            _strangers(context, refused, is_unknown), _other_family(context, server, refused, accepted_at),
+            bool((accepted < first).any()), bool((accepted > last).any()),
+        )  # fmt: skip
+    return refusals
+
+
+def _strangers(context: Context, refused: list[int], is_unknown: FlowMask) -> int:
+    """How many addresses of the Internet these refused flows are of, if all do nothing else, and do not insist; else 0.
+
+    `is_unknown`: flows of clients that have no accepted connection.
+    """
+    if len(refused) > MAX_STRANGE_TRIES or not is_unknown[refused].all():
+        return 0
+    addresses = {source(context.flows[row]) for row in refused}
+    return len(addresses) if all(ip_address(address).is_global for address in addresses) else 0
+
+
+def is_loopback_address(address: str) -> bool:
+    """Is it an address that only this host has?"""
+    return address == "::1" or address.startswith("127.")
+
+
+def _other_family(context: Context, server: Server, refused: list[int], accepted_at: Values) -> str:
+    """The loopback address of the other family that accepts the port of a loopback address soon after a refusal."""
+    address, port = server
+    if not is_loopback_address(address):
+        return ""
+    flows = context.flows
+    rows = np.flatnonzero((accepted_at >= 0) & (flows[:, schema.FLOW_DPORT] == (-1 if port is None else port)))
+    for row in rows[:MAX_ACCEPTED].tolist():
+        other, delays_ns = destination(flows[row]), flows[row, schema.FLOW_FIRST] - flows[refused, schema.FLOW_FIRST]
+        is_soon = ((delays_ns >= 0) & (delays_ns <= MAX_FALLBACK_NS)).any()
+        if is_loopback_address(other) and (":" in other) != (":" in address) and is_soon:
+            return other
+    return ""
+
+
+def _without_translated(context: Context, rows: dict[Server, list[int]]) -> dict[Server, list[str]]:
+    """Leave out of `rows` the connections that another server of `rows` refuses after DNAT; return what it stands for.
+
+    Such a connection is refused once, by the server that it is translated to.
+    """
+    chain, services_of = chain_of(context), dict[Server, list[str]]()
+    translations = nat_facts(context).of_kinds("dnat", "snat+dnat")
+    ends = translations.different("before.dst", "before.dport", "after.dst", "after.dport")
+    translated = [(end[:2], end[2:]) for end in ends]
+    for asked, server in sorted((asked, server) for asked, server in translated if {asked, server} <= rows.keys()):
+        if asked == server or asked not in rows:
+            continue
+        refused_behind = set(chain[rows[server]].tolist())
+        own = [row for row in rows[asked] if int(chain[row]) not in refused_behind]
+        if len(own) < len(rows[asked]):
+            services_of.setdefault(server, []).append(endpoint_text(*asked))
+            if own:
+                rows[asked] = own
+            else:
+                del rows[asked]
+    return services_of
