@@ -2,7 +2,8 @@
 
 Looks at: packets (by digest) that one point shows at least four times, each time with a smaller TTL, from a TTL that
 no traceroute begins with; and ICMP "time exceeded" about flows that left with such a TTL and got no answer.
-Says: which packets, between which routers, at which point, from which TTL to which. An error where the passes were
+Says: which packets, between which routers, or inside which one, if it alone sends and gets them, at which point, from
+which TTL to which. An error where the passes were
 captured; a warning where only "time exceeded" was.
 Wrong when: more than 32 routers lie on the path, or one of them sets the TTL of packets to a small value.
 Fix: compare the routes of both routers to the destination. Usually one routes a whole prefix to the other, which has no
@@ -39,7 +40,8 @@ PAGE_ZH = """路由器互相转发包，直到 TTL 用尽。
 
 检查：一个抓包点至少看到四次的包（按摘要），每次 TTL 更小，且起始 TTL 不是 traceroute 所用的；以及关于以这种 TTL 发
 出、没有应答的流的 ICMP “time exceeded”。
-结论：哪些包，在哪些路由器之间，在哪个抓包点，TTL 从多少到多少。抓到了各次经过时为错误；只有 “time exceeded” 时为警
+结论：哪些包，在哪些路由器之间（或在哪一台内部，如果只有它发送和接收它们），在哪个抓包点，
+TTL 从多少到多少。抓到了各次经过时为错误；只有 “time exceeded” 时为警
 告。
 误判：路径上有 32 个以上路由器，或其中一个把包的 TTL 设为很小的值。
 处理：比较两个路由器到目的地的路由。通常一个把整个网段路由给另一个，而后者没有该地址的路由，用默认路由把包送回；在那
@@ -53,6 +55,17 @@ SEEN = Text(
 )
 BETWEEN = Text(en=" between {routers}", zh="在 {routers} 之间")
 EXPIRED = Text(en="; {senders} answered 'time exceeded'", zh="；{senders} 应答了“time exceeded”")
+INSIDE = Text(
+    en=" inside {routers}, with its MAC as source and as destination,",
+    zh="在 {routers} 内部（源和目的都是它的 MAC）",
+)
+INSIDE_FIX = Text(
+    en="look at that host alone: it sends packets for {destination} to itself. Its route to {destination} leads to an "
+    "address of its own, or a program that forwards (VPP, eBPF, a rule with TEE or MARK) takes its own packets in "
+    "again (`ip route get {destination}`, `ip rule`)",
+    zh="只需检查那台主机：它把发往 {destination} 的包发给了自己。它到 {destination} 的路由指向自己的地址，或做转发的程"
+    "序（VPP、eBPF、TEE 或 MARK 规则）又收进了自己的包（`ip route get {destination}`、`ip rule`）",
+)
 SEEN_FIX = Text(
     en="compare the routes of both routers to {destination}: one sends it to the other, which has no route for it and "
     "sends it back; a blackhole route for the whole prefix ends the loop (`ip route add blackhole PREFIX`). "
@@ -114,11 +127,13 @@ def _seen(context: Context, routers: tuple[int, ...], loops: list[Loop], errors:
     names = [_router_name(context, mac, int(flows[loops[0].row, schema.FLOW_POINT])) for mac in routers]
     first, last = max(loop.first_ttl for loop in loops), min(loop.last_ttl for loop in loops)
     packets = sum(loop.packets for loop in loops)
+    is_inside = len(routers) == 1 and _is_inside(context, flows[loops[0].row], routers[0])
+    between = INSIDE if is_inside else BETWEEN
     says = SEEN.fill(
         packets=packets,
         sources=several(sources),
         destinations=several(destinations),
-        between=BETWEEN.fill(routers=several(names)) if names else "",
+        between=between.fill(routers=several(names)) if names else "",
         points=several(points),
         first=first,
         last=last,
@@ -127,7 +142,7 @@ def _seen(context: Context, routers: tuple[int, ...], loops: list[Loop], errors:
         NAME,
         "error",
         says + (EXPIRED.fill(senders=several(senders)) if senders else ""),
-        SEEN_FIX.fill(destination=destinations[0]),
+        (INSIDE_FIX if is_inside else SEEN_FIX).fill(destination=destinations[0]),
         {
             "points": points,
             "routers": [mac_text(mac) for mac in routers],
@@ -196,8 +211,16 @@ def _routers(context: Context, flow: FlowRow) -> tuple[int, ...]:
         macs_of_loop(context, flow, SENT, min_ttls=2),
         macs_of_loop(context, flow, RECEIVED, min_ttls=2),
     )
+    if len(receivers) == 1 and receivers <= senders:
+        return tuple(receivers)  # it sends to itself; the others sent what came to it
     # On a link that the packets pass in one direction only, one router sends and the other one receives.
     return tuple(sorted(senders & receivers if len(senders & receivers) > 1 else senders | receivers))
+
+
+def _is_inside(context: Context, flow: FlowRow, mac: int) -> bool:
+    """Does the one router that the packets circle at send them as well as get them?"""
+    senders, receivers = (macs_of_loop(context, flow, how, min_ttls=2) for how in (SENT, RECEIVED))
+    return receivers == {mac} and mac in senders
 
 
 def _router_name(context: Context, mac: int, point: int) -> str:

@@ -86,6 +86,18 @@ def test_ring_of_routers_seen_on_one_link_is_told(tmp_path: Path) -> None:
     assert finding["facts"]["routers"] == [MAC_A, MAC_ROUTER]
 
 
+def test_loop_inside_one_host_is_told(tmp_path: Path) -> None:
+    """The host sends the packets of its neighbour to itself: each copy has its MAC twice."""
+    net = Network(["A/ens33"])
+    for number in range(3):
+        packet = udp(f"{B}:8805 > {NOBODY}:8805", b"hello", ident=number + 1, ttl=64)
+        net.at(net.now - 20, "A/ens33", packet.but(smac=MAC_B, dmac=MAC_A))
+        circle(net, "A/ens33", packet.but(ttl=63), MAC_A)
+    (finding,) = of_story(net, tmp_path, "routing-loop")
+    assert finding["facts"]["routers"] == [MAC_A] and "both routers" not in finding["fix"]
+    assert f"inside {MAC_A}, with its MAC as source and as destination" in finding["says"]
+
+
 def test_loop_of_many_destinations_is_told(tmp_path: Path) -> None:
     """A scan of the pod range is one loop between the same routers."""
     net = Network(["A/ens33"])

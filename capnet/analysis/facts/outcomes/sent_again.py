@@ -23,6 +23,7 @@ from capnet.wire.numbers import TCP_ACK, TCP_CWR, TCP_ECE, TCP_RST, TCP_SYN
 
 MAX_REPEATS = 16  # of one segment: Linux gives up after 15 (tcp_retries2), after 6 SYNs
 MAX_PASSING_NS = 190_000_000  # from one passing of a packet to the next; no stack sends again before 200 ms
+MAX_FALLS = 2  # of the TTL, by the routers that pass a packet on: more are a loop (`routing-loop`)
 MAX_FLOWS = 500  # whose segments are looked at one by one
 MAX_GAPS = 500  # of a flow that are open at a time
 
@@ -54,6 +55,7 @@ def _is_no_loss(context: Context) -> FlowMask:
     octets = (flows[:, schema.FLOW_NEXT_SEQ] - (flows[:, schema.FLOW_FIRST_SEQ] >> 32) - (1 << 31)) % (1 << 32)
     is_one_segment = (flows[:, schema.FLOW_PAYLOAD] == octets * flows[:, schema.FLOW_PACKETS]) & (octets > 0)
     is_one_segment |= is_syn & (flows[:, schema.FLOW_SYNS] == flows[:, schema.FLOW_PACKETS])
+    is_one_segment &= flows[:, schema.FLOW_TTL_MAX] - flows[:, schema.FLOW_TTL_MIN] <= MAX_FALLS
     mask: FlowMask = is_refused | is_half_open | (is_one_segment & (flows[:, schema.FLOW_PACKETS] > MAX_REPEATS))
     return mask
 
@@ -61,9 +63,8 @@ def _is_no_loss(context: Context) -> FlowMask:
 def _second_passings(context: Context, rows: FlowRows) -> Values:
     """Per flow of `rows`: packets with data that passed its point again, from another MAC or with a smaller TTL."""
     flows, counts = context.flows, np.zeros(len(context.flows), dtype=np.int64)
-    has_other_form = (flows[rows, schema.FLOW_STRAYS] > 0) | (
-        flows[rows, schema.FLOW_TTL_MIN] < flows[rows, schema.FLOW_TTL_MAX]
-    )
+    falls = flows[rows, schema.FLOW_TTL_MAX] - flows[rows, schema.FLOW_TTL_MIN]
+    has_other_form = ((flows[rows, schema.FLOW_STRAYS] > 0) | (falls > 0)) & (falls <= MAX_FALLS)
     if not has_other_form.any():
         return counts[rows]
     observed = repeated_in_flow(context, context.observations)
