@@ -6,8 +6,10 @@ Says: who refuses which tunnel on which port, how often, and on which port the o
 refuse each other's are one finding.
 Wrong when: the endpoint was starting; then the messages end.
 Fix: use the same port on both endpoints (Linux's default is 8472, IANA's and Docker's 4789, `--data-path-port` changes
-Swarm's), and check that the tunnel interface exists on the endpoint that refuses.
-Verify: `ip -d link show type vxlan` on both endpoints shows `dstport`; `ss -lun` shows the port that the kernel opened.
+Swarm's), and check that the tunnel interface exists on the endpoint that refuses; of ESP in UDP, its IKE daemon; of
+GTP-U, the program that ends it; of WireGuard, its interface.
+Verify: `ip -d link show type vxlan` on both endpoints shows `dstport`; `ss -lun` shows the port that the kernel opened;
+`ip xfrm state`, `wg show`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.icmp_errors import IcmpError, first_evidence, icmp_errors
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.quick_tuple import NamedTuple
+from capnet.wire.protocols import KIND_OF_NAME
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -38,8 +41,8 @@ PAGE_ZH = """隧道的一端用“port unreachable”应答另一端的数据报
 结论：谁在哪个端口上拒绝哪个隧道，多少次，另一个方向发往哪个端口。互相拒绝的两端是一条诊断。
 误判：端点正在启动；这时消息会停止。
 处理：两端使用同一端口（Linux 默认 8472，IANA 和 Docker 为 4789，`--data-path-port` 可改变 Swarm 的），并检查拒绝的
-一端是否有隧道接口。
-验证：两端 `ip -d link show type vxlan` 显示 `dstport`；`ss -lun` 显示内核打开的端口。
+一端是否有隧道接口；UDP 中的 ESP 检查其 IKE 程序，GTP-U 检查终结它的程序，WireGuard 检查其接口。
+验证：两端 `ip -d link show type vxlan` 显示 `dstport`；`ss -lun` 显示内核打开的端口；`ip xfrm state`、`wg show`。
 """
 
 SAYS = Text(
@@ -59,6 +62,22 @@ FIX = Text(
     zh="两端使用同一端口（`ip -d link show type vxlan` 显示 dstport），并检查 {sender} 上的隧道接口是否已启动",
 )
 
+FIX_ESP = Text(
+    en="check that the IKE daemon on {sender} runs and has NAT traversal (`ss -lun` shows port {port}; `ip xfrm state` "
+    "shows its keys); after a restart, {peer} may still use keys that {sender} has lost",
+    zh="检查 {sender} 上的 IKE 程序是否在运行并启用了 NAT 穿越（`ss -lun` 显示端口 {port}；`ip xfrm state` 显示密钥）；"
+    "重启之后，{peer} 可能还在用 {sender} 已丢失的密钥",
+)
+FIX_GTPU = Text(
+    en="check that the program of {sender} that ends GTP-U (UPF, gNB) runs and listens at UDP port {port} (`ss -lun`)",
+    zh="检查 {sender} 上终结 GTP-U 的程序（UPF、gNB）是否在运行并监听 UDP 端口 {port}（`ss -lun`）",
+)
+FIX_WIREGUARD = Text(
+    en="check that the interface of WireGuard on {sender} is up and listens at UDP port {port} (`wg show`), as the "
+    "endpoint of {peer} says",
+    zh="检查 {sender} 上的 WireGuard 接口是否已启动，并监听对端 {peer} 的 endpoint 所写的 UDP 端口 {port}（`wg show`）",
+)
+FIXES = {"esp": FIX_ESP, "gtpu": FIX_GTPU, "wireguard": FIX_WIREGUARD}  # else a device of the kernel, as of VXLAN
 FIX_MISMATCH = Text(
     en="use one port on both endpoints: `ip -d link show type vxlan` shows dstport (Linux's default is 8472, Docker's "
     "4789)",
@@ -103,7 +122,8 @@ def _other_port(tunnels: Iterable[Tunnel], port: int) -> int | None:
 
 def _finding(tunnel: Tunnel, refusal: _Refusal) -> Finding:
     sender, peer, errors, other_port, opposite = refusal
-    kind, count = tunnel.kind.upper(), sum(error.packets for error in (*errors, *opposite))
+    kind, count = KIND_OF_NAME[tunnel.kind].title, sum(error.packets for error in (*errors, *opposite))
+    fix = FIXES.get(tunnel.kind, FIX_MISMATCH if opposite else FIX)
     if opposite:
         says = MISMATCH.fill(sender=sender, peer=peer, kind=kind, port=tunnel.port, other=other_port, count=count)
     else:
@@ -113,7 +133,7 @@ def _finding(tunnel: Tunnel, refusal: _Refusal) -> Finding:
         NAME,
         "error" if count >= MIN_REPEATED else "warning",
         says,
-        (FIX_MISMATCH if opposite else FIX).fill(sender=sender),
+        fix.fill(sender=sender, peer=peer, port=tunnel.port),
         {
             "refused_by": sender,
             "peer": peer,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
+import pytest
+
 from tests.analysis.findings.reported import CARD_A, CARD_B, of_story
-from tests.stories import Network, Packet, about, ping
+from tests.stories import Network, Packet, about, ping, udp
 from tests.story_reports import A, B
 
 LEFT, RIGHT = "10.0.1.2", "10.0.1.4"
@@ -59,3 +62,24 @@ def test_refused_datagram_without_a_tunnel_is_silent(tmp_path: Path) -> None:
     net = Network(["A/ens33"])
     refuse(net, Packet("udp", A, B, 40000, 4789, payload=b"\0 without the I flag", smac=CARD_A, dmac=CARD_B))
     assert of_story(net, tmp_path, "tunnel-refused") == []
+
+
+@pytest.mark.parametrize(
+    ("port", "payload", "words"),
+    [
+        (4500, struct.pack(">II", 0xC0FFEE, 1) + bytes(80), "IKE"),
+        (
+            2152,
+            struct.pack(">BBHI", 0x30, 255, 48, 7) + ping(f"{LEFT} > {RIGHT}", 7, 1, b"12345678901234567890").ip(),
+            "GTP-U",
+        ),
+        (51820, bytes([4, 0, 0, 0]) + bytes(92), "wg show"),
+    ],
+    ids=["ESP in UDP", "GTP-U", "WireGuard"],
+)
+def test_fix_is_of_the_kind_of_the_tunnel(tmp_path: Path, port: int, payload: bytes, words: str) -> None:
+    net = Network(["A/ens33"])
+    for number in range(3):
+        refuse(net, udp(f"{A}:{port} > {B}:{port}", payload, ident=number, smac=CARD_A, dmac=CARD_B))
+    (finding,) = of_story(net, tmp_path, "tunnel-refused")
+    assert words in finding["fix"] and "vxlan" not in finding["fix"]
