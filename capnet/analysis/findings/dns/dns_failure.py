@@ -2,7 +2,8 @@
 
 Looks at: result codes in answers from UDP port 53 (RFC 1035 section 4.1.1); questions to a server that answers no
 question, sent twice, a second or more before the capture ended; or questions that the server's host refuses by ICMP. An
-answer counts from whichever address it comes, if it goes to the client's port.
+answer counts from whichever address it comes, if it goes to the client's port. Not what is no DNS by its fields, nor a
+server that a router cannot reach: `host-unreachable`.
 Says: which name, and what the name server answered; or which server does not answer. Names that only a search list
 tried count with the name behind them (`dns-search-storm`).
 Wrong when: the answer took a way that was not captured, or the question was repeated over TCP.
@@ -29,6 +30,8 @@ from capnet.analysis.facts.icmp_errors import icmp_errors
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.transport.dns_lookups import NO_SUCH_NAME, FailedAnswer, dns_lookups, failed_answers
 from capnet.analysis.facts.transport.dns_search import searched_names
+from capnet.analysis.facts.unreachable_hosts import unreachable_hosts
+from capnet.wire.addresses import address_text
 from capnet.wire.numbers import PORT_DNS, UDP
 
 NAME = finding_name(__name__)
@@ -41,6 +44,7 @@ PAGE_ZH = """一个名称没有解析成功。
 
 检查：来自 UDP 端口 53 的应答中的结果码（RFC 1035 4.1.1 节）；发给一台不应答任何查询的服务器、在抓包结束一秒以前就已
 发送两次的查询；或被服务器所在主机用 ICMP 拒绝的查询。应答无论来自哪个地址，只要发到客户端的端口就算。
+从字段看不是 DNS 的，以及路由器到不了的服务器（`host-unreachable`），不算。
 结论：哪个名称，名称服务器应答了什么；或哪台服务器不应答。只由搜索域产生的名称计入其后的名称（`dns-search-storm`）。
 误判：应答走了没有抓包的路，或查询改用 TCP 重发。
 处理：更正名称；把互相用名称访问的容器放到自定义网络上；或修复名称服务器及其上游。主机的 127.0.0.53（systemd-resolved）
@@ -83,6 +87,8 @@ TIMES = Text(en=" ({count} times)", zh="（{count} 次）")
 _CODES = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
 MIN_WAIT_NS = 1_000_000_000  # the capture must go on so long after a question
 MIN_RETRY_NS = 900_000_000  # between questions: resolvers wait 1 s or longer; two at once are A and AAAA
+MIN_MESSAGES = 2  # of ICMP "unreachable": as many as make a finding of their own
+MAX_OPCODE, _RESERVED = 6, 0x0040  # DNS Stateful Operations is the last one (RFC 8490); Z must be 0 (RFC 1035)
 MAX_NAMES = 20  # that have a finding of their own
 MAX_FRAMES_AT_POINT = 3  # of one name and code
 MAX_CLIENTS = 3  # that the sentence lists
@@ -135,9 +141,12 @@ def _silent_servers(context: Context) -> list[Finding]:
     refusing = {
         error.sender for error in icmp_errors(context) if error.is_refused_datagram and error.quoted.dport == PORT_DNS
     }
+    without_dns, out_of_reach = _asked_without_dns(context), _out_of_reach(context)
     findings = []
     for server, rows in sorted(_unanswered_questions(context, refusing).items()):
         if server not in refusing and not _is_repeated(context, server):
+            continue
+        if server in without_dns or server in out_of_reach:
             continue
         questions = sum(int(flows[row, schema.FLOW_PACKETS]) for row in rows)
         clients = sorted({source(flows[row]) for row in rows})
@@ -157,6 +166,26 @@ def _silent_servers(context: Context) -> list[Finding]:
             )
         )
     return findings
+
+
+def _asked_without_dns(context: Context) -> set[str]:
+    """Addresses that get something else than DNS at its port: no question, or fields that no RFC defines."""
+    table = context.dns.table
+    table = table[table[:, schema.DNS_DPORT] == PORT_DNS]
+    opcode, is_reserved = table[:, schema.DNS_FLAGS] >> 11 & 15, table[:, schema.DNS_FLAGS] & _RESERVED != 0
+    is_dns = (opcode <= MAX_OPCODE) & ~is_reserved & (table[:, schema.DNS_NAME] >= 0)
+    ends = table[:, [schema.DNS_DST_HI, schema.DNS_DST_LO]]
+    servers = [{address_text(*end) for end in ends[mask].tolist()} for mask in (~is_dns, is_dns)]
+    return servers[0] - servers[1]
+
+
+def _out_of_reach(context: Context) -> set[str]:
+    """Addresses about which a router says by ICMP that it cannot reach them: `host-unreachable`, the cause."""
+    messages: dict[str, int] = {}
+    for of in unreachable_hosts(context):
+        if not of.is_own:
+            messages[of.destination] = messages.get(of.destination, 0) + of.messages
+    return {address for address, count in messages.items() if count >= MIN_MESSAGES}
 
 
 def _is_repeated(context: Context, server: str) -> bool:

@@ -12,8 +12,9 @@ from scapy.packet import Raw
 
 from tests.analysis.findings.dns_stories import answer, question
 from tests.analysis.findings.made import CLIENT, MAC_1, MAC_2, SERVER, of_packets
-from tests.analysis.findings.reported import of_story
-from tests.stories import Network, about, ping
+from tests.analysis.findings.reported import named, of_story
+from tests.stories import Network, about, ping, udp
+from tests.story_reports import read
 
 NAME = "dns-failure"
 
@@ -136,3 +137,22 @@ def test_loopback_that_refuses_names_the_resolver(tmp_path: Path) -> None:
     net.pass_by(("pod/lo", about(ping("127.0.0.53 > 127.0.0.1", 0, 0, icmp=(3, 3)), asked)))
     (finding,) = of_story(net, tmp_path, NAME)
     assert finding["facts"]["refused"] is True and "own loopback" in finding["fix"]
+
+
+def test_load_to_the_port_of_dns_is_silent(tmp_path: Path) -> None:
+    """A generator sends text to port 53: its first octets are no header that an RFC defines."""
+    net = Network(["A/ens33"])
+    for number in range(4):
+        net.pass_by(("A/ens33", udp(f"{CLIENT}:53 > {SERVER}:53", b"Open air interface " * 3, ident=number)), gap=1e6)
+    assert of_story(net, tmp_path, NAME) == []
+
+
+def test_server_that_a_router_cannot_reach_is_silent(tmp_path: Path) -> None:
+    """The cause is the missing route, which host-unreachable says."""
+    net = Network(["A/ens33"])
+    for number in range(3):
+        asked = question("web.test", ident=number + 1, port=40000 + number)
+        error = ping(f"192.168.100.254 > {asked.src}", 0, 0, icmp=(3, 0), ident=number + 90)
+        net.pass_by(("A/ens33", asked), ("A/ens33", about(error, asked)), gap=2e6)
+    report = read(net, tmp_path)
+    assert named(report, NAME) == [] and len(named(report, "host-unreachable")) == 1
