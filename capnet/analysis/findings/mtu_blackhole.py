@@ -5,7 +5,8 @@ Each missing packet must be larger than each that arrived, and there must be sev
 are missing and were sent again, because offload cuts segments differently at each point. At one point alone, TCP tells
 by its sequence numbers: full segments (of the MSS that both ends announced) never arrive for a second or longer, though
 shorter ones behind them do.
-Says: between which points or hosts, above which length, and whether ICMP "fragmentation needed" was seen (RFC 1191).
+Says: between which points or hosts, all peers of a host as one, above which length, and whether ICMP "fragmentation
+needed" was seen (RFC 1191).
 Wrong when: loss hit only large packets by chance; the more packets, the less likely.
 Fix: lower the MTU of the sending interface, raise that of the link between the points, or clamp the MSS to the path's
 MTU on the router; let ICMP type 3 code 4 pass.
@@ -20,11 +21,12 @@ from capnet import language
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
-from capnet.analysis.core.results import Finding
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.transport.full_segments import LostFullSegments, announced_mss, lost_full_segments
 from capnet.analysis.facts.transport.lost_lengths import LostLengths, lost_lengths
+from capnet.wire.addresses import address_value
 from capnet.wire.numbers import (
     ICMP,
     ICMP_FRAGMENTATION_NEEDED,
@@ -47,7 +49,8 @@ PAGE_ZH = """大包消失，小包能通过。
 检查：一条流中在下一个抓包点缺失的包的长度，与到达那里的对比。每个缺失的包都必须大于每个到达的包，并且两者都要有多
 个。TCP 在字节缺失并重发时才算，因为卸载在各抓包点切分段的方式不同。只有一个抓包点时，TCP 由序列号得知：满段（双方通
 告的 MSS）一秒以上到不了，而它们之后较短的段能到。
-结论：在哪两个抓包点或主机之间，大于什么长度，是否看到 ICMP “fragmentation needed”（RFC 1191）。
+结论：在哪两个抓包点或主机之间（一台主机的所有对端合为一条），大于什么长度，是否看到 ICMP
+“fragmentation needed”（RFC 1191）。
 误判：碰巧只丢了大包；包越多，可能性越小。
 处理：降低发送接口的 MTU，提高抓包点之间链路的 MTU，或在路由器上把 MSS 限制到路径 MTU；放行 ICMP 类型 3 代码 4。
 验证：`nsenter -t PID -n ping -M do -s $((MTU-28)) HOST`。
@@ -143,26 +146,35 @@ def _between_points(
 
 
 def _between_hosts(context: Context, lost: list[LostFullSegments]) -> list[Finding]:
-    """One finding for each two hosts between which full segments are lost."""
+    """One finding for each host that gets, or sends, full segments of an MSS in vain: one MTU, for all of its peers."""
     senders = _reporters(context)
     fix = FIX_MSS if shows_containers(context) else ELSEWHERE_FIX_MSS
-    by_hosts: dict[tuple[str, str], list[LostFullSegments]] = {}
-    for of_flow in lost:
-        flow = context.flows[of_flow.flow]
-        by_hosts.setdefault((source(flow), destination(flow)), []).append(of_flow)
+    ends = [(source(context.flows[each.flow]), destination(context.flows[each.flow])) for each in lost]
+    by_receiver = len({receiver for _, receiver in ends}) <= len({sender for sender, _ in ends})
+    by_host: dict[tuple[str, int, int], list[LostFullSegments]] = {}
+    for of_flow, (sender, receiver) in zip(lost, ends, strict=True):
+        host = receiver if by_receiver else sender
+        by_host.setdefault((host, of_flow.mss, of_flow.full), []).append(of_flow)
     findings = []
-    for (sender, receiver), of_hosts in sorted(by_hosts.items())[:MAX_FINDINGS]:
+    for _, of_hosts in sorted(by_host.items())[:MAX_FINDINGS]:
+        flows = [context.flows[each.flow] for each in of_hosts]
+        sources = sorted({source(flow) for flow in flows}, key=address_value)
+        destinations = sorted({destination(flow) for flow in flows}, key=address_value)
+        passed = max(each.largest_passed for each in of_hosts)
         octets, worst = sum(of_flow.octets for of_flow in of_hosts), max(of_hosts, key=lambda each: each.octets)
         smaller = _smaller_mss(context, worst)
         says = SEGMENTS.fill(
-            octets=octets, full=worst.full, source=sender, destination=receiver, passed=worst.largest_passed,
+            octets=octets, full=worst.full, source=several(sources), destination=several(destinations), passed=passed,
             mss=worst.mss, told=REPORTED.fill(senders=language.items(senders)) if senders else NOT_REPORTED.fill(),
             smaller=SMALLER.fill(mss=smaller) if smaller else "",
         )  # fmt: skip
         facts: dict[str, object] = {
-            "source": sender, "destination": receiver, "octets": octets, "segment": worst.full, "mss": worst.mss,
-            "passed": worst.largest_passed, "connections": len(of_hosts), "smaller_mss": smaller, "told_by": senders,
+            "source": sources[0], "destination": destinations[0], "octets": octets, "segment": worst.full,
+            "mss": worst.mss, "passed": passed, "connections": len(of_hosts), "smaller_mss": smaller,
+            "told_by": senders,
         }  # fmt: skip
+        if len(sources) > 1 or len(destinations) > 1:
+            facts |= {"sources": sources[:MAX_EVIDENCE], "destinations": destinations[:MAX_EVIDENCE]}
         evidence = [context.flow_evidence(each.flow, frame) for each in of_hosts for frame in each.frames]
         findings.append(Finding(NAME, "error", says, fix.fill(), facts, sorted(evidence)))
     return findings

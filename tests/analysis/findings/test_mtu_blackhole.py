@@ -98,6 +98,23 @@ def test_full_segments_that_never_come_is_told(tmp_path: Path, ends: tuple[str, 
     assert (facts["mss"], facts["told_by"]) == (1460, [])
 
 
+def test_many_servers_of_one_client_is_told_once(tmp_path: Path) -> None:
+    """The MTU near the client stops the full segments of each."""
+    played = Connection()
+    net, servers = Network(played.net.points), [f"198.51.100.{last}" for last in (10, 20, 30)]
+    for server in servers:
+        played = Connection(ends=(f"{server}:443 > {A}:40000", f"{A}:40000 > {server}:443"))
+        played.response(bytes(1200), seq=1 + 2 * FULL)
+        played.request(ack=1)
+        played.time += 5 * SECOND
+        played.request(ack=1, flags=FIN | ACK)
+        net.recorded += played.net.recorded
+    (finding,) = of_story(net, tmp_path, "mtu-blackhole")
+    facts = finding["facts"]
+    assert (facts["sources"], facts["destinations"], facts["connections"]) == (servers, [A], 3)
+    assert facts["octets"] == 6 * FULL
+
+
 def repeating(played: Connection, size: int = FULL, short: int = 1, acks: int = 1, tries: int = 4) -> None:
     """At the server's card: two full segments and `short` ones behind them; the first one again after 200 ms …"""
     played.response(bytes(size))
