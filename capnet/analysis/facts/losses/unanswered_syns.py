@@ -20,7 +20,7 @@ from capnet.analysis.core.schema import FlowMask, FlowRows, Values
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.blocked_ports import blocked_ports
 from capnet.analysis.facts.losses.scanning_clients import is_of_scan
-from capnet.analysis.facts.neighbours.exchanges import neighbours
+from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
 from capnet.analysis.facts.outcomes.syn_timestamps import decide_timestamps
 from capnet.analysis.fate.answers import other_address_answers, quoting_errors
 from capnet.analysis.fate.fates import STOPS, fates
@@ -225,12 +225,22 @@ def is_gone_since(context: Context, address: str, time: int) -> bool:
     is_its = (flows[:, schema.FLOW_SRC_HI] == high) & (flows[:, schema.FLOW_SRC_LO] == low)
     if (flows[is_its, schema.FLOW_LAST] >= time).any():
         return False
-    exchanges = neighbours(context)
+    exchanges = _exchanges_of(context).get(address, [])
     if any(of.asker == address and of.last_request >= time for of in exchanges):
         return False
     about = [of for of in exchanges if of.target == address and not (of.is_probe or of.is_announcement)]
     is_answered_since = any(of.last_reply >= time for of in about)
     return not is_answered_since and any(of.requests >= MIN_QUESTIONS and of.last_request > time for of in about)
+
+
+@derived
+def _exchanges_of(context: Context) -> dict[str, list[Exchange]]:
+    """Address → the exchanges in which it asks for a MAC, or its own is asked for."""
+    exchanges: dict[str, list[Exchange]] = {}
+    for of in neighbours(context):
+        for address in {of.asker, of.target}:
+            exchanges.setdefault(address, []).append(of)
+    return exchanges
 
 
 def _is_at_server(context: Context, row: int) -> bool:

@@ -16,7 +16,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import are_multicast_macs, destination, replies, source
 from capnet.analysis.core.results import Tunnel
-from capnet.analysis.core.schema import FlowMask, FlowRow
+from capnet.analysis.core.schema import FlowMask, FlowRow, Values
 from capnet.analysis.facts.neighbours.exchanges import neighbours
 from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, ICMPV6, ICMPV6_ECHO_REQUEST, PORT_DNS, TCP, TCP_ACK, UDP
 from capnet.wire.protocols import KIND_OF_NAME, KIND_OF_NUMBER, wireguard
@@ -74,12 +74,19 @@ def _ends_of(flow: FlowRow) -> tuple[str, str]:
 
 def _silence_ns(context: Context, point: int, tunnel: Tunnel) -> int:
     """From the first frame of a tunnel to the last packet of its point."""
-    flows, tunnels = context.flows, context.tunnels
+    tunnels = context.tunnels
     frames = [evidence.frame for evidence in tunnel.evidence]
     is_its = (tunnels[:, schema.TUNNEL_POINT] == point) & is_one_of(tunnels[:, schema.TUNNEL_FIRST_FRAME], frames)
     first = tunnels[is_its, schema.TUNNEL_FIRST]
-    last = flows[flows[:, schema.FLOW_POINT] == point, schema.FLOW_LAST]
-    return int(last.max() - first.min()) if len(first) and len(last) else 0
+    return int(_last_times(context)[point] - first.min()) if len(first) else 0
+
+
+@derived
+def _last_times(context: Context) -> Values:
+    """Per point: when its last packet came, ns."""
+    last = np.zeros(len(context.points), dtype=np.int64)
+    np.maximum.at(last, context.flows[:, schema.FLOW_POINT], context.flows[:, schema.FLOW_LAST])
+    return last
 
 
 @derived

@@ -147,8 +147,8 @@ def diagnose(context: Context) -> list[Finding]:
         and tunnel.point not in one_directed
         and (tunnel.kind, tunnel.vni, tunnel.point) not in mirrors | handed_on
         and tunnel.kind != "erspan"
-        and not (_has_vni(tunnel.kind) and carries_groups_only(context, tunnel))
         and is_silent(context, tunnel, next(iter(senders[_key(tunnel.kind, tunnel.vni, tunnel.vteps)])))
+        and not (_has_vni(tunnel.kind) and carries_groups_only(context, tunnel))
     }
     by_sender: dict[tuple[object, ...], list[Tunnel]] = {}
     for key, tunnel in one_way.items():
