@@ -26,7 +26,7 @@ MIN_SILENCE_NS = 1_000_000_000  # from the first frame: a SYN and a ping are sen
 # Who gets data and has none to send says so after 10 s (WireGuard, section 6.5: passive keepalive).
 MIN_WIREGUARD_SILENCE_NS = 10_000_000_000
 MIN_LOOKUPS = 2  # for a MAC, without an answer: a single one may be answered behind the capture
-_ASKED_PORTS = (PORT_DNS, 123)  # UDP, each packet of which asks: DNS, NTP
+_ASKED_PORTS = (PORT_DNS, 69, 123, 161, 443, 1812, 5060)  # UDP that asks: TFTP, NTP, SNMP, QUIC, RADIUS, SIP
 _ECHO_REQUESTS = (ICMP_ECHO_REQUEST << 8, ICMPV6_ECHO_REQUEST << 8)  # values of FLOW_KIND
 
 _NETWORK = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]
