@@ -2,8 +2,8 @@
 
 Input: observations, none of them left out. Output: for each turn the flow row of the client, and the indexes of the
 last segment of the request and of the first one of the answer. Method: the octets of both directions in the order in
-which they passed; a turn is where the direction changes. Limits: connections whose client speaks first, at their first
-point.
+which they passed, without keep-alive probes; a turn is where the direction changes. Limits: connections whose client
+speaks first, at their first point.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.numbers import TCP, TCP_SYN, TCP_SYN_ACK
+from capnet.wire.numbers import TCP, TCP_PSH, TCP_SYN, TCP_SYN_ACK
 
 
 class Exchanges(NamedTuple):
@@ -60,7 +60,30 @@ def _segments_with_octets(context: Context) -> tuple[FlowRows, Values]:
     payload = observations[:, schema.OBS_BYTES] - (control >> 48 & 1) - (control >> 49 & 1)
     chosen = np.flatnonzero((client_of[flow] >= 0) & (control >= 0) & (payload > 0))
     chosen = chosen[np.argsort(client_of[flow[chosen]], kind="stable")]
+    chosen = chosen[~_are_probes(observations, chosen, payload[chosen] == 1, len(flows))]
     return client_of[flow[chosen]], chosen
+
+
+def _are_probes(observations: Values, chosen: Values, is_single: Mask, flow_count: int) -> Mask:
+    """Which of these segments are keep-alive probes: one octet that was sent before (RFC 9293 section 3.8.4)?
+
+    `is_single`: those with one octet. As `tcp_connections.spoken`, which tells more of a connection's beginning.
+    """
+    result = np.zeros(len(chosen), dtype=bool)
+    flow = observations[chosen, schema.OBS_FLOW]
+    has_single = np.zeros(flow_count, dtype=bool)
+    has_single[flow[is_single]] = True
+    of = np.flatnonzero(has_single[flow])  # few: the others need no look at what came before them
+    if not len(of):
+        return result
+    of = of[np.argsort(flow[of], kind="stable")]
+    table = observations[chosen[of]]
+    control, seq = table[:, schema.OBS_CONTROL], table[:, schema.OBS_FROM]
+    end = seq + table[:, schema.OBS_BYTES]
+    is_first = np.append(True, flow[of][1:] != flow[of][:-1])
+    is_known = (np.append(0, end[:-1]) - seq) % (1 << 32) == 1
+    result[of] = is_single[of] & np.where(is_first, control >> 48 & TCP_PSH == 0, is_known)
+    return result
 
 
 def _asks(context: Context) -> Mask:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import replies
+from capnet.analysis.core.flow_rows import INITIAL_TTLS, replies
 from capnet.analysis.core.schema import FlowMask
 from capnet.analysis.facts.transport.flow_observations import observations_of
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.numbers import TCP, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, TCP_SYN_ACK
+from capnet.wire.numbers import TCP, TCP_ACK, TCP_FIN, TCP_PSH, TCP_RST, TCP_SYN, TCP_SYN_ACK
 
 MAX_SEGMENTS = 20_000
 MAX_CONNECTIONS = 500  # of which a caller examines the segments one by one
@@ -99,6 +99,59 @@ def segments(context: Context, row: int) -> list[Segment]:
         )
         for flow, time, frame, ttl, length, seq, octets, control in observed.tolist()
     ]  # fmt: skip
+
+
+def spoken(passed: list[Segment]) -> list[Segment]:
+    """The segments with payload, without keep-alive probes: one octet that is acknowledged (RFC 9293 section 3.8.4)."""
+    ends: dict[bool, int] = {}  # of each direction: the next sequence number
+    said = []
+    for segment in passed:
+        if not segment.octets:
+            continue
+        end = ends.get(segment.is_reply)
+        if segment.payload and not _is_probe(segment, end):
+            said.append(segment)
+        if end is None or ahead(segment.end, end) > 0:
+            ends[segment.is_reply] = segment.end
+    return said
+
+
+def _is_probe(segment: Segment, expected: int | None) -> bool:
+    """Is it a keep-alive probe? Where nothing was captured before it: what a program sends ends with PSH."""
+    if segment.octets != 1:
+        return False
+    return not segment.flags & TCP_PSH if expected is None else ahead(segment.seq, expected) == -1
+
+
+def server_ttls(context: Context, row: int, own: list[int]) -> list[int]:
+    """TTLs of a flow row (`own`), and those that packets of the same port have in other connections; sorted."""
+    flows = context.flows
+    ends = [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
+    is_same = (flows[:, ends] == flows[row, ends]).all(axis=1) & (flows[:, schema.FLOW_PROTO] == TCP)
+    # The TTL of a flow is that of its first packet; where it holds nothing else, that may be a reset.
+    is_same &= (flows[:, schema.FLOW_TCP_FLAGS] & TCP_RST == 0) | (flows[:, schema.FLOW_SYNACK_TIME] >= 0)
+    return sorted(own + flows[is_same, schema.FLOW_TTL].tolist())
+
+
+def is_foreign_ttl(ttl: int, usual: list[int]) -> bool:
+    """Does a TTL tell that another host sent a packet than the one whose packets have these?
+
+    True if it began as another initial TTL; if hosts of this link have it and routed packets the others; or if it is
+    2 hops or more from all of several that agree. Paths over the Internet differ by a hop, and change.
+    """
+    if not usual or min(usual) <= ttl <= max(usual):
+        return False
+    if _initial(ttl) not in {_initial(each) for each in usual}:
+        return True
+    hops = min(abs(ttl - each) for each in usual)
+    agrees = usual[-1] - usual[0] <= 1
+    if hops == 1:
+        return usual[0] == usual[-1] and (ttl in INITIAL_TTLS or usual[0] in INITIAL_TTLS)
+    return agrees and len(usual) > 1
+
+
+def _initial(ttl: int) -> int:
+    return next((initial for initial in (32, *INITIAL_TTLS) if ttl <= initial), 255)
 
 
 def is_tcp_with(context: Context, flags: int) -> FlowMask:

@@ -22,9 +22,10 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.transport.exchanges import exchanges
 from capnet.analysis.facts.transport.full_segments import lost_full_segments
-from capnet.analysis.facts.transport.tcp_connections import ahead, segments
+from capnet.analysis.facts.transport.tcp_connections import ahead, segments, spoken
 from capnet.analysis.fate.next_points import chain_of
 from capnet.quick_tuple import NamedTuple
+from capnet.wire.numbers import TCP_FIN, TCP_RST
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
@@ -100,14 +101,14 @@ def diagnose(context: Context) -> list[Finding]:
 
 def _unanswered(context: Context, row: int) -> _Unanswered | None:
     passed = segments(context, row)
-    request = next((s for s in reversed(passed) if not s.is_reply and s.payload), None)
-    if request is None or not any(s.is_syn for s in passed):
+    asked = [s for s in spoken(passed) if not s.is_reply]
+    if not asked or not any(s.is_syn for s in passed):
         return None
+    first, request = asked[0], asked[-1]
     acked = next((s for s in passed if s.is_reply and not s.is_reset and ahead(s.ack, request.end) >= 0), None)
     if acked is None or any(s.is_reply and (s.payload or s.is_reset) for s in passed):
         return None
-    first = next(s for s in passed if not s.is_reply and s.payload)
-    ending = next((s for s in passed if s.octets and not s.payload and s.frame > request.frame), None)
+    ending = next((s for s in passed if s.flags & (TCP_FIN | TCP_RST) and s.frame > request.frame), None)
     if ending is not None and ending.is_reply:
         return None  # the server closed: `accepted-then-closed`
     last_ns = context.points[int(context.flows[row, schema.FLOW_POINT])].last or 0

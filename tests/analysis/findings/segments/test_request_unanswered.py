@@ -125,3 +125,26 @@ def test_answer_that_one_point_missed_is_silent(tmp_path: Path) -> None:
         last = tcp(out, seq=101, ack=501, flags=FIN | ACK, ident=100 * number + 60)
         net.pass_by(("A/docker0", last), ("A/web/eth0", last))
     assert of_story(net, tmp_path, "request-unanswered") == []
+
+
+def test_client_that_resets_soon_is_silent(tmp_path: Path) -> None:
+    """It waited for half a second, however long the capture goes on."""
+    played = Client(port=443)
+    for _ in range(3):
+        played.ask(wait=0.5, end=RST | ACK)
+    played.put(tcp("10.9.0.2:1 > 10.9.0.3:2", flags=ACK), 600)
+    assert played.findings(tmp_path) == []
+
+
+def test_keepalives_of_a_client_that_waits_is_told(tmp_path: Path) -> None:
+    """They are no more requests: the wait is from the only one."""
+    played = Client()
+    for _ in range(2):
+        played.ask(end=None)
+        out, back = f"{V4[0]}:{played.port} > {V4[1]}:8080", f"{V4[1]}:8080 > {V4[0]}:{played.port}"
+        for _ in range(3):
+            played.put(tcp(out, bytes(1), seq=100, ack=1), 45)
+            played.put(tcp(back, seq=1, ack=101))
+        played.put(tcp(out, seq=101, ack=1, flags=FIN | ACK), 5)
+    (finding,) = played.findings(tmp_path)
+    assert (finding["facts"]["requests"], finding["facts"]["longest_s"]) == (2, 140.0)

@@ -97,3 +97,19 @@ def test_single_slow_answer_is_silent(tmp_path: Path) -> None:
     played = Client()
     played.ask(2)
     assert played.findings(tmp_path) == []
+
+
+def test_keepalive_before_an_answer_is_no_request(tmp_path: Path) -> None:
+    """Long polling: two probes while the client waits for 108 s, and news 18 s after the last one."""
+    played = Client()
+    for _ in range(3):
+        played.ask(0.01)
+        client, server = played.hosts
+        out, back = f"{client}:{played.port} > {server}:80", f"{server}:80 > {client}:{played.port}"
+        played.put(tcp(out, bytes(100), seq=101, ack=501, flags=PSH | ACK))
+        played.put(tcp(back, seq=501, ack=201), 0.001)
+        for _ in range(2):
+            played.put(tcp(out, bytes(1), seq=200, ack=501), 45)
+            played.put(tcp(back, seq=501, ack=201), 0.001)
+        played.put(tcp(back, bytes(500), seq=501, ack=201, flags=PSH | ACK), 18)
+    assert played.findings(tmp_path) == []
