@@ -1,7 +1,8 @@
 """closed-before-request: a server closed an idle connection, and the next request came too late.
 
 Looks at: TCP connections that carried an answered request and were quiet then. The server sends FIN; a request of the
-client that it had not got by then meets a reset. A proxy answers 502 to its own client in that case.
+client that it had not got by then meets a reset. A proxy answers 502 to its own client in that case. No request is a
+short message that the client closes after (an alert of TLS), nor a keep-alive probe.
 Says: which server, after how long a pause, how many requests of whom. Information where it is a single one.
 Wrong when: the client means to go on sending after the server closed its side, which HTTP does not.
 Fix: the side that asks must give up idle connections before the side that answers does.
@@ -18,7 +19,14 @@ from capnet.analysis.core.flow_rows import destination, replies, reply_values, s
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, ahead, is_tcp_with, segments
+from capnet.analysis.facts.transport.tcp_connections import (
+    MAX_CONNECTIONS,
+    Segment,
+    ahead,
+    is_tcp_with,
+    segments,
+    spoken,
+)
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import TCP_FIN, TCP_RST, TCP_SYN
@@ -32,7 +40,7 @@ EXPLAINS = ("reset-in-session", "retransmissions")
 PAGE_ZH = """服务器关闭了空闲连接，下一个请求来得太晚。
 
 检查：有过带应答的请求、随后安静下来的 TCP 连接。服务器发送 FIN；它此时还没有收到的一个请求得到 reset。这种情况下代理会
-给它自己的客户端返回 502。
+给它自己的客户端返回 502。客户端发送后随即关闭的短消息（TLS 警报）和 keep-alive 探测都不算请求。
 结论：哪台服务器，停顿多久之后，谁的多少个请求。只有一个请求时仅供参考。
 误判：客户端有意在服务器关闭它那一侧之后继续发送，HTTP 不会这样。
 处理：发出请求的一侧必须比应答的一侧更早放弃空闲连接。
@@ -68,7 +76,8 @@ class _Late(NamedTuple):
 def diagnose(context: Context) -> list[Finding]:
     flows = context.flows
     is_candidate = is_tcp_with(context, TCP_SYN) & (replies(context) >= 0) & (flow_links(context).before < 0)
-    is_candidate &= flows[:, schema.FLOW_PAYLOAD] > 0
+    # A SYN-ACK has SYN, too: the row is to be that of the end that asked for the connection.
+    is_candidate &= (flows[:, schema.FLOW_SYNS] > 0) & (flows[:, schema.FLOW_PAYLOAD] > 0)
     flags = reply_values(context, schema.FLOW_TCP_FLAGS)
     is_candidate &= (flags & TCP_FIN > 0) & (flags & TCP_RST > 0)
     groups: dict[tuple[tuple[int, int], int], list[_Late]] = {}
@@ -85,23 +94,27 @@ def _late_request(row: int, passed: list[Segment]) -> _Late | None:
     fin = next((segment for segment in passed if segment.is_reply and segment.flags & TCP_FIN), None)
     if fin is None or fin.payload > MAX_FAREWELL:
         return None
-    carried = [segment for segment in passed if segment.payload and not _is_farewell(segment, fin)]
-    carried = [segment for segment in carried if segment.time < fin.time]
+    said = spoken(passed)
+    carried = [segment for segment in said if segment.time < fin.time and not _is_farewell(segment, fin)]
     was_answered = any(segment.is_reply for segment in carried) and any(not segment.is_reply for segment in carried)
-    request = next((s for s in passed if not s.is_reply and s.payload and ahead(s.seq, fin.ack) == 0), None)
+    request = next((s for s in said if not s.is_reply and ahead(s.seq, fin.ack) == 0), None)
     answers = [segment for segment in carried if segment.is_reply]
     if request is None or not was_answered or fin.time - answers[-1].time < MIN_PAUSE_NS:
         return None
     reset = next((s for s in passed if s.is_reply and s.is_reset and s.time >= max(request.time, fin.time)), None)
-    has_closed = any(not s.is_reply and s.flags & (TCP_FIN | TCP_RST) and s.time < request.time for s in passed)
-    if reset is None or has_closed:
+    closing = next((s for s in passed if not s.is_reply and s.flags & (TCP_FIN | TCP_RST)), None)
+    if reset is None or (closing and (closing.time < max(request.time, fin.time) or _is_farewell(request, closing))):
         return None
     return _Late(row, fin.time - answers[-1].time, [fin.frame, request.frame, reset.frame])
 
 
 def _is_farewell(segment: Segment, fin: Segment) -> bool:
-    """Does the server say with this segment that it closes, as by an alert of TLS?"""
-    return segment.is_reply and segment.payload <= MAX_FAREWELL and 0 <= fin.time - segment.time <= MAX_FAREWELL_NS
+    """Does the sender of a FIN (or reset) say with this segment that it closes, as by an alert of TLS?"""
+    return (
+        segment.is_reply == fin.is_reply
+        and segment.payload <= MAX_FAREWELL
+        and 0 <= fin.time - segment.time <= MAX_FAREWELL_NS
+    )
 
 
 def _finding(context: Context, late: list[_Late]) -> Finding:

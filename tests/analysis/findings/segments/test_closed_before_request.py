@@ -71,3 +71,41 @@ def test_idle_connection_that_is_only_closed_is_silent(tmp_path: Path) -> None:
 def test_close_at_once_after_the_answer_is_silent(tmp_path: Path) -> None:
     """The server keeps no connection: that is its way, and no timeout of a proxy helps."""
     assert idle(tmp_path, pause=1e4) == []
+
+
+def parted(folder: Path, last: bytes, fin: bool = True, server_first: bool = False) -> Findings:
+    """Three times an idle connection is closed by one end; the other one sends something, and perhaps FIN at once."""
+    net = Network([POINT])
+    for number in range(3):
+        client, server = f"{C1}:{5000 + number}", f"{C2}:8080"
+        out, back = f"{client} > {server}", f"{server} > {client}"
+        net.pass_by((POINT, tcp(out, seq=100, flags=SYN)))
+        net.pass_by((POINT, tcp(back, seq=900, ack=101, flags=SYN | ACK)))
+        net.pass_by((POINT, tcp(out, GET, seq=101, ack=901, flags=PSH | ACK)))
+        net.pass_by((POINT, tcp(back, OK, seq=901, ack=101 + len(GET), flags=PSH | ACK)), gap=5e6)
+        asked, said = 101 + len(GET), 901 + len(OK)
+        if server_first:
+            out, back, asked, said = back, out, said, asked
+        net.pass_by((POINT, tcp(back, seq=said, ack=asked, flags=FIN | ACK)))
+        net.pass_by((POINT, tcp(out, last, seq=asked, ack=said + 1, flags=PSH | ACK)))
+        if fin:
+            net.pass_by((POINT, tcp(out, seq=asked + len(last), ack=said + 1, flags=FIN | ACK)))
+        net.pass_by((POINT, tcp(back, seq=said + 1, flags=RST)))
+    net.recorded = [(t, p, q.but(ident=n + 1)) for n, (t, p, q) in enumerate(net.recorded)]  # type: ignore[union-attr]
+    return of_story(net, folder, "closed-before-request")
+
+
+def test_alert_of_the_client_before_its_fin_is_silent(tmp_path: Path) -> None:
+    """It says "close notify" in turn when it sees the server's FIN: that is no request."""
+    assert parted(tmp_path, b"\x15\x03\x03\x00\x15" + bytes(21)) == []
+
+
+def test_long_request_before_a_fin_is_told(tmp_path: Path) -> None:
+    """A client that sends a last request, and closes its side, still lost it."""
+    (finding,) = parted(tmp_path, bytes(853))
+    assert finding["facts"]["requests"] == 3
+
+
+def test_client_that_closes_before_the_answer_is_silent(tmp_path: Path) -> None:
+    """QUIT and FIN: the "205" of the server meets a reset, but is no request."""
+    assert parted(tmp_path, b"205 Connection closing\r\n", fin=False, server_first=True) == []
