@@ -22,6 +22,7 @@ from capnet.analysis.facts.transport.tcp_connections import (
     Segment,
     ahead,
     has_segments,
+    is_foreign_ttl,
     is_tcp_with,
     segments,
 )
@@ -108,7 +109,7 @@ def _forgotten(context: Context, row: int) -> Forgotten | None:
     if not is_enough:
         return None
     frames = [before[-1].frame, *(s.frame for s in tries), *([reset.frame] if reset else [])]
-    foreign = reset is not None and reset.ttl not in {s.ttl for s in before if s.is_reply}
+    foreign = reset is not None and is_foreign_ttl(reset.ttl, sorted(s.ttl for s in before if s.is_reply))
     return Forgotten(
         row, silence, _longest_pause(before), after[0].time, len(tries), reset is not None, foreign, frames
     )

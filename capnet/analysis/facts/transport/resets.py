@@ -2,7 +2,8 @@
 
 Input: segments of connections with RST. Output: `Reset`s, at the last point of each. Method: neither side has closed
 (FIN), and octets passed; then a reset comes from the server though it was asked, or from either side in the middle of
-an answer, or with another TTL than its sender's packets: something between them sent it. Limits: a client that resets
+an answer, or with a TTL that its sender's packets cannot have: something between them sent it. A client that closes
+before it can know of the reset asked for nothing; nor does a keep-alive probe. Limits: a client that resets
 after a full answer, as pools, health checks and TLS libraries do, ends in the usual way.
 """
 
@@ -21,14 +22,20 @@ from capnet.analysis.facts.transport.tcp_connections import (
     Segment,
     ahead,
     has_segments,
+    is_foreign_ttl,
     is_tcp_with,
     segments,
+    server_ttls,
+    spoken,
 )
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP_ACK, TCP_FIN, TCP_PSH, TCP_RST
 
 UNANSWERED, UNFINISHED, FOREIGN = "unanswered", "unfinished", "foreign"  # what was still to be said
 UNKNOWN = "unknown"  # unanswered, and the host says that it has no such connection
+PARTING = "parting"  # a request without an answer, or a message that has none: it looks the same
+MAX_PARTING = 96  # octets: LDAP's unbindRequest, QUIT, an alert of TLS
+MAX_PARTING_NS = 200_000_000  # from such a message to the reset; as long as an acknowledgment may be delayed
 
 
 class Reset(NamedTuple):
@@ -62,32 +69,46 @@ def _reset(context: Context, row: int) -> Reset | None:
     if number is None or not passed[number].is_reset or passed[number].is_reply:
         return None
     reset, before, after = passed[number], passed[:number], passed[number + 1 :]
-    spoken = [s for s in before if s.payload]
-    usual = sorted({s.ttl for s in before if not s.is_reply})
-    if not spoken or not usual or reset.time - spoken[-1].time >= MIN_RESET_SILENCE_NS:
+    said = spoken(before)
+    own = [s.ttl for s in before if not s.is_reply]
+    usual = set(own)
+    if not said or not usual or reset.time - said[-1].time >= MIN_RESET_SILENCE_NS:
         return None
     is_by_server = _is_server(context, row, before)
-    why = _why(reset, spoken, after, is_by_server)
+    why = _why(reset, said, after, is_by_server)
     if reset.ttl not in usual:
-        why = FOREIGN
-    if not why or (len(spoken) > 1 and spoken[-1].time - spoken[-2].time >= MIN_RESET_SILENCE_NS):
+        ttls = server_ttls(context, row, own)
+        usual = set(ttls)
+        why = FOREIGN if is_foreign_ttl(reset.ttl, ttls) else why
+    if not why or (len(said) > 1 and said[-1].time - said[-2].time >= MIN_RESET_SILENCE_NS):
         return None
-    frames = [spoken[-1].frame, reset.frame]
-    octets = sum(s.payload for s in spoken)
-    return Reset(row, is_by_server, why, octets, reset.ttl, usual, _birth(context, row, reset), frames)
+    frames = [said[-1].frame, reset.frame]
+    octets = sum(s.payload for s in said)
+    return Reset(row, is_by_server, why, octets, reset.ttl, sorted(usual), _birth(context, row, reset), frames)
 
 
-def _why(reset: Segment, spoken: list[Segment], after: list[Segment], is_by_server: bool) -> str:
+def _why(reset: Segment, said: list[Segment], after: list[Segment], is_by_server: bool) -> str:
     """What was still to be said when the reset came; "" if nothing was."""
-    last = spoken[-1]
+    last = said[-1]
     if is_by_server:
         if last.is_reply:
-            # RFC 9293 section 3.10.7.1: a segment of no connection gets a RST without ACK; a program's has one.
-            return UNANSWERED if reset.flags & TCP_ACK else UNKNOWN
+            return _why_unanswered(reset, said, after)
         return "" if last.flags & TCP_PSH else UNFINISHED
-    own = [s for s in spoken if s.is_reply]
+    own = [s for s in said if s.is_reply]
     goes_on = own and any(s.is_reply and s.payload and ahead(s.end, own[-1].end) > 0 for s in after)
     return UNFINISHED if goes_on and not last.flags & TCP_PSH else ""
+
+
+def _why_unanswered(reset: Segment, said: list[Segment], after: list[Segment]) -> str:
+    """The same, where the client spoke last."""
+    if not reset.flags & TCP_ACK:
+        # RFC 9293 section 3.10.7.1: a segment of no connection gets a RST without ACK; a program's has one.
+        return UNKNOWN
+    if any(s.is_reply and s.flags & TCP_FIN and s.time - reset.time <= MAX_PARTING_NS for s in after):
+        return ""  # who has got a reset sends no FIN: the client closed, and waited for nothing
+    last, was_answered = said[-1], any(not s.is_reply for s in said)
+    is_at_once = reset.time - last.time <= MAX_PARTING_NS
+    return PARTING if was_answered and is_at_once and last.payload <= MAX_PARTING else UNANSWERED
 
 
 def _is_server(context: Context, row: int, before: list[Segment]) -> bool:

@@ -1,8 +1,10 @@
 """reset-in-session: connections are reset while something is still to be said.
 
 Looks at: TCP connections that carried bytes and that neither side closed, when a reset comes: from the server that was
-asked and has not answered; in the middle of an answer; or with another TTL than its sender's packets have, so that
-something between the hosts sent it.
+asked and has not answered; in the middle of an answer; or with a TTL that its sender's packets cannot have, so that
+something between the hosts sent it: another initial TTL, or 2 hops from all of several that agree. No request is a
+keep-alive probe, nor what a client sends that closes at once. Information where a short last message, on a connection
+that was answered before, may have been a goodbye.
 Says: which side reset how many connections of which service, after how many bytes, and where the reset appears first.
 A RST without ACK is that of a host that has no such connection: the server was restarted, or is another one.
 Wrong when: the program breaks off on purpose.
@@ -19,6 +21,7 @@ from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.transport.resets import (
     FOREIGN,
+    PARTING,
     UNANSWERED,
     UNFINISHED,
     UNKNOWN,
@@ -27,15 +30,16 @@ from capnet.analysis.facts.transport.resets import (
 )
 
 NAME = finding_name(__name__)
-LEVELS = ("warning",)
+LEVELS = ("warning", "info")  # info: the last message may have been a goodbye
 SCENARIO = "fault reset-in-session"
 WITNESS = "pcaps/bridge-hairpin.pcapng"  # connections that end by FIN
 EXPLAINS = ("packet-loss", "retransmissions")
 
 PAGE_ZH = """连接在还有内容要传时被重置。
 
-检查：传过数据、双方都没有关闭、然后出现 reset 的 TCP 连接：来自已被请求而尚未应答的服务器；在应答中途；或 TTL 与其
-发送者的包不同，即由两台主机之间的设备发出。
+检查：传过数据、双方都没有关闭、然后出现 reset 的 TCP 连接：来自已被请求而尚未应答的服务器；在应答中途；或 TTL 是其
+发送者的包不可能有的，即由两台主机之间的设备发出：另一个初始 TTL，或与多个一致的值都相差 2 跳以上。keep-alive 探测
+不算请求，随即关闭的客户端所发的内容也不算。在此前有过应答的连接上，最后一条短消息可能是告别，此时仅供参考。
 结论：哪一方重置了哪个服务的多少个连接，在多少字节之后，reset 最先出现在哪里。没有 ACK 标志的 RST 来自没有这个连接的
 主机：服务器重启过，或换了一个。
 误判：程序有意中断。
@@ -53,6 +57,10 @@ WHY = {
         en="of the server's host before it answered: the RST has no ACK flag, so the host has no such connection",
         zh="服务器所在主机在应答之前发出：RST 没有 ACK 标志，即该主机没有这个连接",
     ),
+    PARTING: Text(
+        en="of the server at once after a short message of the client, a goodbye (QUIT, unbind) or a request",
+        zh="服务器在客户端的一条短消息之后立即发出，该消息是告别（QUIT、unbind）或一个请求",
+    ),
     UNFINISHED: Text(en="of {side} in the middle of an answer", zh="{side}在应答中途发出"),
     FOREIGN: Text(
         en="that {side} did not send itself (TTL {ttl}, its packets have {usual})",
@@ -67,6 +75,10 @@ BIRTH = Text(
 FIX = Text(
     en="read the log of the program on {host} at that time: it aborted, was killed, or hit a limit",
     zh="查看 {host} 上的程序当时的日志：它中止了、被杀死了，或达到了限制",
+)
+FIX_PARTING = Text(
+    en="nothing, if clients say goodbye and close; if they miss an answer, read the log of the program on {host}",
+    zh="如果客户端是告别后关闭，无需处理；如果它们缺少应答，查看 {host} 上的程序的日志",
 )
 FIX_UNKNOWN = Text(
     en="check whether the server or its container was restarted, its address went to another one, or the connection "
@@ -108,6 +120,6 @@ def _finding(context: Context, server: str, port: int, why: str, resets: list[Re
     evidence = {context.flow_evidence(reset.flow, frame) for reset in resets for frame in reset.frames}
     asked = [int(replies(context)[reset.flow]) if reset.is_by_server else reset.flow for reset in resets]
     firsts = context.first_frames(asked)
-    fix = {FOREIGN: FIX_FOREIGN, UNKNOWN: FIX_UNKNOWN}.get(why, FIX).fill(host=source(flow))
+    fix = {FOREIGN: FIX_FOREIGN, UNKNOWN: FIX_UNKNOWN, PARTING: FIX_PARTING}.get(why, FIX).fill(host=source(flow))
     says = SAYS.fill(connections=len(resets), server=f"{server}:{port}", why=words, octets=first.octets, birth=birth)
-    return Finding(NAME, "warning", says, fix, facts, [*sorted(evidence), *firsts])
+    return Finding(NAME, "info" if why == PARTING else "warning", says, fix, facts, [*sorted(evidence), *firsts])

@@ -140,3 +140,83 @@ def test_reset_of_a_host_without_the_connection_says_so(tmp_path: Path) -> None:
     (finding,) = played.findings(tmp_path)
     assert finding["facts"]["why"] == "unknown" and "no such connection" in finding["says"]
     assert "restarted" in finding["fix"]
+
+
+def test_goodbye_that_the_client_closes_after_is_silent(tmp_path: Path) -> None:
+    """LDAP's unbindRequest has no answer: the server closes with a reset, the client's FIN is on its way already."""
+    played = Session()
+    played.request()
+    played.answer()
+    played.put(tcp(played.out, bytes(43), seq=played.sent, ack=played.got, flags=PSH | ACK))
+    played.sent += 43
+    played.reset()
+    played.put(tcp(played.out, seq=played.sent, ack=played.got, flags=FIN | ACK))
+    assert played.findings(tmp_path) == []
+
+
+def test_short_last_message_is_an_info_and_is_told(tmp_path: Path) -> None:
+    """A goodbye or a request, which looks the same."""
+    played = Session()
+    played.request()
+    played.answer()
+    played.put(tcp(played.out, bytes(43), seq=played.sent, ack=played.got, flags=PSH | ACK))
+    played.sent += 43
+    played.reset()
+    (finding,) = played.findings(tmp_path)
+    assert (finding["level"], finding["facts"]["why"]) == ("info", "parting")
+    assert "goodbye" in finding["says"] and "request" in finding["says"]
+
+
+def test_first_short_request_that_is_reset_is_told(tmp_path: Path) -> None:
+    """Nobody says goodbye before anything was said."""
+    played = Session()
+    played.put(tcp(played.out, bytes(16), seq=played.sent, ack=played.got, flags=PSH | ACK))
+    played.sent += 16
+    played.reset()
+    (finding,) = played.findings(tmp_path)
+    assert (finding["level"], finding["facts"]["why"]) == ("warning", "unanswered")
+
+
+@pytest.mark.parametrize("begins", [True, False], ids=["whole", "cut"])
+def test_keepalive_is_no_request_is_silent(tmp_path: Path, begins: bool) -> None:
+    """One octet that is known already (RFC 9293 section 3.8.4), as Windows sends it, without PSH."""
+    played = Session()
+    played.request()
+    played.answer()
+    if not begins:  # the capture starts when the connection is idle
+        played.net.recorded.clear()
+    for _ in range(2):
+        played.net.now += 45e6
+        played.put(tcp(played.out, bytes(1), seq=played.sent - 1, ack=played.got))
+        played.put(tcp(played.back, seq=played.got, ack=played.sent, ttl=63))
+    played.net.now += 30e6
+    played.reset()
+    assert played.findings(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("ttls", "reset", "is_foreign"),
+    [
+        ((113, 115), 114, False),  # between those of several paths
+        ((109, 109), 110, False),  # one hop: another path
+        ((115, 116), 243, True),  # another initial TTL
+        ((108, 109), 126, True),  # many hops nearer
+        ((100, 109), 111, False),  # they do not agree
+    ],
+)
+def test_ttl_tells_another_sender_only_where_paths_do_not(
+    tmp_path: Path, ttls: tuple[int, int], reset: int, is_foreign: bool
+) -> None:
+    played = Session()
+    played.request()
+    played.answer()
+    played.put(tcp(played.out, seq=played.sent, ack=played.got))
+    played.answer()
+    times = iter(ttls * 5)
+    played.net.recorded = [
+        (time, point, packet.but(ttl=next(times)) if packet.sport == 80 else packet)  # type: ignore[union-attr]
+        for time, point, packet in played.net.recorded
+    ]
+    played.reset(ttl=reset)
+    found = played.findings(tmp_path)
+    assert [finding["facts"]["why"] for finding in found] == ["foreign"] * is_foreign
