@@ -1,8 +1,9 @@
 """accepted-then-closed: connections are accepted and closed again without a single byte.
 
 Looks at: TCP connections that are accepted, and that the accepting side closes or resets within 5 s before it sends
-anything; so do all its connections on this port. Two are needed, or one during which another address refuses a
-connection: docker-proxy accepts before it asks the container, and passes its refusal on in this way.
+anything; so do all its connections on this port. Two are needed, or one during which the accepting host is itself
+refused a connection: docker-proxy accepts before it asks the container, and passes its refusal on in this way. A reset
+with a TTL that the host cannot have is not its own (`reset-in-session`).
 Says: how many connections, and which one was refused at that time.
 Wrong when: the program closes on purpose, as one that refuses by the client's address.
 Fix: let the program in the container listen on the published port, and on 0.0.0.0 instead of 127.0.0.1.
@@ -14,9 +15,16 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import hash_of, is_among
+from capnet.analysis.core.arrays import hash_of, is_among, is_one_of
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, replies, reply_values
+from capnet.analysis.core.flow_rows import (
+    INITIAL_TTLS,
+    destination,
+    is_loopback,
+    is_private,
+    replies,
+    reply_values,
+)
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows, FlowTable, Mask
 from capnet.analysis.core.wording import Text, finding_name
@@ -27,8 +35,11 @@ from capnet.analysis.facts.transport.tcp_connections import (
     Segment,
     ahead,
     has_segments,
+    is_foreign_ttl,
     is_tcp_with,
     segments,
+    server_ttls,
+    spoken,
 )
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP_FIN, TCP_RST, TCP_SYN, TCP_SYN_ACK
@@ -42,7 +53,8 @@ EXPLAINS = ("reset-in-session", "connection-refused")
 PAGE_ZH = """连接被接受，随后一个字节也没有发送就关闭。
 
 检查：被接受的 TCP 连接，接受方在发送任何数据之前 5 秒内关闭或重置它；该端口上的所有连接都是如此。需要两个这样的连
-接，或者一个，且其间另一个地址拒绝了连接：docker-proxy 先接受再询问容器，并以这种方式转达容器的拒绝。
+接，或者一个，且其间接受方主机自己的一个连接被拒绝：docker-proxy 先接受再询问容器，并以这种方式转达容器的拒绝。TTL 不
+可能属于该主机的 reset 不是它发的（`reset-in-session`）。
 结论：有多少个连接，当时是哪一个被拒绝。
 误判：程序有意关闭，例如按客户端地址拒绝。
 处理：让容器中的程序在所发布的端口上监听，地址用 0.0.0.0，而不是 127.0.0.1。
@@ -87,6 +99,7 @@ class _Closed(NamedTuple):
     accepted: int
     closed: int
     is_reset: bool
+    is_foreign: bool  # something on the way sent the reset
     frames: list[int]
 
 
@@ -112,6 +125,8 @@ def diagnose(context: Context) -> list[Finding]:
         closed = [_closed(context, row) for row in of_service]
         ended = [each for each in closed if each]
         refusals = _refusals_meanwhile(context, ended)
+        if any(each.is_foreign for each in ended):
+            continue  # a middlebox resets: `reset-in-session`
         if len(ended) == len(closed) and (len(ended) >= MIN_CONNECTIONS or refusals):
             findings.append(_finding(context, server, port, ended, refusals))
     return findings
@@ -129,12 +144,15 @@ def _closed(context: Context, row: int) -> _Closed | None:
     ending = next((s for s in passed if s.flags & (TCP_FIN | TCP_RST)), None)
     if accepted is None or ending is None or not ending.is_reply or ahead(ending.seq, accepted.end) > 0:
         return None  # by its number it follows octets that were not recorded
-    requests = [s for s in passed if not s.is_reply and s.payload and s.frame < ending.frame]
+    requests = [s for s in spoken(passed) if not s.is_reply and s.frame < ending.frame]
     start = requests[-1] if requests else accepted
     if ending.time - start.time > MAX_DELAY_NS or not _is_completed(passed, accepted):
         return None
     frames = [accepted.frame, *(s.frame for s in requests[:1]), ending.frame]
-    return _Closed(row, accepted.time, ending.time, ending.is_reset, frames)
+    own = [s.ttl for s in passed if s.is_reply and not s.is_reset]
+    is_foreign = ending.is_reset and ending.ttl not in own
+    is_foreign = is_foreign and is_foreign_ttl(ending.ttl, server_ttls(context, int(replies(context)[row]), own))
+    return _Closed(row, accepted.time, ending.time, ending.is_reset, is_foreign, frames)
 
 
 def _is_completed(passed: list[Segment], accepted: Segment) -> bool:
@@ -143,7 +161,7 @@ def _is_completed(passed: list[Segment], accepted: Segment) -> bool:
 
 
 def _refusals_meanwhile(context: Context, closed: list[_Closed]) -> list[int]:
-    """Flow rows of the connections to one other service that were refused, each while one of these was open."""
+    """Flow rows of the host's own connections to one service that were refused, each while one of these was open."""
     flows, answers = context.flows, replies(context)
     is_refused = is_tcp_with(context, TCP_SYN) & (answers >= 0) & (flows[:, schema.FLOW_SYNS] > 0)
     is_refused &= (reply_values(context, schema.FLOW_TCP_FLAGS) & TCP_RST != 0) & (
@@ -155,15 +173,28 @@ def _refusals_meanwhile(context: Context, closed: list[_Closed]) -> list[int]:
 
 
 def _are_meanwhile(flows: FlowTable, rows: FlowRows, closed: list[_Closed]) -> Mask:
-    """For each flow: did it begin, between other hosts, while one of these connections was open?"""
+    """For each flow: did the accepting host open it to another one while one of these connections was open?"""
     result = np.zeros(len(rows), dtype=bool)
     first = flows[rows, schema.FLOW_FIRST]
+    is_inside = _are_inside(flows, rows)
     for each in closed:
         is_meanwhile = (each.accepted <= first) & (first <= each.closed)
         for end in (_FROM, _TO):
             is_meanwhile &= (flows[rows[:, None], end] != flows[each.row, end]).any(axis=1)
-        result |= is_meanwhile
+        # From the accepted address; or from another interface of the host, as docker-proxy's from its bridge.
+        is_own = (flows[rows[:, None], _FROM] == flows[each.row, _TO]).all(axis=1)
+        is_elsewhere = flows[rows, schema.FLOW_POINT] != flows[each.row, schema.FLOW_POINT]
+        is_same_card = flows[rows, schema.FLOW_SMAC] == flows[each.row, schema.FLOW_DMAC]
+        result |= is_meanwhile & (is_own | (is_inside & (is_elsewhere | is_same_card)))
     return result
+
+
+def _are_inside(flows: FlowTable, rows: FlowRows) -> Mask:
+    """For each flow: does it begin at its point, and go to a private or loopback address?"""
+    mask: Mask = is_one_of(flows[rows, schema.FLOW_TTL], INITIAL_TTLS)
+    to = flows[rows]
+    is_local = is_loopback(to[:, schema.FLOW_DST_HI], to[:, schema.FLOW_DST_LO])
+    return mask & (is_local | np.array([is_private(destination(row)) for row in to], dtype=bool))
 
 
 def _finding(context: Context, server: str, port: int, closed: list[_Closed], refusals: list[int]) -> Finding:

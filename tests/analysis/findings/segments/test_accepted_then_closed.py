@@ -141,3 +141,37 @@ def test_docker_proxy_is_named_where_containers_are_shown(
         played.connection()
     (finding,) = played.findings(tmp_path)
     assert ("docker-proxy" in finding["fix"]) == says_proxy
+
+
+@pytest.mark.parametrize(("reset_ttl", "is_own"), [(108, True), (126, False)])
+def test_reset_of_a_middlebox_is_not_the_servers(tmp_path: Path, reset_ttl: int, is_own: bool) -> None:
+    """A firewall on the way resets after the ClientHello: its RST comes from much nearer than the SYN-ACKs."""
+    played = Host()
+    for _ in range(3):
+        played.connection(end=RST)
+    ttls = iter((108, reset_ttl, 109, reset_ttl, 108, reset_ttl))
+    played.net.recorded = [
+        (time, point, packet.but(ttl=next(ttls)) if packet.sport == 8080 else packet)  # type: ignore[union-attr]
+        for time, point, packet in played.net.recorded
+    ]
+    assert len(played.findings(tmp_path)) == is_own
+    others = of_story(played.net, tmp_path, "reset-in-session")
+    assert [other["facts"]["why"] for other in others] == ["foreign"] * (not is_own)
+
+
+@pytest.mark.parametrize(
+    ("ends", "ttl"),
+    [("89.248.1.9:50000 > 192.168.111.128:21778", 240), ("198.51.100.7:50000 > 203.0.113.5:21778", 64)],
+    ids=["routed", "public"],
+)
+def test_refusal_of_a_stranger_is_silent(tmp_path: Path, ends: str, ttl: int) -> None:
+    """A scanner meets a closed port while a client is accepted: what accepts has not asked for it."""
+    played = Host()
+    scanner, target = ends.split(" > ")
+    played.put(tcp(f"{B}:40001 > {A}:8080", seq=0, flags=SYN))
+    played.put(tcp(f"{A}:8080 > {B}:40001", seq=0, ack=1, flags=SYN | ACK))
+    played.put(tcp(f"{B}:40001 > {A}:8080", seq=1, ack=1))
+    played.put(tcp(ends, seq=0, flags=SYN, ttl=ttl), "A/docker0")
+    played.put(tcp(f"{target} > {scanner}", seq=0, ack=1, flags=RST | ACK), "A/docker0")
+    played.put(tcp(f"{A}:8080 > {B}:40001", seq=1, ack=1, flags=FIN | ACK))
+    assert played.findings(tmp_path) == []
