@@ -69,44 +69,44 @@ def _reset(context: Context, row: int) -> Reset | None:
     if number is None or not passed[number].is_reset or passed[number].is_reply:
         return None
     reset, before, after = passed[number], passed[:number], passed[number + 1 :]
-    said = spoken(before)
+    messages = spoken(before)
     own = [s.ttl for s in before if not s.is_reply]
     usual = set(own)
-    if not said or not usual or reset.time - said[-1].time >= MIN_RESET_SILENCE_NS:
+    if not messages or not usual or reset.time - messages[-1].time >= MIN_RESET_SILENCE_NS:
         return None
     is_by_server = _is_server(context, row, before)
-    why = _why(reset, said, after, is_by_server)
+    why = _why(reset, messages, after, is_by_server)
     if reset.ttl not in usual:
         ttls = server_ttls(context, row, own)
         usual = set(ttls)
         why = FOREIGN if is_foreign_ttl(reset.ttl, ttls) else why
-    if not why or (len(said) > 1 and said[-1].time - said[-2].time >= MIN_RESET_SILENCE_NS):
+    if not why or (len(messages) > 1 and messages[-1].time - messages[-2].time >= MIN_RESET_SILENCE_NS):
         return None
-    frames = [said[-1].frame, reset.frame]
-    octets = sum(s.payload for s in said)
+    frames = [messages[-1].frame, reset.frame]
+    octets = sum(s.payload for s in messages)
     return Reset(row, is_by_server, why, octets, reset.ttl, sorted(usual), _birth(context, row, reset), frames)
 
 
-def _why(reset: Segment, said: list[Segment], after: list[Segment], is_by_server: bool) -> str:
+def _why(reset: Segment, messages: list[Segment], after: list[Segment], is_by_server: bool) -> str:
     """What was still to be said when the reset came; "" if nothing was."""
-    last = said[-1]
+    last = messages[-1]
     if is_by_server:
         if last.is_reply:
-            return _why_unanswered(reset, said, after)
+            return _why_unanswered(reset, messages, after)
         return "" if last.flags & TCP_PSH else UNFINISHED
-    own = [s for s in said if s.is_reply]
+    own = [s for s in messages if s.is_reply]
     goes_on = own and any(s.is_reply and s.payload and ahead(s.end, own[-1].end) > 0 for s in after)
     return UNFINISHED if goes_on and not last.flags & TCP_PSH else ""
 
 
-def _why_unanswered(reset: Segment, said: list[Segment], after: list[Segment]) -> str:
+def _why_unanswered(reset: Segment, messages: list[Segment], after: list[Segment]) -> str:
     """The same, where the client spoke last."""
     if not reset.flags & TCP_ACK:
         # RFC 9293 section 3.10.7.1: a segment of no connection gets a RST without ACK; a program's has one.
         return UNKNOWN
     if any(s.is_reply and s.flags & TCP_FIN and s.time - reset.time <= MAX_PARTING_NS for s in after):
         return ""  # who has got a reset sends no FIN: the client closed, and waited for nothing
-    last, was_answered = said[-1], any(not s.is_reply for s in said)
+    last, was_answered = messages[-1], any(not s.is_reply for s in messages)
     is_at_once = reset.time - last.time <= MAX_PARTING_NS
     return PARTING if was_answered and is_at_once and last.payload <= MAX_PARTING else UNANSWERED
 

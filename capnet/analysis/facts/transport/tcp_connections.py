@@ -104,16 +104,16 @@ def segments(context: Context, row: int) -> list[Segment]:
 def spoken(passed: list[Segment]) -> list[Segment]:
     """The segments with payload, without keep-alive probes: one octet that is acknowledged (RFC 9293 section 3.8.4)."""
     ends: dict[bool, int] = {}  # of each direction: the next sequence number
-    said = []
+    messages = []
     for segment in passed:
         if not segment.octets:
             continue
         end = ends.get(segment.is_reply)
         if segment.payload and not _is_probe(segment, end):
-            said.append(segment)
+            messages.append(segment)
         if end is None or ahead(segment.end, end) > 0:
             ends[segment.is_reply] = segment.end
-    return said
+    return messages
 
 
 def _is_probe(segment: Segment, expected: int | None) -> bool:

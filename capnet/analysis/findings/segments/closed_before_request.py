@@ -94,10 +94,10 @@ def _late_request(row: int, passed: list[Segment]) -> _Late | None:
     fin = next((segment for segment in passed if segment.is_reply and segment.flags & TCP_FIN), None)
     if fin is None or fin.payload > MAX_FAREWELL:
         return None
-    said = spoken(passed)
-    carried = [segment for segment in said if segment.time < fin.time and not _is_farewell(segment, fin)]
+    messages = spoken(passed)
+    carried = [segment for segment in messages if segment.time < fin.time and not _is_farewell(segment, fin)]
     was_answered = any(segment.is_reply for segment in carried) and any(not segment.is_reply for segment in carried)
-    request = next((s for s in said if not s.is_reply and ahead(s.seq, fin.ack) == 0), None)
+    request = next((s for s in messages if not s.is_reply and ahead(s.seq, fin.ack) == 0), None)
     answers = [segment for segment in carried if segment.is_reply]
     if request is None or not was_answered or fin.time - answers[-1].time < MIN_PAUSE_NS:
         return None

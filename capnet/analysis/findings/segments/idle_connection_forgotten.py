@@ -6,7 +6,8 @@ which showed it before. The server must not be down: another packet of its own c
 the captures show where the data stops.
 Says: who was silent for how long, where the data stops, and whose timeout lies between the longest pause that was
 survived and this one: 900 s IPVS, 350 s and 240 s load balancers of clouds, 60 s of proxies and closing connections;
-of UDP 120 s and 30 s of NAT tables.
+of UDP 120 s and 30 s of NAT tables. No timeout where both hosts are on one link, by their MACs and TTLs: what forgets
+connections forwards packets.
 Wrong when: the server restarted in the pause.
 Fix: keepalives that come sooner than the timeout; or a way without the balancer.
 Verify: `nsenter --net=/run/docker/netns/lb_… ipvsadm -l --timeout`, `conntrack -L` on the host that translates, and
@@ -20,7 +21,7 @@ import numpy as np
 from capnet import language
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, replies, source
+from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.transport.flow_observations import observations_of
@@ -37,7 +38,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = "fault idle-connection-forgotten"
 WITNESS = "pcaps/overlay-service.pcapng"  # connections through IPVS that are used at once
-EXPLAINS = ("retransmissions", "packet-loss")
+EXPLAINS = ("retransmissions", "packet-loss", "reset-in-session")
 
 PAGE_ZH = """连接静默期间，途中的某个设备忘记了它。
 
@@ -45,7 +46,8 @@ PAGE_ZH = """连接静默期间，途中的某个设备忘记了它。
 有在仍到达一个抓包点、不再到达此前能看到的下一个时才算。服务器必须在线：之后有它自己的其他包，或抓包显示数据停在哪
 里。
 结论：谁静默了多久，数据停在哪里，哪种超时介于此前没有问题的最长停顿和这一次之间：IPVS 900 秒，云的负载均衡 350 秒和
-240 秒，代理和正在关闭的连接 60 秒；UDP 的 NAT 表 120 秒和 30 秒。
+240 秒，代理和正在关闭的连接 60 秒；UDP 的 NAT 表 120 秒和 30 秒。如果按 MAC 和 TTL 两台主机在同一链路上，则不说超时：忘
+记连接的设备会转发包。
 误判：服务器在停顿期间重启了。
 处理：在超时之前发送 keepalive；或绕过负载均衡。
 验证：`nsenter --net=/run/docker/netns/lb_… ipvsadm -l --timeout`，在做转换的主机上 `conntrack -L`，在客户端的命名空
@@ -62,6 +64,10 @@ FOREIGN = Text(en=" that is not the server's own (TTL)", zh="（TTL 表明不是
 BETWEEN = Text(en="; it reaches {before} and no longer {after}", zh="；到达 {before}，不再到达 {after}")
 INSIDE = Text(en="; it comes in at {point} and no longer goes out there", zh="；从 {point} 进来，不再从那里出去")
 TIMER = Text(en=": {who} forget an idle connection after {seconds} s", zh="：{who}会在 {seconds} 秒后忘记空闲连接")
+LINK = Text(
+    en="; both hosts are on one link, with nothing between that forgets connections",
+    zh="；两台主机在同一链路上，之间没有会忘记连接的设备",
+)
 SURVIVED = Text(en="; pauses up to {seconds} s were survived", zh="；此前长达 {seconds} 秒的停顿没有问题")
 FIX = Text(
     en="send keepalives sooner than that: `--sysctl net.ipv4.tcp_keepalive_time={keepalive}` for the container and "
@@ -71,6 +77,10 @@ FIX = Text(
     "SO_KEEPALIVE，或用其驱动自己的设置；也可以绕过负载均衡（tasks.SERVICE、`--endpoint-mode dnsrr`）",
 )
 
+FIX_LINK = Text(
+    en="check whether {peer} was restarted, suspended or unplugged in the pause, or its own firewall was reloaded",
+    zh="检查 {peer} 在停顿期间是否重启、休眠或断网，或其自己的防火墙是否重新加载过",
+)
 FIX_UDP = Text(
     en="let the program send something at least every {keepalive} s, or raise "
     "net.netfilter.nf_conntrack_udp_timeout_stream on the host that translates",
@@ -115,13 +125,35 @@ def _is_server_alive(context: Context, forgotten: Forgotten) -> bool:
     return bool((is_from_server & (flows[:, schema.FLOW_LAST] > forgotten.since)).any())
 
 
+def _is_one_link(context: Context, forgotten: Forgotten) -> bool:
+    """Are both ends on the link of the point: did no router pass their packets, and has each a MAC of its own?"""
+    flows = context.flows
+    row, reply = flows[forgotten.flow], flows[int(replies(context)[forgotten.flow])]
+    macs = [schema.FLOW_SMAC, schema.FLOW_DMAC]
+    if row[schema.FLOW_TTL] not in INITIAL_TTLS or reply[schema.FLOW_TTL] not in INITIAL_TTLS:
+        return False
+    if row[macs[0]] <= 0 or row[macs[0]] == row[macs[1]] or (row[macs] != reply[macs[::-1]]).any():
+        return False
+    of_point = flows[flows[:, schema.FLOW_POINT] == row[schema.FLOW_POINT]]
+    family = (of_point[:, _FROM[0]] == 0) == (row[_FROM[0]] == 0)
+    # A router's MAC sends packets of many addresses.
+    return all(
+        (of_point[family & (of_point[:, macs[0]] == end[macs[0]])][:, _FROM] == end[_FROM]).all()
+        for end in (row, reply)
+    )
+
+
+_FROM = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
+
+
 def _finding(context: Context, forgotten: Forgotten) -> Finding:
     flow = context.flows[forgotten.flow]
     place = stop_after_pause(context, forgotten.flow, forgotten.since, forgotten.silence)
     is_tcp = flow[schema.FLOW_PROTO] == TCP
     timers, fix = (TIMERS, FIX) if is_tcp else (UDP_TIMERS, FIX_UDP)
     seconds, survived = forgotten.silence / SECOND_NS, forgotten.survived / SECOND_NS
-    timer = next((timer for timer in timers if survived < timer <= seconds), None)
+    is_link = is_tcp and place is None and not forgotten.is_foreign_reset and _is_one_link(context, forgotten)
+    timer = next((timer for timer in timers if survived < timer <= seconds and not is_link), None)
     is_shown = place is not None or _is_server_alive(context, forgotten) or forgotten.is_foreign_reset
     is_error = timer is not None and is_shown and (not forgotten.is_reset or forgotten.is_foreign_reset)
     outcome = SILENT.fill(tries=forgotten.tries)
@@ -138,10 +170,12 @@ def _finding(context: Context, forgotten: Forgotten) -> Finding:
         SAYS.fill(
             client=client, server=server, silence=_duration(seconds), outcome=outcome,
             place=_place_words(context, place) if place else "",
-            timer=TIMER.fill(who=language.term(timers[timer]), seconds=timer) if timer else "",
+            timer=TIMER.fill(who=language.term(timers[timer]), seconds=timer) if timer else LINK.fill() * is_link,
             survived=SURVIVED.fill(seconds=int(survived)) if survived >= 1 else "",
         ),
-        fix.fill(keepalive=timer * 2 // 3 if timer else DEFAULT_KEEPALIVE_S),
+        FIX_LINK.fill(peer=destination(flow))
+        if is_link
+        else fix.fill(keepalive=timer * 2 // 3 if timer else DEFAULT_KEEPALIVE_S),
         {
             "client": client, "server": server, "silent_s": round(seconds, 1), "survived_s": round(survived, 1),
             "timer_s": timer, "attempts": forgotten.tries, "reset": forgotten.is_reset,

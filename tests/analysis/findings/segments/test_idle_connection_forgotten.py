@@ -187,6 +187,39 @@ def test_single_loss_after_a_pause_is_silent(tmp_path: Path) -> None:
     assert played.findings(tmp_path) == []
 
 
+@pytest.mark.parametrize("is_routed", [False, True])
+def test_hosts_of_one_link_have_no_timer_between(tmp_path: Path, is_routed: bool) -> None:
+    """The other host was restarted in the pause, and opens new connections; behind a router it may be a timer."""
+    played = Connection()
+    played.exchange()
+    played.rest(130)
+    played.retry()
+    played.put(tcp(f"{B}:49152 > {C1}:445", seq=0, flags=SYN))
+    played.net.recorded = [
+        (
+            time,
+            point,
+            packet.but(smac="02:00:00:00:00:01", dmac="02:00:00:00:00:02")  # type: ignore[union-attr]
+            if packet.src == C1  # type: ignore[union-attr]
+            else packet.but(smac="02:00:00:00:00:02", dmac="02:00:00:00:00:01", ttl=63 if is_routed else 64),  # type: ignore[union-attr]
+        )
+        for time, point, packet in played.net.recorded
+    ]
+    (finding,) = played.findings(tmp_path)
+    assert (finding["level"], finding["facts"]["timer_s"]) == (("error", 60) if is_routed else ("warning", None))
+    assert ("restarted" in finding["fix"]) != is_routed
+
+
+def test_reset_after_a_pause_is_told_once(tmp_path: Path) -> None:
+    """The only request meets the reset: that is no second finding."""
+    played = Connection()
+    played.rest(903)
+    played.put(played.request())
+    played.put(tcp(played.back, seq=played.got, flags=RST))
+    assert len(played.findings(tmp_path)) == 1
+    assert of_story(played.net, tmp_path, "reset-in-session") == []
+
+
 U4 = (f"{B}:40000 > {A}:5060", f"{C1}:5060 > {B}:40000")
 U6 = ("[fd00::2]:40000 > [fd00::1]:5060", "[fd00::1]:5060 > [fd00::2]:40000")
 
