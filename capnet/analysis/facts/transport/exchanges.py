@@ -19,6 +19,8 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, TCP_PSH, TCP_SYN, TCP_SYN_ACK
 
+UNPROMPTED_NS = 1_000_000_000  # between messages of one end: parts of one come sooner
+
 
 class Exchanges(NamedTuple):
     """One entry for each request, in order of connections and time; arrays of one length."""
@@ -45,6 +47,24 @@ def exchanges(context: Context) -> Exchanges:
     return Exchanges(client[positions], segments[positions], answer)
 
 
+def unprompted_messages(context: Context, rows: FlowRows) -> Values:
+    """Of each connection, by its client's flow row: how many messages follow, after 1 s, another one of the same end.
+
+    An end that sends them waits for no answer: a timer makes it speak, or a person.
+    """
+    client, segments = _segments_with_octets(context)
+    is_of_rows = np.zeros(len(context.flows), dtype=bool)
+    is_of_rows[rows] = True
+    chosen = np.flatnonzero(is_of_rows[client])
+    client, table = client[chosen], context.observations[segments[chosen]]
+    flow, seq = table[:, schema.OBS_FLOW], table[:, schema.OBS_FROM]
+    is_next = (flow[1:] == flow[:-1]) & (table[:-1, schema.OBS_CONTROL] >> 48 & TCP_PSH != 0)
+    is_next &= np.diff(table[:, schema.OBS_TIME]) >= UNPROMPTED_NS
+    is_next &= (seq[1:] - seq[:-1] - table[:-1, schema.OBS_BYTES]) % (1 << 32) < 1 << 31  # no repeat
+    return np.bincount(client[1:][is_next], minlength=len(context.flows))[rows]
+
+
+@derived
 def _segments_with_octets(context: Context) -> tuple[FlowRows, Values]:
     """Client's flow row and index of each segment with payload, by connection and in the order in which they passed."""
     flows, observations, answers = context.flows, context.observations, replies(context)

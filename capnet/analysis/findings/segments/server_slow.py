@@ -2,7 +2,10 @@
 
 Looks at: requests over TCP whose last byte is acknowledged within 200 ms, and whose answer begins after 1 s or later
 and 20 times as late as the acknowledgment. Two such answers are needed, and a third of all answers of the service.
-Longer than 20 s is a client that waits for news on purpose (long polling), as is a server that speaks first.
+Longer than 20 s is a client that waits for news on purpose (long polling), as is a server that speaks first. Left out
+are connections whose ends do not wait for each other: a quarter of the messages follow, after a second, one of the same
+end; or the server speaks at even intervals, and what the client sends are answers at once, or as short as heartbeats. A
+single connection with short messages alone, all of them late, may be two people who type.
 Says: how many answers of which server were slow, and how slow.
 Wrong when: the program waits on purpose for less than 20 s.
 Fix: look into the program: its log, the servers that it asks in turn, its CPU limit.
@@ -17,8 +20,9 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.transport.exchanges import exchanges
+from capnet.analysis.facts.transport.exchanges import Exchanges, exchanges, unprompted_messages
 from capnet.analysis.facts.transport.tcp_connections import Segment, ahead, segments
 from capnet.quick_tuple import NamedTuple
 
@@ -31,7 +35,9 @@ EXPLAINS = ()
 PAGE_ZH = """服务器立即确认请求，而应答很慢。
 
 检查：最后一个字节在 200 毫秒内被确认、应答在 1 秒以后才开始且比确认晚 20 倍的 TCP 请求。需要两个这样的应答，并占该
-服务全部应答的三分之一。超过 20 秒是客户端有意等待消息（long polling），先发言的服务器也是如此。
+服务全部应答的三分之一。超过 20 秒是客户端有意等待消息（long polling），先发言的服务器也是如此。不
+算两端并不互相等待的连接：四分之一的消息在一秒之后紧跟同一端的上一条消息；或服务器按固定间隔发言，而客户端发送的是
+立即的应答，或短如心跳。只有短消息、且全都很晚的单个连接可能是两个人在打字。
 结论：哪台服务器有多少个应答慢，有多慢。
 误判：程序有意等待不到 20 秒。
 处理：检查程序：日志、它所依赖的服务器、CPU 限制。
@@ -56,6 +62,10 @@ MIN_FACTOR = 20  # of the time to the acknowledgment: the way there and back is 
 MIN_SLOW = 2  # answers: one alone may have been lost and repeated
 MIN_SHARE = 1 / 3  # of the service's answers
 MAX_SLOW = 1000  # examined one by one
+MIN_UNPROMPTED = 1 / 4  # of a connection's requests; else one message may be a goodbye after an idle time
+MIN_EVEN, MIN_EVEN_SHARE, EVEN = 4, 2 / 3, 0.03  # intervals between answers; of them; how far from their median
+MAX_THINKING_NS = 200_000_000  # of a client that answers: programs that ask again take their time
+MAX_HEARTBEAT, MAX_TYPED = 64, 200  # octets of a message
 
 
 class _Slow(NamedTuple):
@@ -63,6 +73,7 @@ class _Slow(NamedTuple):
 
     row: int
     wait: int  # ns
+    octets: int  # of the longer one of the last segment of the request and the first one of the answer
     frames: list[int]
 
 
@@ -71,21 +82,57 @@ def diagnose(context: Context) -> list[Finding]:
     is_answered = turns.answer >= 0
     rows, requests, answers = (values[is_answered] for values in turns)
     waits = observations[answers, schema.OBS_TIME] - observations[requests, schema.OBS_TIME]
+    is_slow = (waits >= MIN_WAIT_NS) & (waits <= MAX_WAIT_NS)
+    is_left_out = np.zeros(len(flows), dtype=bool)
+    is_left_out[_without_waiting(context, turns, np.unique(rows[np.flatnonzero(is_slow)[:MAX_SLOW]]))] = True
     slow: dict[tuple[str, int], list[_Slow]] = {}
-    for number in np.flatnonzero((waits >= MIN_WAIT_NS) & (waits <= MAX_WAIT_NS)).tolist()[:MAX_SLOW]:
+    for number in np.flatnonzero(is_slow & ~is_left_out[rows]).tolist()[:MAX_SLOW]:
         row = int(rows[number])
         frames = [int(observations[index, schema.OBS_FRAME]) for index in (requests[number], answers[number])]
         acked = _acknowledgment(segments(context, row), *frames)
         if acked:
             service = destination(flows[row]), int(flows[row, schema.FLOW_DPORT])
-            slow.setdefault(service, []).append(_Slow(row, int(waits[number]), [frames[0], acked.frame, frames[1]]))
+            octets = int(observations[[requests[number], answers[number]], schema.OBS_BYTES].max())
+            each = _Slow(row, int(waits[number]), octets, [frames[0], acked.frame, frames[1]])
+            slow.setdefault(service, []).append(each)
     findings = []
     for (server, port), of_service in sorted(slow.items()):
-        of_port = np.flatnonzero(flows[rows, schema.FLOW_DPORT] == port)
+        of_port = np.flatnonzero((flows[rows, schema.FLOW_DPORT] == port) & ~is_left_out[rows])
         answered = sum(destination(flows[row]) == server for row in rows[of_port].tolist())
-        if len(of_service) >= max(MIN_SLOW, MIN_SHARE * answered):
+        is_typed = len(of_service) == answered and len({each.row for each in of_service}) == 1
+        is_typed = is_typed and all(each.octets <= MAX_TYPED for each in of_service)
+        if len(of_service) >= max(MIN_SLOW, MIN_SHARE * answered) and not is_typed:
             findings.append(_finding(context, server, port, of_service, answered))
     return findings
+
+
+def _without_waiting(context: Context, turns: Exchanges, rows: FlowRows) -> list[int]:
+    """Which of these connections are of ends that do not wait for each other's answers: timers, or people."""
+    if not len(rows):
+        return []
+    begin, end = (np.searchsorted(turns.client, rows, side) for side in ("left", "right"))
+    is_unprompted = unprompted_messages(context, rows) >= np.maximum(1, MIN_UNPROMPTED * (end - begin))
+    return [
+        row
+        for row, is_by_itself, first, last in zip(rows.tolist(), is_unprompted, begin, end, strict=True)
+        if is_by_itself or _is_paced(context, Exchanges(*(values[first:last] for values in turns)))
+    ]
+
+
+def _is_paced(context: Context, turns: Exchanges) -> bool:
+    """Does the server of one connection speak at even intervals by itself, and the client answer it?"""
+    turns = Exchanges(*(values[turns.answer >= 0] for values in turns))
+    asked, answered = (context.observations[indexes] for indexes in (turns.request, turns.answer))
+    intervals = np.diff(answered[:, schema.OBS_TIME])
+    is_late = intervals >= MIN_WAIT_NS
+    if np.count_nonzero(is_late) < MIN_EVEN:
+        return False
+    middle = np.median(intervals[is_late])
+    if np.mean(np.abs(intervals[is_late] - middle) <= EVEN * middle) < MIN_EVEN_SHARE:
+        return False
+    thinking = (asked[1:, schema.OBS_TIME] - answered[:-1, schema.OBS_TIME])[is_late]
+    octets = np.maximum(asked[1:, schema.OBS_BYTES], answered[1:, schema.OBS_BYTES])[is_late]
+    return bool(np.median(thinking) <= MAX_THINKING_NS or np.median(octets) <= MAX_HEARTBEAT)
 
 
 def _acknowledgment(passed: list[Segment], request_frame: int, answer_frame: int) -> Segment | None:

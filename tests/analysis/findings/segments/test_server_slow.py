@@ -113,3 +113,57 @@ def test_keepalive_before_an_answer_is_no_request(tmp_path: Path) -> None:
             played.put(tcp(back, seq=501, ack=201), 0.001)
         played.put(tcp(back, bytes(500), seq=501, ack=201, flags=PSH | ACK), 18)
     assert played.findings(tmp_path) == []
+
+
+class Talk(Client):
+    """One connection, each message `wait` s after the one before: `>` of the client, `<` of the server."""
+
+    def __init__(self, *messages: tuple[str, int, float]) -> None:
+        super().__init__()
+        client, server = self.hosts
+        ends = {">": f"{client}:40000 > {server}:80", "<": f"{server}:80 > {client}:40000"}
+        self.put(tcp(ends[">"], seq=0, flags=SYN))
+        self.put(tcp(ends["<"], seq=0, ack=1, flags=SYN | ACK), 0.001)
+        self.put(tcp(ends[">"], seq=1, ack=1))
+        sent = {">": 1, "<": 1}
+        for end, octets, wait in messages:
+            other = "<" if end == ">" else ">"
+            self.put(tcp(ends[end], bytes(octets), seq=sent[end], ack=sent[other], flags=PSH | ACK), wait)
+            sent[end] += octets
+            self.put(tcp(ends[other], seq=sent[other], ack=sent[end]), 0.001)
+
+
+def test_poll_of_the_server_is_silent(tmp_path: Path) -> None:
+    """OpenFlow: the controller asks every 2 s, and the switch, which opened the connection, answers at once."""
+    hello = [(">", 16, 0.001), ("<", 8, 0.001), (">", 32, 0.001)]
+    played = Talk(*hello, *[("<", 56, 2.0), (">", 4000, 0.0003)] * 8)
+    assert played.findings(tmp_path) == []
+
+
+def test_heartbeats_of_both_sides_is_silent(tmp_path: Path) -> None:
+    """Each side has a timer of 10 s."""
+    played = Talk((">", 500, 0.001), ("<", 400, 0.01), *[(">", 7, 5.0), ("<", 2, 5.0)] * 8)
+    assert played.findings(tmp_path) == []
+
+
+def test_two_timers_that_drift_is_silent(tmp_path: Path) -> None:
+    """One of 15 s and one of 16 s: now and then one end speaks twice."""
+    rounds = [(">", 31, 3.0), ("<", 27, 12.0), (">", 31, 4.0), (">", 28, 2.5), ("<", 27, 9.0)]
+    assert Talk(*rounds * 5).findings(tmp_path) == []
+
+
+def test_two_people_who_type_is_silent(tmp_path: Path) -> None:
+    assert Talk((">", 9, 5.0), ("<", 8, 3.7), (">", 17, 4.1), ("<", 9, 3.1)).findings(tmp_path) == []
+
+
+def test_slow_answers_in_one_connection_is_told(tmp_path: Path) -> None:
+    """A pool's connection to a database: some queries are slow, and the client asks again when it likes."""
+    queries = [(">", 80, 0.5), ("<", 300, 0.01), (">", 80, 0.1), ("<", 300, 2.1), (">", 90, 0.3), ("<", 500, 5.4)]
+    (finding,) = Talk(*queries * 3).findings(tmp_path)
+    assert (finding["facts"]["slow"], finding["facts"]["answers"]) == (6, 9)
+
+
+def test_client_that_polls_a_slow_server_is_told(tmp_path: Path) -> None:
+    """The client's own timer makes the answers come at even intervals, too."""
+    (finding,) = Talk(*[(">", 300, 8.0), ("<", 500, 2.0)] * 6).findings(tmp_path)
+    assert finding["facts"]["slow"] == 6
