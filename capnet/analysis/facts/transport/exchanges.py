@@ -90,12 +90,12 @@ def _are_probes(observations: Values, chosen: Values, is_single: Mask, flow_coun
     `is_single`: those with one octet. As `tcp_connections.spoken`, which tells more of a connection's beginning.
     """
     result = np.zeros(len(chosen), dtype=bool)
+    if not is_single.any():
+        return result
     flow = observations[chosen, schema.OBS_FLOW]
     has_single = np.zeros(flow_count, dtype=bool)
     has_single[flow[is_single]] = True
     of = np.flatnonzero(has_single[flow])  # few: the others need no look at what came before them
-    if not len(of):
-        return result
     of = of[np.argsort(flow[of], kind="stable")]
     table = observations[chosen[of]]
     control, seq = table[:, schema.OBS_CONTROL], table[:, schema.OBS_FROM]

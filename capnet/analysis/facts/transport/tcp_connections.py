@@ -16,6 +16,7 @@ from capnet.wire.numbers import TCP, TCP_ACK, TCP_FIN, TCP_PSH, TCP_RST, TCP_SYN
 
 MAX_SEGMENTS = 20_000
 MAX_CONNECTIONS = 500  # of which a caller examines the segments one by one
+MIN_HOPS, MIN_HOPS_FROM_ONE = 2, 5  # by which a TTL differs from several packets, from one
 _NUMBERS = [schema.OBS_CONTROL, schema.OBS_FROM]
 _COLUMNS = [
     schema.OBS_FLOW, schema.OBS_TIME, schema.OBS_FRAME, schema.OBS_TTL, schema.OBS_LENGTH, schema.OBS_FROM,
@@ -130,6 +131,7 @@ def server_ttls(context: Context, row: int, own: list[int]) -> list[int]:
     is_same = (flows[:, ends] == flows[row, ends]).all(axis=1) & (flows[:, schema.FLOW_PROTO] == TCP)
     # The TTL of a flow is that of its first packet; where it holds nothing else, that may be a reset.
     is_same &= (flows[:, schema.FLOW_TCP_FLAGS] & TCP_RST == 0) | (flows[:, schema.FLOW_SYNACK_TIME] >= 0)
+    is_same[row] = False  # its first packet is one of `own`
     return sorted(own + flows[is_same, schema.FLOW_TTL].tolist())
 
 
@@ -137,7 +139,8 @@ def is_foreign_ttl(ttl: int, usual: list[int]) -> bool:
     """Does a TTL tell that another host sent a packet than the one whose packets have these?
 
     True if it began as another initial TTL; if hosts of this link have it and routed packets the others; or if it is
-    2 hops or more from all of several that agree. Paths over the Internet differ by a hop, and change.
+    2 hops or more from all of several that agree, or far from a single one. Paths over the Internet differ by a hop,
+    and change.
     """
     if not usual or min(usual) <= ttl <= max(usual):
         return False
@@ -147,7 +150,7 @@ def is_foreign_ttl(ttl: int, usual: list[int]) -> bool:
     agrees = usual[-1] - usual[0] <= 1
     if hops == 1:
         return usual[0] == usual[-1] and (ttl in INITIAL_TTLS or usual[0] in INITIAL_TTLS)
-    return agrees and len(usual) > 1
+    return agrees and hops >= (MIN_HOPS if len(usual) > 1 else MIN_HOPS_FROM_ONE)
 
 
 def _initial(ttl: int) -> int:
