@@ -56,12 +56,12 @@ def unprompted_messages(context: Context, rows: FlowRows) -> Values:
     is_of_rows = np.zeros(len(context.flows), dtype=bool)
     is_of_rows[rows] = True
     chosen = np.flatnonzero(is_of_rows[client])
-    client, table = client[chosen], context.observations[segments[chosen]]
-    flow, seq = table[:, schema.OBS_FLOW], table[:, schema.OBS_FROM]
-    is_next = (flow[1:] == flow[:-1]) & (table[:-1, schema.OBS_CONTROL] >> 48 & TCP_PSH != 0)
-    is_next &= np.diff(table[:, schema.OBS_TIME]) >= UNPROMPTED_NS
-    is_next &= (seq[1:] - seq[:-1] - table[:-1, schema.OBS_BYTES]) % (1 << 32) < 1 << 31  # no repeat
-    return np.bincount(client[1:][is_next], minlength=len(context.flows))[rows]
+    columns = (schema.OBS_FLOW, schema.OBS_TIME, schema.OBS_CONTROL, schema.OBS_FROM, schema.OBS_BYTES)
+    flow, time, control, seq, octets = (context.observations[segments[chosen], column] for column in columns)
+    is_next = (flow[1:] == flow[:-1]) & (control[:-1] >> 48 & TCP_PSH != 0)
+    is_next &= np.diff(time) >= UNPROMPTED_NS
+    is_next &= (seq[1:] - seq[:-1] - octets[:-1]) % (1 << 32) < 1 << 31  # no repeat
+    return np.bincount(client[chosen][1:][is_next], minlength=len(context.flows))[rows]
 
 
 @derived
@@ -97,9 +97,9 @@ def _are_probes(observations: Values, chosen: Values, is_single: Mask, flow_coun
     has_single[flow[is_single]] = True
     of = np.flatnonzero(has_single[flow])  # few: the others need no look at what came before them
     of = of[np.argsort(flow[of], kind="stable")]
-    table = observations[chosen[of]]
-    control, seq = table[:, schema.OBS_CONTROL], table[:, schema.OBS_FROM]
-    end = seq + table[:, schema.OBS_BYTES]
+    columns = (schema.OBS_CONTROL, schema.OBS_FROM, schema.OBS_BYTES)
+    control, seq, octets = (observations[chosen[of], column] for column in columns)
+    end = seq + octets
     is_first = np.append(True, flow[of][1:] != flow[of][:-1])
     is_known = (np.append(0, end[:-1]) - seq) % (1 << 32) == 1
     result[of] = is_single[of] & np.where(is_first, control >> 48 & TCP_PSH == 0, is_known)
