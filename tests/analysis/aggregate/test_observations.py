@@ -66,7 +66,7 @@ def test_report_tells_whether_packets_were_sampled(tmp_path: Path) -> None:
         "unanswered": 0,
         "answered": 0,
         "unrecorded": {},
-        "fates": {"answered-by": 60},
+        "fates": {"loses": 60},
     }
     assert sampled["correlation"]["observations"] <= 256
     for as_text in (table.render, html.render):

@@ -253,7 +253,7 @@ def test_unfilled_checksums_do_not_split_packets(tmp_path: Path) -> None:
         net.pass_by(("A/docker0", inside), ("A/ens33", outside), ("B/ens33", outside.but(checksum=0x3333)))
         inner = tcp(f"{L}:40000 > {R}:80", bytes(9), seq=9 * number, ident=number + 1, checksum=0x4444)
         carrier = inner.but(tunnel=(4097, A, B, 50_000)).carrier(checksum=0x5555)
-        net.pass_by(("A/ens33", carrier), ("B/ens33", carrier.but(checksum=0x6666)))
+        net.pass_by(("A/ens33", carrier), ("B/ens33", carrier.but(checksum=0x6666)), gap=5e5)
     report = read(net, tmp_path)
     assert translations(report) == {("snat", "udp", (C1, 5000, B, 7000), (A, 5000, B, 7000))}
     assert points(path_of(report, C1, B)) == ["A/docker0", "A/ens33", "B/ens33"]

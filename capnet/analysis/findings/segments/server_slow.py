@@ -17,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
@@ -84,7 +85,7 @@ def diagnose(context: Context) -> list[Finding]:
     waits = observations[answers, schema.OBS_TIME] - observations[requests, schema.OBS_TIME]
     is_slow = (waits >= MIN_WAIT_NS) & (waits <= MAX_WAIT_NS)
     is_left_out = np.zeros(len(flows), dtype=bool)
-    is_left_out[_without_waiting(context, turns, np.unique(rows[np.flatnonzero(is_slow)[:MAX_SLOW]]))] = True
+    is_left_out[_without_waiting(context, turns, distinct(rows[np.flatnonzero(is_slow)[:MAX_SLOW]]))] = True
     slow: dict[tuple[str, int], list[_Slow]] = {}
     for number in np.flatnonzero(is_slow & ~is_left_out[rows]).tolist()[:MAX_SLOW]:
         row = int(rows[number])
