@@ -65,7 +65,7 @@ FIX = Text(
     zh="在 {sender} 上查找做出拒绝的规则（`iptables -vnL`、`nft list ruleset`），并检查 {server} 是否有后端",
 )
 LATE = Text(
-    en="{sender} rejects what {sources} {count:sends|send} from port {ports} to ports of clients: '{message}', "
+    en="{sender} rejects what {sources} {count:sends|send} to ports of clients, source port {ports}: '{message}', "
     "{messages:message}; they are answers, of connections that {sender} does not know any more",
     zh="{sender} 拒绝 {sources}（{count} 个）从端口 {ports} 发往客户端端口的包：“{message}”，{messages} 条消息；它们是"
     "应答，所属的连接 {sender} 已不再认识",
