@@ -8,10 +8,10 @@ from threading import Semaphore, Thread
 from types import TracebackType
 from typing import Any, Self
 
+from capnet.analysis.aggregate.parallel import MAX_UNINTERRUPTED
 from capnet.table.batch import Batch
 
 WAITING_BATCHES = 1
-MAX_UNINTERRUPTED = 1.0  # seconds: a signal that comes just before a wait is handled when the wait ends
 
 
 class Prefetch:

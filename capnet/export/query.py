@@ -14,6 +14,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
+from capnet.analysis.aggregate.parallel import MAX_UNINTERRUPTED
 from capnet.analysis.tables.library import Tables
 from capnet.analysis.tables.names import TABLES
 from capnet.errors import CapnetError, RefusedQuery
@@ -24,7 +25,6 @@ from capnet.table.table import Table
 
 MAX_ROWS = 10_000  # fetched at a time
 MAX_INTERRUPTS = 20  # a second; where DuckDB waits for a stream, it stops with the process
-MAX_UNINTERRUPTED = 1.0  # seconds: a signal that comes just before a wait is handled when the wait ends
 
 T = TypeVar("T")
 

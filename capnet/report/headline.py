@@ -190,12 +190,12 @@ def _without_flows(document: Document, words: Words) -> str:
 
 
 def _without_questions(document: Document, words: Words) -> str:
-    """What there is where no flow has a fate: ICMP errors on packets of others, or packets that show none."""
+    """What there is where no flow has a fate: ICMP errors, or packets that show none."""
     for error in document.get("icmp_errors", []):
         sender, receiver = (words.address(error[end], error["point"]) for end in ("from", "to"))
         return Text(
-            en="{sender} sends '{error}' (ICMP) to {receiver}, {count:time}, about packets that were not captured.",
-            zh="{sender} 向 {receiver} 发送了 {count} 次“{error}”（ICMP），所涉及的包没有抓到。",
+            en="{sender} sends '{error}' (ICMP) to {receiver}, {count:time}.",
+            zh="{sender} 向 {receiver} 发送了 {count} 次“{error}”（ICMP）。",
         ).fill(sender=sender, error=error["name"], receiver=receiver, count=error["count"])
     return Text(
         en="No problem found; broadcasts, multicasts, fragments or answers alone do not show what arrives.",

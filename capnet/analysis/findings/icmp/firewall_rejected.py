@@ -102,7 +102,7 @@ BY_ROUTE = {MESSAGES_V4[13], MESSAGE_V6}  # what Linux also answers for a route 
 PROHIBITED_V6 = 1  # code of ICMPV6_UNREACHABLE (RFC 4443 section 3.1)
 
 
-MIN_CLIENT_PORT, MAX_SERVER_PORT = 32_768, 32_767  # Linux takes ports of clients from here on (ip_local_port_range)
+MIN_CLIENT_PORT = 32_768  # Linux takes ports of clients from here on (ip_local_port_range)
 
 _ENDS = [
     schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
@@ -153,7 +153,7 @@ def _is_answer(error: IcmpError, beginners: set[Quoted]) -> bool:
         return False
     if Quoted(quoted.proto, quoted.dst, quoted.dport, quoted.src, quoted.sport) in beginners:
         return True
-    return quoted.sport <= MAX_SERVER_PORT and quoted.dport >= MIN_CLIENT_PORT
+    return quoted.sport < MIN_CLIENT_PORT <= quoted.dport
 
 
 def _beginners(context: Context) -> set[Quoted]:

@@ -35,7 +35,7 @@ from capnet.wire.numbers import (
 NAME = finding_name(__name__)
 LEVELS = ("warning", "info")
 SCENARIO = None  # few kernels load SCTP by themselves
-WITNESS = "tests/made/sctp.pcap"  # an association that is accepted
+WITNESS = "tests/analysis/findings/sctp/recorded/accepted.pcapng"  # an association that is accepted
 EXPLAINS = ()
 
 PAGE_ZH = """服务器用 ABORT 应答 SCTP 的 INIT，或告知它没有 SCTP。

@@ -30,7 +30,7 @@ from capnet.wire.addresses import address_value
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = None  # few kernels load SCTP by themselves
-WITNESS = "tests/made/sctp.pcap"  # an association that is accepted
+WITNESS = "tests/analysis/findings/sctp/recorded/accepted.pcapng"  # an association that is accepted
 EXPLAINS = ()
 
 PAGE_ZH = """到服务器的 SCTP INIT 一再重发，没有任何应答。
