@@ -65,8 +65,8 @@ BETWEEN = Text(en="; it reaches {before} and no longer {after}", zh="；到达 {
 INSIDE = Text(en="; it comes in at {point} and no longer goes out there", zh="；从 {point} 进来，不再从那里出去")
 TIMER = Text(en=": {who} forget an idle connection after {seconds} s", zh="：{who}会在 {seconds} 秒后忘记空闲连接")
 LINK = Text(
-    en="; both hosts are on one link, with nothing between that forgets connections",
-    zh="；两台主机在同一链路上，之间没有会忘记连接的设备",
+    en="; both hosts are on one link, and no router is between them",
+    zh="；两台主机在同一链路上，之间没有路由器",
 )
 SURVIVED = Text(en="; pauses up to {seconds} s were survived", zh="；此前长达 {seconds} 秒的停顿没有问题")
 FIX = Text(
