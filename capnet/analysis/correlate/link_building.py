@@ -78,6 +78,7 @@ def flow_links(context: Context) -> Links:
         matched=loss.matched,
         ambiguous=loss.ambiguous,
         missing=loss.missing,
+        missing_acks=loss.missing_acks,
         missing_bytes=loss.missing_bytes,
         outside=loss.outside,
         observed=loss.observed,

@@ -58,6 +58,7 @@ class LinkLoss:
     matched: PerLink  # at the next hop too
     ambiguous: PerLink  # of the matched, those whose digest occurs more than once at their place
     missing: PerLink  # lost in whole or in part, while the next point was listening
+    missing_acks: PerLink  # of the missing, TCP segments without an octet of the sequence space
     # Octets of TCP sequence space or IP payload that are lost; in a sample, of transport payload, -1 if unknown.
     missing_bytes: PerLink
     outside: PerLink  # not at the next hop, at a time when its point was not listening
@@ -106,6 +107,7 @@ def measure_loss(
         matched=matched,
         ambiguous=np.minimum(per_link(has_arrived & ambiguous[departures]), matched),
         missing=per_link(is_lost),
+        missing_acks=per_link(is_lost & _are_acks(context, observations[departures])),
         missing_bytes=missing_bytes,
         outside=per_link(~has_arrived & ~was_listening),
         observed=observed,
@@ -156,6 +158,12 @@ def _was_listening(context: Context, observations: Observations, crossings: _Cro
         is_due = time + np.maximum(ends.min_delays_ns[links], 0)
         was_listening &= ~are_in_pauses(context, points[links], is_due, is_due)
     return was_listening
+
+
+def _are_acks(context: Context, observations: Observations) -> PerObservation:
+    """Per observation: is it a TCP segment without SYN, FIN and payload?"""
+    is_tcp = context.flows[observations[:, schema.OBS_FLOW], schema.FLOW_PROTO] == TCP
+    return is_tcp & (observations[:, schema.OBS_BYTES] == 0)
 
 
 def _came_otherwise(

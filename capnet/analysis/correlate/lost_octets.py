@@ -41,6 +41,16 @@ def octet_ranges(context: Context, observations: Observations, links: Values, so
     return OctetRanges(starts, starts + sizes, (observations[:, schema.OBS_FROM] >= 0) & (sizes > 0))
 
 
+def octets_sent_again(ranges: OctetRanges) -> int:
+    """How many octets of packets on one link were sent before; those of a third time count twice."""
+    starts, stops = ranges.starts[ranges.is_known], ranges.stops[ranges.is_known]
+    order = np.argsort(starts, kind="stable")
+    starts, stops = starts[order], stops[order]
+    begins = starts.copy()  # of the octets that no packet before it has
+    begins[1:] = np.maximum(starts[1:], np.maximum.accumulate(stops)[:-1])
+    return int((stops - starts).sum() - np.maximum(stops - begins, 0).sum())
+
+
 def subtract_ranges(sent: OctetRanges, received: OctetRanges, is_lost: Mask, link_count: int) -> tuple[Mask, PerLink]:
     """For each packet sent, whether it is lost in whole or in part; and the octets that each link lost.
 

@@ -15,7 +15,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, is_to_group, replies
 from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.correlate.flow_links import Links
-from capnet.analysis.fate.unrecorded_packets import misses_packets, most_lost
+from capnet.analysis.fate.unrecorded_packets import misses_packets, most_lost, were_sent_again
 from capnet.wire.numbers import TCP
 
 ETHERNET_MTU = 1500  # octets: larger IP packets are offload segments, not yet cut or joined again
@@ -61,7 +61,8 @@ def _proven(context: Context, links: Links, link: int, lost: int) -> int | None:
     if misses_packets(context)[point] or lost <= (context.points[point].dropped or 0):
         return None
     most = int(most_lost(context)[links.source[link]])
-    if 0 <= most < lost:
+    sent_once = lost - int(links.missing_acks[link])  # nobody sends a pure ACK again
+    if 0 <= most < sent_once and not were_sent_again(context, links, link):
         return most or None
     return lost
 

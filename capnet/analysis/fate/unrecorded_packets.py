@@ -2,7 +2,8 @@
 
 Input: flow links on which packets are missing, observations, replies. Output: counts per link, a mask per point.
 Method: a missing packet passed if a later hop of its path recorded it. A TCP connection that both sides closed has lost
-no data that was not sent again, nor an echo request that was answered.
+no octet that was not sent again, nor an echo request that was answered. Nobody sends a pure ACK again: nothing is known
+of one that is missing.
 What a bridge floods to a container that it is not for has passed it, and did not have to go on doing so.
 Limits: packets of other protocols that only the last hop of a path misses may be lost or unrecorded. The MAX_LINKS
 links with the most missing packets are examined.
@@ -23,6 +24,7 @@ from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, Observations, 
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.correlate.lost_octets import octet_ranges, octets_sent_again
 from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
 from capnet.wire.addresses import mac_value
 from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, ICMPV6, ICMPV6_ECHO_REQUEST, TCP, TCP_FIN
@@ -43,11 +45,12 @@ def unrecorded_packets(context: Context) -> PerLink:
     lossy = lossy[np.argsort(-links.missing[lossy], kind="stable")[:MAX_LINKS]]
     sources = links.source[lossy]
     is_complete = _is_closed(context)[sources] | _is_echo_request(context)[sources]
-    arrived = np.maximum(links.missing[lossy] - most_lost(context)[sources], 0)
+    arrived = np.maximum(links.missing[lossy] - links.missing_acks[lossy] - most_lost(context)[sources], 0)
     counts[lossy] = np.where(is_complete & (most_lost(context)[sources] >= 0), arrived, 0)
-    observations = _ObservationsByFlow(context)
     for link in lossy.tolist():
-        counts[link] = max(int(counts[link]), _seen_later(context, links, link, observations))
+        if counts[link] and were_sent_again(context, links, link):
+            counts[link] = 0
+        counts[link] = max(int(counts[link]), _seen_later(context, links, link))
     return counts
 
 
@@ -74,6 +77,16 @@ def most_lost(context: Context) -> PerFlow:
     packets = packets_without_duplicates(context)
     most[asking] = np.maximum(packets[asking] - packets[reply[asking]], 0)
     return most
+
+
+def were_sent_again(context: Context, links: Links, link: int) -> bool:
+    """Were as many octets of TCP sent again as a link misses? A segment may send again what was lost of several."""
+    rows = links.source[[link]]
+    if context.flows[rows[0], schema.FLOW_PROTO] != TCP or context.sample_share < 1.0:
+        return False
+    segments = _observations_by_flow(context).of(rows)
+    ranges = octet_ranges(context, segments, np.zeros(len(segments), dtype=np.int64), rows)
+    return octets_sent_again(ranges) >= links.missing_bytes[link]
 
 
 def _is_closed(context: Context) -> FlowMask:
@@ -129,11 +142,17 @@ class _ObservationsByFlow:
         return np.concatenate(parts) if parts else self._observations[:0]
 
 
-def _seen_later(context: Context, links: Links, link: int, observations: _ObservationsByFlow) -> int:
+@derived
+def _observations_by_flow(context: Context) -> _ObservationsByFlow:
+    return _ObservationsByFlow(context)
+
+
+def _seen_later(context: Context, links: Links, link: int) -> int:
     """Packets of the hop before a link that are missing behind it, and that a later hop of its path has."""
     later = links.target[links.chain(link)[1:]]
     if not len(later):
         return 0
+    observations = _observations_by_flow(context)
     sent, seen = observations.of(links.source[[link]]), observations.of(links.target[[link]])
     missing = sent[~is_among(sent[:, schema.OBS_DIGEST], seen[:, schema.OBS_DIGEST])]
     if context.flows[links.source[link], schema.FLOW_PROTO] == TCP:

@@ -7,14 +7,16 @@ would; each of them was seen at a later point, acknowledged or answered.
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from capnet.analysis.engine import analyze
 from capnet.topology import Container, Endpoint, Host, Interface, ListeningPoint, Topology
 from tests.analysis.fate.altered import capture
-from tests.stories import ACK, FIN, PSH, SYN, Network, tcp, udp
+from tests.stories import ACK, FIN, PSH, SYN, Network, Packet, tcp, udp
 from tests.story_reports import C1, POINTS, A, B, findings_named, lost, path_of, read
 
 PCAPS = Path(__file__).parents[3] / "pcaps"
@@ -83,3 +85,64 @@ def test_frame_that_a_bridge_floods_is_no_gap(mac: str, tmp_path: Path) -> None:
     report = read(net, tmp_path, topology=Topology(hosts=hosts, containers=[other], points=[at]))
     told = report["correlation"].get("unrecorded", {})
     assert ("A/other/eth0" in told) is (mac == macs["dmac"])
+
+
+@dataclass
+class Download:
+    """A server on B answers a request through a router in ten segments, each of them acknowledged; both sides close."""
+
+    lost_acks: tuple[int, ...] = ()  # which of the client's acknowledgments end at the router
+    lost_segments: tuple[int, ...] = ()  # which of the server's segments do
+    is_sent_again: bool = True  # all that is lost of the server, in one segment, as offload joins it
+
+    def report(self, folder: Path) -> dict[str, Any]:
+        net = Network(["A/docker0", "A/ens33"])
+        there, here = f"{A}:40000 > {B}:80", f"{B}:80 > {A}:40000"
+
+        def pass_by(packet: Packet, back: bool = False, is_lost: bool = False) -> None:
+            way = net.points[::-1] if back else net.points
+            routed = packet.routed()
+            net.pass_by(*zip(way, [packet] if is_lost else [packet, routed], strict=False))
+
+        pass_by(tcp(there, flags=SYN, seq=100))
+        pass_by(tcp(here, flags=SYN | ACK, seq=500, ack=101), back=True)
+        pass_by(tcp(there, b"query", flags=PSH | ACK, seq=101, ack=501, ident=7))
+        for number in range(10):
+            is_lost = number in self.lost_segments
+            segment = tcp(here, bytes([number]) * 100, flags=ACK, seq=501 + 100 * number, ack=106, ident=20 + number)
+            pass_by(segment, back=True, is_lost=is_lost)
+            if not is_lost:
+                ack = tcp(there, flags=ACK, seq=106, ack=601 + 100 * number, ident=40 + number)
+                pass_by(ack, is_lost=number in self.lost_acks)
+        if self.lost_segments and self.is_sent_again:
+            first, octets = self.lost_segments[0], b"".join(bytes([number]) * 100 for number in self.lost_segments)
+            net.now += 300_000
+            pass_by(tcp(here, octets, flags=ACK, seq=501 + 100 * first, ack=106, ident=60), back=True)
+        pass_by(tcp(here, flags=FIN | ACK, seq=1501, ack=106, ident=61), back=True)
+        pass_by(tcp(there, flags=FIN | ACK, seq=106, ack=1502, ident=62))
+        return read(net, folder)
+
+
+@pytest.mark.parametrize(
+    ("download", "expected"),
+    [
+        (Download(lost_acks=(2, 5, 7)), {("A/docker0", 3)}),
+        (Download(lost_segments=(3, 4)), {("A/ens33", 2)}),
+        (Download(lost_acks=(2, 7), lost_segments=(3, 4)), {("A/docker0", 2), ("A/ens33", 2)}),
+    ],
+    ids=["acknowledgments", "segments that one sends again", "both"],
+)
+def test_packets_lost_at_a_router_were_recorded(
+    download: Download, expected: set[tuple[str, int]], tmp_path: Path
+) -> None:
+    """Nobody sends a pure ACK again, and one segment may send again what was lost of two."""
+    report = download.report(tmp_path)
+    assert not report["correlation"].get("unrecorded")
+    lost_at = {(each["facts"]["after"], each["facts"]["lost"]) for each in findings_named(report, "packet-loss")}
+    assert lost_at == expected
+
+
+def test_segments_that_nobody_sends_again_passed(tmp_path: Path) -> None:
+    report = Download(lost_segments=(3, 4), is_sent_again=False).report(tmp_path)
+    assert report["correlation"]["unrecorded"] == {"A/docker0": 2}
+    assert not findings_named(report, "packet-loss")
