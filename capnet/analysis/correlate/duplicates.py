@@ -21,9 +21,12 @@ from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerFlow, P
 from capnet.analysis.correlate.order.bridge_order import is_at_bridge
 from capnet.analysis.correlate.order.role_order import IN, flow_order
 from capnet.quick_dataclass import frozen
+from capnet.wire.numbers import TCP_ACK, TCP_SYN
 
 MAX_DUPLICATE_DELAY_NS = 1_000_000  # no host sends again so soon: TCP waits 200 ms at least, resolvers seconds
 MAX_PAIRS = 1 << 20  # of observations that are compared at once
+
+_SYN_ACK = TCP_SYN | TCP_ACK
 
 _ENDS = [
     schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT, schema.FLOW_DST_HI,
@@ -64,11 +67,25 @@ def observations_by_digest(context: Context) -> ByDigest:
 def packets_without_duplicates(context: Context) -> PerFlow:
     """Packets of each flow row, duplicates left out. In a sample, the duplicates are estimated from their share."""
     packets = context.flows[:, schema.FLOW_PACKETS].copy()
-    recorded_twice = duplicates(context)
-    rows = recorded_twice.flow_rows
-    estimated = np.rint(recorded_twice.counts / context.sample_share).astype(np.int64)
-    packets[rows] -= np.minimum(estimated, packets[rows] // 2)
+    recorded_again = duplicates(context)
+    rows = recorded_again.flow_rows
+    if len(rows):
+        observed = np.bincount(context.observations[:, schema.OBS_FLOW], minlength=len(packets))[rows]
+        packets[rows] -= np.rint(packets[rows] * recorded_again.counts / observed).astype(np.int64)
     return packets
+
+
+@derived
+def syns_without_duplicates(context: Context) -> PerFlow:
+    """SYNs without ACK of each flow row, duplicates left out; of a sample, at least one where there are any."""
+    syns = context.flows[:, schema.FLOW_SYNS].copy()
+    if not len(duplicates(context).flow_rows):
+        return syns
+    observations = repeated_in_flow(context, context.observations)
+    flags = observations[:, schema.OBS_CONTROL] >> 48
+    is_syn = is_duplicate(observations) & (observations[:, schema.OBS_CONTROL] >= 0) & (flags & _SYN_ACK == TCP_SYN)
+    repeated = np.bincount(observations[is_syn, schema.OBS_FLOW], minlength=len(syns))
+    return np.where(syns > 0, np.maximum(syns - repeated, 1), syns)
 
 
 def repeated_in_flow(context: Context, observations: Observations) -> Observations:

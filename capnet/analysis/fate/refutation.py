@@ -16,6 +16,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import are_multicast, are_multicast_macs
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.correlate.clocks import flow_spans
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.correlate.recording_pauses import are_in_pauses
 from capnet.analysis.fate.answers import quoting_errors
@@ -46,7 +47,7 @@ def refutations(
     reasons[is_relayed(context, rows, due)] = SEEN_THERE
     reasons[have_left(context, context.flows[rows, schema.FLOW_DMAC], due)] = SEEN_THERE
     reasons[_is_deaf(context, rows, due, own_address)] = NOT_LISTENING
-    reasons[(context.flows[rows, schema.FLOW_PACKETS] < MIN_PACKETS) & ~is_shown_by_twin] = ONE_PACKET
+    reasons[(packets_without_duplicates(context)[rows] < MIN_PACKETS) & ~is_shown_by_twin] = ONE_PACKET
     reasons[is_among(chain_of(context)[rows], _quoted_chains(context))] = ICMP_ERROR
     reasons[are_to_groups(context, rows)] = GROUP
     return reasons

@@ -21,7 +21,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, Observations, PerFlow, PerLink, PerObservation
-from capnet.analysis.correlate.duplicates import packets_without_duplicates
+from capnet.analysis.correlate.duplicates import packets_without_duplicates, syns_without_duplicates
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.correlate.lost_octets import octet_ranges, octets_sent_again
@@ -72,7 +72,7 @@ def most_lost(context: Context) -> PerFlow:
     flows, reply = context.flows, replies(context)
     most = np.full(len(flows), -1, dtype=np.int64)
     tcp = np.flatnonzero((flows[:, schema.FLOW_PROTO] == TCP) & (reply >= 0))
-    most[tcp] = retransmitted_segments(context)[tcp] + np.maximum(flows[tcp, schema.FLOW_SYNS] - 1, 0)
+    most[tcp] = retransmitted_segments(context)[tcp] + np.maximum(syns_without_duplicates(context)[tcp] - 1, 0)
     asking = np.flatnonzero(_is_echo_request(context) & (reply >= 0))
     packets = packets_without_duplicates(context)
     most[asking] = np.maximum(packets[asking] - packets[reply[asking]], 0)

@@ -22,6 +22,7 @@ from capnet.analysis.core.flow_rows import destination, replies, reply_values, s
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.schema import FlowMask, FlowRow
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.facts.icmp_errors import first_evidence
 from capnet.analysis.facts.nat.refused_answers import RefusedAnswer, refused_answers
 from capnet.analysis.fate.next_points import chain_of
@@ -158,7 +159,7 @@ def _finding(context: Context, service: str, server: str, refused: list[_Answer]
     points = sorted({context.points[flows[answer.answer, schema.FLOW_POINT]].name for answer in refused})
     by_point = np.bincount(
         [flows[answer.answer, schema.FLOW_POINT] for answer in refused],
-        [flows[answer.answer, schema.FLOW_PACKETS] for answer in refused],
+        [packets_without_duplicates(context)[answer.answer] for answer in refused],
     )
     address = source(flows[refused[0].answer])
     text = BRIDGED_FIX if any(_are_neighbours(context, flows[answer.answer]) for answer in refused) else ROUTED_FIX

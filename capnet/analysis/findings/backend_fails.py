@@ -19,6 +19,7 @@ from capnet.analysis.core.flow_rows import destination, replies, reply_values
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowRows, Mask, PerFlow
 from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.chain_values import any_of_chain
 from capnet.analysis.fate.next_points import chain_of
@@ -117,7 +118,7 @@ def _translated(context: Context) -> _Connections:
     is_accepted = any_of_chain(context, has_synack)[last]
     is_refused = has_reset[last] & ~is_accepted
     waits = flows[last, schema.FLOW_SYN_TIME] - flows[last, schema.FLOW_FIRST]
-    is_silent = ~any_of_chain(context, answers >= 0)[last] & (flows[last, schema.FLOW_SYNS] > 1)
+    is_silent = ~any_of_chain(context, answers >= 0)[last] & (syns_without_duplicates(context)[last] > 1)
     return _Connections(first, last, is_accepted, is_refused, is_silent & (waits >= MIN_RETRY_NS))
 
 

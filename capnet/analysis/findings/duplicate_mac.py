@@ -25,6 +25,7 @@ from capnet.analysis.core.flow_rows import are_multicast_macs, destination, host
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.unanswered_syns import UnansweredService, unanswered_services
@@ -104,7 +105,7 @@ def diagnose(context: Context) -> list[Finding]:
             else:
                 continue
             astray = [row for of in torn for row in of.astray.tolist()]
-            if int(context.flows[astray, schema.FLOW_PACKETS].sum()) >= MIN_PACKETS:
+            if int(packets_without_duplicates(context)[astray].sum()) >= MIN_PACKETS:
                 findings.append(_finding(context, mac, pair, torn, (FIX if are_two_hosts else FIX_ON_HOST).fill()))
                 break
     return findings or _on_bridges(context)

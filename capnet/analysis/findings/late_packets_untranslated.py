@@ -23,6 +23,7 @@ from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows, Values
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, TCP_FIN, TCP_RST, TCP_SYN
 
@@ -119,7 +120,8 @@ def _finding(context: Context, late: list[_Late]) -> Finding:
     flows = context.flows
     rows = [pair.row for pair in late]
     point, translated = context.points[int(flows[rows[0], schema.FLOW_POINT])].name, source(flows[late[0].before])
-    packets, addresses = int(flows[rows, schema.FLOW_PACKETS].sum()), sorted({source(flows[row]) for row in rows})
+    packets = int(packets_without_duplicates(context)[rows].sum())
+    addresses = sorted({source(flows[row]) for row in rows})
     return Finding(
         NAME,
         "info",

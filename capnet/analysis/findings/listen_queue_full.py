@@ -24,6 +24,7 @@ from capnet.analysis.core.flow_rows import destination, replies, reply_values, s
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.facts.transport.server_side import SERVICE, is_at_server
 from capnet.wire.numbers import TCP, TCP_ECE, TCP_FIN, TCP_RST
 
@@ -66,7 +67,7 @@ MIN_CLIENTS = 3  # that are concerned, where none of them was ever accepted: a f
 def diagnose(context: Context) -> list[Finding]:
     flows, answers = context.flows, replies(context)
     first, last = flows[:, schema.FLOW_FIRST], flows[:, schema.FLOW_SYN_TIME]
-    is_retried = (flows[:, schema.FLOW_SYNS] > 1) & (last - first >= MIN_RETRY_NS)
+    is_retried = (syns_without_duplicates(context) > 1) & (last - first >= MIN_RETRY_NS)
     if not is_retried.any():
         return []
     is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0) & is_at_server(context)
@@ -124,7 +125,7 @@ def _finding(context: Context, silent: FlowRows, accepted: FlowRows) -> Finding:
     flow = flows[silent[0]]
     server, port = destination(flow), int(flow[schema.FLOW_DPORT])
     point = context.points[int(flow[schema.FLOW_POINT])].name
-    syns = int(flows[silent, schema.FLOW_SYNS].sum())
+    syns = int(syns_without_duplicates(context)[silent].sum())
     silent_frames, accepted_frames = (context.first_frames(rows) for rows in (silent, accepted[:2]))
     return Finding(
         NAME,

@@ -22,6 +22,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, ports, source
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.facts.losses.lost_groups import HeldBack, LostGroup, held_back, lost_groups
 from capnet.wire.addresses import address_text
 
@@ -99,7 +100,7 @@ def _of_group(context: Context, lost: list[LostGroup]) -> Finding:
     rows = [of.row for of in lost]
     flow = flows[rows[0]]
     point, next_point = (context.points[of].name for of in (int(flow[schema.FLOW_POINT]), lost[0].due))
-    packets = int(flows[rows, schema.FLOW_PACKETS].sum())
+    packets = int(packets_without_duplicates(context)[rows].sum())
     address = destination(flow)
     group = endpoint_text(address, ports(flow)[1])
     senders = sorted({source(flows[row]) for row in rows})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
-from tests.stories import Network, tcp
+from tests.stories import SYN, Network, tcp, udp
 from tests.story_reports import C1, C2, A, B, changes, findings_named, lost, path_of, points, read, translations
 
 
@@ -45,6 +46,21 @@ def test_cooked_any_capture_counts_each_packet_once(tmp_path: Path) -> None:
     (finding,) = findings_named(report, "duplicate-observation")
     assert finding["facts"]["packets"] == 10
     assert not {"packet-loss", "retransmissions"} & {finding["name"] for finding in report["findings"]}
+
+
+def test_cooked_any_capture_counts_unanswered_packets_once(tmp_path: Path) -> None:
+    """A SYN and a question to DNS, each sent four times, at the veth, the bridge and the card."""
+    net = Network(["any"], cooked={"any"})
+    question = struct.pack(">6H", 4242, 0x100, 1, 0, 0, 0) + b"\3web\4test\0" + struct.pack(">2H", 1, 1)
+    for number, second in enumerate((0, 1, 3, 7)):
+        syn = tcp(f"{C1}:5555 > {B}:7000", flags=SYN, seq=1, ident=number + 1)
+        query = udp(f"{C1}:5353 > {B}:53", question, ident=number + 100)
+        for copy, packet in enumerate((syn, syn, syn, query, query, query)):
+            net.at(second * 1e6 + 5 * copy, "any", packet)
+    report = read(net, tmp_path)
+    (syns,), (questions,) = (findings_named(report, name) for name in ("connection-unanswered", "dns-failure"))
+    assert (syns["facts"]["attempts"], questions["facts"]["questions"]) == (4, 4)
+    assert {(row["proto"], row["packets"], row["repeats"]) for row in report["fates"]} == {("tcp", 4, 3), ("udp", 4, 3)}
 
 
 def test_duplicate_routed_by_bridge_host_is_left_out(tmp_path: Path) -> None:

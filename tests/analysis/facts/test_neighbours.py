@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from capnet.analysis.engine import analyze
+from tests.made.build import interface, packet, section
 from tests.stories import Network, Packet, arp
 from tests.story_reports import read
 
@@ -13,6 +16,7 @@ ASKER, OTHER = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 X, Y, GROUP = "fe80::a", "fe80::b", "ff02::1:ff00:b"
 GROUP_MAC, ALL_NODES_MAC = "33:33:ff:00:00:0b", "33:33:00:00:00:01"
 SOLICITATION, ADVERTISEMENT = 135, 136
+LINUX_SLL = 113  # link type
 OF_SOURCE, OF_TARGET = 1, 2  # link-layer address options
 
 
@@ -114,3 +118,14 @@ def test_solicitation_cut_by_snap_length_is_left_out(tmp_path: Path) -> None:
     net = Network(["A/ens33"], snaplens={"A/ens33": 14 + 40 + 8 + 15})
     net.pass_by(("A/ens33", nd(SOLICITATION, X, GROUP, Y, ASKER, GROUP_MAC)))
     assert neighbours(net, tmp_path) == []
+
+
+def test_question_at_each_interface_of_any_is_counted_once(tmp_path: Path) -> None:
+    """Cooked capture without interface numbers: three questions at the veth, the bridge and the other veth."""
+    question = arp(1, ASKER, "10.0.0.1", "10.0.0.2")[14:]
+    frame = struct.pack(">HHH8sH", 1, 1, 6, bytes.fromhex(ASKER.replace(":", "")) + bytes(2), 0x0806) + question
+    records = [packet(frame, 1_000_000 * second + copy) for second in range(3) for copy in range(3)]
+    path = tmp_path / "any.pcapng"
+    path.write_bytes(section() + interface("any", LINUX_SLL, resolution=6) + b"".join(records))
+    (row,) = analyze(path).to_dict()["neighbours"]
+    assert (row["asked"], row["answered"]) == (3, 0)

@@ -13,6 +13,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, ports, replies
 from capnet.analysis.core.schema import FLOW_DPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_PROTO, FLOW_SYNS, PerFlow
+from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import StoppedFlow, are_of_one_host, stopped_flows
 from capnet.analysis.facts.nat.translations import nat_facts
@@ -42,7 +43,7 @@ def blocked_ports(context: Context) -> list[BlockedPort]:
     published = _published_ports(context.topology) if context.topology else {}
     blocked = []
     for door, rows in sorted(_unanswered_syns(context, published).items()):
-        attempts = sum(int(context.flows[row, FLOW_SYNS]) for row in rows)
+        attempts = int(syns_without_duplicates(context)[rows].sum())
         if door in published or attempts >= MIN_ATTEMPTS:
             last = tuple(flow_links(context).last_hop(row) for row in rows)
             blocked.append(BlockedPort(*door, published.get(door), tuple(rows), last, attempts, _stop(context, last)))

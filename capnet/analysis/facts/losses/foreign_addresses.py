@@ -16,6 +16,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.schema import FlowRows, Values
 from capnet.analysis.correlate.clocks import flow_spans
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.wire_losses import are_cards_of_two_hosts
 from capnet.analysis.fate.interface_points import interface_points
@@ -51,7 +52,7 @@ def foreign_losses(context: Context) -> list[ForeignLoss]:
     for (point, due), rows in sorted(groups.items()):
         reasons = _reasons(context, rows, due)
         lost = [row for row, reason in zip(rows, reasons.tolist(), strict=True) if reason == NOTHING]
-        packets = int(context.flows[lost, schema.FLOW_PACKETS].sum())
+        packets = int(packets_without_duplicates(context)[lost].sum())
         own_flows = _own_flows(context, point, due, lost)
         if SEEN_THERE not in reasons and packets >= MIN_PACKETS and own_flows:
             losses.append(ForeignLoss(point, due, lost, packets, own_flows))
@@ -116,7 +117,7 @@ def _loses_own(context: Context, point: int, lost: list[int]) -> bool:
         flows[:, schema.FLOW_DMAC], flows[lost, schema.FLOW_DMAC]
     )
     is_same &= (flow_links(context).after < 0) & (flows[:, schema.FLOW_VIA] == 0) & ~is_answered(context)
-    rows = np.flatnonzero(is_same & (flows[:, schema.FLOW_PACKETS] >= MIN_REPEATED))
+    rows = np.flatnonzero(is_same & (packets_without_duplicates(context) >= MIN_REPEATED))
     return any(not _is_forwarded(context, row, int(flows[row, schema.FLOW_SMAC])) for row in rows.tolist())
 
 

@@ -15,6 +15,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, host_of, is_multicast
 from capnet.analysis.core.schema import FlowMask, FlowRows
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.next_points import is_answered
@@ -55,12 +56,12 @@ def inner_destinations(context: Context) -> list[InnerDestination]:
         return []
     flows = context.flows
     is_candidate = (flow_links(context).after < 0) & ~is_answered(context) & (flows[:, schema.FLOW_VIA] == 0)
-    is_candidate &= (flows[:, schema.FLOW_PACKETS] >= MIN_PACKETS) & (flows[:, schema.FLOW_DMAC] > 0)
+    is_candidate &= (packets_without_duplicates(context) >= MIN_PACKETS) & (flows[:, schema.FLOW_DMAC] > 0)
     rows = np.flatnonzero(is_candidate & asks(context))
     addresses = np.array(sorted({address_value(address) for _, address in homes}), dtype=np.int64)
     at = flows[rows[:, None], [schema.FLOW_DST_HI, schema.FLOW_DST_LO]]
     rows = rows[is_among(row_hash(at), row_hash(addresses))]
-    rows = np.sort(rows[np.argsort(-flows[rows, schema.FLOW_PACKETS], kind="stable")[:MAX_FLOWS]])
+    rows = np.sort(rows[np.argsort(-packets_without_duplicates(context)[rows], kind="stable")[:MAX_FLOWS]])
     return _that_stop(context, [flow for row in rows.tolist() for flow in _away(context, homes, row)])
 
 

@@ -17,6 +17,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast_mac
 from capnet.analysis.core.schema import FlowTable
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.listening import Listening, listening
 from capnet.analysis.fate.refutation import are_to_groups
@@ -58,7 +59,7 @@ def lost_groups(context: Context) -> list[LostGroup]:
     if not ways:
         return []
     is_wanted = (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_VIA] == 0)
-    is_wanted &= flows[:, schema.FLOW_PACKETS] >= MIN_PACKETS
+    is_wanted &= packets_without_duplicates(context) >= MIN_PACKETS
     is_wanted &= flows[:, schema.FLOW_LAST] - flows[:, schema.FLOW_FIRST] >= MIN_SPAN_NS
     rows = np.flatnonzero(is_wanted)
     rows = rows[are_to_groups(context, rows) & ~_is_control(flows[rows])][:MAX_ROWS]

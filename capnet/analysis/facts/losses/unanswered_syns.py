@@ -17,6 +17,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, is_multicast, is_private, replies, reply_values, source
 from capnet.analysis.core.schema import FlowMask, FlowRows, Values
+from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.blocked_ports import blocked_ports
 from capnet.analysis.facts.losses.scanning_clients import is_of_scan
@@ -139,7 +140,7 @@ def _service(context: Context, address: str, port: int, rows: list[int]) -> Unan
     shown = "gone" if is_gone else shown
     is_at_server = not is_gone and all(_is_at_server(context, row) for row in last_rows)
     return UnansweredService(
-        address, port, rows, last_rows, int(flows[rows, schema.FLOW_SYNS].sum()), shown,
+        address, port, rows, last_rows, int(syns_without_duplicates(context)[rows].sum()), shown,
         len(set(chain[accepted].tolist())), clients, other_port,
         _other_macs(context, hops, accepted) if shown == "others" else [], _instead(context, address, rows),
         is_at_server, backends, shown == "meanwhile" and decide_timestamps(context, np.array(rows), accepted),

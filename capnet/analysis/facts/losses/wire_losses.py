@@ -13,6 +13,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, host_of, ports, proto_name
 from capnet.analysis.correlate.clocks import flow_spans
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import StoppedFlow, stopped_flows
 from capnet.analysis.fate.interface_points import interface_points
@@ -79,7 +80,7 @@ def _loss(context: Context, point: int, due: int, address: str, stopped: list[St
         for row in context.flows[rows]
     }
     siblings = max((flow.siblings for flow in stopped if flow.rank in (TWIN, HOST)), default=0)
-    packets = int(context.flows[rows, schema.FLOW_PACKETS].sum())
+    packets = int(packets_without_duplicates(context)[rows].sum())
     return WireLoss(
         point, due, address, stopped, sorted(services), packets, siblings, is_on_link,
         not all(flow.is_assumed for flow in stopped), _others_pass(context, point, due, rows),

@@ -14,6 +14,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import FlowRows, Values
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.next_points import is_answered
 from capnet.quick_tuple import NamedTuple
@@ -47,9 +48,9 @@ def vain_flows(context: Context) -> list[VainFlow]:
     if not len(dnats):
         return []
     services = hash_of(flows, _SERVICE)
-    is_candidate = (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_PACKETS] >= MIN_IN_VAIN)
+    is_candidate = (flows[:, schema.FLOW_PROTO] == UDP) & (packets_without_duplicates(context) >= MIN_IN_VAIN)
     is_candidate &= is_among(services, services[links.source[dnats]])
-    in_vain = np.where(links.after >= 0, links.missing[links.after], flows[:, schema.FLOW_PACKETS])
+    in_vain = np.where(links.after >= 0, links.missing[links.after], packets_without_duplicates(context))
     in_vain[(links.after < 0) & is_answered(context)] = 0
     is_quiet = np.zeros(len(flows), dtype=bool)
     is_quiet[links.source[dnats]] = _quiet_ns(context, links.target[dnats]) >= MIN_QUIET_NS

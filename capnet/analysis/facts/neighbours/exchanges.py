@@ -155,8 +155,20 @@ def _arp(context: Context) -> Iterator[_Message]:
         yield _Message(
             _Pair("arp", row[schema.ARP_POINT], row[schema.ARP_VIA], row[schema.ARP_VIA_VNI], asker, target),
             is_reply, row[schema.ARP_SENDER_MAC], _is_unicast(row[schema.ARP_ETH_DESTINATION]),
-            row[schema.ARP_PACKETS], row[schema.ARP_FIRST], row[schema.ARP_LAST], row[schema.ARP_FIRST_FRAME],
+            _packets(context, row), row[schema.ARP_FIRST], row[schema.ARP_LAST], row[schema.ARP_FIRST_FRAME],
         )  # fmt: skip
+
+
+def _packets(context: Context, row: list[int]) -> int:
+    """How many messages a row of the ARP table counts.
+
+    A capture at `any` without interface numbers has one at each interface that it passes. They are those of one second:
+    a host asks once a second at most (RFC 1122 section 2.3.2.1).
+    """
+    packets = row[schema.ARP_PACKETS]
+    if context.points[row[schema.ARP_POINT]].linktype != "LINUX_SLL":
+        return packets
+    return max(round(packets / row[schema.ARP_BURST]), 1)
 
 
 def _nd(context: Context) -> Iterator[_Message]:

@@ -15,6 +15,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination
 from capnet.analysis.core.schema import FlowRows
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
 from capnet.analysis.fate.next_points import is_answered
 from capnet.quick_tuple import NamedTuple
@@ -53,7 +54,7 @@ def on_link_lookups(context: Context) -> list[Lookup]:
         rows = [row for row in rows_of.get(exchange.target, ()) if _is_before(context, row, exchange)]
         for is_on_one_link, matches in ((True, _comes_by_router), (False, _comes_elsewhere)):
             waiting = [row for row in rows if matches(context, row, exchange)]
-            if int(context.flows[waiting, schema.FLOW_PACKETS].sum()) >= MIN_PACKETS:
+            if int(packets_without_duplicates(context)[waiting].sum()) >= MIN_PACKETS:
                 lookups.append(Lookup(exchange, waiting, is_on_one_link))
                 break
     return lookups

@@ -18,6 +18,7 @@ from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import host_of
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.neighbours.bystanders import is_alone, unicast_frames
 from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
@@ -106,7 +107,7 @@ def _refused_in(context: Context, questions: _Questions, mac: int, card: int) ->
             continue
         frames = sum(exchange.replies for exchange in answered if exchange.kind == "arp")  # the others are flows
         rows = (context.flows[:, schema.FLOW_POINT] == other) & (context.flows[:, schema.FLOW_DMAC] == mac)
-        frames += int(context.flows[rows, schema.FLOW_PACKETS].sum())
+        frames += int(packets_without_duplicates(context)[rows].sum())
         if (
             frames >= MIN_FRAMES
             and not _passes_by(context, mac, card, other)

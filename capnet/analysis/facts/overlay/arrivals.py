@@ -15,6 +15,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.correlate.clocks import flow_spans
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.facts.overlay.insides import Inside, tunnel_insides
 from capnet.analysis.fate.listening import listening
 from capnet.quick_tuple import NamedTuple
@@ -81,7 +82,7 @@ def _arrivals(context: Context, inside: Inside) -> TunnelArrivals:
     messages = arps[(arps[:, _ARP_TUNNEL] == inside[:3]).all(axis=1)]
     zeros = np.zeros(len(messages), dtype=np.int64)
     all_packets = TunnelArrivals(
-        np.concatenate((flows[rows, schema.FLOW_PACKETS], messages[:, schema.ARP_PACKETS])),
+        np.concatenate((packets_without_duplicates(context)[rows], messages[:, schema.ARP_PACKETS])),
         np.concatenate((flows[rows[:, None], _SOURCE], np.stack((zeros, messages[:, schema.ARP_SENDER_LO]), axis=1))),
         np.concatenate(
             (flows[rows[:, None], _DESTINATION], np.stack((zeros, messages[:, schema.ARP_TARGET_LO]), axis=1))

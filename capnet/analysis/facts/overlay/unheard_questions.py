@@ -16,6 +16,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import are_multicast_macs
 from capnet.analysis.core.schema import FlowRows, Mask, Values
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.facts.layer2.arp import MAX_ARP_RETRY_NS
 from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
 from capnet.analysis.facts.overlay.insides import Inside
@@ -83,7 +84,7 @@ def _shows_groups(context: Context, inside: Inside, times: Listening) -> bool:
     rows = rows[is_foreign_group(context, inside, rows)]
     protocols = flows[rows, schema.FLOW_PROTO]
     rows = rows[(protocols >= 0) & times.hears[inside.inner][np.clip(protocols, 0, 255)]]
-    return bool(flows[rows, schema.FLOW_PACKETS].sum() >= MIN_QUESTIONS)
+    return bool(packets_without_duplicates(context)[rows].sum() >= MIN_QUESTIONS)
 
 
 def is_foreign_group(context: Context, inside: Inside, rows: FlowRows) -> Mask:

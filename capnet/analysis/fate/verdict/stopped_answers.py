@@ -17,6 +17,7 @@ from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import FlowRows, Mask, Values
+from capnet.analysis.correlate.duplicates import packets_without_duplicates, syns_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.answers import answering_replies
 from capnet.analysis.fate.interface_points import interface_points
@@ -58,13 +59,13 @@ def _is_waiting(context: Context, rows: FlowRows) -> Mask:
     flows = context.flows
     is_tcp = flows[rows, schema.FLOW_PROTO] == TCP
     has_no_answer = flows[rows, schema.FLOW_TCP_FLAGS] & TCP_ACK == 0
-    repeats = (flows[rows, schema.FLOW_SYNS] >= MIN_REPEATED) & has_no_answer
+    repeats = (syns_without_duplicates(context)[rows] >= MIN_REPEATED) & has_no_answer
     homes = [(mac, point) for mac, points in interface_points(context).items() for point in points]
     is_home = np.zeros(len(rows), dtype=bool)
     if homes:
         ends = hash_of(flows, [schema.FLOW_SMAC, schema.FLOW_POINT], rows)
         is_home = is_among(ends, row_hash(np.array(homes, dtype=np.int64)))
-    return np.where(is_tcp, repeats, is_home & (flows[rows, schema.FLOW_PACKETS] >= MIN_REPEATED))
+    return np.where(is_tcp, repeats, is_home & (packets_without_duplicates(context)[rows] >= MIN_REPEATED))
 
 
 def _shows_others(context: Context, rows: FlowRows) -> Mask:

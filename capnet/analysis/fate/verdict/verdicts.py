@@ -15,8 +15,9 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, PerFlow, Values
 from capnet.analysis.correlate.clocks import flow_spans
-from capnet.analysis.correlate.duplicates import duplicates
+from capnet.analysis.correlate.duplicates import duplicates, packets_without_duplicates, syns_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
 from capnet.analysis.fate.answers import answering_replies, is_reset, other_address_answers, quoting_errors
 from capnet.analysis.fate.chain_values import any_of_chain, largest_of_chain, smallest_of_chain
 from capnet.analysis.fate.fates import DELIVERED as ARRIVED
@@ -151,11 +152,11 @@ def _repeats(context: Context) -> PerFlow:
     """Per flow: packets sent again without an answer: SYNs and segments; echo requests and questions to DNS."""
     flows, answers = context.flows, answering_replies(context)
     is_tcp = flows[:, schema.FLOW_PROTO] == TCP
-    sent_again = np.maximum(flows[:, schema.FLOW_SYNS] - 1, flows[:, schema.FLOW_RETRANSMISSIONS])
+    sent_again = np.maximum(syns_without_duplicates(context) - 1, retransmitted_segments(context))
     sent_again[~is_tcp | (flows[:, schema.FLOW_SYNS] <= 0)] = 0
     asks = (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_DPORT] == PORT_DNS)
     asks |= _wants_answer(context) & ~is_tcp
-    return np.where(asks & (answers < 0), flows[:, schema.FLOW_PACKETS] - 1, sent_again)
+    return np.where(asks & (answers < 0), packets_without_duplicates(context) - 1, sent_again)
 
 
 @derived

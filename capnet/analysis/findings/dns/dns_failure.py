@@ -25,6 +25,7 @@ from capnet.analysis.core.flow_rows import destination, is_multicast, replies, s
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowMask
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.icmp_errors import icmp_errors
 from capnet.analysis.facts.models.container_signs import shows_containers
@@ -148,7 +149,7 @@ def _silent_servers(context: Context) -> list[Finding]:
             continue
         if server in without_dns or server in out_of_reach:
             continue
-        questions = sum(int(flows[row, schema.FLOW_PACKETS]) for row in rows)
+        questions = int(packets_without_duplicates(context)[rows].sum())
         clients = sorted({source(flows[row]) for row in rows})
         evidence = sorted(context.first_frames(rows))
         findings.append(

@@ -18,6 +18,7 @@ from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.transport.dns_lookups import DnsLookup, dns_lookups
 from capnet.quick_tuple import NamedTuple
@@ -100,13 +101,12 @@ def _tries(context: Context, server: str, client: str, since: int) -> _Tries:
 def _is_repeated(context: Context, rows: FlowRows) -> bool:
     flows = context.flows[rows]
     waits = flows[:, schema.FLOW_SYN_TIME].max() - flows[:, schema.FLOW_FIRST].min()
-    return bool(flows[:, schema.FLOW_SYNS].sum() > 1 and waits >= MIN_RETRY_NS)
+    return bool(syns_without_duplicates(context)[rows].sum() > 1 and waits >= MIN_RETRY_NS)
 
 
 def _finding(context: Context, server: str, client: str, lookups: list[DnsLookup], tries: _Tries) -> Finding:
-    flows = context.flows
     names = sorted({lookup.name or "a name" for lookup in lookups})
-    syns = int(flows[tries.rows, schema.FLOW_SYNS].sum())
+    syns = int(syns_without_duplicates(context)[tries.rows].sum())
     how = REFUSED.fill() if tries.is_refused else SILENT.fill(syns=syns)
     evidence = [frame for lookup in lookups for frame in lookup.evidence(context)][: MAX_EVIDENCE // 2]
     evidence += context.first_frames(tries.rows)

@@ -19,6 +19,7 @@ from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name
+from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.facts.icmp_errors import IcmpError, icmp_errors
 from capnet.analysis.fate.next_points import is_answered
 from capnet.wire.addresses import address_value
@@ -86,7 +87,7 @@ def _finding(context: Context, client: str, server: str, port: int, errors: list
     flows, rows = context.flows, _attempts(context, client, server, port)
     if not len(rows):
         return None
-    syns, ttl = int(flows[rows, schema.FLOW_SYNS].sum()), int(flows[rows[0], schema.FLOW_TTL_MAX])
+    syns, ttl = int(syns_without_duplicates(context)[rows].sum()), int(flows[rows[0], schema.FLOW_TTL_MAX])
     is_one_ttl = (flows[rows[:, None], [schema.FLOW_TTL_MIN, schema.FLOW_TTL_MAX]] == ttl).all()
     is_vain = not is_answered(context)[rows].any() and (replies(context)[rows] < 0).all()
     if syns < MIN_SYNS or not is_one_ttl or ttl > MAX_TTL or not is_vain:

@@ -20,6 +20,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, ahead, is_tcp_with, segments
 from capnet.quick_tuple import NamedTuple
@@ -72,7 +73,7 @@ class _Reuse(NamedTuple):
 
 def diagnose(context: Context) -> list[Finding]:
     flows = context.flows
-    is_candidate = is_tcp_with(context, TCP_SYN) & (flows[:, schema.FLOW_SYNS] > 1) & (replies(context) >= 0)
+    is_candidate = is_tcp_with(context, TCP_SYN) & (syns_without_duplicates(context) > 1) & (replies(context) >= 0)
     is_candidate &= flow_links(context).after < 0  # the point nearest to the server
     by_ends: dict[tuple[str, str, int], list[_Reuse]] = {}
     for row in np.flatnonzero(is_candidate).tolist()[:MAX_CONNECTIONS]:

@@ -21,6 +21,7 @@ from capnet.analysis.core.flow_rows import destination, proto_name, source
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowMask, FlowTable, Values
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.facts.losses.stopped_flows import (
     StoppedFlow,
     are_of_one_host,
@@ -86,7 +87,7 @@ def diagnose(context: Context) -> list[Finding]:
     findings = []
     for pair, entries in groupby(stopped, key=lambda entry: entry[0]):
         flows = [flow for _, flow in entries]
-        packets = int(context.flows[[flow.row for flow in flows], schema.FLOW_PACKETS].sum())
+        packets = int(packets_without_duplicates(context)[[flow.row for flow in flows]].sum())
         if packets >= MIN_PACKETS and _have_resolved(context, pair) and not _pass_ip(context, flows[0]):
             findings.append(_finding(context, pair, flows, packets))
     return findings

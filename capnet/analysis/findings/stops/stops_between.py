@@ -26,6 +26,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, ports, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.facts.losses.blocked_ports import blocked_ports
 from capnet.analysis.facts.losses.stopped_flows import known_by
 from capnet.analysis.fate.fates import STOPS, Fates, fates
@@ -81,7 +82,7 @@ MIN_SIBLINGS = 3  # of flows that UDP packets are compared with: a balancer may 
 def diagnose(context: Context) -> list[Finding]:
     outcome = fates(context)
     # A single packet may have passed before the next point was listened at, or behind.
-    is_single = context.flows[outcome.last, schema.FLOW_PACKETS] < MIN_REPEATED
+    is_single = packets_without_duplicates(context)[outcome.last] < MIN_REPEATED
     is_told = (outcome.state == STOPS) & ~(is_single & outcome.is_assumed)
     of_ports = [row for blocked in blocked_ports(context) if blocked.stop for row in blocked.last_rows]
     is_told &= ~is_among(outcome.last, np.array(of_ports, dtype=np.int64))
@@ -112,7 +113,7 @@ def _finding(context: Context, outcome: Fates, numbers: list[int]) -> Finding:
     point = context.points[int(flow[schema.FLOW_POINT])].name
     next_point = context.points[int(outcome.due[best])].name
     rank, siblings = int(outcome.rank[best]), int(outcome.siblings[best])
-    packets = int(flows[rows, schema.FLOW_PACKETS].sum())
+    packets = int(packets_without_duplicates(context)[rows].sum())
     proto = proto_name(int(flow[schema.FLOW_PROTO]))
     services = sorted({port for row in rows.tolist() if (port := ports(flows[row])[1]) is not None})
     sources = _addresses(source(flows[row]) for row in rows.tolist())

@@ -22,6 +22,7 @@ from capnet.analysis.core.flow_rows import destination, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows, Mask, TunnelChecksumTable
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.overlay.checksums import FlowChecksums, is_accepted, tunnel_checksums
@@ -116,11 +117,11 @@ def _tunnels(context: Context, rows: FlowRows) -> set[tuple[int, ...]]:
 
 def _is_last_in_vain(context: Context, checksums: FlowChecksums, bad_rows: FlowRows, answered: Mask) -> Mask:
     """Per entry: a bad flow without an answer, whose next point does not show it in the tunnel with a bad checksum?"""
-    flows, links, rows = context.flows, flow_links(context), checksums.rows
+    links, rows = flow_links(context), checksums.rows
     after = links.after[rows]
     next_rows = np.where(after >= 0, links.target[after] if len(links) else -1, -1)
     is_last = is_among(rows, bad_rows) & ~answered & ~((after >= 0) & is_among(next_rows, bad_rows))
-    mask: Mask = is_last & (flows[rows, schema.FLOW_PACKETS] >= MIN_PACKETS)
+    mask: Mask = is_last & (packets_without_duplicates(context)[rows] >= MIN_PACKETS)
     return mask
 
 
@@ -133,7 +134,7 @@ def _finding(context: Context, rows: FlowRows, counts: TunnelChecksumTable, grou
     protos = sorted({proto_name(number) for number in flows[rows, schema.FLOW_PROTO].tolist()})
     services = {tuple(service) for service in flows[rows[:, None], _SERVICE].tolist()}
     is_certain = group.came_out and (group.bad == schema.WRONG or len(services) >= MIN_UNFILLED_SERVICES)
-    packets = int(flows[rows, schema.FLOW_PACKETS].sum())
+    packets = int(packets_without_duplicates(context)[rows].sum())
     kind, ident = KIND_OF_NUMBER[via], vni if vni >= 0 else None
     frames = [context.evidence(point, frame) for frame in counts[:, schema.CHECKSUM_INNER_FRAME].tolist()]
     behind = flow_links(context).after[rows]

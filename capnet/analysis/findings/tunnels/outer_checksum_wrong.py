@@ -23,6 +23,7 @@ from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows, Mask, TunnelChecksumTable
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import are_of_one_host, hop_evidence, stopped_flows
 from capnet.analysis.facts.overlay.checksums import FlowChecksums, is_accepted, tunnel_checksums
@@ -108,7 +109,7 @@ def _lost_flows(context: Context, checksums: FlowChecksums, answered: Mask) -> I
     """Entries of flows in vain with bad carriers only, and their groups."""
     flows, rows, verdict = context.flows, checksums.rows, checksums.all_bad(schema.CHECKSUM_OUTER)
     is_lost = (verdict != schema.RIGHT) & ~answered & (flow_links(context).after[rows] < 0)
-    is_lost &= flows[rows, schema.FLOW_PACKETS] >= MIN_PACKETS
+    is_lost &= packets_without_duplicates(context)[rows] >= MIN_PACKETS
     for number in np.flatnonzero(is_lost).tolist():
         yield number, _Group(tuple(flows[rows[number], _TUNNEL].tolist()), int(verdict[number]))
 
@@ -121,7 +122,7 @@ def _finding(
     sources, destinations = (
         sorted({end(flows[row]) for row in rows}, key=address_value) for end in (source, destination)
     )
-    packets = int(flows[rows, schema.FLOW_PACKETS].sum())
+    packets = int(packets_without_duplicates(context)[rows].sum())
     next_point = context.points[due].name if due >= 0 else None
     has_arrived = bool((flow_links(context).before[rows] >= 0).any())
     kind = KIND_OF_NUMBER[via]

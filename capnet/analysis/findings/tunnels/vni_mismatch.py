@@ -19,6 +19,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import Values
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, address_value
 from capnet.wire.numbers import ARP_REQUEST
@@ -125,7 +126,7 @@ def _talk(context: Context, tunnel: _OneWay) -> _Talk:
     asked[:, 1], asked[:, 3] = asks[:, schema.ARP_SENDER_LO], asks[:, schema.ARP_TARGET_LO]
     return _Talk(
         np.concatenate((flows[rows][:, _ENDS], asked)),
-        np.concatenate((flows[rows, schema.FLOW_PACKETS], asks[:, schema.ARP_PACKETS])),
+        np.concatenate((packets_without_duplicates(context)[rows], asks[:, schema.ARP_PACKETS])),
         np.concatenate((flows[rows, schema.FLOW_POINT], asks[:, schema.ARP_POINT])),
         np.concatenate((flows[rows, schema.FLOW_FIRST_FRAME], asks[:, schema.ARP_FIRST_FRAME])),
     )

@@ -21,6 +21,7 @@ from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows, Mask
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.icmp_errors import icmp_errors
 from capnet.analysis.fate.next_points import chain_of, is_answered
@@ -111,7 +112,7 @@ def _are_lost(context: Context, published: _Published) -> Mask:
 
 def _finding(context: Context, published: _Published, rows: list[int]) -> Finding | None:
     flows, first = context.flows, context.flows[rows[0]]
-    packets = int(flows[rows, schema.FLOW_PACKETS].sum())
+    packets = int(packets_without_duplicates(context)[rows].sum())
     if packets < MIN_PACKETS:
         return None
     is_of_client = (flows[published.inside[:, None], [*_CLIENT, *_SERVER]] == first[[*_CLIENT, *_SERVER]]).all(axis=1)

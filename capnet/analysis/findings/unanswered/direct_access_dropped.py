@@ -21,6 +21,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.inner_destinations import InnerDestination, inner_destinations, passed
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
@@ -99,7 +100,7 @@ def _finding(context: Context, group: list[InnerDestination], published: str) ->
     flows, rows = context.flows, [flow.row for flow in group]
     sources = sorted({source(flows[row]) for row in rows}, key=address_value)
     protos = sorted({proto_name(int(flows[row, schema.FLOW_PROTO])) for row in rows})
-    packets = int(flows[rows, schema.FLOW_PACKETS].sum())
+    packets = int(packets_without_duplicates(context)[rows].sum())
     container, point = destination(flows[rows[0]]), context.points[group[0].point].name
     return Finding(
         NAME,

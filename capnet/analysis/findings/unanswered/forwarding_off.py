@@ -20,6 +20,7 @@ from capnet.analysis.core.flow_rows import destination, host_of, is_multicast, s
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.inner_destinations import asks
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence, stop_level
@@ -120,7 +121,7 @@ def _leaving(context: Context, inner: list[int], card: int) -> FlowRows:
     outward = np.array([row for row in rows.tolist() if _goes_out(context, row, card)], dtype=np.int64)
     if not len(outward) or is_answered(context)[outward].any():
         return outward[:0]
-    is_last = (flow_links(context).after[outward] < 0) & (flows[outward, schema.FLOW_PACKETS] >= MIN_PACKETS)
+    is_last = (flow_links(context).after[outward] < 0) & (packets_without_duplicates(context)[outward] >= MIN_PACKETS)
     last = outward[is_last]
     due = np.full(len(last), card)
     return last[refutations(context, last, due, np.zeros(len(last), dtype=bool)) == NOTHING]
@@ -144,7 +145,7 @@ def _finding(context: Context, host: str, rows: FlowRows, card: int) -> Finding:
         sorted({end(flows[row]) for row in rows}, key=address_value) for end in (source, destination)
     )
     points = sorted({context.points[point].name for point in flows[rows, schema.FLOW_POINT].tolist()})
-    packets = int(flows[rows, schema.FLOW_PACKETS].sum())
+    packets = int(packets_without_duplicates(context)[rows].sum())
     return Finding(
         NAME,
         stop_level(context, rows, card),

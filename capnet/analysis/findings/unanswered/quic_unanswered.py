@@ -23,6 +23,7 @@ from capnet.analysis.core.flow_rows import destination, replies, reply_values, s
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.fate.answers import quoting_errors
@@ -93,7 +94,7 @@ def diagnose(context: Context) -> list[Finding]:
 def _are_first_packets(context: Context, rows: FlowRows) -> Mask:
     """Are these datagrams as large as a client's must be before it has an answer, and were they sent again?"""
     flows = context.flows[rows]
-    packets = flows[:, schema.FLOW_PACKETS]
+    packets = packets_without_duplicates(context)[rows]
     is_first = flows[:, schema.FLOW_PAYLOAD] >= packets * MIN_DATAGRAM
     is_first &= (packets >= MIN_DATAGRAMS) & (packets <= MAX_DATAGRAMS) & (flows[:, schema.FLOW_VIA] == 0)
     mask: Mask = is_first & (flows[:, schema.FLOW_LAST] - flows[:, schema.FLOW_FIRST] >= MIN_SPAN_NS)
@@ -111,7 +112,7 @@ def _finding(context: Context, rows: list[int]) -> Finding:
     clients = sorted({source(flows[chain[row]]) for row in rows}, key=address_value)
     servers = sorted({destination(flows[chain[row]]) for row in rows}, key=address_value)
     points = sorted({context.points[int(flows[row, schema.FLOW_POINT])].name for row in rows})
-    packets = int(flows[rows, schema.FLOW_PACKETS].sum())
+    packets = int(packets_without_duplicates(context)[rows].sum())
     return Finding(
         NAME,
         "warning",

@@ -24,6 +24,7 @@ from capnet.analysis.core.flow_rows import destination, host_of, is_at_roles, po
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import Values
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import are_of_one_host, hop_evidence, stopped_flows
 from capnet.analysis.fate.next_points import is_answered
@@ -90,7 +91,7 @@ def _from_behind_routers(context: Context) -> Iterator[int]:
     """Rows of IPv4 flows outside of tunnels that stop inside a host, and to whose senders no packet passes there."""
     flows = context.flows
     is_candidate = (flows[:, schema.FLOW_SRC_HI] == 0) & (flows[:, schema.FLOW_SRC_LO] >> 32 == MAPPED >> 32)
-    is_candidate &= (flows[:, schema.FLOW_VIA] == 0) & (flows[:, schema.FLOW_PACKETS] >= MIN_PACKETS)
+    is_candidate &= (flows[:, schema.FLOW_VIA] == 0) & (packets_without_duplicates(context) >= MIN_PACKETS)
     is_candidate &= is_at_roles(context, _CARDS)  # no container comes from behind a router
     is_candidate &= (flow_links(context).after < 0) & ~is_answered(context)
     rows = np.flatnonzero(is_candidate)
@@ -183,7 +184,7 @@ def _finding(context: Context, point: int, router: int, rows: list[int], neighbo
     first, name = flows[rows[0]], context.points[point].name
     port = ports(first)[1]
     server = destination(first) if port is None else f"{destination(first)}:{port}"
-    packets = int(flows[rows, schema.FLOW_PACKETS].sum())
+    packets = int(packets_without_duplicates(context)[rows].sum())
     interface = name.rpartition("/")[2]
     return Finding(
         NAME,

@@ -24,6 +24,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.clocks import flow_spans
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.fate.next_points import is_answered
@@ -103,7 +104,7 @@ def _lost(context: Context, station: MovedStation) -> FlowRows:
 def _finding(context: Context, station: MovedStation) -> Finding | None:
     flows, (first, last) = context.flows, flow_spans(context)
     rows = _lost(context, station)
-    packets = int(flows[rows, schema.FLOW_PACKETS].sum())
+    packets = int(packets_without_duplicates(context)[rows].sum())
     if packets < MIN_PACKETS or last[rows].max() - first[rows].min() < MIN_SPAN_NS:
         return None
     old, new = (context.points[point].name for point in (int(flows[rows[0], schema.FLOW_POINT]), station.after))

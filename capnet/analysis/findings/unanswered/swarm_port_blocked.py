@@ -23,6 +23,7 @@ from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowTable
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.clocks import flow_spans
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.wire_losses import LostService, WireLoss, wire_losses
 from capnet.analysis.facts.swarm_traffic import swarm_flows
@@ -120,7 +121,7 @@ def _one_way_rows(context: Context, nodes: dict[frozenset[str], int]) -> list[in
     gossip = np.flatnonzero(swarm_flows(context) & (flows[:, schema.FLOW_PROTO] == UDP))
     ends = hash_of(flows, _ENDS, gossip)
     is_one_way = ~is_among(hash_of(flows, _ENDS[2:] + _ENDS[:2], gossip), ends)
-    is_one_way &= flows[gossip, schema.FLOW_PACKETS] >= MIN_ONE_WAY
+    is_one_way &= packets_without_duplicates(context)[gossip] >= MIN_ONE_WAY
     is_one_way &= last[gossip] - first[gossip] >= MIN_ONE_WAY_NS
     rows = gossip[is_one_way].tolist()
     return [
