@@ -128,6 +128,10 @@ ETHERTYPE_ERSPAN = 0x88BE  # types I and II
 ETHERTYPE_LLDP = 0x88CC
 ETHERTYPE_QINQ_OLD = 0x9100  # QinQ before 802.1ad
 
+# -- packet types of Linux cooked captures (packet(7)) ----------------------------------------------
+PACKET_HOST = 0  # to this host
+PACKET_OUTGOING = 4  # sent by this host
+
 # -- link types -----------------------------------------------------------------------------------
 LINKTYPE_NULL = 0
 LINKTYPE_ETHERNET = 1

@@ -35,7 +35,7 @@ class Links:
     matched: PerLink  # packets seen at both hops
     ambiguous: PerLink  # of those, packets whose digest occurred more than once at one of the two places
     missing: PerLink  # packets of the hop before that this hop does not have, though its point was listening
-    missing_acks: PerLink  # of the missing, TCP segments without an octet: nobody sends them again
+    missing_acks: PerLink  # of the missing, TCP segments without an octet: no host sends them again
     missing_bytes: PerLink  # their octets that this hop does not have; in a sample, -1 where that is unknown
     outside: PerLink  # packets of the hop before at times when the point of this hop was not listening
     observed: PerLink  # packets of the hop before that were compared

@@ -61,7 +61,7 @@ def _proven(context: Context, links: Links, link: int, lost: int) -> int | None:
     if misses_packets(context)[point] or lost <= (context.points[point].dropped or 0):
         return None
     most = int(most_lost(context)[links.source[link]])
-    sent_once = lost - int(links.missing_acks[link])  # nobody sends a pure ACK again
+    sent_once = lost - int(links.missing_acks[link])  # no host sends a pure ACK again
     if 0 <= most < sent_once and not were_sent_again(context, links, link):
         return most or None
     return lost

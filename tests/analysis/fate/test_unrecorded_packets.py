@@ -135,14 +135,14 @@ class Download:
 def test_packets_lost_at_a_router_were_recorded(
     download: Download, expected: set[tuple[str, int]], tmp_path: Path
 ) -> None:
-    """Nobody sends a pure ACK again, and one segment may send again what was lost of two."""
+    """No host sends a pure ACK again, and one segment may send again what was lost of two."""
     report = download.report(tmp_path)
     assert not report["correlation"].get("unrecorded")
     lost_at = {(each["facts"]["after"], each["facts"]["lost"]) for each in findings_named(report, "packet-loss")}
     assert lost_at == expected
 
 
-def test_segments_that_nobody_sends_again_passed(tmp_path: Path) -> None:
+def test_segments_that_are_not_sent_again_passed(tmp_path: Path) -> None:
     report = Download(lost_segments=(3, 4), is_sent_again=False).report(tmp_path)
     assert report["correlation"]["unrecorded"] == {"A/docker0": 2}
     assert not findings_named(report, "packet-loss")

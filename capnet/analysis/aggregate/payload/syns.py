@@ -1,4 +1,4 @@
-"""SYNs: the maximum segment size and the timestamp that each end announces, and whether the checksum is right.
+"""SYNs: the maximum segment size and the timestamp that each end announces, the checksum, a cooked packet type.
 
 Sources: RFC 9293 sections 3.7.1 and 3.1, RFC 7323 section 3.
 
@@ -27,7 +27,7 @@ _COLUMNS = (
     (schema.SYN_POINT, fields.POINT), (schema.SYN_VIA, fields.VIA), (schema.SYN_VIA_VNI, fields.VIA_VNI),
     (schema.SYN_SRC_HI, fields.SRC_HI), (schema.SYN_SRC_LO, fields.SRC_LO), (schema.SYN_DST_HI, fields.DST_HI),
     (schema.SYN_DST_LO, fields.DST_LO), (schema.SYN_SPORT, fields.SPORT), (schema.SYN_DPORT, fields.DPORT),
-    (schema.SYN_FRAME, fields.FRAME), (schema.SYN_TSVAL, fields.TSVAL),
+    (schema.SYN_FRAME, fields.FRAME), (schema.SYN_TSVAL, fields.TSVAL), (schema.SYN_PACKET_TYPE, fields.PKTTYPE),
 )  # fmt: skip
 
 

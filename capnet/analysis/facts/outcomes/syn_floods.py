@@ -1,6 +1,6 @@
 """SYN floods: one service, and SYNs of addresses that their sender makes up.
 
-Input: an unanswered service. Output: from how many addresses, for how long, and the MAC of their sender, or None.
+Input: unanswered services. Output: from how many addresses, for how long, and the MAC of their sender.
 Method: hundreds of IPv4 sources with a few SYNs each, spread over all first octets. Clients of a service come from few
 networks, and wait for an answer longer than who forges an address can.
 """
@@ -12,8 +12,9 @@ import math
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
-from capnet.analysis.facts.losses.unanswered_syns import UnansweredService
+from capnet.analysis.facts.losses.unanswered_syns import UnansweredService, unanswered_services
 from capnet.quick_tuple import NamedTuple
 
 MIN_SOURCES = 200
@@ -24,6 +25,7 @@ MIN_NETWORKS = 50  # first octets
 class SynFlood(NamedTuple):
     """Where a flood comes from."""
 
+    service: UnansweredService
     sources: int
     seconds: int
     point: str
@@ -31,10 +33,14 @@ class SynFlood(NamedTuple):
     evidence: list[Evidence]
 
 
-def syn_flood(context: Context, services: list[UnansweredService]) -> SynFlood | None:
-    """The flood that these unanswered SYNs are, if they are for one service and of random addresses."""
-    service = services[0]
-    if len(services) > 1 or len(service.rows) < MIN_SOURCES or service.shown == "before":
+@derived
+def syn_floods(context: Context) -> list[SynFlood]:
+    """The floods, by the address and port that they are for."""
+    return [flood for service in unanswered_services(context) if (flood := _flood(context, service))]
+
+
+def _flood(context: Context, service: UnansweredService) -> SynFlood | None:
+    if len(service.rows) < MIN_SOURCES or service.shown == "before":
         return None
     flows = context.flows[service.rows]
     low = flows[:, schema.FLOW_SRC_LO]
@@ -44,6 +50,7 @@ def syn_flood(context: Context, services: list[UnansweredService]) -> SynFlood |
         return None
     span = int(flows[:, schema.FLOW_LAST].max() - flows[:, schema.FLOW_FIRST].min())
     return SynFlood(
+        service,
         sources,
         math.ceil(span / 1e9),
         context.points[int(flows[0, schema.FLOW_POINT])].name,

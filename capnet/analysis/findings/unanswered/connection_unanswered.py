@@ -2,13 +2,13 @@
 
 Looks at: TCP flows of SYNs alone, sent again after a second or more, that no SYN-ACK, RST, ICMP error or other address
 answers at any point (`facts.losses.unanswered_syns`). Not where the captures show the next point on their way
-(`stops-between`), nor published ports (`published-port-blocked`), nor clients that scan.
-Says: who asks which server in vain, to which backend DNAT sends the SYNs, where they were last seen, and what of the
+(`stops-between`), nor published ports (`published-port-blocked`), nor floods (`syn-flood`), nor clients that scan.
+Says: who asks which server in vain, to which backend DNAT sends the SYNs, where they were last seen, at `any` whether
+its host received or sent them, and what of the
 server does answer: other connections to the same port, another port, an echo request, or nothing; that it is down, if
 it sent nothing since and questions for its MAC stay unanswered; whether those were
 sent to another MAC, by another gateway; whether the client then connects by IPv4; which other nodes accept it on the
-same NodePort; whether the TCP timestamps of those accepted are ahead of these. SYNs of hundreds of random addresses are
-one flood. An error if the SYNs are at the
+same NodePort; whether the TCP timestamps of those accepted are ahead of these. An error if the SYNs are at the
 server's own interface and the server answers others meanwhile; else a warning: what lies behind the point is not known.
 Wrong when: the answers took a way that was not captured.
 Fix: a port where nothing listens is refused. Silence is a filter, a missing route, or a server that is down.
@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from itertools import groupby
 
+import numpy as np
+
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import source
@@ -26,7 +28,8 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.unanswered_syns import UnansweredService, unanswered_services
-from capnet.analysis.facts.outcomes.syn_floods import SynFlood, syn_flood
+from capnet.analysis.facts.outcomes.host_directions import Direction, host_direction
+from capnet.analysis.facts.outcomes.syn_floods import syn_floods
 from capnet.analysis.fate.listening import records_one_direction
 from capnet.wire.addresses import address_value, mac_text
 
@@ -40,11 +43,12 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 
 检查：只有 SYN、一秒以上之后重发的 TCP 流，在任何抓包点上都没有 SYN-ACK、RST、ICMP 错误或别的地址应答
 （`facts.losses.unanswered_syns`）。不包括抓包显示了其下一个抓包点的流（`stops-between`）、端口映射
-（`published-port-blocked`）和扫描的客户端。
-结论：谁访问哪个服务器而无应答，DNAT 把 SYN 送往哪个后端，SYN 最后见于哪里，以及该服务器还应答什么：到同一端口的其他
+（`published-port-blocked`）、洪泛（`syn-flood`）和扫描的客户端。
+结论：谁访问哪个服务器而无应答，DNAT 把 SYN 送往哪个后端，SYN 最后见于哪里（在 `any` 上抓包时，还有该主机是收到还是
+发出了它们），以及该服务器还应答什么：到同一端口的其他
 连接、另一个端口、回显请求，或什么都不应答；那些连接是否发往另一个 MAC，即经另一个网关；客户端是否随后改用 IPv4
 连接；哪些别的节点在同一 NodePort 上接受它；被接受的连接的 TCP 时间戳是否在这些之前。若它此后什么也没有发送，对其 MAC
-的询问也没有应答，则它已停机。来自数百个随机地址的 SYN 是一次洪泛。
+的询问也没有应答，则它已停机。
 如果 SYN 已在服务器自己的接口上，而服务器同时应答别的，为错误；否则为警告：抓包点后面的情况不得而知。
 误判：应答走了没有抓包的路。
 处理：没有程序监听的端口会拒绝连接。不作声的是过滤规则、缺少的路由，或停机的服务器。
@@ -58,6 +62,10 @@ SAYS = Text(
 )
 TRANSLATED = Text(en=", which DNAT sends to {backends},", zh="（DNAT 转换到 {backends}）")
 AT_SERVER = Text(en=", the server's own interface", zh="，即服务器自己的接口")
+AT_HOST = {
+    "received": Text(en=", whose host received them", zh="，该主机收到了它们"),
+    "sent": Text(en=", whose host sent them", zh="，该主机发出了它们"),
+}
 SHOWN = {
     "meanwhile": Text(
         en="the server accepted {accepted:other connection} before and since",
@@ -168,22 +176,12 @@ _FIXES = {
     "meanwhile": FIX_OTHERS, "others": FIX_OTHERS, "before": FIX_GONE, "refused": FIX_GONE, "gone": FIX_GONE,
     "nothing": FIX_NOTHING,
 }  # fmt: skip
-FLOOD = Text(
-    en="{syns} SYNs from {sources} random addresses to {servers}, a few of each, in {seconds} s, got no answer: a SYN "
-    "flood with forged addresses",
-    zh="{seconds} 秒内有 {syns} 个 SYN 从 {sources} 个随机地址发往 {servers}，每个地址只有几个，没有应答：这是使用伪造"
-    "地址的 SYN 洪泛",
-)
-FIX_FLOOD = Text(
-    en="find who sends them, with MAC {mac} at {point}. SYN cookies let {server} live through it (sysctl "
-    "net.ipv4.tcp_syncookies); a rate limit before it spares its queue",
-    zh="查找是谁发送的，其在 {point} 的 MAC 是 {mac}。SYN cookie 可让 {server} 承受得住（sysctl "
-    "net.ipv4.tcp_syncookies）；在它前面限速可以保护其队列",
-)
 
 
 def diagnose(context: Context) -> list[Finding]:
-    services = sorted(unanswered_services(context), key=lambda service: _key(context, service))
+    flooded = {(flood.service.address, flood.service.port) for flood in syn_floods(context)}
+    services = [of for of in unanswered_services(context) if (of.address, of.port) not in flooded]
+    services.sort(key=lambda service: _key(context, service))
     return [_finding(context, list(group)) for _, group in groupby(services, lambda service: _key(context, service))]
 
 
@@ -202,25 +200,25 @@ def _clients(context: Context, service: UnansweredService) -> list[str]:
 
 
 def _finding(context: Context, services: list[UnansweredService]) -> Finding:
-    if flood := syn_flood(context, services):
-        return _flood(services[0], flood)
     flows, first = context.flows, services[0]
+    syns = sum(of.syns for of in services)
     clients = sorted({client for of in services for client in _clients(context, of)}, key=address_value)
     last_rows = [row for of in services for row in of.last_rows]
     points = sorted({context.points[int(flows[row, schema.FLOW_POINT])].name for row in last_rows})
     is_at_server = all(of.is_at_server for of in services)
     is_certain = is_at_server and first.shown not in ("before", "refused", "gone", "nothing")
     behind = sorted({backend for of in services for backend in of.backends})
-    fix = _fix(first, is_at_server, bool(behind))
+    direction = host_direction(context, np.array(last_rows))
+    fix = _fix(first, is_at_server or direction == "received", bool(behind))
     mac = mac_text(int(flows[last_rows[0], schema.FLOW_DMAC]))
     backends = [_named(context, *backend) for backend in behind]
     return Finding(
         NAME,
         "error" if is_certain else "warning",
         SAYS.fill(
-            syns=sum(of.syns for of in services), clients=several(clients), servers=_servers(services),
+            syns=syns, clients=several(clients), servers=_servers(services),
             translated=TRANSLATED.fill(backends=several(backends)) if backends else "", point=several(points),
-            place=AT_SERVER.fill() if is_at_server else "", shown=_shown(context, first, mac),
+            place=_place(is_at_server, direction), shown=_shown(context, first, mac),
         ),
         fix.fill(
             client=clients[0], server=behind[0][0] if behind else first.address, mac=mac, point=points[0],
@@ -228,28 +226,21 @@ def _finding(context: Context, services: list[UnansweredService]) -> Finding:
         ),
         {
             "server": first.address, "port": first.port, "clients": clients[:MAX_EVIDENCE], "point": points[0],
-            "connections": sum(len(of.rows) for of in services), "attempts": sum(of.syns for of in services),
+            "connections": sum(len(of.rows) for of in services), "attempts": syns,
             "answers": first.shown, "is_at_server": is_at_server, **({"backends": backends} if backends else {}),
+            **({"host": direction} if direction else {}),
         },
         hop_evidence(context, last_rows),
     )  # fmt: skip
 
 
-def _flood(service: UnansweredService, flood: SynFlood) -> Finding:
-    return Finding(
-        NAME,
-        "warning",
-        FLOOD.fill(syns=service.syns, sources=flood.sources, servers=_servers([service]), seconds=flood.seconds),
-        FIX_FLOOD.fill(mac=mac_text(flood.mac) if flood.mac > 0 else "?", point=flood.point, server=service.address),
-        {
-            "server": service.address, "port": service.port, "sources": flood.sources, "point": flood.point,
-            "connections": len(service.rows), "attempts": service.syns, "answers": service.shown, "is_flood": True,
-        },
-        flood.evidence,
-    )  # fmt: skip
+def _place(is_at_server: bool, direction: Direction) -> str:
+    if is_at_server:
+        return AT_SERVER.fill()
+    return AT_HOST[direction].fill() if direction else ""
 
 
-def _fix(service: UnansweredService, is_at_server: bool, has_backend: bool) -> Text:
+def _fix(service: UnansweredService, reached_host: bool, has_backend: bool) -> Text:
     if service.other_macs:
         return FIX_GATEWAY
     if service.instead:
@@ -259,8 +250,10 @@ def _fix(service: UnansweredService, is_at_server: bool, has_backend: bool) -> T
     if service.other_nodes and not has_backend:
         return FIX_NODE_PORT
     if has_backend:
-        return FIX_AT_SERVER if is_at_server else FIX_BACKEND
-    return _FIXES.get(service.shown, FIX_AT_SERVER if is_at_server else FIX_FILTER)
+        return FIX_AT_SERVER if reached_host else FIX_BACKEND
+    if service.shown == "nothing" and reached_host:
+        return FIX_AT_SERVER
+    return _FIXES.get(service.shown, FIX_AT_SERVER if reached_host else FIX_FILTER)
 
 
 def _named(context: Context, address: str, port: int) -> str:

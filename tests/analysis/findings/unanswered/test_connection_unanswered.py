@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, named, of_story
+from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, named, of_capture, of_story
 from tests.stories import ACK, RST, SYN, Network, Packet, about, arp, tcp, udp
 from tests.story_reports import A, B, read
 
@@ -264,16 +264,34 @@ def test_port_that_was_refused_before_is_told(tmp_path: Path) -> None:
     assert "refused connections to this port before" in finding["says"] and "is up" not in finding["says"]
 
 
-def test_flood_of_random_addresses_is_told_once(tmp_path: Path) -> None:
-    played = Client()
-    for again in range(2):
-        for number in range(250):
-            asked = tcp(f"{number % 220}.44.{number}.21:{1024 + number} > {B}:80", flags=SYN, seq=number)
-            played.put(asked.but(smac=CARD_C, dmac=CARD_B))
-        played.net.now += (1 - again) * 2 * SECOND
-    (finding,) = played.findings(tmp_path)
-    assert (finding["level"], finding["facts"]["sources"], finding["facts"]["attempts"]) == ("warning", 250, 500)
-    assert "SYN flood" in finding["says"] and CARD_C in finding["fix"]
+@pytest.mark.parametrize(
+    ("ways", "direction"),
+    [((3, 0), "received"), ((0, 4), "sent"), ((3,), None), (None, None)],
+    ids=["the bridge's own host", "a router", "a frame for others", "Ethernet"],
+)
+def test_any_capture_tells_what_its_host_did(
+    ways: tuple[int, ...] | None, direction: str | None, tmp_path: Path
+) -> None:
+    """The packet types (packet(7)) of a SYN at each interface that shows it: 0 to this host, 3 to others, 4 sent."""
+    net = Network(["any"], cooked=set() if ways is None else {"any"})
+    for number in range(4):
+        asked = tcp(f"{A}:40000 > {B}:80", seq=7, flags=SYN, ident=number + 1, smac=CARD_A, dmac=CARD_B)
+        for copy, way in enumerate(ways or (0,)):
+            net.at(number * 1.02 * SECOND + 9 * copy, "any", asked if ways is None else asked.cooked(way))
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert (finding["level"], finding["facts"].get("host")) == ("warning", direction)
+    assert (f"whose host {direction} them" in finding["says"]) is (direction is not None)
+    assert ("drops them on that host" in finding["fix"]) is (direction == "received")
+
+
+@pytest.mark.parametrize("version", ["SLL", "SLL2"])
+@pytest.mark.parametrize(
+    ("name", "direction"), [("forward-drop", "received"), ("input-drop", "received"), ("no-way-back", "sent")]
+)
+def test_recorded_any_capture_tells_what_its_host_did(name: str, direction: str, version: str) -> None:
+    """Truth: the counters of the rules, in `at_any/README.md`: a SYN and three retries."""
+    (finding,) = of_capture(f"tests/analysis/findings/unanswered/at_any/{name}.{version}.pcap", NAME)
+    assert (finding["facts"]["attempts"], finding["facts"]["host"]) == (4, direction)
 
 
 @pytest.mark.parametrize("others", [12, 4])
