@@ -2,8 +2,8 @@
 
 Input: flow links on which packets are missing, observations, replies. Output: counts per link, a mask per point.
 Method: a missing packet passed if a later hop of its path recorded it. A TCP connection that both sides closed has lost
-no octet that was not sent again, nor an echo request that was answered. No host sends a pure ACK again: nothing is known
-of one that is missing.
+no octet that was not sent again, nor an echo request that was answered. No host sends a pure ACK again: of one that is
+missing, nothing is known.
 What a bridge floods to a container that it is not for has passed it, and did not have to go on doing so.
 Limits: packets of other protocols that only the last hop of a path misses may be lost or unrecorded. The MAX_LINKS
 links with the most missing packets are examined.

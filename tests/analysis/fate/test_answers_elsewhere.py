@@ -72,3 +72,16 @@ def test_syn_whose_answer_does_not_come_back_is_not_delivered(tmp_path: Path) ->
         net.pass_by(("R/eth9", answer))
         net.now += SECOND
     assert dict(fates(net, tmp_path))[A] == "repeated"
+
+
+@pytest.mark.parametrize("acknowledged", [101, 909], ids=["its SYN", "another SYN"])
+def test_redirected_connection_is_answered(acknowledged: int, tmp_path: Path) -> None:
+    """A pod redirects what it sends to its own proxy: its loopback interface shows the two halves of the translation.
+
+    As recorded in a network namespace with `iptables -t nat -A OUTPUT -p tcp -j REDIRECT --to-ports 15001`.
+    """
+    net = Network(["pod/lo"])
+    net.pass_by(("pod/lo", tcp(f"{A}:40000 > 127.0.0.1:15001", flags=SYN, seq=100)))
+    net.pass_by(("pod/lo", tcp(f"{B}:8080 > {A}:40000", flags=SYN | ACK, seq=500, ack=acknowledged)))
+    net.pass_by(("pod/lo", tcp(f"{A}:40000 > 127.0.0.1:15001", flags=ACK, seq=101, ack=501)))
+    assert read(net, tmp_path)["correlation"]["answered"] == (2 if acknowledged == 101 else 0)

@@ -3,8 +3,8 @@
 Looks at: the SYNs to one address and port that nothing answers (`facts.losses.unanswered_syns`), of 200 IPv4 addresses
 or more, at most three SYNs of each on average, spread over 50 first octets or more. Not where the service accepted
 these clients before.
-Says: how many SYNs came from how many addresses to which service in which time. No service has so many clients in so many
-networks that give up so soon: the addresses are forged.
+Says: how many SYNs came from how many addresses to which service in which time. No service has so many clients in so
+many networks that give up so soon: the addresses are forged.
 Wrong when: a popular service went down, and the capture begins only then.
 Fix: the sources say nothing of the sender; its MAC says from which port of the network, or by which router, it comes.
 Verify: `nstat -az TcpExtSyncookiesSent TcpExtTCPReqQFullDrop`; `ss -Htn state syn-recv | wc -l` on the server.
