@@ -21,7 +21,8 @@ def counted(noun: str) -> str:
 TERMS = {
     # labels of the first screen
     "error": "错误", "warning": "警告", "info": "提示", "Fix": "处理", "Note": "说明", "Seen": "位置", "More": "详情",
-    "Who": "通信", "Outward": "出站", "Inward": "入站", "Not seen": "未知", "Names": "名称", "Verify": "验证",
+    "Who": "通信", "Outward": "出站", "Inward": "入站", "Redirect": "重定向", "Not seen": "未知", "Names": "名称",
+    "Verify": "验证",
     "one frame": "单帧", "as JSON": "JSON",
     # sections
     "Findings": "诊断", "What the kernels say": "内核的记录", "Flows that fail": "失败的流", "ICMP errors": "ICMP 错误",

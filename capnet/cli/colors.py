@@ -14,7 +14,7 @@ from capnet import language
 
 CHOICES = ("auto", "always", "never")
 
-_LABELS = ("Who", "Outward", "Inward", "Tunnels", "Not seen", "Names")
+_LABELS = ("Who", "Outward", "Inward", "Redirect", "Tunnels", "Not seen", "Names")
 _MORE_LABELS = ("Fix", "Seen", "More")
 
 

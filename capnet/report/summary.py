@@ -17,6 +17,7 @@ from capnet.wire.protocols import KIND_OF_NAME
 MAX_MASQUERADES = 3  # in one sentence; more hosts have further sentences
 MAX_DESTINATIONS = 3  # sentences on rewritten destinations, then their number
 DOCKER_DNS = "127.0.0.11"  # the resolver in each container's network namespace
+LOOPBACK = ("127.", "::1")
 MAX_TUNNELS = 3  # sentences on tunnels, then their number
 
 
@@ -49,6 +50,7 @@ def topics(document: Document, words: Words) -> list[tuple[str, list[str]]]:
         ("Who", who),
         ("Outward", _source_nat(document, words)),
         ("Inward", [*_destination_nat(document, words), *_proxies(document)]),
+        ("Redirect", _redirects(document, words)),
         ("Tunnels", _tunnels(document, words)),
         ("Not seen", limits(document)),
     )
@@ -133,7 +135,7 @@ def _destination_nat(document: Document, words: Words) -> Iterator[str]:
     for kind, reply_seen, client, point, destination, port, *server in rows:
         if kind != "snat" and reply_seen and destination == DOCKER_DNS:
             asking.append(_asker(document, words, client, point))
-        elif kind != "snat" and reply_seen:
+        elif kind != "snat" and reply_seen and not _is_redirected(destination, server[0]):
             outside, inside = words.endpoint(destination, port), words.endpoint(*server)
             clients_of.setdefault((inside, outside), []).append(client)
     if asking:
@@ -154,6 +156,25 @@ def _destination_nat(document: Document, words: Words) -> Iterator[str]:
         yield Text(
             en="{subject} {verb} {inside} through {outside}.", zh="{subject} 通过 {outside} 访问 {inside}。"
         ).fill(subject=subject, verb=verb, inside=inside, outside=outside)
+
+
+def _is_redirected(destination: str, translated: str) -> bool:
+    """Does DNAT send what is for another address to a program of the sender's own host, as REDIRECT does?"""
+    return translated.startswith(LOOPBACK) and not destination.startswith(LOOPBACK)
+
+
+def _redirects(document: Document, words: Words) -> Iterator[str]:
+    outsides_of: dict[tuple[str, str], list[str]] = {}  # (client, program) → what the client asked for
+    paths = ("kind", "before.src", "before.dst", "before.dport", "after.dst", "after.dport", "after.point")
+    for kind, client, destination, port, *program in row_values(document.get("nat", []), *paths):
+        if kind != "snat" and _is_redirected(destination, program[0]):
+            place = (words.mention(client), words.endpoint(*program))
+            outsides_of.setdefault(place, []).append(words.endpoint(destination, port))
+    for (asking, asked), outsides in list(outsides_of.items())[:MAX_DESTINATIONS]:
+        yield Text(
+            en="What {client} sends to {outsides} goes to {program}, a program of its own host.",
+            zh="{client} 发往 {outsides} 的流量转到本机的程序 {program}。",
+        ).fill(client=asking, outsides=listing(list(dict.fromkeys(outsides)), MAX_DESTINATIONS), program=asked)
 
 
 def _asker(document: Document, words: Words, address: str, at_point: str) -> str:

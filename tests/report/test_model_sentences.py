@@ -16,6 +16,8 @@ from capnet.report import summary
 from capnet.report.words import Words
 from tests.conftest import PROJECT
 from tests.report import sample
+from tests.stories import ACK, SYN, Network, tcp
+from tests.story_reports import read
 
 MACS = ["02:42:ac:11:00:02", "02:42:ac:11:00:03"]
 
@@ -134,3 +136,17 @@ def test_container_that_talks_to_none_of_them_is_told_apart(tmp_path: Path) -> N
     text = " ".join(summary.sentences(plain, Words(plain["names"])))
     assert "Two containers, left (10.0.1.2) and right (10.0.1.4), talk to each other through a tunnel." in text
     assert "Also seen: 172.20.0.3." in text
+
+
+@pytest.mark.parametrize(("lang", "expected"), [("en", "What 10.1.0.2 sends to"), ("zh", "10.1.0.2 发往")])
+def test_redirect_to_a_program_of_the_same_host_is_said(lang: str, expected: str, tmp_path: Path) -> None:
+    """As a sidecar's rule REDIRECT does: loopback shows the requests behind it, and the answers before it."""
+    net = Network(["pod/lo"])
+    net.pass_by(("pod/lo", tcp("10.1.0.2:40000 > 127.0.0.1:15001", flags=SYN, seq=100)))
+    net.pass_by(("pod/lo", tcp("10.1.0.3:8080 > 10.1.0.2:40000", flags=SYN | ACK, seq=500, ack=101)))
+    with language.used(lang):
+        plain = read(net, tmp_path)
+        said_of = dict(summary.topics(plain, Words(plain["names"])))
+    (sentence,) = said_of["Redirect"]
+    assert sentence.startswith(f"{expected} 10.1.0.3:8080") and "127.0.0.1:15001" in sentence
+    assert "Inward" not in said_of
