@@ -12,12 +12,15 @@ from collections.abc import Iterable
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import combined_hash, hash_of, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.keys import MAX_LISTED
 from capnet.analysis.core.contract.outcomes import IcmpErrorMessage, QuotedPacket
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import proto_name
+from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, proto_name
 from capnet.analysis.core.results import Evidence
+from capnet.analysis.core.schema import IcmpErrorTable
+from capnet.analysis.correlate.duplicates import duplicates, packets_without_duplicates
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
 from capnet.wire.icmp_names import icmp_error_name
@@ -28,6 +31,13 @@ from capnet.wire.numbers import (
     ICMPV6_UNREACHABLE,
     UDP,
 )
+
+_ICMP_ENDS = [
+    schema.ICMP_POINT, schema.ICMP_SRC_HI, schema.ICMP_SRC_LO, schema.ICMP_DST_HI, schema.ICMP_DST_LO,
+]  # fmt: skip
+_FLOW_ENDS = [
+    schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_KIND,
+]  # fmt: skip
 
 
 class Quoted(NamedTuple):
@@ -100,10 +110,35 @@ def _or_none(value: int) -> int | None:
 
 
 @derived
+def without_duplicates(context: Context) -> IcmpErrorTable:
+    """The ICMP error table, with each message counted once that its point recorded several times.
+
+    The table has no digests: of the messages from one sender to one receiver, as many are left out as of their flows.
+    """
+    table, flows = context.icmp_errors, context.flows
+    rows = duplicates(context).flow_rows
+    if not len(table) or not is_one_of(flows[rows, schema.FLOW_PROTO], ICMP_PROTOCOLS).any():
+        return table
+    rows = np.flatnonzero(is_one_of(flows[:, schema.FLOW_PROTO], ICMP_PROTOCOLS))
+    ends, _, number = np.unique(hash_of(flows, _FLOW_ENDS, rows), return_index=True, return_inverse=True)
+    recorded, sent = (
+        np.bincount(number, weights=packets[rows])
+        for packets in (flows[:, schema.FLOW_PACKETS], packets_without_duplicates(context))
+    )
+    kinds = table[:, schema.ICMP_TYPE] * 256 + table[:, schema.ICMP_CODE]
+    wanted = combined_hash([*(table[:, column] for column in _ICMP_ENDS), kinds])
+    position = np.minimum(np.searchsorted(ends, wanted), len(ends) - 1)
+    share = np.where(ends[position] == wanted, sent[position] / recorded[position], 1.0)
+    table = table.copy()
+    table[:, schema.ICMP_PACKETS] = np.maximum(np.rint(table[:, schema.ICMP_PACKETS] * share), 1)
+    return table
+
+
+@derived
 def icmp_errors(context: Context) -> list[IcmpError]:
     """ICMP errors with the packet that they quote, most frequent first."""
     by_message: dict[tuple[int, ...], list[list[int]]] = {}
-    for row in context.icmp_errors.tolist():
+    for row in without_duplicates(context).tolist():
         if row[schema.ICMP_QUOTED_PROTO] >= 0:
             key = tuple(value for column, value in enumerate(row[: schema.ICMP_KEY]) if column not in _PLACE)
             by_message.setdefault(key, []).append(row)

@@ -18,6 +18,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies, reply_values
 from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.schema import IcmpErrorTable, Values
+from capnet.analysis.facts.icmp_errors import without_duplicates
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.speakers import speakers
 from capnet.quick_tuple import NamedTuple
@@ -64,7 +65,7 @@ class Unreachable(NamedTuple):
 @derived
 def unreachable_hosts(context: Context) -> list[Unreachable]:
     """All of them, but for destinations that answer later; a sender's own address, on that port."""
-    table = context.icmp_errors
+    table = without_duplicates(context)
     is_v6, code = table[:, schema.ICMP_IS_V6] > 0, table[:, schema.ICMP_CODE]
     is_wanted = table[:, schema.ICMP_TYPE] == np.where(is_v6, ICMPV6_UNREACHABLE, ICMP_UNREACHABLE)
     is_wanted &= np.where(is_v6, (code == NO_ROUTE_V6) | (code == ADDRESS_V6), (code == NETWORK) | (code == HOST))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from tests.stories import SYN, Network, tcp, udp
+from tests.stories import SYN, Network, about, ping, tcp, udp
 from tests.story_reports import C1, C2, A, B, changes, findings_named, lost, path_of, points, read, translations
+
+BRIDGE = "172.17.0.1"
 
 
 def test_any_capture_counts_each_packet_once(tmp_path: Path) -> None:
@@ -61,6 +63,18 @@ def test_cooked_any_capture_counts_unanswered_packets_once(tmp_path: Path) -> No
     (syns,), (questions,) = (findings_named(report, name) for name in ("connection-unanswered", "dns-failure"))
     assert (syns["facts"]["attempts"], questions["facts"]["questions"]) == (4, 4)
     assert {(row["proto"], row["packets"], row["repeats"]) for row in report["fates"]} == {("tcp", 4, 3), ("udp", 4, 3)}
+
+
+def test_cooked_any_capture_counts_icmp_errors_once(tmp_path: Path) -> None:
+    """Three connections that the bridge's host rejects: each error at the bridge, at the veth, and once more."""
+    net = Network(["any"], cooked={"any"})
+    for number in range(3):
+        syn = tcp(f"{C1}:{5555 + number} > {B}:7000", flags=SYN, seq=1, ident=number + 1)
+        error = about(ping(f"{BRIDGE} > {C1}", 0, 0, icmp=(3, 13), ident=number + 50), syn)
+        for copy, packet in enumerate((syn, syn, error, error, error)):
+            net.at(number * 1e6 + 5 * copy, "any", packet)
+    (finding,) = findings_named(read(net, tmp_path), "firewall-rejected")
+    assert finding["facts"]["messages"] == 3
 
 
 def test_duplicate_routed_by_bridge_host_is_left_out(tmp_path: Path) -> None:
