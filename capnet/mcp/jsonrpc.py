@@ -83,8 +83,8 @@ def _response(message: Any, handle: Handler) -> Message | None:
         return None
     has_id = "id" in message
     identifier = message.get("id")
-    if has_id and (isinstance(identifier, bool) or not isinstance(identifier, str | int | float)):
-        return _error(None, INVALID_REQUEST, "id is a string or a number")
+    if has_id and (isinstance(identifier, bool) or not isinstance(identifier, str | int)):
+        return _error(None, INVALID_REQUEST, "id is a string or an integer")
     method, parameters = message.get("method"), message.get("params", {})
     if not isinstance(method, str):
         return _error(identifier, INVALID_REQUEST, "method is a string")

@@ -189,7 +189,12 @@ class Toolbox:
         self.captures = Captures(folders)
 
     def call(self, tool: Tool, arguments: Arguments) -> tuple[str, bool]:
-        """(text, whether it is an error) of a tool with valid arguments."""
+        """(text, whether it is an error) of a tool. Wrong arguments are such an error, which the model sees and mends.
+
+        A protocol error would reach the program alone (SEP-1303).
+        """
+        if problem := wrong_argument(tool, arguments):
+            return fenced([problem], 1), True
         try:
             return fenced(tool.answer(self.captures, arguments), arguments.get("page", 1)), False
         except (CapnetError, ValueError, OSError) as error:

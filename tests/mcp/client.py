@@ -12,6 +12,14 @@ from capnet.mcp.server import Server
 
 PCAPS = Path(__file__).resolve().parents[2] / "pcaps"
 HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+# `_meta` of a request without a session.
+META = {
+    "_meta": {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+}
 
 
 def talk(lines: list[bytes], folder: Path = PCAPS) -> list[Any]:
