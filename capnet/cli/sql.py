@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +14,10 @@ import click
 from capnet import language
 from capnet.cli import completions, options
 from capnet.cli.path_tests import is_there
-from capnet.errors import CapnetError, Exit, UsageError
+from capnet.errors import CapnetError, Exit, UnreadableInput, UsageError
 
 if TYPE_CHECKING:
+    from capnet.analysis.core.sources import Source
     from capnet.export.query import Database
 
 FORMATS = ("table", "csv", "json")
@@ -27,7 +31,10 @@ TABLE_LISTING = (".tables", "\\d", "\\dt")
 @click.command("sql", short_help="Ask captures in SQL (DuckDB).")
 @click.argument("arguments", nargs=-1, metavar="FILES... [QUERY]", shell_complete=completions.files)
 @options.read
-@click.option("-f", "--file", "query_file", type=click.Path(path_type=Path), metavar="FILE", help="The query.")
+@click.option(
+    "-f", "--file", "query_file", type=click.Path(path_type=Path), metavar="FILE",
+    help="The file with the query; - is standard input.",
+)  # fmt: skip
 @click.option(
     "--format", "format_", type=click.Choice(FORMATS), default="table", show_default=True, help="How to print."
 )
@@ -73,6 +80,7 @@ def command(
     from capnet.export.query import Database
 
     sources = list(named_sources(files))
+    _must_be_there(sources)
     if query is None and any(source.path is None for source in sources):
         raise UsageError("no query: write it behind the files, or name its file with -f")
     tables = Tables(sources, topology_at(topology), vxlan_port or 0, expression)
@@ -91,8 +99,11 @@ def command(
 def _split(arguments: tuple[str, ...], query_file: Path | None) -> tuple[tuple[str, ...], str | None]:
     """Files, and the query if there is one: the last argument, if it is none of a file."""
     if query_file is not None:
+        is_stream = str(query_file) == "-"
+        if is_stream and "-" in arguments:
+            raise UsageError("-f - and a capture - are both standard input; save one of them")
         try:
-            return arguments, query_file.read_text(encoding="utf-8")
+            return arguments, sys.stdin.read() if is_stream else query_file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "is no UTF-8 text"
             raise UsageError(f"-f {query_file}: {reason}") from error
@@ -107,11 +118,19 @@ def _names_file(argument: str) -> bool:
     return True  # a file that is not there is told so; a query has a space
 
 
+def _must_be_there(sources: Iterable[Source]) -> None:
+    """Raise UnreadableInput for a file that is not there: tables are read when a query needs them, and it may not."""
+    for part in (part for source in sources for part in source.parts):
+        if part.path is not None and not is_there(part.path):
+            raise UnreadableInput(f"{part.path}: {os.strerror(errno.ENOENT)}")
+
+
 def _answer(database: Database, query: str, format_: str, output: Path | None) -> None:
-    from capnet.cli.output import emit
+    from capnet.cli.output import emit, terminal_columns
     from capnet.export.answers import render
 
-    emit((piece for answer in database.ask(query) for piece in render(answer, format_)), output)
+    columns = terminal_columns() if output is None and sys.stdout is not None and sys.stdout.isatty() else None
+    emit((piece for answer in database.ask(query) for piece in render(answer, format_, columns)), output)
 
 
 def _prompt(database: Database, format_: str) -> None:

@@ -8,9 +8,11 @@ query reaches another host only if it installs one (`install httpfs`).
 
 from __future__ import annotations
 
+import re
 from _thread import allocate_lock, start_new_thread
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar
 
@@ -28,7 +30,13 @@ MAX_INTERRUPTS = 20  # a second; where DuckDB waits for a stream, it stops with 
 
 T = TypeVar("T")
 
-_ORDER = ("set autoinstall_known_extensions = false", "set timezone = 'UTC'")
+_ORDER = (
+    "set autoinstall_known_extensions = false",
+    "set timezone = 'UTC'",
+    "set python_enable_replacements = false",  # else a query would find variables of capnet as tables
+)
+_NANOSECONDS = re.compile(r"TIMESTAMP(TZ)?_NS")
+_TIME = re.compile(r"(\d{4,}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(\+00)?")
 
 
 class QueryResult(NamedTuple):
@@ -58,16 +66,38 @@ class Database:
         """
         try:
             for statement in self._connection.extract_statements(text):
+                if statement.type == self._duckdb.StatementType.SELECT:
+                    yield self._selected(statement.query)
+                    continue
                 cursor = self._beside(partial(self._connection.execute, statement))
                 if cursor.description:
                     yield QueryResult([column[0] for column in cursor.description], self._rows(cursor))
         except self._duckdb.Error as error:
             raise self._refused(error) from error
 
-    def _rows(self, cursor: Any) -> Iterator[list[Any]]:
+    def _selected(self, query: str) -> QueryResult:
+        """The answer to a query. DuckDB makes datetimes of times, which have no nanoseconds: they are asked as text."""
+        relation = self._beside(partial(self._connection.sql, query))  # reads columns of tables, and no rows
+        types = list(map(str, relation.types))
+        times = [number for number, type_ in enumerate(types) if _NANOSECONDS.search(type_)]
+        if times:
+            columns = ", ".join(
+                f"cast(#{number} as {_NANOSECONDS.sub('VARCHAR', type_)})" if number - 1 in times else f"#{number}"
+                for number, type_ in enumerate(types, start=1)
+            )
+            query = f"select {columns} from (\n{query.rstrip().rstrip(';')}\n)"
+        cursor = self._beside(partial(self._connection.execute, query))
+        return QueryResult(list(relation.columns), self._rows(cursor, times))
+
+    def _rows(self, cursor: Any, times: Sequence[int] = ()) -> Iterator[list[Any]]:
+        """The rows that are left. `times`: columns whose times are text."""
         try:
             while rows := self._beside(partial(cursor.fetchmany, MAX_ROWS)):
-                yield from (list(map(_plain, row)) for row in rows)
+                for row in rows:
+                    values = list(map(_plain, row))
+                    for column in times:
+                        values[column] = _with_nanoseconds(values[column])
+                    yield values
         except self._duckdb.Error as error:
             raise self._refused(error) from error
 
@@ -123,11 +153,28 @@ class Database:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it."""
+    """A value as JSON has it; times and what has no type there as text."""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, Decimal):
+        number = int(value) if value == value.to_integral_value() else float(value)
+        return number if Decimal(str(number)) == value else str(value)
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(_plain(key)): _plain(item) for key, item in value.items()}
     return value if isinstance(value, int | float | str | bool | None) else str(value)
+
+
+def _with_nanoseconds(value: Any) -> Any:
+    """Times as `capnet export` writes them, from DuckDB's text, which leaves out zeros at the end."""
+    if isinstance(value, str) and (time := _TIME.fullmatch(value)):
+        day, clock, fraction, utc = time.groups()
+        return f"{day}T{clock}.{(fraction or '').ljust(9, '0')}{'Z' if utc else ''}"
+    if isinstance(value, list):
+        return [_with_nanoseconds(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _with_nanoseconds(item) for key, item in value.items()}
+    return value

@@ -24,6 +24,8 @@ from capnet.cli import cli
 from capnet.cli.inputs import named_sources
 from capnet.cli.sql import PROMPT
 from capnet.errors import EnvironmentLacks, Exit, RefusedQuery, UnreadableInput, UsageError
+from capnet.export.answers import render
+from capnet.export.query import QueryResult
 from tests.conftest import PROJECT
 
 if TYPE_CHECKING:
@@ -88,6 +90,71 @@ def test_formats_escape_what_packets_hold() -> None:
     assert run(OVERLAY, query, "--format", "csv").stdout == "a,b,c,d,e\n'=1+1,\\x1b[2J,-1,,1 2\n"
     assert "\x1b" not in run(OVERLAY, query).stdout
     assert json.loads(run(OVERLAY, query, "--format", "json").stdout)[0]["b"] == "\x1b[2J"
+
+
+@needs_duckdb
+def test_times_keep_their_nanoseconds() -> None:
+    """Of the first frame, as tshark prints them; DuckDB's datetimes end at microseconds."""
+    query = "select time, [time] as times, first from frames, flows order by time, first limit 1"
+    (row,) = answer(query)
+    assert row["time"] == "2026-11-24T00:32:47.409216280Z"
+    assert row["times"] == [row["time"]] and row["first"] == row["time"]
+    assert (
+        row["time"] in run(OVERLAY, query).stdout and str(row["time"]) in run(OVERLAY, query, "--format", "csv").stdout
+    )
+
+
+@needs_duckdb
+def test_order_and_comments_of_a_query_with_times_stay() -> None:
+    rows = answer("select time, frame from frames where depth = 0 order by frame desc -- the last first ;\n")
+    frames = [row["frame"] for row in rows]
+    assert len(frames) == 387 and frames == sorted(frames, key=int, reverse=True)
+
+
+@needs_duckdb
+def test_json_has_no_values_that_json_lacks() -> None:
+    result = run(
+        OVERLAY, "select 'nan'::float as a, [1 / 0] as b, {'c': 1, 'd': null} as e, 1.50 as f", "--format", "json"
+    )
+    rows = json.loads(result.stdout, parse_constant=lambda name: pytest.fail(name))
+    assert rows == [{"a": None, "b": [None], "e": {"c": 1, "d": None}, "f": 1.5}]
+
+
+@needs_duckdb
+def test_columns_of_one_name_all_stay_in_json() -> None:
+    assert answer("select 1 as a, 2 as a, 3 as a_1, 4 as a") == [{"a": 1, "a_1": 2, "a_1_1": 3, "a_2": 4}]
+
+
+@needs_duckdb
+def test_large_numbers_are_written_with_all_digits() -> None:
+    assert run(OVERLAY, "select 1795480367.409216::double as t").stdout.split() == ["t", "-" * 17, "1795480367.409216"]
+
+
+@needs_duckdb
+def test_file_that_is_not_there_is_told_before_a_query(tmp_path: Path) -> None:
+    """A query that needs no table of it would have an answer."""
+    assert isinstance(run(OVERLAY, tmp_path / "typo.pcap", "select 1 as one").exception, UnreadableInput)
+
+
+@needs_duckdb
+def test_query_comes_from_standard_input() -> None:
+    result = CliRunner().invoke(cli, ["sql", str(OVERLAY), "-f", "-"], input="select 7 as seven;")
+    assert result.stdout == "seven\n-----\n    7\n"
+    assert isinstance(CliRunner().invoke(cli, ["sql", "-", "-f", "-"]).exception, UsageError)
+
+
+@needs_duckdb
+def test_variables_of_capnet_are_no_tables() -> None:
+    result = run(OVERLAY, "select * from query")
+    assert "Python" not in str(result.exception) and isinstance(result.exception, RefusedQuery)
+
+
+def test_table_wider_than_the_terminal_is_a_block_for_each_row() -> None:
+    rows = [["web", None, 80], ["a name that is long", [1, 2], None]]
+    answer = QueryResult(["name", "ids", "port"], iter(rows))
+    text = "".join(render(answer, "table", 20))
+    assert text == "--- row 1 ---\nname  web\nport  80\n--- row 2 ---\nname  a name that is long\nids   1, 2\n"
+    assert "".join(render(QueryResult(["name", "ids", "port"], iter(rows)), "table", 80)).startswith("name  ")
 
 
 @needs_duckdb

@@ -165,6 +165,7 @@ OPTION_MESSAGES = {
     "{purpose} needs {library}: pip install 'capnet[{extra}]'; csv and jsonl need nothing (capnet export --to csv)":
         "{purpose} 需要 {library}：pip install 'capnet[{extra}]'；csv 和 jsonl 什么都不需要（capnet export --to csv）",
     'name a capture: capnet sql FILES… "select …"': '请写出抓包文件：capnet sql FILES… "select …"',
+    "-f - and a capture - are both standard input; save one of them": "-f - 和抓包 - 都是标准输入；请保存其一",
     "no query: write it behind the files, or name its file with -f": "没有查询语句：请写在文件之后，或用 -f 指定其文件",
     "A query ends with ; and `show tables;` lists tables. Ctrl-D leaves.":
         "查询语句以 ; 结束，`show tables;` 列出表。Ctrl-D 退出。",

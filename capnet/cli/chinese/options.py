@@ -73,7 +73,7 @@ OPTIONS = {
     "IP addresses of frames, flows and conversations as text, or as 16 bytes each.":
         "帧、流和会话的 IP 地址写成文本，或各 16 字节。",
     "Write FILE (atomically); - is stdout.": "写入 FILE（原子写入）；- 是标准输出。",
-    "The query.": "查询语句。",
+    "The file with the query; - is standard input.": "查询语句所在的文件；- 表示标准输入。",
     "Which finding must stay.": "必须保留的诊断。",
     "Write this pcapng file.": "写入这个 pcapng 文件。",
     "End the search then, and write the smallest capture so far.": "搜索不超过这个时间；写出到那时最小的结果。",
