@@ -10,6 +10,7 @@ import pickle
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
 from os import PathLike
 from pathlib import Path
@@ -21,7 +22,7 @@ from capnet import Topology, analyze, open_capture
 from capnet.analysis import engine
 from capnet.analysis.core.contract.report import SECTIONS
 from capnet.analysis.engine import Source
-from capnet.errors import UnreadableInput
+from capnet.errors import UnreadableInput, UsageError
 from tests.conftest import PROJECT
 
 TCP = PROJECT / "tests" / "made" / "tcp.pcap"
@@ -96,6 +97,16 @@ def test_analyze_of_no_source_raises_type_error(wrong: object) -> None:
         analyze(wrong)
 
 
+@pytest.mark.parametrize("function", [analyze, capnet.tables])
+def test_no_source_at_all_is_no_report_without_findings(function: Callable[[object], object]) -> None:
+    """`analyze(glob("*.pcap"))` where the pattern fits nothing: its report would pass every assertion."""
+    with pytest.raises(UsageError, match="empty"):
+        function([])
+    for name in ("", "/", "."):
+        with pytest.raises(UnreadableInput, match="no name of a file"):
+            function(name)
+
+
 def test_file_in_place_of_topology_raises_type_error() -> None:
     with pytest.raises(TypeError, match="several captures go in a list"):
         analyze(TCP, Path("right.pcap"))
@@ -144,6 +155,13 @@ def test_report_to_json_is_what_the_command_prints() -> None:
     ).stdout  # fmt: skip
     assert report.to_json() == capnet.render(report, "json") == printed
     assert json.loads(printed) == report.to_dict()
+
+
+def test_report_to_dict_refuses_a_section_that_is_none() -> None:
+    report = analyze(TCP)
+    with pytest.raises(ValueError, match="choose from"):
+        report.to_dict(("nats",))
+    assert report.to_dict("nat") == report.to_dict(("nat",))
 
 
 def test_report_to_dict_keeps_chosen_sections() -> None:

@@ -70,6 +70,8 @@ def _data(column: DataColumn, values: Sequence[Any]) -> ColumnData:
         return Lists(offsets, texts_of(text for texts in values for text in texts))
     dtype = np.dtype(KINDS[column.kind].dtype)
     is_there = np.array([value is not None for value in values], dtype=bool)
+    if not len(values):
+        return Values(np.zeros(0, dtype=dtype))
     numbers = np.array([0 if value is None else value for value in values])
     return Values(numbers.astype(dtype), None if is_there.all() else is_there)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from capnet.table.batch import Batch, Codes, ColumnData, Values
+from capnet.table.batch import Batch, Codes, ColumnData, Values, batch_of
 from capnet.table.column import DataColumn
 from capnet.table.rows import python_columns
 
@@ -29,11 +29,11 @@ def data_frame(fields: Sequence[DataColumn], parts: Iterable[Batch]) -> pandas.D
     """All rows of a table with these columns. ImportError if pandas is not installed."""
     import pandas
 
-    batches = list(parts)
+    batches = list(parts) or [batch_of(fields, ())]  # so that columns have their types without rows, too
     columns: dict[str, Any] = {}
     for number, column in enumerate(fields):
         data = [batch.data[number] for batch in batches]
-        if column.kind == "texts" or not data:
+        if column.kind == "texts":
             values = [value for batch in batches for value in python_columns(batch)[number]]
             columns[column.name] = pandas.Series(values, dtype=object)
         else:
@@ -77,4 +77,5 @@ def _categories(parts: list[Codes]) -> Any:
     for part in parts:
         numbers = [number_of.setdefault(text, len(number_of)) for text in part.texts.to_list()]
         codes.append(np.array([*numbers, -1], dtype=np.int64)[part.codes])
-    return pandas.Series(pandas.Categorical.from_codes(np.concatenate(codes), categories=list(number_of)))
+    categories = pandas.Index(list(number_of), dtype="str")
+    return pandas.Series(pandas.Categorical.from_codes(np.concatenate(codes), categories=categories))

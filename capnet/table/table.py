@@ -26,16 +26,23 @@ MAX_SHOWN = 20  # rows in a notebook
 class Table:
     """`batches`: a function that makes all batches; it is called each time that the table is read.
 
-    `rows`: how many rows there are, None if that is known after reading only.
+    `rows`: how many rows there are, None if that is known after reading only. `is_read_once`: a second reading fails.
     """
 
     def __init__(
-        self, name: str, columns: Sequence[DataColumn], batches: Callable[[], Iterator[Batch]], rows: int | None = None
+        self,
+        name: str,
+        columns: Sequence[DataColumn],
+        batches: Callable[[], Iterator[Batch]],
+        rows: int | None = None,
+        *,
+        is_read_once: bool = False,
     ) -> None:
         self.name = name
         self.fields = tuple(columns)
         self.batches = batches
         self._rows = rows
+        self._is_read_once = is_read_once
 
     @property
     def columns(self) -> list[str]:
@@ -68,7 +75,7 @@ class Table:
 
     # -- other programs --------------------------------------------------------------------------------
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """All rows, for programs that read Arrow's C stream interface. The table can be read again."""
+        """All rows, for programs that read Arrow's C stream interface."""
         from capnet.table.arrow import stream_capsule
 
         return stream_capsule(self.fields, self.batches())
@@ -97,7 +104,7 @@ class Table:
         return f"<capnet table {self.name}{rows}; columns: {', '.join(self.columns)}>"
 
     def _repr_html_(self) -> str:
-        """The first rows, for notebooks."""
+        """The first rows, for notebooks; of a table that is read once the columns, so that it can still be read."""
         from capnet.table.html import html_table
 
-        return html_table(self.name, self.columns, self.batches(), MAX_SHOWN)
+        return html_table(self.name, self.columns, None if self._is_read_once else self.batches(), MAX_SHOWN)

@@ -147,6 +147,7 @@ class Series(Capture):
 
     def close(self) -> None:
         """Close the part that is open."""
+        super().close()
         self._part.close()
 
 

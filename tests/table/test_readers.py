@@ -12,6 +12,8 @@ from tests.conftest import GOLDENS
 
 EXTRA = "heavy, and optional: pip install 'capnet[export,sql]' pandas polars"
 
+EMPTY_PCAP = bytes.fromhex("d4c3b2a1 02000400 00000000 00000000 ffff0000 01000000")
+
 Sums = tuple[int, int, int, dict[str, int]]  # rows, payload, last time, rows by source address
 
 
@@ -83,3 +85,19 @@ def test_facts_are_data_frames_and_arrow_tables(name: str) -> None:
     assert polars.DataFrame(facts).columns == facts.columns
     assert duckdb.sql("select count(*) from facts").fetchall() == [(len(frame),)]
     assert len(frame) == pyarrow.table(facts).num_rows == len(list(facts.table)) >= 1
+
+
+@pytest.mark.parametrize("name", ["frames", "flows", "stations"])
+@pytest.mark.parametrize("binary", [False, True], ids=["text", "binary"])
+def test_columns_without_rows_have_their_types(name: str, binary: bool, tmp_path: Path) -> None:
+    """Sums, times and groups of a capture in which nothing was heard work as those of any other."""
+    pytest.importorskip("pandas", reason=EXTRA)
+    empty = tmp_path / "empty.pcap"
+    empty.write_bytes(EMPTY_PCAP)
+    table = capnet.tables(empty, binary=binary)[name]
+    frame = table.to_pandas()
+    assert len(frame) == 0 and list(frame.columns) == table.columns
+    for column, kind in table.dtypes.items():
+        expected = {"string": "category", "timestamp[ns, UTC]": "datetime64[ns, UTC]"}.get(kind, kind)
+        if kind not in ("list<string>", "fixed_size_binary[16]"):
+            assert str(frame[column].dtype) == expected, column

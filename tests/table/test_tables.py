@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 import capnet
 from capnet.analysis.tables.names import TABLES
 from capnet.errors import UnreadableInput, UsageError
+from tests.conftest import PROJECT
 
-BRIDGE = Path(__file__).resolve().parents[2] / "pcaps" / "bridge.pcapng"
+BRIDGE, OVERLAY = (PROJECT / "pcaps" / f"{name}.pcapng" for name in ("bridge", "overlay"))
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +60,24 @@ def test_long_list_of_facts_shows_the_first(report: capnet.Report) -> None:
         f", … {len(report.conversations)} conversations in all]"
     )
     assert shown.count("Conversation(") == 20
+
+
+def test_frames_are_read_once_and_never_in_part() -> None:
+    """A second reading had no rows, and one after a notebook had shown the table lacked those of the first batch."""
+    with capnet.open_capture(OVERLAY) as capture:
+        frames = capture.frames()
+        assert "time" in frames._repr_html_() and "read once" in frames._repr_html_()
+        assert len(frames["src"]) == 449
+        for again in (frames, capture.frames()):
+            with pytest.raises(UsageError, match="open it again"):
+                list(again)
+    tables = capnet.tables(OVERLAY)
+    assert len(tables["frames"]["src"]) == len(tables["frames"]["dst"]) == 449
+
+
+@pytest.mark.parametrize("read", ["frames", "blocks", "records"])
+def test_closed_capture_is_not_taken_for_an_empty_one(read: str) -> None:
+    with capnet.open_capture(OVERLAY) as capture:
+        rows = getattr(capture, read)()
+    with pytest.raises(UsageError, match="closed"):
+        list(rows)

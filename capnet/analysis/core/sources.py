@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
+from capnet.errors import UnreadableInput, UsageError
 from capnet.quick_dataclass import value
 from capnet.quick_tuple import NamedTuple
 
@@ -49,11 +50,19 @@ class Progress(NamedTuple):
 
 
 def as_sources(given: AnySource | Iterable[AnySource]) -> list[Source]:
-    """One source or several, as a list. Raises TypeError for anything that is no source."""
-    items = [given] if isinstance(given, Source | str | bytes | PathLike) else list(given)
+    """One source or several, as a list.
+
+    Raises TypeError for anything that is no source, UsageError if there is none, as of a pattern that fits no file:
+    a report on nothing has no finding. Raises UnreadableInput for a path without the name of a file.
+    """
+    items = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]
+    if not items:
+        raise UsageError("no capture: the list of sources is empty")
     for item in items:
         if not isinstance(item, Source | str | PathLike):
             raise TypeError(f"a capture is a path (str or Path) or a Source, not {type(item).__name__}")
+        if not isinstance(item, Source) and not Path(item).name:
+            raise UnreadableInput(f"{item!r}: is no name of a file")
     return [item if isinstance(item, Source) else Source(Path(item)) for item in items]
 
 

@@ -6,6 +6,11 @@ INPUT_MESSAGES = {
     # captures
     "{folder}: no capture in this folder ({patterns})": "{folder}：文件夹中没有抓包文件（{patterns}）",
     "{path}: {reason:text}; nearest: {names:list}": "{path}：{reason}；最接近的：{names}",
+    "no capture: the list of sources is empty": "没有抓包文件：来源列表是空的",
+    "{path}: is no name of a file": "{path}：不是文件名",
+    "{path}: is closed; read it inside the `with` block": "{path}：已关闭；请在 `with` 块内读取",
+    "{path}: its frames were read, which is done once; open it again, or take capnet.tables(FILE)['frames']":
+        "{path}：帧只能读取一次，已经读过；请重新打开，或使用 capnet.tables(FILE)['frames']",
     "{path}: there is no such file": "{path}：没有这个文件",
     "{path}: has no frame {number}": "{path}：没有第 {number} 帧",
     "{name} is none of the inputs": "{name} 不在输入文件之中",

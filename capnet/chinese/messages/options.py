@@ -54,6 +54,7 @@ OPTION_MESSAGES = {
     "--to {format} and --output {path} contradict each other: name the file otherwise":
         "--to {format} 与 --output {path} 相互矛盾：请另取文件名",
     "--to FORMAT: one of {formats:list}": "--to FORMAT：其中之一：{formats}",
+    "there is no section {name}; choose from {names:list}": "没有小节 {name}；可选 {names}",
     "there is no report format {name}; choose from {formats:list}": "没有报告格式 {name}；可选 {formats}",
     "there is no home folder, so no compiled kernels are kept; set HOME or XDG_CACHE_HOME":
         "没有主目录，因此不保存编译好的代码；请设置 HOME 或 XDG_CACHE_HOME",

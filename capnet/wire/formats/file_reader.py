@@ -198,5 +198,6 @@ class FileReader(Capture):
         return len(self._source.buffer)
 
     def close(self) -> None:
-        """Close the source."""
+        """Close the source. What was read stays."""
+        super().close()
         self._source.close()

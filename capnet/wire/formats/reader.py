@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, Self, TypeAlias
 
 import numpy as np
 
+from capnet.errors import UsageError
 from capnet.jit.kernel import Machine
 from capnet.quick_dataclass import mutable, value
 from capnet.quick_tuple import NamedTuple
@@ -105,12 +106,14 @@ class Capture(ABC):
         self.problems: list[CaptureProblem] = []
         self.pauses: list[Pause] = []
         self.names = ResolvedNames()
+        self.is_closed = False
+        self._is_at_end = False
 
     # -- reading -----------------------------------------------------------------------------
     def blocks(self) -> Iterator[Block]:
         """The rows of all records that are left. A block is valid until the next one is asked for."""
         batch = RecordBatch(self.machine)
-        while self.read_batch(batch):
+        while self._has_next(batch):
             while (block := self.decode(batch)) is not None:
                 yield block
 
@@ -118,14 +121,25 @@ class Capture(ABC):
         """The rows of all records that are left, as a table of typed columns: for pyarrow, pandas, Polars and DuckDB.
 
         `binary`: IP addresses are 16 octets each, not text. Points are named as their interfaces, or by number.
+        The table can be read once, while the capture is open: UsageError after that, so that no rows are missing
+        without a word. `capnet.tables(FILE)["frames"]` can be read again.
         """
         from capnet.table.table import Table
         from capnet.wire.tables.frames import FrameColumns, frame_columns
 
-        def batches() -> Iterator[Batch]:
-            return FrameColumns(self.machine, self.file, binary).batches(self.blocks(), self.point_names)
+        is_read = False
 
-        return Table("frames", frame_columns(binary), batches)
+        def batches() -> Iterator[Batch]:
+            nonlocal is_read
+            if is_read or self._is_at_end:
+                raise UsageError(
+                    f"{self.file}: its frames were read, which is done once; open it again, or take "
+                    "capnet.tables(FILE)['frames']"
+                )
+            is_read = True
+            yield from FrameColumns(self.machine, self.file, binary).batches(self.blocks(), self.point_names)
+
+        return Table("frames", frame_columns(binary), batches, is_read_once=True)
 
     def __repr__(self) -> str:
         names = ", ".join(ascii(name)[1:-1] for name in self.point_names()[:MAX_REPR_POINTS])
@@ -138,11 +152,18 @@ class Capture(ABC):
     def records(self) -> Iterator[Record]:
         """All records that are left, not decoded: for copying captures, not for analysis."""
         batch = RecordBatch(self.machine)
-        while self.read_batch(batch):
+        while self._has_next(batch):
             raw = memoryview(batch.buffer)
             table = batch.records[: batch.count * record.WIDTH].reshape(batch.count, record.WIDTH)
             for at, caplen, wirelen, time, point, _, number in table.tolist():
                 yield Record(number, point, time, caplen, wirelen, raw[at : at + caplen])
+
+    def _has_next(self, batch: RecordBatch) -> bool:
+        """Fill `batch` with the next records, if there are any. UsageError if the capture is closed."""
+        if self.is_closed:
+            raise UsageError(f"{self.file}: is closed; read it inside the `with` block")
+        self._is_at_end = not self.read_batch(batch)
+        return not self._is_at_end
 
     @abstractmethod
     def read_batch(self, batch: RecordBatch) -> bool:
@@ -182,9 +203,9 @@ class Capture(ABC):
     def buffer_size(self) -> int:
         """Bytes of memory that hold what was read of the source and not yet decoded."""
 
-    @abstractmethod
     def close(self) -> None:
-        """Close the source."""
+        """Close the source. What was read stays."""
+        self.is_closed = True
 
     def __enter__(self) -> Self:
         return self

@@ -80,8 +80,9 @@ class Report:
         """The report as plain dictionaries, in the form of the JSON contract (docs/report.md).
 
         `only`: the sections to keep, beside those that every report has; () = all. `lazily`: rows that are many may be
-        `PrintedRows` instead of a list.
+        `PrintedRows` instead of a list. Raises ValueError for a section that there is not.
         """
+        wanted = (only,) if isinstance(only, str) else only
         plain = Plain(self.inputs)
         document: Document = {"schema": SCHEMA, "made_by": f"capnet {__version__}"}
         document["inputs"] = plain(self.inputs)
@@ -99,8 +100,10 @@ class Report:
             document[name] = plain(sorted(getattr(self, name), key=key))
         for name in ("coverage", "names", "names_at", "correlation"):
             document[name] = plain(getattr(self, name))
-        if only:
-            document = {key: value for key, value in document.items() if key in ALWAYS or key in only}
+        if unknown := [name for name in wanted if name not in document]:
+            raise ValueError(f"there is no section {unknown[0]!r}; choose from {', '.join(document)}")
+        if wanted:
+            document = {key: value for key, value in document.items() if key in ALWAYS or key in wanted}
         return document
 
     def to_json(self, only: Collection[str] = ()) -> str:
