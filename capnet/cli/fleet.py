@@ -73,8 +73,8 @@ def command(
 ) -> int:
     """Analyze many captures, each of them once, and report on all.
 
-    CAPTURES are folders, patterns in quotes, lists (.txt, or - for standard input: one a line) and files. Files of a
-    ring are one capture. The same command goes on where it was interrupted or killed, and analyzes what is new or has
+    CAPTURES are folders, patterns in quotes, lists (.txt, or - for standard input: one a line, or find -print0) and
+    files. Files of a ring are one capture. The same command goes on where it was interrupted or killed, and analyzes what is new or has
     changed. A capture that cannot be read is a row of the report.
 
     FOLDER gets a report of each capture, tables of all flows, translations, findings and models, and the merged report:

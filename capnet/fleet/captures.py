@@ -2,7 +2,7 @@
 
     captures/            a folder: every capture below it
     'captures/**/*.pcap' a pattern of glob
-    names.txt, -         a list, or standard input: one of these a line
+    names.txt, -         a list, or standard input: one of these a line, or each with a NUL behind it (find -print0)
     web.pcap             a capture
 
 A capture is a file, or the files of a ring (`analysis.core.rings`): one point, written into one file after the other.
@@ -10,6 +10,7 @@ A capture is a file, or the files of a ring (`analysis.core.rings`): one point, 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -27,15 +28,30 @@ _is_capture_name = re.compile(rf"(?i).*\.(?:pcapng|pcap|cap)\d*(?:{_COMPRESSED})
 
 
 def named_captures(names: Iterable[str], left_out: Path) -> list[Source]:
-    """The captures that are named, by their absolute paths; files below `left_out`, where results go, are none.
+    """The captures that are named, by their absolute paths; files below `left_out`, where results go, are none, unless
+    the name itself leads there.
 
-    Raises UsageError for what makes no sense, UnreadableInput for a folder or a list that cannot be read.
+    Raises UsageError for what makes no sense, UnreadableInput for a folder or a list that cannot be read, and where no
+    file is there.
     """
     files: dict[str, None] = {}
+    results = _absolute(os.fspath(left_out))
     for name in names:
-        files.update((os.path.abspath(file), None) for file in _files(name))  # noqa: PTH100  (links stay as they are)
-    results = f"{os.path.abspath(left_out)}{os.sep}"  # noqa: PTH100
-    return joined_rings([Path(file) for file in files if not file.startswith(results)])
+        is_of_results = _is_below(_absolute(name), results)
+        paths = map(_absolute, _files(name))
+        files.update((path, None) for path in paths if is_of_results or not _is_below(path, results))
+    if files and not any(map(os.path.lexists, files)):
+        raise UnreadableInput(f"{next(iter(files))}: {os.strerror(errno.ENOENT)}")
+    return joined_rings(map(Path, files))
+
+
+def _absolute(name: str) -> str:
+    """The path of a name; links stay as they are."""
+    return os.path.abspath(name)  # noqa: PTH100
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return f"{path}{os.sep}".startswith(f"{folder.rstrip(os.sep)}{os.sep}")
 
 
 def joined_rings(files: Iterable[Path]) -> list[Source]:
@@ -67,12 +83,14 @@ def _files(name: str, is_listed: bool = False) -> Iterator[str]:
 
 
 def _lines(name: str) -> list[str]:
-    """The lines of a list, without empty ones and comments."""
+    """The lines of a list, without empty ones and comments; of a list with NULs what is between them, as it is."""
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise UnreadableInput(f"{name}: {error.strerror or error}") from error
-    return [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#")]
+    if "\0" in text:
+        return [item for item in text.split("\0") if item]
+    return [line for line in map(str.strip, text.split("\n")) if line and not line.startswith("#")]
 
 
 def _below(folder: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ A thread of a worker cannot be stopped: it looks before each capture whether the
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from capnet import __version__
-from capnet.errors import EnvironmentLacks
+from capnet.errors import EnvironmentLacks, UsageError
 from capnet.export.extras import library
 from capnet.fleet.folder import begin_run, current_run, end_run
 from capnet.fleet.job import Job, Record
@@ -28,6 +29,7 @@ MIN_BATCH_BYTES = 256 << 20  # of captures in a task
 MAX_BATCH_CAPTURES = 1_000  # tiny ones: the batch that is lost with its scheduler is bounded
 BATCHES_PER_WORKER = 4  # at least, where there are so many captures: so that all have work to the end
 CONNECT_S = 5
+_is_address = re.compile(r"([a-z0-9+.-]+://)?[^/\s]+:[0-9]{1,5}").fullmatch
 
 
 class RunEnded(Exception):
@@ -38,6 +40,8 @@ class DaskWorkers:
     """`add` captures, then iterate over their records as they come; more may be added meanwhile."""
 
     def __init__(self, address: str, folder: Path) -> None:
+        if not _is_address(address):  # a client that it fails for waits 10 s for itself when Python ends
+            raise UsageError(f"--dask {address}: is no address of a scheduler; one is tcp://head:8786")
         distributed = library("distributed", "dask", "--dask")
         self._distributed = distributed
         self._folder = folder.absolute()

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from capnet.errors import Exit
-from capnet.fleet.dask_workers import MIN_BATCH_BYTES, analyze_batch, batches, problem_of_worker
+from capnet.errors import Exit, UsageError
+from capnet.fleet.dask_workers import MIN_BATCH_BYTES, DaskWorkers, analyze_batch, batches, problem_of_worker
 from capnet.fleet.folder import begin_run, end_run
 from capnet.fleet.job import FleetOptions, Job
 from tests.conftest import PROJECT
@@ -93,6 +93,13 @@ def test_scheduler_that_does_not_answer_is_told(tmp_path: Path) -> None:
     assert process.returncode == Exit.LACKS
     assert "--dask tcp://127.0.0.1:1: no scheduler of Dask answers" in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("address", ["head", "tcp://head", "tcp://", "8786"])
+def test_what_is_no_address_is_told_at_once(address: str, tmp_path: Path) -> None:
+    """A client of Dask that was half made waits for itself when Python ends, and prints a traceback."""
+    with pytest.raises(UsageError, match="no address of a scheduler"):
+        DaskWorkers(address, tmp_path)
 
 
 def job(folder: Path, number: int, size: int) -> Job:

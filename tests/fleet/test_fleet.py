@@ -179,6 +179,39 @@ def test_folders_patterns_and_lists_name_captures(tmp_path: Path, monkeypatch: p
             named(wrong)
 
 
+def test_names_between_nuls_are_taken_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`find -print0`: a name may have any character but NUL, and a # in front is no comment."""
+    monkeypatch.chdir(tmp_path)
+    names = ["#1.pcap", " two \n lines .pcap", "next\x85line.pcap"]
+    for name in names:
+        Path(name).write_bytes(b"")
+    Path("names.txt").write_text("\0".join(names) + "\0", encoding="utf-8")
+    assert [Path(source.label).name for source in named_captures(["names.txt"], Path("out"))] == names
+    Path("lines.txt").write_text(names[2] + "\n", encoding="utf-8")
+    assert [Path(source.label).name for source in named_captures(["lines.txt"], Path("out"))] == names[2:]
+
+
+def test_captures_below_the_folder_of_results_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`capnet fleet captures -o .`: that the folder is none of a fleet is what is wrong, and what is told."""
+    monkeypatch.chdir(tmp_path)
+    Path("captures").mkdir()
+    shutil.copy(FAULT, "captures/loop.pcapng")
+    assert len(named_captures(["captures"], Path())) == len(named_captures(["captures/*"], Path())) == 1
+    result = CliRunner().invoke(cli, ["fleet", "captures", "-o", "."], standalone_mode=False)
+    assert isinstance(result.exception, UsageError) and "no folder of capnet fleet" in str(result.exception)
+
+
+def test_name_that_no_file_has_makes_no_folder(tmp_path: Path) -> None:
+    """A typo: results of nothing would refuse the captures that were meant."""
+    arguments = ["fleet", str(tmp_path / "typo.pcap"), "-o", str(tmp_path / "out")]
+    result = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    assert isinstance(result.exception, UnreadableInput) and not (tmp_path / "out").exists()
+    (tmp_path / "broken.pcap").write_bytes(b"nothing")
+    arguments[1] = str(tmp_path / "broken.pcap")
+    result = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    assert result.stdout.startswith("1 capture, of which none could be read.\n")
+
+
 def test_fleet_without_a_capture_that_can_be_read_fails(tmp_path: Path) -> None:
     missing = CliRunner().invoke(cli, ["fleet", str(tmp_path), "-o", str(tmp_path / "out")], standalone_mode=False)
     assert isinstance(missing.exception, UnreadableInput) and not (tmp_path / "out").exists()

@@ -22,6 +22,8 @@ FLEET_MESSAGES = {
         "{folder}：另一个 capnet fleet 正在写入；请等它结束",
     "--jobs is for this machine, --dask for others: leave one of them out":
         "--jobs 用于本机，--dask 用于其他机器：只能用一个",
+    "--dask {address}: is no address of a scheduler; one is tcp://head:8786":
+        "--dask {address}：不是调度器的地址；例如 tcp://head:8786",
     "--dask {address}: no scheduler of Dask answers ({reason})": "--dask {address}：没有 Dask 调度器应答（{reason}）",
     "--dask: the scheduler has no workers; start some: dask worker ADDRESS --nthreads 1":
         "--dask：调度器没有 worker；请启动：dask worker ADDRESS --nthreads 1",

@@ -31,6 +31,9 @@ def sentences(document: Document) -> list[str]:
     """How many captures there are, and how they are."""
     totals = document["totals"]
     captures = count(totals["captures"], "capture")
+    if totals["failed"] == totals["captures"]:
+        says = Text(en="{captures}, of which none could be read.", zh="{captures}，没有一个可以读取。")
+        return [says.fill(captures=captures)]
     if not totals["first"]:
         lines = [Text(en="{captures} without a packet.", zh="{captures}，没有包。").fill(captures=captures)]
     else:
