@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,18 +21,12 @@ def python_column(batch: Batch, index: int) -> list[Any]:
     return _values(batch.columns[index], batch.data[index], False)
 
 
-def first_rows(batches: Iterator[Batch], most: int) -> list[tuple[Any, ...]]:
-    """The first rows, times as text."""
-    rows = (row for batch in batches for row in zip(*python_columns(batch, is_text=True), strict=True))
-    return list(islice(rows, most))
-
-
 def _values(column: DataColumn, data: ColumnData, is_text: bool) -> list[Any]:
     if isinstance(data, Codes):
         texts: list[Any] = [*data.texts.to_list(), None]
         return [texts[code] for code in data.codes.tolist()]
     if isinstance(data, Values):
-        values: list[Any] = (_written(column, data) if is_text else None) or data.values.tolist()
+        values: list[Any] = (special_texts(column, data) if is_text else None) or data.values.tolist()
         if data.is_there is not None:
             values = [value if is_there else None for value, is_there in zip(values, data.is_there, strict=True)]
         return values
@@ -41,8 +34,8 @@ def _values(column: DataColumn, data: ColumnData, is_text: bool) -> list[Any]:
     return [texts[begin:end] for begin, end in pairwise(data.offsets.tolist())]
 
 
-def _written(column: DataColumn, data: Values) -> list[str] | None:
-    """Times and octets as text; None for numbers."""
+def special_texts(column: DataColumn, data: Values) -> list[str] | None:
+    """Times as ISO 8601 and octets as hexadecimal; None for numbers."""
     if column.kind == "time":
         return [f"{time}Z" for time in np.datetime_as_string(data.values.view("M8[ns]"), unit="ns").tolist()]
     if column.kind == "octets":

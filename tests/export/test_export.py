@@ -18,7 +18,7 @@ from capnet.analysis.tables.library import Tables, columns_of
 from capnet.analysis.tables.names import TABLES
 from capnet.cli import cli
 from capnet.errors import EnvironmentLacks, UsageError
-from capnet.export.text_rows import csv_pieces, spreadsheet_text
+from capnet.export.text_rows import csv_pieces, jsonl_pieces, spreadsheet_text
 from capnet.export.writers import FORMATS, write
 from capnet.table.batch import batch_of
 from capnet.table.column import DataColumn
@@ -189,6 +189,32 @@ def test_no_cell_is_a_formula_or_a_control_sequence() -> None:
     for cells in list(csv.reader(io.StringIO(text)))[1:]:
         assert all(cell[0] not in "=+-@" for cell in cells[:2])
         assert cells[2] == "-1", "a number stays one"
+
+
+def test_values_of_every_kind_are_written_as_readers_take_them() -> None:
+    """Against csv and json of Python: quotes, commas, spaces, what is missing, and a text of two rows."""
+    columns = [
+        DataColumn("text", "text", ""), DataColumn("texts", "texts", ""), DataColumn("bool", "bool", ""),
+        DataColumn("int64", "int64", ""), DataColumn("float64", "float64", ""), DataColumn("time", "time", ""),
+    ]  # fmt: skip
+    rows = [
+        ('a "b", c', ["x,y", 'z"'], True, -(2**63), 0.1, 1_795_480_367_409_216_280),
+        (" a ", [], None, None, None, None),
+        ('a "b", c', ["é"], False, 0, 1e300, 0),
+    ]
+    table = Table("kinds", columns, lambda: iter([batch_of(columns, rows)]))
+    head, *cells = csv.reader(io.StringIO("".join(csv_pieces(table))))
+    assert head == table.columns
+    assert cells == [
+        ['a "b", c', 'x,y z"', "true", "-9223372036854775808", "0.1", "2026-11-24T00:32:47.409216280Z"],
+        [" a ", "", "", "", "", ""],
+        ['a "b", c', "é", "false", "0", "1e+300", "1970-01-01T00:00:00.000000000Z"],
+    ]
+    objects = [json.loads(line) for line in "".join(jsonl_pieces(table)).splitlines()]
+    assert [[each.get(name) for name in head] for each in objects] == [
+        [text, texts, bool_, integer, number, cell[-1] or None]
+        for (text, texts, bool_, integer, number, _), cell in zip(rows, cells, strict=True)
+    ]
 
 
 def test_numbers_in_answers_stay_numbers() -> None:
