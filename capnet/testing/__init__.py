@@ -12,6 +12,7 @@ def test_saved(capnet_report):                       # a stored capture: without
 
 from capnet.testing.encryption import CannotTell
 from capnet.testing.flow import NamedFlow
+from capnet.testing.live import CaptureFailed, LiveNet
 from capnet.testing.net import Net, NoSuchFlow, net_of
 
-__all__ = ["CannotTell", "NamedFlow", "Net", "NoSuchFlow", "net_of"]
+__all__ = ["CannotTell", "CaptureFailed", "LiveNet", "NamedFlow", "Net", "NoSuchFlow", "net_of"]

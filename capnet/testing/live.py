@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from capnet.testing.net import Net, net_of
 
@@ -39,7 +40,7 @@ class LiveNet:
         self.file = file
         self._net: Net | None = None
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:  # what `Net` has
         if name.startswith("_") or self._net is None:
             raise CaptureFailed(f"{name} can be asked for when the capture has ended: behind the `with` block")
         return getattr(self._net, name)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import assert_type
 
 import capnet
+from capnet.testing import LiveNet
 
 
 def summary(path: Path) -> dict[str, object]:
@@ -31,3 +34,10 @@ def frames_of_pandas(path: Path) -> tuple[object, object]:
     """With pandas: it returns data frames."""
     report = capnet.analyze(path)
     return report.nat.to_pandas(), report.conversations.to_pandas()
+
+
+def live(capnet_capture: Callable[..., AbstractContextManager[LiveNet]]) -> bool:
+    """A test with the fixture's types; what it asks of a capture is that of `Net`."""
+    with capnet_capture("web") as net:
+        pass
+    return bool(net.flow("web", "db:5432").delivered and not net.findings)

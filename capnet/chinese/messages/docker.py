@@ -24,8 +24,9 @@ DOCKER_MESSAGES = {
     "--host unix:///var/run/docker.sock (docker context use default)":
         "{url} 上的 Docker Desktop 没有应答（{reason}）；请启动它，或指定本机的 Docker："
         "--host unix:///var/run/docker.sock（docker context use default）",
-    "no Docker daemon answers at {url} ({reason:text}); start Docker, name another host with --host, or use --lab":
-        "{url} 没有 Docker 守护进程应答（{reason}）；请启动 Docker，用 --host 指定其他主机，或使用 --lab",
+    "no Docker daemon answers at {url} ({reason:text}); start Docker, or name another host with --host; "
+    "`capnet scenario` takes --lab too":
+        "{url} 没有 Docker 守护进程应答（{reason}）；请启动 Docker，或用 --host 指定其他主机；`capnet scenario` 也可用 --lab",
     "{url} is not open to this user ({reason:text}); run capnet as root (sudo capnet …), or as a member of the "
     "socket's group, usually docker":
         "这个用户不能使用 {url}（{reason}）；请以 root 运行 capnet（sudo capnet …），"

@@ -170,7 +170,8 @@ def _no_answer(url: str, reason: BaseException) -> EnvironmentLacks:
             "--host unix:///var/run/docker.sock (docker context use default)"
         )
     return EnvironmentLacks(
-        f"no Docker daemon answers at {shown} ({why}); start Docker, name another host with --host, or use --lab"
+        f"no Docker daemon answers at {shown} ({why}); start Docker, or name another host with --host; "
+        "`capnet scenario` takes --lab too"
     )
 
 
