@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from capnet.cli import options
-from capnet.errors import Exit
+from capnet.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from capnet.analysis.engine import Study
@@ -35,11 +35,15 @@ def command(good: str, bad: str, format_: str | None, output: Path | None) -> in
     capnet compare good/ bad/ --format json
     capnet compare good.pcapng bad.pcapng -o broke.html
 
-    Exit codes: 0 nothing fails that did not before, 1 something does, 2 wrong usage, 3 unreadable input.
+    Exit codes: 0 nothing fails that did not before, 1 something does, 2 wrong usage, 3 unreadable input, or one
+    without packets.
     """
+    from capnet.cli.inputs import problems_of, tell_problems
     from capnet.cli.output import chosen_format, report_columns, show
     from capnet.report.comparison.differences import compare
 
+    if good == bad == "-":
+        raise UsageError("- (standard input) can be given once")
     format_ = chosen_format(format_, output, FORMATS)
     studies = [_study(side) for side in (good, bad)]
     first, second = (study.report.to_dict() for study in studies)
@@ -62,8 +66,11 @@ def command(good: str, bad: str, format_: str | None, output: Path | None) -> in
 
         text = render(comparison, report_columns(output))
     show(text, output, is_paged=format_ == "table")
-    fails = comparison["findings"]["came"] or comparison["flows"]["broke"]
-    return Exit.FINDING if fails else Exit.OK
+    for study in studies:
+        tell_problems(problems_of(study.report.inputs))
+    if comparison["findings"]["came"] or comparison["flows"]["broke"]:
+        return Exit.FINDING
+    return Exit.OK if all(comparison["packets"].values()) else Exit.UNREADABLE
 
 
 def _study(given: str) -> Study:

@@ -100,9 +100,12 @@ def _card(name: str, files: tuple[str, ...], columns: int) -> str:
     document = report.to_dict()
     made = card(document, name)
     if made is None:
-        names = list(dict.fromkeys(document["names"].values()))
+        from capnet.analysis.findings import finding_modules
         from capnet.cli.similar_names import did_you_mean
 
+        if name in (module.NAME for module in finding_modules()):
+            raise UsageError(f"{name} is a finding: for its page, leave out the captures")
+        names = list(dict.fromkeys(document["names"].values()))
         hint = did_you_mean(name, names, listing(names, 8))
         raise UsageError(f"no station is called {name} in these captures" + (f"; {hint}" if hint else ""))
     return render(made, columns)

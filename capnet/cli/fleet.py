@@ -45,7 +45,9 @@ _CLEAR = "\r\x1b[K"
     help="Who owns which address in all captures. Default: NAME.topology.json beside each, when it is there.",
 )  # fmt: skip
 @options.vxlan_port
-@options.format_(FORMATS)
+@click.option(
+    "--format", "format_", type=click.Choice(FORMATS), default="table", show_default=True, help="How to print."
+)
 @click.option(
     "--baseline",
     type=click.Path(path_type=Path),
@@ -67,15 +69,15 @@ def command(
     dataset: str | None,
     topology: Path | None,
     vxlan_port: int | None,
-    format_: str | None,
+    format_: str,
     baseline: Path | None,
     fail_on: str,
 ) -> int:
     """Analyze many captures, each of them once, and report on all.
 
     CAPTURES are folders, patterns in quotes, lists (.txt, or - for standard input: one a line, or find -print0) and
-    files. Files of a ring are one capture. The same command goes on where it was interrupted or killed, and analyzes what is new or has
-    changed. A capture that cannot be read is a row of the report.
+    files. Files of a ring are one capture. The same command goes on where it was interrupted or killed, and analyzes
+    what is new or has changed. A capture that cannot be read is a row of the report.
 
     FOLDER gets a report of each capture, tables of all flows, translations, findings and models, and the merged report:
     which findings where and since when, which containers where, which captures have connections in common.
@@ -108,7 +110,7 @@ def command(
         run = Run(sources, folder, wanted)
         keep_options(folder, wanted)
         _analyze(run, jobs or _processors(), dask)
-        return _report(run, folder, format_ or FORMATS[0], fail_on, old)
+        return _report(run, folder, format_, fail_on, old)
 
 
 def _must_be_usable(captures: tuple[str, ...], jobs: int | None, dask: str | None) -> None:

@@ -45,7 +45,7 @@ TABLE_LISTING = (".tables", "\\d", "\\dt")
     default="",
     help="Only these flows; EXPRESSION is that of `capnet trace`.",
 )
-@options.output
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE (atomically).")
 @options.how_to_read
 def command(
     arguments: tuple[str, ...],

@@ -10,6 +10,7 @@ from capnet.cli import cli
 from capnet.errors import UsageError
 from capnet.report.manual import HEADINGS
 from capnet.scenario.faults.library import faults_named_by, files, load
+from tests.conftest import PROJECT
 
 
 @pytest.mark.parametrize("module", finding_modules(), ids=lambda module: module.NAME)
@@ -39,6 +40,11 @@ def test_fault_has_the_page_of_the_finding_that_names_it() -> None:
     assert finding == CliRunner().invoke(cli, ["explain", "published-port-blocked"]).output
     tries = finding.partition("Try it\n")[2].split("\n")
     assert "  capnet scenario fault docker-user-drop --lab" in tries
+
+
+def test_finding_with_captures_is_told_to_be_no_station() -> None:
+    error = CliRunner().invoke(cli, ["explain", "stops-between", str(PROJECT / "pcaps" / "bridge.pcapng")]).exception
+    assert isinstance(error, UsageError) and "is a finding: for its page, leave out the captures" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from capnet import language
+from capnet.cli import cli
+from capnet.errors import Exit, UsageError
 from capnet.report.comparison.differences import compare
 from capnet.report.comparison.identity import Identity
 from capnet.report.comparison.names import with_names
@@ -88,6 +91,27 @@ def test_command_prints_it_and_sets_the_exit_code(tmp_path: Path) -> None:
     assert printed["schema"] == "capnet.comparison/1" and printed["findings"]["came"][0]["name"] == "stops-between"
     assert capnet(good, tmp_path / "none.pcapng").returncode == 3
     assert capnet(good).returncode == 2
+
+
+def test_capture_without_packets_is_no_healthy_network(tmp_path: Path) -> None:
+    """It was said that nothing fails in it, with exit code 0."""
+    good, empty = FAULTS / "stops-between.healthy.pcapng", tmp_path / "empty.pcap"
+    empty.write_bytes(bytes.fromhex("d4c3b2a1 02000400 00000000 00000000 ffff0000 01000000"))
+    for given, says in (((good, empty), "cannot show what fails"), ((empty, good), "cannot show what worked")):
+        result = CliRunner().invoke(cli, ["compare", *map(str, given)], standalone_mode=False)
+        assert (says in " ".join(result.stdout.split()), result.return_value) == (True, Exit.UNREADABLE)
+
+
+def test_damage_of_a_capture_is_told(tmp_path: Path) -> None:
+    good, cut = FAULTS / "stops-between.healthy.pcapng", tmp_path / "cut.pcapng"
+    cut.write_bytes(good.read_bytes()[:-100])
+    result = CliRunner().invoke(cli, ["compare", str(good), str(cut)], standalone_mode=False)
+    assert f"{cut} is damaged" in result.stderr
+
+
+def test_standard_input_is_one_capture() -> None:
+    result = CliRunner().invoke(cli, ["compare", "-", "-"], standalone_mode=False)
+    assert isinstance(result.exception, UsageError)
 
 
 def test_hostile_names_are_printable(tmp_path: Path) -> None:

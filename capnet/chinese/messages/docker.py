@@ -26,7 +26,8 @@ DOCKER_MESSAGES = {
         "--host unix:///var/run/docker.sock（docker context use default）",
     "no Docker daemon answers at {url} ({reason:text}); start Docker, or name another host with --host; "
     "`capnet scenario` takes --lab too":
-        "{url} 没有 Docker 守护进程应答（{reason}）；请启动 Docker，或用 --host 指定其他主机；`capnet scenario` 也可用 --lab",
+        "{url} 没有 Docker 守护进程应答（{reason}）；请启动 Docker，或用 --host 指定其他主机；"
+        "`capnet scenario` 也可用 --lab",
     "{url} is not open to this user ({reason:text}); run capnet as root (sudo capnet …), or as a member of the "
     "socket's group, usually docker":
         "这个用户不能使用 {url}（{reason}）；请以 root 运行 capnet（sudo capnet …），"

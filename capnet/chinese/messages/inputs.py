@@ -6,6 +6,7 @@ INPUT_MESSAGES = {
     # captures
     "{folder}: no capture in this folder ({patterns})": "{folder}：文件夹中没有抓包文件（{patterns}）",
     "{path}: {reason:text}; nearest: {names:list}": "{path}：{reason}；最接近的：{names}",
+    "{name} is a finding: for its page, leave out the captures": "{name} 是诊断：要看其说明，请去掉抓包文件",
     "no capture: the list of sources is empty": "没有抓包文件：来源列表是空的",
     "{path}: is no name of a file": "{path}：不是文件名",
     "{path}: is closed; read it inside the `with` block": "{path}：已关闭；请在 `with` 块内读取",

@@ -125,8 +125,8 @@ claude mcp add capnet -- capnet mcp --folder /srv/captures
         "汇总成千上万份抓包，得出一个结论。",
         """逐份分析许多抓包，每份只分析一次，并给出总的报告。
 
-CAPTURES 是文件夹、加引号的通配符、列表（.txt，或表示标准输入的 -：每行一项，也可用 find -print0）和文件。同一个环的文件是一份抓包。
-中断或被终止后，同样的命令会接着做，只分析新的和改变了的抓包。读不了的抓包是报告中的一行。
+CAPTURES 是文件夹、加引号的通配符、列表（.txt，或表示标准输入的 -：每行一项，也可用 find -print0）和文件。
+同一个环的文件是一份抓包。中断或被终止后，同样的命令会接着做，只分析新的和改变了的抓包。读不了的抓包是报告中的一行。
 
 FOLDER 中有每份抓包的报告，所有流、地址转换、诊断和模型的表，以及总的报告：哪些诊断在哪里、从何时起，
 哪些容器在哪里，哪些抓包有共同的连接。
@@ -154,7 +154,7 @@ capnet compare yesterday.pcapng today.pcapng
 capnet compare good/ bad/ --format json
 capnet compare good.pcapng bad.pcapng -o broke.html
 
-退出码：0 没有新的失败，1 有新的失败，2 用法错误，3 输入不可读。
+退出码：0 没有新的失败，1 有新的失败，2 用法错误，3 输入不可读，或者没有包。
 """,
     ),
     "reduce": (

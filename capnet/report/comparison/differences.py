@@ -46,6 +46,10 @@ def compare(good: Document, bad: Document) -> Document:
             side: [source["file"] for source in document["inputs"]]
             for side, (document, _) in zip(("good", "bad"), sides, strict=True)
         },
+        "packets": {
+            side: sum(point["packets"] for point in document["points"])
+            for side, (document, _) in zip(("good", "bad"), sides, strict=True)
+        },
         "findings": _findings(*sides),
         "flows": _flows(*sides),
         "routes": _routes(*sides),

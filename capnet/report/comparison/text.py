@@ -43,6 +43,16 @@ def render(comparison: Document, width: int = 100) -> str:
 def first_sentence(comparison: Document) -> str:
     """What broke; or what else differs; or that nothing does, in what both captures show."""
     came, flows = comparison["findings"]["came"], comparison["flows"]
+    if not comparison["packets"]["bad"]:
+        return Text(
+            en="The second capture has no packets: it cannot show what fails.",
+            zh="第二份抓包中没有包，不能说明什么失败了。",
+        ).fill()
+    if not comparison["packets"]["good"]:
+        return Text(
+            en="The first capture has no packets: it cannot show what worked.",
+            zh="第一份抓包中没有包，不能说明什么曾经正常。",
+        ).fill()
     new = Text(en="New in the second capture: {says}", zh="第二份抓包中新出现：{says}")
     finding = [new.fill(says=language.sentence(row["says"])) for row in came[:1]]
     became = Text(en="{flow} was {good} in the first, now: {bad}.", zh="{flow} 原来{good}，现在：{bad}。")
