@@ -17,7 +17,7 @@ from capnet.analysis.core.arrays import Hashes, combined_hash, first_equal, is_o
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import FlowKey
-from capnet.analysis.core.schema import FlowMask, FlowRow, FlowTable, Mask, PerFlow, Values
+from capnet.analysis.core.schema import FlowMask, FlowRow, FlowRows, FlowTable, Mask, PerFlow, Values
 from capnet.topology import container_in_name
 from capnet.wire.addresses import MAPPED, address_text
 from capnet.wire.fields import ABSENT
@@ -119,6 +119,13 @@ def are_multicast(high: Values, low: Values) -> Mask:
     is_v4, address = (high == 0) & (low >> 32 == MAPPED >> 32), low & 0xFFFFFFFF
     mask: Mask = is_v4 & ((address >> 28 == 14) | (address == 0xFFFFFFFF)) | ~is_v4 & (high >> 56 & 0xFF == 0xFF)
     return mask
+
+
+def are_to_groups(context: Context, rows: FlowRows) -> Mask:
+    """Were the packets of each row sent to a group: by the destination MAC, or by a multicast or broadcast address?"""
+    columns = (schema.FLOW_DMAC, schema.FLOW_DST_HI, schema.FLOW_DST_LO)
+    mac, high, low = (context.flows[rows, column] for column in columns)
+    return (mac > 0) & are_multicast_macs(mac) | are_multicast(high, low)
 
 
 def is_to_group(row: FlowRow) -> bool:

@@ -14,7 +14,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among, is_one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, replies
+from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, are_to_groups, replies
 from capnet.analysis.core.schema import FlowMask, FlowRows, IcmpErrorTable, Mask, PerFlow, Values
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import (
@@ -123,15 +123,39 @@ def other_address_answers(context: Context) -> PerFlow:
     """Per flow: the row that answers it from another address, -1 if there is none.
 
     UDP without an answer, and a datagram from the port that was asked to the one that asked, at the same point within
-    MAX_OTHER_END_DELAY_NS, that answers no flow either.
+    MAX_OTHER_END_DELAY_NS, that answers no flow either. Who asks a group is always answered by another address.
     """
     by_flow = np.full(len(context.flows), -1)
     asks, by = _lone_answers(context, [schema.FLOW_DPORT], [schema.FLOW_SPORT])
+    asks_one = ~are_to_groups(context, asks)
+    asks, by = asks[asks_one], by[asks_one]
     is_other = (context.flows[asks[:, None], _DESTINATION_ADDRESS] != context.flows[by[:, None], _SOURCE_ADDRESS]).any(
         axis=1
     )
     by_flow[asks[is_other]] = by[is_other]
     return by_flow
+
+
+@derived
+def are_group_answers(context: Context) -> FlowMask:
+    """Per flow: does it answer a question to a group, of LLMNR, SSDP and the like, or to a broadcast address?
+
+    UDP from the port that was asked to the end that asked a group at the same point before.
+    """
+    mask = np.zeros(len(context.flows), dtype=bool)
+    asks, by = _lone_flows(context)
+    asks = asks[are_to_groups(context, asks)]
+    if not len(asks):
+        return mask
+    asks = asks[np.argsort(context.flows[asks, schema.FLOW_FIRST], kind="stable")]
+    keys = hash_of(context.flows, [*_PLACE, *_SOURCE_ADDRESS, schema.FLOW_SPORT, schema.FLOW_DPORT], asks)
+    order = np.argsort(keys, kind="stable")  # of equal ones, the earliest first
+    wanted = hash_of(context.flows, [*_PLACE, *_DESTINATION_ADDRESS, schema.FLOW_DPORT, schema.FLOW_SPORT], by)
+    position = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
+    question = asks[order[position]]
+    is_later = context.flows[by, schema.FLOW_FIRST] >= context.flows[question, schema.FLOW_FIRST]
+    mask[by[(keys[order][position] == wanted) & is_later]] = True
+    return mask
 
 
 class _LoneAnswers(NamedTuple):

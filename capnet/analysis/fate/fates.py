@@ -13,13 +13,13 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_among, is_one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import replies
+from capnet.analysis.core.flow_rows import are_to_groups, replies
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.listening import is_assumed
 from capnet.analysis.fate.next_points import NETWORK, TWIN, chain_of, is_answered, next_points
-from capnet.analysis.fate.refutation import GROUP, MIN_PACKETS, NOTHING, are_to_groups, refutations
+from capnet.analysis.fate.refutation import GROUP, MIN_PACKETS, NOTHING, refutations
 from capnet.quick_tuple import NamedTuple
 
 UNKNOWN, DELIVERED, STOPS = 0, 1, 2  # states

@@ -13,7 +13,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import are_multicast, are_multicast_macs
+from capnet.analysis.core.flow_rows import are_to_groups
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
@@ -51,12 +51,6 @@ def refutations(
     reasons[is_among(chain_of(context)[rows], _quoted_chains(context))] = ICMP_ERROR
     reasons[are_to_groups(context, rows)] = GROUP
     return reasons
-
-
-def are_to_groups(context: Context, rows: FlowRows) -> Mask:
-    """Were the packets of each row sent to a group: by the destination MAC, or by a multicast or broadcast address?"""
-    mac, high, low = (context.flows[:, column][rows] for column in (schema.FLOW_DMAC, *_RECEIVER[:2]))
-    return (mac > 0) & are_multicast_macs(mac) | are_multicast(high, low)
 
 
 def _quoted_chains(context: Context) -> Values:

@@ -158,6 +158,31 @@ def test_answer_of_another_address_is_named(tmp_path: Path) -> None:
     assert [(answer["kind"], answer["from"]) for answer in rows[C1]["answers"]] == [("other-address", "172.17.0.1")]
 
 
+@pytest.mark.parametrize(
+    "group", ["224.0.0.252:5355", "239.255.255.250:1900", "255.255.255.255:9999"], ids=["LLMNR", "SSDP", "broadcast"]
+)
+def test_answers_to_group_are_no_failure(tmp_path: Path, group: str) -> None:
+    """Each member answers from its own address; the one who asked may refuse the second answer."""
+    net = Network(["A/docker0"])
+    net.pass_by(("A/docker0", udp(f"{C1}:40000 > {group}", b"question", ident=1)))
+    port = group.partition(":")[2]
+    net.pass_by(("A/docker0", udp(f"172.17.0.1:{port} > {C1}:40000", b"answer", ident=2)))
+    late = udp(f"172.17.0.4:{port} > {C1}:40000", b"late", ident=3)
+    net.pass_by(("A/docker0", late))
+    net.pass_by(("A/docker0", about(ping(f"{C1} > 172.17.0.4", 0, 0, icmp=(3, 3)), late)))
+    report = read(net, tmp_path)
+    assert report["fates"] == []
+    assert report["correlation"]["fates"] == {}
+
+
+def test_datagram_before_question_to_group_is_no_answer(tmp_path: Path) -> None:
+    net = Network(["A/docker0"])
+    net.pass_by(("A/docker0", udp(f"172.17.0.1:1900 > {C1}:40000", b"news", ident=2)))
+    net.pass_by(("A/docker0", udp(f"{C1}:40000 > 239.255.255.250:1900", b"question", ident=1)))
+    (row,) = read(net, tmp_path)["fates"]
+    assert (row["flow"]["src"], row["fate"]) == ("172.17.0.1", "unknown")
+
+
 def test_datagram_to_another_port_is_no_answer(tmp_path: Path) -> None:
     net = Network(["A/docker0"])
     net.pass_by(("A/docker0", udp(f"{C1}:40000 > {A}:54", b"question", ident=1)))

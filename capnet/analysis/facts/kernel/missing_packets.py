@@ -18,7 +18,15 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, destination, is_icmp_error, ports, proto_name, source
+from capnet.analysis.core.flow_rows import (
+    ICMP_PROTOCOLS,
+    are_to_groups,
+    destination,
+    is_icmp_error,
+    ports,
+    proto_name,
+    source,
+)
 from capnet.analysis.core.results import Point
 from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
@@ -30,7 +38,6 @@ from capnet.analysis.fate.answers import is_reset, quoting_errors
 from capnet.analysis.fate.fates import fates
 from capnet.analysis.fate.hop_loss import lost_packets
 from capnet.analysis.fate.next_points import is_answered
-from capnet.analysis.fate.refutation import are_to_groups
 from capnet.analysis.fate.verdict.stopped_answers import stopped_answers
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import role_from_name

@@ -15,12 +15,11 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct_rows, hash_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import is_multicast_mac
+from capnet.analysis.core.flow_rows import are_to_groups, is_multicast_mac
 from capnet.analysis.core.schema import FlowTable
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.listening import Listening, listening
-from capnet.analysis.fate.refutation import are_to_groups
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import MAPPED
 from capnet.wire.numbers import ARP_REQUEST, UDP

@@ -25,6 +25,7 @@ from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.outcomes.answers import chain_answers
 from capnet.analysis.facts.tunnels import carrier_flows
 from capnet.analysis.fate import fates, refutation
+from capnet.analysis.fate.answers import are_group_answers
 from capnet.analysis.fate.chain_values import any_of_chain
 from capnet.analysis.fate.next_points import HOME, HOST, REVERSE, TWIN, chain_of
 from capnet.analysis.fate.unrecorded_packets import unrecorded_packets
@@ -109,7 +110,10 @@ def _is_listed(context: Context) -> Mask:
     asks_nothing = is_message & ~is_one_of(kind >> 8, (*ICMP_REQUESTS, ICMPV6_ECHO_REQUEST))
     is_fine = is_one_of(outcome.verdict, (verdict.UNKNOWN, verdict.COPIED, verdict.DELIVERED))
     is_carrier = carrier_flows(context)[outcome.first] & is_fine
-    return ~(asks_nothing | is_carrier | (outcome.reason == refutation.GROUP))
+    # Who asked a group may have closed the port when the second answer comes.
+    is_refused = is_one_of(outcome.verdict, (verdict.ANSWERED_BY, verdict.REPEATED))
+    is_group_answer = are_group_answers(context)[outcome.first] & (is_fine | is_refused)
+    return ~(asks_nothing | is_carrier | is_group_answer | (outcome.reason == refutation.GROUP))
 
 
 def _fates(context: Context, outcome: Verdicts, numbers: Values) -> Iterator[Fate]:
