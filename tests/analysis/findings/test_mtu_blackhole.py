@@ -174,6 +174,39 @@ def test_other_full_segments_that_arrive_is_silent(tmp_path: Path) -> None:
     assert played.findings(tmp_path) == []
 
 
+@pytest.mark.parametrize("is_at_sender", [False, True], ids=["near the client", "near the server"])
+def test_full_segments_of_other_connection_arrive_is_silent(tmp_path: Path, is_at_sender: bool) -> None:
+    """The path takes them: between the same hosts, some are lost and others arrive."""
+    played = Connection()
+    if is_at_sender:
+        repeating(played)
+    else:
+        played.response(bytes(1200), seq=1 + 2 * FULL)
+        played.request(ack=1)
+        played.time += 5 * SECOND
+        played.request(ack=1, flags=FIN | ACK)
+    assert played.findings(tmp_path)
+    other = Connection(ends=(V4[0].replace("40000", "40001"), V4[1].replace("40000", "40001")))
+    other.response(bytes(FULL))
+    other.request(ack=1 + FULL)
+    played.net.recorded += other.net.recorded
+    assert played.findings(tmp_path) == []
+
+
+@pytest.mark.parametrize("size", [1440, 2 * FULL], ids=["shorter", "joined by GRO"])
+def test_shorter_segments_of_other_connection_is_told(tmp_path: Path, size: int) -> None:
+    played = Connection()
+    played.response(bytes(1200), seq=1 + 2 * FULL)
+    played.request(ack=1)
+    played.time += 5 * SECOND
+    played.request(ack=1, flags=FIN | ACK)
+    other = Connection(ends=(V4[0].replace("40000", "40001"), V4[1].replace("40000", "40001")))
+    other.response(bytes(size))
+    other.request(ack=1 + size)
+    played.net.recorded += other.net.recorded
+    assert len(played.findings(tmp_path)) == 1
+
+
 def test_server_that_gets_no_answer_is_silent(tmp_path: Path) -> None:
     """Short or full, nothing is acknowledged any more: the other side is gone."""
     played = Connection()

@@ -3,7 +3,8 @@
 Input: segments of connections, and the MSS that both SYNs announced. Output: `LostFullSegments`, one for each flow.
 Method: a full segment has the smaller MSS of both ends less the options of each segment. Near the receiver, its
 acknowledgments stay where a gap of full segments begins, though later octets came. Near the sender, it repeats a full
-segment, and the receiver says only that it still waits for it. Limits: connections whose SYNs were captured.
+segment, and the receiver says only that it still waits for it. No MTU stops full segments that arrive in another
+connection between the same hosts. Limits: connections whose SYNs were captured.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ MIN_WAIT_NS = 1_000_000_000  # a sender repeats after 200, 600 and 1400 ms (RFC 
 MIN_REPEATS = 2  # of a full segment near its sender: once is what any loss looks like
 MIN_FULL = 500  # octets: IPv4 hosts take 576 (RFC 791), so no path MTU is below
 TCP_HEADER = 20  # octets
+MAX_OTHERS = 50  # connections between the same hosts that are looked at
 MAX_FLIGHT = 10  # full segments that a sender sends before it hears anything (RFC 6928)
 
 
@@ -67,12 +69,17 @@ def lost_full_segments(context: Context) -> list[LostFullSegments]:
     is_candidate &= context.flows[:, schema.FLOW_RETRANSMISSIONS] >= MIN_REPEATS
     for row in np.flatnonzero(is_candidate).tolist()[:MAX_CONNECTIONS]:
         lost.append(_repeated(context, row))
-    return sorted({of_flow.flow: of_flow for of_flow in lost if of_flow}.values())
+    by_flow = {of_flow.flow: of_flow for of_flow in lost if of_flow}
+    return [of_flow for _, of_flow in sorted(by_flow.items()) if not _others_pass(context, of_flow)]
 
 
 _SYN_COLUMNS = [
     schema.SYN_POINT, schema.SYN_VIA, schema.SYN_VIA_VNI, schema.SYN_SRC_HI, schema.SYN_SRC_LO, schema.SYN_DST_HI,
     schema.SYN_DST_LO, schema.SYN_SPORT, schema.SYN_DPORT,
+]  # fmt: skip
+_HOSTS = [
+    schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO,
+    schema.FLOW_DST_HI, schema.FLOW_DST_LO,
 ]  # fmt: skip
 _FLOW_COLUMNS = [
     schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI,
@@ -136,6 +143,26 @@ def _repeated(context: Context, row: int) -> LostFullSegments | None:
     octets = max(ahead(s.seq, awaited) + s.payload - s.payload % full for s in sent if s.payload >= full)
     frames = [*_syn_frames(passed), *(s.frame for s in tries), *(ack.frame for ack in repeated_acks)]
     return LostFullSegments(row, mss, full, octets, max(short), True, frames)
+
+
+def _others_pass(context: Context, lost: LostFullSegments) -> bool:
+    """Do full segments arrive in another connection from the same host to the same one?"""
+    flows = context.flows
+    is_ipv4 = flows[lost.flow, schema.FLOW_SRC_HI] == 0 and flows[lost.flow, schema.FLOW_SRC_LO] >> 32 == MAPPED >> 32
+    length = lost.mss + TCP_HEADER + (20 if is_ipv4 else 40)
+    is_other = (flows[:, _HOSTS] == flows[lost.flow, _HOSTS]).all(axis=1)
+    is_other &= flows[:, schema.FLOW_LARGEST_IP] >= length
+    is_other[lost.flow] = False
+    return any(
+        _passes(segments(context, row), length, lost.is_at_sender) for row in np.flatnonzero(is_other)[:MAX_OTHERS]
+    )
+
+
+def _passes(passed: list[Segment], length: int, is_at_sender: bool) -> bool:
+    """Does an IP packet of just this length arrive? Longer ones may be joined from shorter ones (GRO)."""
+    ends = [s.end for s in passed if not s.is_reply and s.payload and s.ip_length == length]
+    acks = [s.ack for s in passed if s.is_reply and s.flags & (TCP_ACK | TCP_RST) == TCP_ACK]
+    return bool(ends) and (not is_at_sender or any(ahead(ack, ends[0]) >= 0 for ack in acks))
 
 
 def _syn_frames(passed: list[Segment]) -> list[int]:
