@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from capnet.analysis.core.contract.finding_list import Statement, Subjects, listed
@@ -9,6 +11,8 @@ from capnet.analysis.core.results import Evidence, Finding
 from capnet.scenario.faults import library
 from tests.conftest import PROJECT
 from tests.report.golden_documents import report
+from tests.stories import ACK, FIN, PSH, SYN, Network, tcp
+from tests.story_reports import C1, A, read
 
 FAULTS = PROJECT / "pcaps" / "faults"
 NOTHING = Subjects()
@@ -91,3 +95,22 @@ def test_fault_capture_has_one_cause(name: str) -> None:
     findings = [finding.name for finding in report(FAULTS / f"{name}.pcapng").findings if finding.level != "info"]
     fault = library.load(name)
     assert sorted(findings) == sorted({fault.finding, *set(findings) & set(fault.also)})
+
+
+@pytest.mark.parametrize("is_cooked", [False, True], ids=["Ethernet", "cooked"])
+def test_symptom_of_other_flows_without_macs_stays(tmp_path: Path, is_cooked: bool) -> None:
+    """A capture at `any` has no destination MACs: a lossy connection explains no SYNs to another server."""
+    net = Network(["host/any"], cooked={"host/any"} if is_cooked else set())
+    server, client = f"{A}:443 > {C1}:40000", f"{C1}:40000 > {A}:443"
+    for time, packet in (
+        (0.0, tcp(client, flags=SYN, mss=1460, tsval=1)),
+        (0.1, tcp(server, flags=SYN | ACK, ack=1, mss=1460, tsval=1)),
+        (0.2, tcp(client, bytes(500), seq=1, ack=1, flags=PSH | ACK, tsval=1)),
+        (0.3, tcp(server, bytes(1200), seq=1 + 2 * 1448, ack=501, tsval=1)),
+        (0.4, tcp(client, seq=501, ack=1, tsval=1)),
+        (9.0, tcp(client, seq=501, ack=1, flags=FIN | ACK, tsval=1)),
+        *((second, tcp(f"{C1}:50000 > 198.51.100.9:443", flags=SYN, seq=7)) for second in (1.0, 2.0, 4.0)),
+    ):
+        net.at(time * 1e6, "host/any", packet.but(ident=round(time * 10) + 1))
+    names = {finding["name"] for finding in read(net, tmp_path)["findings"] if finding["level"] != "info"}
+    assert names == {"mtu-blackhole", "connection-unanswered"}

@@ -18,7 +18,7 @@ from capnet.analysis.core.arrays import distinct, hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.finding_list import Subjects
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import are_multicast_macs, replies
+from capnet.analysis.core.flow_rows import are_to_groups, replies
 from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.rings.frame_numbers import FramePlace
 from capnet.analysis.core.schema import FlowRows, PerFlow, Values
@@ -73,7 +73,7 @@ def evidence_subjects(context: Context, evidence: Iterable[Evidence], is_of_tunn
     if is_of_tunnel:
         inside = _sightings(context, _frames_of_tunnels(context, np.concatenate((seen.rows, rows))))
         rows, questions = np.concatenate((rows, inside.rows)), questions | set(inside.questions.values())
-    is_of_one_host = ~are_multicast_macs(context.flows[rows, schema.FLOW_DMAC])
+    is_of_one_host = ~are_to_groups(context, rows)
     is_found = is_among(frames, np.append(seen.frames, list(seen.questions)).astype(np.int64))
     conversations = distinct(conversation_of(context)[rows]).tolist()
     is_whole = bool(is_found.all() and is_of_one_host.all()) and not questions
