@@ -26,8 +26,11 @@ from capnet.wire.addresses import address_text
 from capnet.wire.icmp_names import icmp_error_name
 from capnet.wire.numbers import (
     ICMP_PORT_UNREACHABLE,
+    ICMP_PROTOCOL_UNREACHABLE,
     ICMP_UNREACHABLE,
+    ICMPV6_PARAMETER_PROBLEM,
     ICMPV6_PORT_UNREACHABLE,
+    ICMPV6_UNKNOWN_NEXT_HEADER,
     ICMPV6_UNREACHABLE,
     UDP,
 )
@@ -70,6 +73,26 @@ class IcmpError(NamedTuple):
         if self.is_v6:
             is_port = (self.type, self.code) == (ICMPV6_UNREACHABLE, ICMPV6_PORT_UNREACHABLE)
         return is_port and self.quoted.proto == UDP and self.sender == self.quoted.dst
+
+    @property
+    def is_refused_protocol(self) -> bool:
+        """Does the receiver of a packet say itself that nothing takes its IP protocol?
+
+        Linux says "port unreachable" where a device of this kind exists, but none for the sender.
+        """
+        codes: tuple[tuple[int, int], ...] = (
+            (ICMP_UNREACHABLE, ICMP_PROTOCOL_UNREACHABLE), (ICMP_UNREACHABLE, ICMP_PORT_UNREACHABLE),
+        )  # fmt: skip
+        if self.is_v6:
+            codes = (
+                (ICMPV6_PARAMETER_PROBLEM, ICMPV6_UNKNOWN_NEXT_HEADER), (ICMPV6_UNREACHABLE, ICMPV6_PORT_UNREACHABLE),
+            )  # fmt: skip
+        return (self.type, self.code) in codes and self.sender == self.quoted.dst and self.quoted.dport < 0
+
+    @property
+    def name(self) -> str:
+        """`host unreachable`: what it says."""
+        return icmp_error_name(self.is_v6, self.type, self.code)
 
 
 def icmp_error_facts(context: Context) -> list[IcmpErrorMessage]:

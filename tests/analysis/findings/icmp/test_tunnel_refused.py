@@ -1,4 +1,4 @@
-"""tunnel-refused: "port unreachable" about the datagrams of a tunnel."""
+"""tunnel-refused: "port unreachable" or "protocol unreachable" about the packets of a tunnel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.analysis.findings.reported import CARD_A, CARD_B, of_story
 from tests.stories import Network, Packet, about, ping, udp
-from tests.story_reports import A, B
+from tests.story_reports import A, B, read
 
 LEFT, RIGHT = "10.0.1.2", "10.0.1.4"
 
@@ -83,3 +83,34 @@ def test_fix_is_of_the_kind_of_the_tunnel(tmp_path: Path, port: int, payload: by
         refuse(net, udp(f"{A}:{port} > {B}:{port}", payload, ident=number, smac=CARD_A, dmac=CARD_B))
     (finding,) = of_story(net, tmp_path, "tunnel-refused")
     assert words in finding["fix"] and "vxlan" not in finding["fix"]
+
+
+ESP = Packet("esp", A, B, payload=bytes(90), echo=7, smac=CARD_A, dmac=CARD_B)
+GRE = ESP.but(proto="gre", payload=ping(f"{LEFT} > {RIGHT}", 7, 1).ip(), echo=0)
+
+
+@pytest.mark.parametrize("sent", [ESP, GRE], ids=["ESP", "GRE"])
+@pytest.mark.parametrize(("code", "error"), [(2, "protocol unreachable"), (3, "port unreachable")])
+def test_protocol_without_a_tunnel_is_told(tmp_path: Path, sent: Packet, code: int, error: str) -> None:
+    """Kernel 6.18 says code 2 where it has no such tunnel at all; with one for another peer, it says code 3."""
+    net = Network(["A/ens33"])
+    for number in range(3):
+        packet = sent.but(seq=number, ident=number + 1)
+        net.pass_by(("A/ens33", packet))
+        answer = ping(f"{B} > {A}", 0, 0, icmp=(3, code), smac=CARD_B, dmac=CARD_A)
+        net.pass_by(("A/ens33", about(answer, packet)), gap=1e6)
+    report = read(net, tmp_path)
+    assert [finding["name"] for finding in report["findings"] if finding["level"] != "info"] == ["tunnel-refused"]
+    (finding,) = (finding for finding in report["findings"] if finding["name"] == "tunnel-refused")
+    assert (finding["level"], finding["facts"]["refused_by"], finding["facts"]["messages"]) == ("error", B, 3)
+    assert finding["facts"]["kind"] == sent.proto and f"'{error}', 3 times" in finding["says"]
+
+
+def test_protocol_that_router_cannot_deliver_is_silent(tmp_path: Path) -> None:
+    """Another host says so: the packet never came to the end of the tunnel."""
+    net = Network(["A/ens33"])
+    for number in range(3):
+        packet = ESP.but(seq=number, ident=number + 1)
+        net.pass_by(("A/ens33", packet))
+        net.pass_by(("A/ens33", about(ping(f"192.168.111.1 > {A}", 0, 0, icmp=(3, 2)), packet)), gap=1e6)
+    assert of_story(net, tmp_path, "tunnel-refused") == []
