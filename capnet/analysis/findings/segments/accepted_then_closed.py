@@ -3,7 +3,8 @@
 Looks at: TCP connections that are accepted, and that the accepting side closes or resets within 5 s before it sends
 anything; so do all its connections on this port. Two are needed, or one during which the accepting host is itself
 refused a connection: docker-proxy accepts before it asks the container, and passes its refusal on in this way. A reset
-with a TTL that the host cannot have is not its own (`reset-in-session`).
+with a TTL that the host cannot have is not its own (`reset-in-session`). Where the request was sent again, and the end
+acknowledges nothing of it, it did not arrive.
 Says: how many connections, and which one was refused at that time.
 Wrong when: the program closes on purpose, as one that refuses by the client's address.
 Fix: let the program in the container listen on the published port, and on 0.0.0.0 instead of 127.0.0.1.
@@ -42,7 +43,7 @@ from capnet.analysis.facts.transport.tcp_connections import (
     spoken,
 )
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.numbers import TCP_FIN, TCP_RST, TCP_SYN, TCP_SYN_ACK
+from capnet.wire.numbers import TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, TCP_SYN_ACK
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
@@ -54,7 +55,7 @@ PAGE_ZH = """连接被接受，随后一个字节也没有发送就关闭。
 
 检查：被接受的 TCP 连接，接受方在发送任何数据之前 5 秒内关闭或重置它；该端口上的所有连接都是如此。需要两个这样的连
 接，或者一个，且其间接受方主机自己的一个连接被拒绝：docker-proxy 先接受再询问容器，并以这种方式转达容器的拒绝。TTL 不
-可能属于该主机的 reset 不是它发的（`reset-in-session`）。
+可能属于该主机的 reset 不是它发的（`reset-in-session`）。请求被重发，而结束的段没有确认其中任何字节时，请求没有到达。
 结论：有多少个连接，当时是哪一个被拒绝。
 误判：程序有意关闭，例如按客户端地址拒绝。
 处理：让容器中的程序在所发布的端口上监听，地址用 0.0.0.0，而不是 127.0.0.1。
@@ -148,11 +149,19 @@ def _closed(context: Context, row: int) -> _Closed | None:
     start = requests[-1] if requests else accepted
     if ending.time - start.time > MAX_DELAY_NS or not _is_completed(passed, accepted):
         return None
+    if _lacks_request(requests, ending):
+        return None  # it has waited in vain
     frames = [accepted.frame, *(s.frame for s in requests[:1]), ending.frame]
     own = [s.ttl for s in passed if s.is_reply and not s.is_reset]
     is_foreign = ending.is_reset and ending.ttl not in own
     is_foreign = is_foreign and is_foreign_ttl(ending.ttl, server_ttls(context, int(replies(context)[row]), own))
     return _Closed(row, accepted.time, ending.time, ending.is_reset, is_foreign, frames)
+
+
+def _lacks_request(requests: list[Segment], ending: Segment) -> bool:
+    """Does the last segment of the accepting side acknowledge nothing of a request that was sent again?"""
+    is_repeated = len(requests) > 1 and requests[1].seq == requests[0].seq
+    return is_repeated and bool(ending.flags & TCP_ACK) and ahead(ending.ack, requests[0].seq) <= 0
 
 
 def _is_completed(passed: list[Segment], accepted: Segment) -> bool:

@@ -79,6 +79,22 @@ def test_single_connection_with_a_refusal_behind_is_told(tmp_path: Path) -> None
     assert f"{C1} refused a connection to port 80" in finding["says"]
 
 
+@pytest.mark.parametrize(("received", "is_told"), [(1, False), (81, True)], ids=["lost", "acknowledged"])
+def test_request_that_never_arrives_is_silent(tmp_path: Path, received: int, is_told: bool) -> None:
+    """The server closes because it got nothing: what drops the repeated requests is on the way."""
+    played = Host()
+    for number in range(2):
+        out, back = f"{B}:{41000 + number} > {A}:8080", f"{A}:8080 > {B}:{41000 + number}"
+        played.put(tcp(out, seq=0, flags=SYN))
+        played.put(tcp(back, seq=0, ack=1, flags=SYN | ACK))
+        played.put(tcp(out, seq=1, ack=1))
+        for _ in range(3):
+            played.put(tcp(out, bytes(80), seq=1, ack=1, flags=PSH | ACK))
+            played.net.now += SECOND
+        played.put(tcp(back, seq=1, ack=received, flags=FIN | ACK))
+    assert bool(played.findings(tmp_path)) == is_told
+
+
 def test_single_connection_alone_is_silent(tmp_path: Path) -> None:
     played = Host()
     played.connection()
