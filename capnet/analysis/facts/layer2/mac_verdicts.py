@@ -12,12 +12,13 @@ from collections.abc import Collection
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import is_multicast_mac
+from capnet.analysis.core.flow_rows import is_multicast_mac, is_private
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, MacVerdict
 from capnet.analysis.core.wording import Text, plural, several
 from capnet.analysis.facts.layer2.arp import rival_claims
 from capnet.analysis.facts.layer2.host_isolation import is_macvlan
 from capnet.analysis.facts.layer2.model import SharedMac, network_of
+from capnet.analysis.facts.layer2.rival_stations import rival_stations
 from capnet.analysis.facts.layer2.segments import layer2_segments
 from capnet.analysis.facts.nat.addresses import addresses_set_by_nat
 from capnet.analysis.fate.speakers import RECEIVED, Speaker, speakers
@@ -25,6 +26,7 @@ from capnet.analysis.user_mode_networks import user_mode_macs
 from capnet.wire.addresses import address_value, mac_text
 
 MIN_PARENT_CONFIDENCE = 0.5  # of 0 to 1: below, the interface may be no macvlan parent
+MIN_FOREIGN_NETWORKS = 3  # public ones, claimed by no ARP: the NAT of a hypervisor sends on with a TTL of its own
 MAX_FORWARDED_IPS = 16  # listed of a router, which may forward for any address
 
 
@@ -83,6 +85,17 @@ def _router_or_shared(context: Context, point: int, speaker: Speaker, shared: Sh
         return [MacVerdict("router", [mac], other_ips, point_name, because, evidence)]
     if context.points[point].role in ("loopback", "bridge"):
         return []
+    foreign_ips = [ip for ip in own if ip not in speaker.claimed and not is_private(ip)]
+    foreign_networks = {network_of(ip) for ip in foreign_ips}
+    if len(foreign_networks) >= MIN_FOREIGN_NETWORKS:
+        because = Text(
+            en="{mac} speaks for {ips}, of {number} public networks: it forwards, or opens connections in their name",
+            zh="{mac} 代表 {number} 个公网网络的 {ips}：它转发，或以它们的名义打开连接",
+        ).fill(mac=mac, ips=several(foreign_ips), number=len(foreign_networks))
+        evidence = _evidence(context, point, speaker.mac, foreign_ips)
+        return [MacVerdict("router", [mac], foreign_ips[:MAX_FORWARDED_IPS], point_name, because, evidence)]
+    if len(foreign_networks) > 1:
+        return []  # a router, or a host with addresses of two providers
     because = Text(
         en="{mac} speaks for {number} addresses of its own, none of them forwarded",
         zh="{mac} 代表自己的 {number} 个地址，都不是转发的",
@@ -145,9 +158,12 @@ def _shared_namespaces(context: Context) -> list[MacVerdict]:
 
 
 def _duplicate_ips(context: Context) -> list[MacVerdict]:
-    """One IPv4 address that two MACs claim in ARP at one point."""
+    """One IPv4 address that two MACs claim in ARP at one point, and that did not just move from one to the other."""
     verdicts = []
+    duplicate = {rivals.address for rivals in rival_stations(context) if rivals.is_duplicate}
     for claims in rival_claims(context):
+        if claims.ip not in duplicate:
+            continue
         macs = sorted(mac_text(mac) for mac in claims.by)
         because = Text(en="{ip} is claimed by {macs} in ARP", zh="{macs} 在 ARP 中都声称拥有 {ip}").fill(
             ip=claims.ip, macs=several(macs)

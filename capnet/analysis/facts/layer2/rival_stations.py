@@ -58,6 +58,11 @@ class Rivals(NamedTuple):
         """Has each of them an address of its own beside this one? Then it is one of a service."""
         return all(self.own.values())
 
+    @property
+    def is_duplicate(self) -> bool:
+        """Do several stations have it at the same time? Not the address of a service, nor one that moves on."""
+        return self.how in (How.AT_ONCE, How.IN_TURN) and not self.is_service
+
 
 class _Claim(NamedTuple):
     """One row of a table: a MAC says to a station, or to all, that it has an address."""

@@ -99,7 +99,7 @@ def _rival_claims(context: Context) -> list[Finding]:
     at_once_fix = AT_ONCE_FIX if shows_containers(context) else AT_ONCE_ELSEWHERE_FIX
     findings = []
     for rivals in rival_stations(context):
-        if rivals.how not in (How.AT_ONCE, How.IN_TURN) or rivals.is_service:
+        if not rivals.is_duplicate:
             continue
         macs = [mac_text(mac) for mac in rivals.macs]
         text, fix = (MASTERS, MASTERS_FIX) if _are_masters(context, rivals.macs) else (AT_ONCE, at_once_fix)
