@@ -10,6 +10,9 @@ from capnet.wire.capture import Capture
 from capnet.wire.formats.reader import CaptureInterface
 from capnet.wire.protocols.linktypes import linktype_name
 
+# What Wireshark and mergecap write as the name of an interface that came from a format without names.
+NO_NAME = "Unknown/not available in original file format(libpcap)"
+WINDOWS_DEVICE = "\\Device\\NPF_"  # before the GUID of an interface (Npcap)
 MAX_STATISTICS_ERROR_NS = 1_000_000_000  # frames on the way through the kernel when the capture ends
 
 
@@ -36,7 +39,7 @@ def points_of(source: Source, capture: Capture, taken: set[str], topology: Topol
     uses: dict[str, int] = {}
     count = max((interface.number for interface in interfaces), default=0) + 1
     for interface in interfaces:
-        wanted, named_by = _point_name(source, interface.name or "", interface.number, count, taken)
+        wanted, named_by = _point_name(source, _interface_name(interface), interface.number, count, taken)
         if interface.ifindex is not None:
             wanted, named_by = _name_at_any(interface.ifindex, wanted, topology), "interface"
         name = wanted.name
@@ -102,6 +105,14 @@ def _stem(source: Source) -> str:
     from capnet.analysis.core.rings.file_names import ring_stem
 
     return ring_stem(source.path)
+
+
+def _interface_name(interface: CaptureInterface) -> str:
+    """What an interface is called, empty without a name: on Windows, as the user knows it instead of by its GUID."""
+    name, description = interface.name or "", interface.description or ""
+    if name == NO_NAME:
+        return ""
+    return description if name.startswith(WINDOWS_DEVICE) and description and "/" not in description else name
 
 
 def _point_name(source: Source, interface: str, index: int, interfaces: int, taken: set[str]) -> tuple[PointName, str]:

@@ -17,6 +17,8 @@ from capnet.topology import Topology
 if TYPE_CHECKING:
     from capnet.witnesses import Witnesses
 
+UNSPECIFIED = ("0.0.0.0", "::")  # what a resolver that blocks a name answers: no host has these addresses
+
 
 class PassResult(NamedTuple):
     """`correlation`: whether all packets can be compared, or which share of them."""
@@ -26,6 +28,15 @@ class PassResult(NamedTuple):
     correlation: dict[str, object]
 
 
+def _names(reader: SourceReader) -> dict[str, str]:
+    """Address → name, where the captures' name resolution blocks agree on it."""
+    return {
+        address: words[0]
+        for address, words in sorted(reader.names.items())
+        if len(set(words)) == 1 and address not in UNSPECIFIED
+    }
+
+
 def pass_result(reader: SourceReader, topology: Topology | None, witnesses: Witnesses | None) -> PassResult:
     """End the pass of a reader that has read all its sources; its tables are let go where the result has copies."""
     aggregator = reader.aggregator or Aggregator(Machine(compiled=False))
@@ -33,7 +44,7 @@ def pass_result(reader: SourceReader, topology: Topology | None, witnesses: Witn
     release_memory()
     addresses = aggregator.finish(limits.limit_stations)
     tunnels = aggregator.tunnels
-    names = {address: words[0] for address, words in sorted(reader.names.items()) if len(set(words)) == 1}
+    names = _names(reader)
     if topology:
         from capnet.analysis.topology_fit import fitting_topology
 

@@ -9,6 +9,7 @@ import pytest
 from capnet.analysis.core.point_names import PointName, file_stem, name_of_point, name_of_stem
 from capnet.analysis.engine import analyze
 from capnet.topology import role_from_name
+from capnet.wire.formats.pcapng_writer import interface, names, packet, section
 from tests.stories import Network, udp
 
 READ = {  # file → name, host, container, interface
@@ -83,3 +84,35 @@ def test_files_of_one_host_are_one_host(tmp_path: Path) -> None:
     ]
     (row,) = report.nat
     assert row.latency_us is not None  # one host has one clock, so one direction is enough
+
+
+GUID = "\\Device\\NPF_{C84B66C7-D757-4F20-BAAB-065088BCD72E}"
+
+
+@pytest.mark.parametrize(
+    ("name", "description", "expected"),
+    [
+        ("Unknown/not available in original file format(libpcap)", "", ("web", None, "file")),
+        (GUID, "Ethernet 2", ("Ethernet 2", None, "interface")),
+        (GUID, "", (GUID, None, "interface")),
+        ("ens33", "the card", ("ens33", None, "interface")),
+    ],
+    ids=["merged by mergecap", "Windows", "Windows, no description", "Linux"],
+)
+def test_interface_has_the_name_that_people_know(
+    tmp_path: Path, name: str, description: str, expected: tuple[str, str | None, str]
+) -> None:
+    path = tmp_path / "web.pcapng"
+    frame = udp("172.17.0.2:5000 > 192.168.111.129:7000", b"1").frame()
+    path.write_bytes(section() + interface(name, description=description) + packet(0, 1, frame))
+    (point,) = analyze(path).points
+    assert (point.name, point.host, point.named_by) == expected
+
+
+def test_unspecified_address_gets_no_name(tmp_path: Path) -> None:
+    """A resolver that blocks a name answers 0.0.0.0; DHCP is sent from there."""
+    path = tmp_path / "web.pcapng"
+    frame = udp("0.0.0.0:68 > 255.255.255.255:67", b"discover").frame()
+    resolved = names([("0.0.0.0", "ads.example"), ("::", "ads.example"), ("192.0.2.1", "web.example")])
+    path.write_bytes(section() + interface("ens33") + resolved + packet(0, 1, frame))
+    assert analyze(path).names == {"192.0.2.1": "web.example"}
