@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from capnet.analysis.core.contract.document import Document
 from capnet.report.fate_words import FAILED
@@ -39,6 +39,20 @@ def same_fate(document: Document) -> Groups:
         return row["proto"], flow["dst"], flow["dport"], row["fate"], row["point"], row["next"], answers
 
     return _grouped((key(row), row) for row in document.get("fates", []) if row["fate"] in FAILED)
+
+
+def harmless_refusals(document: Document) -> dict[str, str]:
+    """Address → what a finding that needs no action says of its refusals: a scan, or a server that was starting."""
+    return {
+        row["facts"]["address"]: row["says"]
+        for row in document["findings"]
+        if row["name"] == "connection-refused" and row["level"] == "info" and "address" in row["facts"]
+    }
+
+
+def is_refused_by(row: Document, addresses: Container[str]) -> bool:
+    """Is it a flow whose only answer is a reset, to one of these addresses?"""
+    return row["flow"]["dst"] in addresses and {answer["kind"] for answer in row["answers"]} == {"reset"}
 
 
 def same_icmp_error(document: Document) -> Groups:

@@ -17,7 +17,7 @@ from capnet.report.words import Words
 from tests.conftest import GOLDENS
 from tests.report import sample
 from tests.report.sample import at
-from tests.stories import ACK, SYN, Network, Packet, about, tcp, udp
+from tests.stories import ACK, RST, SYN, Network, Packet, about, ping, tcp, udp
 from tests.story_reports import A, B, read
 
 SECOND = 1_000_000.0
@@ -269,3 +269,30 @@ def test_golden_without_cause_claims_what_holds(capture: Path) -> None:
 )
 def test_first_step_ends_outside_of_code_and_brackets(fix: str, step: str) -> None:
     assert first_step(fix) == step
+
+
+def refusals(ports: range) -> Network:
+    """A client asks for each of these ports of a host once, and is refused."""
+    net = Network(["A/ens33"])
+    for port in ports:
+        net.pass_by(("A/ens33", tcp(f"{B}:40000 > {A}:{port}", flags=SYN, seq=port, ident=port)))
+        net.pass_by(("A/ens33", tcp(f"{A}:{port} > {B}:40000", flags=RST | ACK, ack=port + 1)))
+    return net
+
+
+def test_port_scan_is_told_as_the_finding_tells_it(tmp_path: Path) -> None:
+    """1,000 closed ports are no 1,000 flows to look after."""
+    report = read(refusals(range(1, 31)), tmp_path)
+    (finding,) = (finding for finding in report["findings"] if finding["name"] == "connection-refused")
+    assert finding["level"] == "info"
+    assert headline(report, Words.of(report)) == [finding["says"] + "."]
+
+
+def test_other_failures_beside_a_scan_are_counted_alone(tmp_path: Path) -> None:
+    net = refusals(range(1, 31))
+    for number in range(2):
+        question = udp(f"{A}:{50000 + number} > {B}:9", b"?", ident=900 + number)
+        net.pass_by(("A/ens33", question))
+        net.pass_by(("A/ens33", about(ping(f"{B} > {A}", 0, 0, icmp=(3, 3)), question)))
+    report = read(net, tmp_path)
+    assert headline(report, Words.of(report)) == [f"udp {A} → {B}:9: {B} answers 'port unreachable' (ICMP)."]

@@ -175,6 +175,40 @@ def test_answers_to_group_are_no_failure(tmp_path: Path, group: str) -> None:
     assert report["correlation"]["fates"] == {}
 
 
+ROUTERS = ["10.1.0.1", "10.2.0.1", "10.3.0.1"]
+
+
+def probes(start: int) -> Network:
+    """UDP to ports that nobody has: the first ones, from this TTL on, end at a router each, the last one arrives."""
+    net = Network(["A/ens33"])
+    for number, router in enumerate([*ROUTERS, B]):
+        packet = udp(f"{A}:{40000 + number} > {B}:{33434 + number}", bytes(32), ttl=start + number, ident=number + 1)
+        net.pass_by(("A/ens33", packet))
+        error = (3, 3) if router == B else (11, 0)
+        net.pass_by(("A/ens33", about(ping(f"{router} > {A}", 0, 0, icmp=error, ident=90 + number), packet)))
+    return net
+
+
+def test_probes_of_traceroute_do_not_fail(tmp_path: Path) -> None:
+    report = read(probes(1), tmp_path)
+    assert (report["fates"], report["correlation"]["fates"]) == ([], {})
+    assert len(report["icmp_errors"]) == 4
+
+
+def test_datagrams_that_die_of_their_ttl_fail(tmp_path: Path) -> None:
+    """They start as programs start them: the path is a loop, or too long."""
+    assert {row["fate"] for row in read(probes(61), tmp_path)["fates"]} == {"answered-by"}
+
+
+def test_error_about_multicast_is_no_failure(tmp_path: Path) -> None:
+    """A hypervisor's NAT answers IGMP with "time exceeded", which nobody may (RFC 1122 section 3.2.2)."""
+    net = Network(["A/docker0"])
+    packet = udp(f"{C1}:40000 > 224.0.0.22:9", b"group", ttl=1, ident=1)
+    net.pass_by(("A/docker0", packet))
+    net.pass_by(("A/docker0", about(ping(f"172.17.0.1 > {C1}", 0, 0, icmp=(11, 0)), packet)))
+    assert read(net, tmp_path)["fates"] == []
+
+
 def test_datagram_before_question_to_group_is_no_answer(tmp_path: Path) -> None:
     net = Network(["A/docker0"])
     net.pass_by(("A/docker0", udp(f"172.17.0.1:1900 > {C1}:40000", b"news", ident=2)))

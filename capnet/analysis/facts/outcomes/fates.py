@@ -23,6 +23,7 @@ from capnet.analysis.correlate.duplicates import duplicates, packets_without_dup
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.outcomes.answers import chain_answers
+from capnet.analysis.facts.outcomes.route_probes import are_route_probes
 from capnet.analysis.facts.tunnels import carrier_flows
 from capnet.analysis.fate import fates, refutation
 from capnet.analysis.fate.answers import are_group_answers
@@ -110,10 +111,12 @@ def _is_listed(context: Context) -> Mask:
     asks_nothing = is_message & ~is_one_of(kind >> 8, (*ICMP_REQUESTS, ICMPV6_ECHO_REQUEST))
     is_fine = is_one_of(outcome.verdict, (verdict.UNKNOWN, verdict.COPIED, verdict.DELIVERED))
     is_carrier = carrier_flows(context)[outcome.first] & is_fine
-    # Who asked a group may have closed the port when the second answer comes.
-    is_refused = is_one_of(outcome.verdict, (verdict.ANSWERED_BY, verdict.REPEATED))
-    is_group_answer = are_group_answers(context)[outcome.first] & (is_fine | is_refused)
-    return ~(asks_nothing | is_carrier | is_group_answer | (outcome.reason == refutation.GROUP))
+    # Who asked a group may have closed the port when the second answer comes. A traceroute asks for errors.
+    is_in_vain = is_one_of(outcome.verdict, (verdict.ANSWERED_BY, verdict.REPEATED))
+    is_group_answer = are_group_answers(context)[outcome.first]
+    is_probe = are_route_probes(context)[outcome.first] & ~outcome.is_replied
+    is_by_design = (is_group_answer | is_probe) & (is_fine | is_in_vain)
+    return ~(asks_nothing | is_carrier | is_by_design | (outcome.reason == refutation.GROUP))
 
 
 def _fates(context: Context, outcome: Verdicts, numbers: Values) -> Iterator[Fate]:

@@ -120,7 +120,7 @@ def _verdicts(context: Context, outcome: Fates, entries: Values, is_replied: Mas
     verdict[(state == ARRIVED) & is_silent & _wants_answer(context)[last]] = ANSWERED_BY  # nothing
     verdict[state == STOPS] = STOPS_AT
     has_other_answer = any_of_chain(context, (quoting_errors(context) >= 0) | (other_address_answers(context) >= 0))
-    verdict[has_other_answer[last] & ~is_replied] = ANSWERED_BY
+    verdict[has_other_answer[last] & ~is_replied & ~is_group] = ANSWERED_BY  # no ICMP error is about a group's
     verdict[is_replied] = DELIVERED
     has_data = any_of_chain(context, (answering_replies(context) >= 0) & ~is_reset(context))
     verdict[is_replied & ~has_data[last]] = ANSWERED_BY  # RST
