@@ -46,11 +46,11 @@ def step_keys(context: Context, steps: Steps) -> StepKeys:
     """The keys of steps."""
     flows = context.flows
     first, last = tuples_of(context, steps.first), tuples_of(context, steps.last)
-    # Without links, the request shows the translated tuple, and the answer the original one.
+    # Without links, one of request and answer shows the original tuple, and the other one the translated tuple.
     is_pair = steps.first_link < 0
-    is_turned = steps.is_reply | is_pair
-    before = chosen(is_turned, last.reversed(), first)
+    before = chosen((steps.is_reply | is_pair) & ~steps.is_entering, last.reversed(), first)
     after = chosen(is_pair, first, chosen(steps.is_reply, first.reversed(), last))
+    after = chosen(steps.is_entering, last.reversed(), after)
     hosts = [""]
     host_of_point = []
     for point in context.points:

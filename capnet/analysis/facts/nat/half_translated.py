@@ -1,7 +1,8 @@
 """Connections whose two directions pass one point in tuples that do not mirror each other.
 
 No two points show the same packet here: only one side of the translation was captured.
-TCP: a SYN without an answer, and a SYN-ACK without a SYN, that acknowledges just this SYN and no other one.
+TCP: a SYN without an answer, and a SYN-ACK without a SYN, that acknowledges just this SYN and no other one. Which of
+the two tuples is the original one, MACs or private addresses must show: a firewall may record what it receives only.
 UDP: requests to a loopback address and answers of it from another port, as the embedded DNS of a container does it.
 """
 
@@ -15,7 +16,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_among, repeated_positions, row_hash
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import is_loopback
+from capnet.analysis.core.flow_rows import destination, is_loopback, is_private, source
 from capnet.analysis.core.schema import FlowMask, FlowRows, FlowTable, PerFlow, Values
 from capnet.analysis.facts.nat.translation_steps import TranslationStep
 from capnet.wire.addresses import address_key
@@ -59,9 +60,44 @@ def half_translated(context: Context, answers: PerFlow, linked_rows: FlowRows) -
             and _shares_an_end(flows[request], flows[answer])
             and (key[0] != TCP or int(flows[request, schema.FLOW_FIRST_SEQ]) not in shared_numbers)
         ]
-        if len(candidates) == 1:
+        is_entering = _is_entering(context, candidates[0], answer) if len(candidates) == 1 else None
+        if is_entering is not None:
             confidence = TCP_CONFIDENCE if key[0] == TCP else UDP_CONFIDENCE
-            yield TranslationStep(candidates[0], answer, confidence)
+            yield TranslationStep(candidates[0], answer, confidence, is_entering)
+
+
+def _is_entering(context: Context, request: int, answer: int) -> bool | None:
+    """Does the point show what enters the translator, or what leaves it? None if nothing shows that.
+
+    A bridge, and the own interface of who asks, show the request translated and the answer translated back. Else what
+    is sent to one MAC enters it, and what one MAC sends leaves it; and private addresses are hidden behind public ones.
+    """
+    flows = context.flows
+    smac, dmac = (flows[[request, answer], column].tolist() for column in (schema.FLOW_SMAC, schema.FLOW_DMAC))
+    is_own = is_loopback(*flows[answer, _SOURCE[:2]].tolist()) or smac[0] == dmac[1] > 0
+    is_own = is_own or dmac[0] < 0  # `any` hears its own host, and has no destination MACs
+    if is_own or context.points[int(flows[request, schema.FLOW_POINT])].role == "bridge":
+        return False
+    enters, leaves = dmac[0] == dmac[1] > 0, smac[0] == smac[1] > 0
+    votes = {enters} if enters != leaves else set()
+    is_request_hidden = _is_hidden(flows[request], flows[answer])
+    if is_request_hidden is not None:
+        votes.add(is_request_hidden)
+    return votes.pop() if len(votes) == 1 else None
+
+
+def _is_hidden(request: Values, answer: Values) -> bool | None:
+    """Is the request one to a public address that hides a private one, or of a private one that will be hidden?
+
+    None if both addresses are private, or both public. A client's public address may become a balancer's private one.
+    """
+    asked, answering = request.tolist(), answer.tolist()
+    is_snat = (request[_DESTINATION] == answer[_SOURCE]).all()
+    if is_snat and is_private(destination(asked)):
+        return None
+    ends = (source(asked), destination(answering)) if is_snat else (source(answering), destination(asked))
+    is_first, is_second = map(is_private, ends)
+    return is_first if is_first != is_second else None
 
 
 def _with_partners(flows: FlowTable, rows: FlowRows) -> FlowRows:

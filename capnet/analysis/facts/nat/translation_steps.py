@@ -38,6 +38,7 @@ class TranslationStep(NamedTuple):
     first: int
     last: int
     confidence: float
+    is_entering: bool  # the point shows what enters the translator: the request as it was sent, the answer as it comes
 
 
 class Steps(NamedTuple):
@@ -52,6 +53,7 @@ class Steps(NamedTuple):
     is_reply: Mask
     ttl_delta: Values
     confidence: Values
+    is_entering: Mask  # as in `TranslationStep`, False of what links show
 
     def __add__(self, more: Steps) -> Steps:  # type: ignore[override]
         return Steps(*(np.concatenate(pair) for pair in zip(self, more, strict=True)))
@@ -67,7 +69,9 @@ def steps_of(steps: Iterable[TranslationStep]) -> Steps:
     first, last = (np.array([getattr(step, name) for step in steps], dtype=np.int64) for name in ("first", "last"))
     no_link, no = np.full(len(steps), -1), np.zeros(len(steps), dtype=bool)
     confidence = np.array([step.confidence for step in steps], dtype=np.float64)
-    return Steps(first, last, no_link, no_link, no, no, no, np.zeros(len(steps), dtype=np.int64), confidence)
+    is_entering = np.array([step.is_entering for step in steps], dtype=bool)
+    no_ttl_delta = np.zeros(len(steps), dtype=np.int64)
+    return Steps(first, last, no_link, no_link, no, no, no, no_ttl_delta, confidence, is_entering)
 
 
 def linked_steps(context: Context, links: Links, answers: PerFlow) -> Steps:
@@ -130,8 +134,8 @@ def _steps_by(context: Context, links: Links, chosen: Values, lengths: Values) -
     if len(chosen) > len(lengths):
         confidence, ttl_delta = np.minimum.reduceat(confidence, starts), np.add.reduceat(ttl_delta, starts)
         leaves_fork = np.logical_or.reduceat(leaves_fork, starts)
-    is_reply = np.zeros(len(lengths), dtype=bool)
-    return Steps(first, last, first_link, last_link, lengths == 1, leaves_fork, is_reply, ttl_delta, confidence)
+    no = np.zeros(len(lengths), dtype=bool)
+    return Steps(first, last, first_link, last_link, lengths == 1, leaves_fork, no, ttl_delta, confidence, no)
 
 
 def _rewrite(context: Context, steps: Steps) -> Mask:

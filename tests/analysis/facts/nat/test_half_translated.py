@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from tests.stories import ACK, RST, SYN, Network, tcp, udp
+import pytest
+
+from tests.stories import ACK, RST, SYN, Network, Packet, tcp, udp
 from tests.story_reports import C1, C2, A, B, read, translations
 
 
@@ -55,3 +58,56 @@ def test_resets_of_scanned_ports_are_no_nat(tmp_path: Path) -> None:
         net.pass_by(("A/docker0", tcp(f"{C1}:80 > {C2}:{port + 1}", flags=RST | ACK, ack=port)))
         net.pass_by(("A/ens33", tcp(f"{A}:81 > {B}:{port + 1}", flags=RST | ACK, ack=port + 100)))
     assert read(net, tmp_path)["nat"] == []
+
+
+CLIENT_MAC, SERVER_MAC, INSIDE, OUTSIDE = (f"00:1b:17:00:00:0{last}" for last in range(1, 5))
+PUBLIC, SERVICE = "203.0.113.9", "198.51.100.7"
+
+
+def half(request: Packet, answer: Packet, folder: Path) -> set[tuple[Any, ...]]:
+    """Translations of a firewall that records one form of each direction."""
+    net = Network(["fw"])
+    net.pass_by(("fw", request.but(seq=1000, flags=SYN, ident=1)))
+    net.pass_by(("fw", answer.but(seq=5000, ack=1001, flags=SYN | ACK, ident=2)))
+    for number in range(2):
+        net.pass_by(("fw", request.but(seq=1001 + number, ack=5001, flags=ACK, ident=3 + number, payload=b"x")))
+        net.pass_by(("fw", answer.but(seq=5001 + number, ack=1002 + number, ident=5 + number, payload=b"y")))
+    return translations(read(net, folder))
+
+
+SNAT = {("snat", "tcp", (C1, 40000, SERVICE, 443), (PUBLIC, 50000, SERVICE, 443))}
+DNAT = {("dnat", "tcp", (B, 40000, PUBLIC, 443), (B, 40000, C1, 443))}
+
+
+@pytest.mark.parametrize(
+    ("request_ends", "answer_ends", "expected"),
+    [
+        (f"{C1}:40000 > {SERVICE}:443", f"{SERVICE}:443 > {PUBLIC}:50000", SNAT),
+        (f"{PUBLIC}:50000 > {SERVICE}:443", f"{SERVICE}:443 > {C1}:40000", SNAT),
+        (f"{B}:40000 > {PUBLIC}:443", f"{C1}:443 > {B}:40000", DNAT),
+        (f"{B}:40000 > {C1}:443", f"{PUBLIC}:443 > {B}:40000", DNAT),
+        (f"{C1}:40000 > {SERVICE}:443", f"{SERVICE}:443 > {B}:50000", set()),
+        (f"{PUBLIC}:50000 > {C2}:443", f"{C2}:443 > {C1}:40000", set()),
+    ],
+    ids=["enters", "leaves", "published, enters", "published, leaves", "both private", "client or balancer"],
+)
+def test_private_address_is_hidden_behind_a_public_one(
+    tmp_path: Path, request_ends: str, answer_ends: str, expected: set[tuple[Any, ...]]
+) -> None:
+    """The MACs are those of the firewall's interfaces and of its neighbours, all different."""
+    request = tcp(request_ends, smac=CLIENT_MAC, dmac=INSIDE)
+    assert half(request, tcp(answer_ends, smac=SERVER_MAC, dmac=OUTSIDE), tmp_path) == expected
+
+
+@pytest.mark.parametrize("enters", [True, False])
+def test_one_mac_shows_what_enters_and_what_leaves(tmp_path: Path, enters: bool) -> None:
+    """All addresses are private. What is sent to the translator is not translated yet; what it sends is."""
+    macs = (
+        ({"smac": CLIENT_MAC, "dmac": INSIDE}, {"smac": SERVER_MAC, "dmac": INSIDE})
+        if enters
+        else ({"smac": INSIDE, "dmac": SERVER_MAC}, {"smac": INSIDE, "dmac": CLIENT_MAC})
+    )
+    first, second = (C1, B) if enters else (B, C1)
+    request = tcp(f"{first}:40000 > {C2}:443", **macs[0])
+    answer = tcp(f"{C2}:443 > {second}:40000", **macs[1])
+    assert half(request, answer, tmp_path) == {("snat", "tcp", (C1, 40000, C2, 443), (B, 40000, C2, 443))}
