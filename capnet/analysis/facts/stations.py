@@ -173,7 +173,7 @@ def _kind(lookups: _Lookups, speaker: Speaker, interfaces: list[_TopologyInterfa
     if roles & _ON_A_HOST:
         if forwards:
             return "bridge"  # on a bridge, only the bridge's own interface forwards
-        if _is_gateway(speaker):
+        if _is_gateway(speaker) or (speaker.sending_points & lookups.bridges and _has_first_address(speaker)):
             return "bridge"
         is_container = speaker.own and "overlay" not in roles and speaker.sending_points & lookups.engine_points
         return "container" if is_container else "unknown"
@@ -187,6 +187,11 @@ def _is_gateway(speaker: Speaker) -> bool:
         ":" not in ip and not is_multicast(ip) and not any(same_network([ip, each]) for each in own)
         for ip in speaker.received
     )
+
+
+def _has_first_address(speaker: Speaker) -> bool:
+    """Has it the address of its network that Docker, Podman and CNI give to the bridge itself?"""
+    return any(ip.endswith(".1") for ip in speaker.own if ":" not in ip)
 
 
 class _TopologyInterface(NamedTuple):
