@@ -11,6 +11,8 @@ Limits: of two unanswered flows, each seen at another place, only their packets 
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -31,6 +33,7 @@ from capnet.wire.numbers import TCP
 MAX_NAT_DELAY_NS = 100_000_000  # at one point a host translates faster; later, it is an equal packet of another flow
 MAX_NAT_HOPS = 32  # by which the TTL falls between two points; no route on the Internet is longer
 MAX_NAT_HOPS_AT_POINT = 2  # at one point: a capture at `any` sees a packet before and behind one or two namespaces
+MAX_FORMS_AT_PLACE = 4  # of one connection: as sent, behind DNAT, behind SNAT, and a half-rewritten hairpin
 MAX_KERNEL_DELAY_NS = 1_000_000  # one kernel translates within; clients that ask alike are further apart
 
 # Packets, where nothing but packets speaks for a translation:
@@ -86,6 +89,7 @@ def false_translations(
         is_tcp = flows[first, schema.FLOW_PROTO] == TCP
         is_alone = numbers.are_as_many(first, last) & ~_may_keep_ports(flows, first, last)
         is_own |= _follow_at_once(packets) & (is_tcp | is_alone)
+    is_own &= is_translated_back | numbers.are_few(first, last)
     is_proven = is_own & (is_translated_back | ~has_answers) & (packets.ttl_losses <= MAX_NAT_HOPS)
     unanswered = np.flatnonzero(is_proven & ~is_translated_back)
     if len(unanswered):
@@ -189,13 +193,26 @@ class _FirstPackets:
 
         A sender of copies sends one flow and more than one.
         """
+        result: Mask = self._counts_at_place[first] == self._counts_at_place[last]
+        return result
+
+    def are_few(self, first: FlowRows, last: FlowRows) -> Mask:
+        """For each pair of flow rows: do no more flows begin alike at either place than one connection has forms?
+
+        A flood under forged addresses may give all its packets one number, and then looks like one chain.
+        """
+        result: Mask = np.maximum(self._counts_at_place[first], self._counts_at_place[last]) <= MAX_FORMS_AT_PLACE
+        return result
+
+    @cached_property
+    def _counts_at_place(self) -> PerFlow:
+        """Per flow: flows that begin like it, at its place."""
         at_place = row_hash(np.stack([self._numbers.view(np.int64), place_numbers(self._flows)], axis=1))
         order = np.argsort(at_place)
         group = np.cumsum(_is_first(at_place[order])) - 1
         counts = np.empty(len(order), dtype=np.int64)
         counts[order] = np.bincount(group)[group]
-        result: Mask = counts[first] == counts[last]
-        return result
+        return counts
 
 
 def _is_first(values: Values) -> Mask:

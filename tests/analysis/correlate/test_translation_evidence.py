@@ -68,6 +68,22 @@ def test_spoofed_sources_are_no_nat(tmp_path: Path) -> None:
     assert read(net, tmp_path)["nat"] == []
 
 
+def test_flood_of_equal_packets_at_two_points_is_no_nat(tmp_path: Path) -> None:
+    """A replayed flood: one packet under many forged addresses, sent again, seen at both points within microseconds."""
+    net = Network(["A/ens33", "B/ens33"])
+    sources = [f"99.0.{number}.1" for number in range(12)]
+    for round_number in range(4):
+        for number, source in enumerate(sources):
+            syn = tcp(f"{source}:50536 > {TARGET}:5000", flags=SYN, seq=7, ident=9, smac=CLIENT, dmac=SERVER)
+            at = round_number * 1e6 + number
+            for point, own in (("A/ens33", sources[:8]), ("B/ens33", sources[4:])):
+                if source in own:
+                    net.at(at + (point[0] == "B"), point, syn)
+    report = read(net, tmp_path)
+    assert report["nat"] == []
+    assert max(len(path["hops"]) for path in report["paths"]) <= 2
+
+
 @pytest.mark.parametrize("proto", ["tcp", "udp", "icmp"])
 def test_equal_requests_answered_apart_are_no_nat(tmp_path: Path, proto: str) -> None:
     """Two clients, one of them behind a router, ask a server the same; a generator numbers all packets alike."""
