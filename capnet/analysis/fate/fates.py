@@ -13,7 +13,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_among, is_one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import are_to_groups, replies
+from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, are_to_groups, replies
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.interface_points import interface_points
@@ -21,6 +21,7 @@ from capnet.analysis.fate.listening import is_assumed
 from capnet.analysis.fate.next_points import NETWORK, TWIN, chain_of, is_answered, next_points
 from capnet.analysis.fate.refutation import GROUP, MIN_PACKETS, NOTHING, refutations
 from capnet.quick_tuple import NamedTuple
+from capnet.wire.numbers import ICMP_REQUESTS, ICMPV6_ECHO_REQUEST
 
 UNKNOWN, DELIVERED, STOPS = 0, 1, 2  # states
 MAX_CHAINS = 10_000
@@ -52,7 +53,7 @@ def fates(context: Context) -> Fates:
     reason = np.where(state == DELIVERED, NOTHING, ONE_POINT if is_alone else NEXT_UNKNOWN)
     unknown = np.flatnonzero(state == UNKNOWN)
     reason[unknown[are_to_groups(context, last[unknown])]] = GROUP
-    chains = np.flatnonzero(~is_replied & (reason != GROUP))
+    chains = np.flatnonzero(~is_replied & (reason != GROUP) & ~_ask_nothing(context, last))
     if is_alone:
         return Fates(last, state, due, rank, siblings, reason, np.zeros(len(last), dtype=bool))
     if len(chains) > MAX_CHAINS:
@@ -79,6 +80,13 @@ def fates(context: Context) -> Fates:
     if len(stopped):
         assumed[stopped] = is_assumed(context, last[stopped], due[stopped])
     return Fates(last, state, due, rank, siblings, reason, assumed)
+
+
+def _ask_nothing(context: Context, rows: FlowRows) -> Mask:
+    """Is each row ICMP that no answer is due to? Errors and echo replies may arrive at another interface of a host."""
+    proto, kind = (context.flows[rows, column] for column in (schema.FLOW_PROTO, schema.FLOW_KIND))
+    mask: Mask = is_one_of(proto, ICMP_PROTOCOLS) & ~is_one_of(kind >> 8, (*ICMP_REQUESTS, ICMPV6_ECHO_REQUEST))
+    return mask
 
 
 def _is_at_home(context: Context, rows: FlowRows) -> Mask:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, of_story
-from tests.stories import ACK, SYN, Network, arp, ping, tcp, udp
+from tests.stories import ACK, SYN, Network, about, arp, ping, tcp, udp
 from tests.story_reports import C1, A, B, read
 
 BRIDGE_MAC, WEB_MAC = "02:42:00:00:00:01", "02:42:ac:11:00:02"
@@ -73,6 +73,24 @@ def test_syns_lost_before_the_host_blame_no_port(tmp_path: Path) -> None:
     (finding,) = stops(net, tmp_path)
     assert (finding["name"], finding["facts"]["next"]) == ("lost-on-the-wire", "A/ens33")
     assert of_story(net, tmp_path, "published-port-blocked") == []
+
+
+@pytest.mark.parametrize(
+    ("icmp", "count"), [((8, 0), 1), ((0, 0), 0), ((3, 3), 0)], ids=["requests", "replies", "errors"]
+)
+def test_icmp_that_asks_nothing_is_silent(tmp_path: Path, icmp: tuple[int, int], count: int) -> None:
+    """A host with two interfaces may get replies and errors at the other one: no answer to them can be missed."""
+    net = Network(["near", "far"])
+    for number in range(4):
+        request = ping(f"{B} > {A}", 7, number, ident=number, smac=CARD_B, dmac=CARD_A)
+        reply = ping(f"{A} > {B}", 7, number, icmp=(0, 0), ident=100 + number, smac=CARD_A, dmac=CARD_B)
+        net.pass_by(("far", request), ("near", request))
+        net.pass_by(("near", reply), ("far", reply))
+        lost = ping(f"{A} > {B}", 9, number, icmp=icmp, ident=900 + number, smac=CARD_A, dmac=CARD_B)
+        if icmp == (3, 3):
+            lost = about(lost, udp(f"{B}:40000 > {A}:9", b"?", ident=1))
+        net.pass_by(("near", lost), gap=1e6)
+    assert len(stops(net, tmp_path)) == count
 
 
 def test_datagrams_stop_on_the_wire_is_told(tmp_path: Path) -> None:
