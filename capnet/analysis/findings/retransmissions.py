@@ -6,7 +6,9 @@ most of them counts. Segments that overtook others by at most 3 ms, or that one 
 shows no loss behind the point (`facts.outcomes.sent_again`): SYNs again after a refusal, SYN-ACKs to who neither
 acknowledges nor asks again, probes with one sequence number, packets that a router or a man in the middle passes on at
 the same point, and segments that fill a gap, which were lost before it (`sequence-gap`).
-Says: how many segments, and at which point. Packets were lost or late behind the first point that shows them.
+Says: how many segments, and at which point. Packets were lost or late behind the first point that shows them. An info
+where they are less than 0.5 % of TCP's packets there, and in no connection three or more and 1 % of its packets: paths
+of the Internet lose as many, and TCP makes up for it.
 Wrong when: segments overtook each other by more than 3 ms; or only a sample of packets was compared, and segments
 overtook each other at all.
 Fix: find the hop behind which packets are missing, or the receiver that is too slow.
@@ -19,17 +21,20 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Evidence, Finding
-from capnet.analysis.core.schema import FLOW_POINT
+from capnet.analysis.core.schema import PerFlow
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.tcp_gaps import MAX_REORDERING_NS
 from capnet.analysis.facts.losses.path_mtu import learned_path_mtu
 from capnet.analysis.facts.outcomes.sent_again import sent_again
 from capnet.analysis.facts.transport.tcp_connections import segments
+from capnet.wire.numbers import TCP
 
 NAME = finding_name(__name__)
-LEVELS = ("warning", "info")  # info: another finding explains them
+LEVELS = ("warning", "info")  # info: another finding explains them, or they are few
 SCENARIO = "fault retransmissions"
 WITNESS = "pcaps/bridge-hairpin-noproxy.pcapng"  # TCP that a bridge recorded twice
 EXPLAINS = ()
@@ -40,13 +45,18 @@ PAGE_ZH = """TCP 重传了数据。
 点记录了两次的段（`duplicate-observation`），不算。发送者从路由器得知路径 MTU 的流也不算。并不表明抓包点之后有丢失的段也
 不算（`facts.outcomes.sent_again`）：被拒绝后再发的 SYN；对方既不确认也不再请求的 SYN-ACK；只有一个序列号的探测包；路由
 器或中间人在同一抓包点转发的包；填补空缺的段，它们在该点之前丢失（`sequence-gap`）。
-结论：多少个段，在哪个抓包点。包在第一个显示它们的抓包点之后丢失或迟到。
+结论：多少个段，在哪个抓包点。包在第一个显示它们的抓包点之后丢失或迟到。如果它们不到该点 TCP 包的 0.5%，并且没有一个
+连接达到三个且占其包的 1%，则为提示：互联网上的路径也会丢这么多，TCP 会补上。
 误判：段之间相互超前 3 毫秒以上；或只比较了一部分包，而段有超前。
 处理：查找缺包的那一跳，或太慢的接收方。
 验证：在发送方 `nstat -az TcpRetransSegs`，对单个连接用 `ss -ti`。
 """
 
 SAYS = Text(en="TCP sent {segments:segment} again at {point}", zh="TCP 在 {point} 重传了 {segments} 个段")
+SAYS_FEW = Text(
+    en="TCP sent {segments:segment} again at {point}, among {packets:packet}",
+    zh="TCP 在 {point} 重传了 {segments} 个段，共 {packets} 个包",
+)
 FIX = Text(
     en="see Paths for the hop that loses packets; if none does, check whether the receiver is too slow",
     zh="在“路径”中查找丢包的一跳；如果没有，检查接收方是否太慢",
@@ -57,6 +67,8 @@ FIX_AT_ONE_POINT = Text(
 )
 
 
+MIN_SHARE = 0.005  # of TCP's packets at a point: long paths lose fewer on a usual day
+MIN_OF_CONNECTION, MIN_SHARE_OF_CONNECTION = 3, 0.01  # one that suffers alone, among many that do not
 MAX_EXAMINED = 100  # flows whose segments are looked at one by one
 
 
@@ -68,19 +80,34 @@ def diagnose(context: Context) -> list[Finding]:
         return []
     counts: dict[str, int] = {}
     for row in rows:
-        name = context.points[flows[row, FLOW_POINT]].name
+        name = context.points[flows[row, schema.FLOW_POINT]].name
         counts[name] = counts.get(name, 0) + int(retransmissions[row])
     worst = max(sorted(counts), key=lambda name: counts[name])
+    packets = _packets_if_few(context, retransmissions, worst)
+    says, fix = SAYS.fill(segments=counts[worst], point=worst), FIX if len(context.points) > 1 else FIX_AT_ONE_POINT
+    if packets:
+        says = SAYS_FEW.fill(segments=counts[worst], point=worst, packets=packets)
     return [
         Finding(
             NAME,
-            "warning",
-            SAYS.fill(segments=counts[worst], point=worst),
-            (FIX if len(context.points) > 1 else FIX_AT_ONE_POINT).fill(),
+            "info" if packets else "warning",
+            says,
+            None if packets else fix.fill(),
             {"segments": counts},
             sorted(_evidence(context, rows)),
         )
     ]
+
+
+def _packets_if_few(context: Context, retransmissions: PerFlow, name: str) -> int:
+    """TCP's packets at a point, if only few segments of them were sent again; else 0."""
+    flows = context.flows
+    points = [number for number, point in enumerate(context.points) if point.name == name]
+    is_there = is_one_of(flows[:, schema.FLOW_POINT], points) & (flows[:, schema.FLOW_PROTO] == TCP)
+    resent, packets = retransmissions[is_there], flows[is_there, schema.FLOW_PACKETS]
+    suffers = (resent >= MIN_OF_CONNECTION) & (resent >= MIN_SHARE_OF_CONNECTION * packets)
+    total = int(packets.sum())
+    return 0 if suffers.any() or resent.sum() >= MIN_SHARE * total else total
 
 
 def _evidence(context: Context, rows: list[int]) -> Iterator[Evidence]:

@@ -30,6 +30,23 @@ def test_segment_sent_again_later_is_told(tmp_path: Path) -> None:
     assert [frame["frame"] for frame in finding["evidence"]] == [17, 18]  # the second sending, not the flow's beginning
 
 
+@pytest.mark.parametrize(("again", "level"), [(1, "info"), (3, "warning")], ids=["one", "three of one connection"])
+def test_few_segments_among_many_is_told_as_info(tmp_path: Path, again: int, level: str) -> None:
+    """Beside a connection with 1,000 packets: a lost segment is no problem, a connection that loses three is one."""
+    net = Network(["A/ens33"])
+    for number in range(1000):
+        other = tcp(f"{A}:6666 > {B}:80", b"x", seq=number, ident=number)
+        net.pass_by(("A/ens33", other))
+    for number in (*range(100), *range(again)):
+        segment = tcp(f"{A}:5555 > {B}:80", bytes(100), seq=100 * number, ident=round(net.now / 1000) % 60_000)
+        net.pass_by(("A/ens33", segment))
+        net.now += 2e5 * (number == 99)
+    (finding,) = of_story(net, tmp_path, "retransmissions")
+    assert (finding["level"], finding["facts"]) == (level, {"segments": {"A/ens33": again}})
+    assert (finding["fix"] is None) == (level == "info")
+    assert ("among" in finding["says"]) == (level == "info")
+
+
 def test_segments_that_overtake_each_other_is_silent(tmp_path: Path) -> None:
     net = Network(["A/ens33", "B/ens33"])
     segments(net, 0, [0, 2, 1, 3, 5, 6, 4, 7])
