@@ -170,7 +170,7 @@ def _finding(context: Context, forgotten: Forgotten) -> Finding:
         SAYS.fill(
             client=client, server=server, silence=_duration(seconds), outcome=outcome,
             place=_place_words(context, place) if place else "",
-            timer=TIMER.fill(who=language.term(timers[timer]), seconds=timer) if timer else LINK.fill() * is_link,
+            timer=TIMER.fill(who=language.term(timers[timer]), seconds=timer) if timer else (LINK.fill() if is_link else ""),
             survived=SURVIVED.fill(seconds=int(survived)) if survived >= 1 else "",
         ),
         FIX_LINK.fill(peer=destination(flow))

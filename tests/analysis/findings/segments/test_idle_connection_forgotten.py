@@ -250,5 +250,11 @@ def test_udp_that_stops_after_a_pause_is_told(tmp_path: Path, seconds: int, time
     assert "reaches A/docker0 and no longer A/ens33" in finding["says"]
 
 
+def test_udp_that_stops_after_a_pause_of_no_timer_is_told(tmp_path: Path) -> None:
+    """The host's timeout for UDP was set to a few seconds."""
+    (finding,) = datagrams(tmp_path, 8)
+    assert (finding["level"], finding["facts"]["timer_s"]) == ("warning", None)
+
+
 def test_udp_that_survives_a_pause_is_silent(tmp_path: Path) -> None:
     assert datagrams(tmp_path, 130, survives=True) == []
