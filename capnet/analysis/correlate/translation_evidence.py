@@ -6,6 +6,7 @@ Method: NAT translates the answer back (RFC 3022 section 2). A pair whose answer
 a pair with an answer of its own in each form is not. The packets must be those of one connection: a scanner gives all
 its probes one sequence number, and clients of one server ask the same. Where both forms pass one place, a translator
 received the first and sent the second: the sender changes, the TTL falls by the namespaces in between, at once.
+A VTEP that floods a frame sends one copy of it to each peer: equal packets to several addresses, with one TTL.
 Limits: of two unanswered flows, each seen at another place, only their packets tell.
 """
 
@@ -91,6 +92,7 @@ def false_translations(
         is_own |= _follow_at_once(packets) & (is_tcp | is_alone)
     is_own &= is_translated_back | numbers.are_few(first, last)
     is_proven = is_own & (is_translated_back | ~has_answers) & (packets.ttl_losses <= MAX_NAT_HOPS)
+    is_proven &= ~_are_copies_to_peers(flows, first, last, packets)
     unanswered = np.flatnonzero(is_proven & ~is_translated_back)
     if len(unanswered):
         of_unanswered = PairPackets(*(column[unanswered] for column in packets))
@@ -103,6 +105,18 @@ def _is_possible(flows: FlowTable, first: FlowRows, last: FlowRows, packets: Pai
     at_one_place = _are_equal(flows, first, last, PLACE_COLUMNS)
     is_apart = _follow_at_once(packets) | ~ParallelFlows(flows).either_at_both_places(first, last)
     result: Mask = np.where(at_one_place, _is_passed_on(flows, first, last, packets), is_apart)
+    return result
+
+
+def _are_copies_to_peers(flows: FlowTable, first: FlowRows, last: FlowRows, packets: PairPackets) -> Mask:
+    """For each pair: do both carry a tunnel from one endpoint to two, with one TTL? A host between lowers it.
+
+    Head-end replication (RFC 8365 section 5.1.3) sends such copies of broadcasts.
+    """
+    is_carrier = (flows[first, schema.FLOW_CARRIES] > 0) & (flows[last, schema.FLOW_CARRIES] > 0)
+    is_one_source = _are_equal(flows, first, last, SOURCE_COLUMNS)
+    is_one_target = _are_equal(flows, first, last, TARGET_COLUMNS)
+    result: Mask = is_carrier & is_one_source & ~is_one_target & (packets.ttl_losses <= 0)
     return result
 
 

@@ -140,3 +140,20 @@ def test_chain_of_joins_is_followed_for_a_few_hops(tmp_path: Path, monkeypatch: 
     lengths = [len(chain) for chain in links.chains()]
     assert len(lengths) == 61 and max(lengths) == 60
     assert sum(lengths) <= 60 + 60 * 5
+
+
+def test_copies_of_a_broadcast_for_each_peer_are_no_loss(tmp_path: Path) -> None:
+    """A VTEP sends each peer a copy of a broadcast, in equal datagrams; its answers to one of them are its alone."""
+    nodes = ["10.50.0.11", "10.50.0.12", "10.50.0.13"]
+    net = Network(["n1/eth0", "n3/eth0"])
+    asked = udp("10.77.9.12:5353 > 10.77.9.255:9999", b"who is there", dmac="ff:ff:ff:ff:ff:ff", ident=1)
+    for point, node in (("n3/eth0", nodes[2]), ("n1/eth0", nodes[0])):
+        net.at(net.now, point, asked.but(tunnel=(42, nodes[1], node, 42343)).carrier())
+        net.now += 20
+    for number in range(2):
+        answer = udp("10.77.9.12:7000 > 10.77.9.11:40000", b"answer %d" % number, ident=10 + number)
+        net.pass_by(("n1/eth0", answer.but(tunnel=(42, nodes[1], nodes[0], 42343)).carrier()))
+        net.pass_by(("n3/eth0", udp("10.50.0.13:1 > 10.50.0.12:2", b"%d" % number, ident=30 + number)))
+    report = read(net, tmp_path)
+    assert [fate["fate"] for fate in report["fates"] if fate["missing"]] == []
+    assert report["nat"] == []
