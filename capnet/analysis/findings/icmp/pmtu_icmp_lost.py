@@ -35,7 +35,10 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = "fault pmtu-icmp-lost"
 WITNESS = "pcaps/overlay.pcapng"  # large packets, and no router that refuses them
-EXPLAINS = ("connection-cut", "mtu-blackhole", "sequence-gap", "packet-loss", "retransmissions", "stops-between")
+EXPLAINS = (
+    "connection-cut", "lost-on-the-wire", "mtu-blackhole", "sequence-gap", "packet-loss", "retransmissions",
+    "stops-between",
+)  # fmt: skip
 
 PAGE_ZH = """路由器的“packet too big”经过一个抓包点，没有到达发送者。
 

@@ -3,7 +3,7 @@
 Looks at: flows without an answer that stop between interfaces of two hosts, while other packets to the same address,
 from the same interface, arrive there.
 Says: which services cannot be reached, how many packets were handed to the driver of the one interface and not
-delivered by that of the other one, and what does arrive. A warning if a router lies between that was not captured.
+delivered by that of the other one, and what does arrive. A warning if a router lies between, which may drop them.
 Wrong when: the packets take another path, as with bonds and load balancers, or a capture dropped them.
 Fix: look at the counters of both drivers, then at what lies between: the switch, the hypervisor's port, security groups
 and source/destination checks of clouds.
@@ -32,8 +32,8 @@ EXPLAINS = (
 PAGE_ZH = """包离开一台主机的接口，没有到达另一台主机的接口。
 
 检查：停在两台主机的接口之间、没有应答的流，而从同一接口到同一地址的其他包能到。
-结论：哪些服务到不了，多少个包交给了一个接口的驱动而没有由另一个接口的驱动送上来，什么能到。如果中间有一个没有抓包的
-路由器，为警告。
+结论：哪些服务到不了，多少个包交给了一个接口的驱动而没有由另一个接口的驱动送上来，什么能到。如果中间有一个
+路由器，它可能丢弃它们，则为警告。
 误判：包走了另一条路，例如 bond 和负载均衡，或抓包丢了它们。
 处理：先看两个驱动的计数，再看中间：交换机、虚拟化平台的端口、安全组、云的源/目的地址检查。
 验证：每次尝试时两台主机上的 `ethtool -S CARD | grep -Ei 'drop|miss|no_buf|spoof'` 增加，或两者都不增加。
@@ -44,6 +44,18 @@ SAYS = Text(
     "delivered by that of {next}; {siblings:other flow} to this host arrived there",
     zh="从 {sources} 到 {destination} 的 {packets} 个包（{services}）交给了 {point} 的驱动，而 {next} 的驱动没有收到"
     "；到该主机的另外 {siblings} 条流到达了那里",
+)
+SAYS_BY_ROUTER = Text(
+    en="{packets:packet} from {sources} to {destination} ({services}) were seen at {point}, and not at {next}, behind "
+    "a router; {siblings:other flow} to this host arrived there",
+    zh="从 {sources} 到 {destination} 的 {packets} 个包（{services}）见于 {point}，而没有到达路由器后面的 {next}；到该主机"
+    "的另外 {siblings} 条流到达了那里",
+)
+FIX_BY_ROUTER = Text(
+    en="look for what drops between {point} and {next}: `iptables -vnL FORWARD` and `nft list ruleset` of the host that "
+    "forwards, its routes; or a filter of the network",
+    zh="查找 {point} 和 {next} 之间是什么在丢弃：转发主机的 `iptables -vnL FORWARD`、`nft list ruleset` 和路由；"
+    "或网络中的过滤",
 )
 FIX = Text(
     en="`ethtool -S {card} | grep -Ei 'drop|miss|no_buf|spoof'` on both hosts; if neither counts them, ask who filters "
@@ -73,12 +85,14 @@ def _finding(context: Context, loss: WireLoss) -> Finding:
     return Finding(
         NAME,
         "error" if is_certain else "warning",
-        SAYS.fill(
+        (SAYS if loss.is_on_link else SAYS_BY_ROUTER).fill(
             packets=loss.packets, sources=several(sources), destination=loss.destination,
             services=several([str(service) for service in loss.services]), point=point, next=next_point,
             siblings=loss.siblings,
         ),
-        FIX.fill(card=point.rpartition("/")[2]),
+        FIX.fill(card=point.rpartition("/")[2])
+        if loss.is_on_link
+        else FIX_BY_ROUTER.fill(point=point, next=next_point),
         {
             "point": point, "next": next_point, "destination": loss.destination, "sources": sources[:MAX_EVIDENCE],
             "services": [str(service) for service in loss.services][:MAX_EVIDENCE], "packets": loss.packets,

@@ -52,6 +52,7 @@ def test_port_behind_a_router_is_told(tmp_path: Path) -> None:
         net.pass_by((CARDS[0], syn), gap=1e6)
     (finding,) = lost(net, tmp_path)
     assert finding["level"] == "warning"
+    assert "driver" not in finding["says"] and "FORWARD" in finding["fix"]
 
 
 @pytest.mark.parametrize("count", [0, 1])
