@@ -1,7 +1,9 @@
 """Bystanders: points that show the broadcast questions of a station, and would not show the answers to it.
 
 A switch sends a question to every port, and the answer to one. So a point shows answers if it is the asker's own
-interface, or if it shows frames to the asker from others than the station whose interface it is.
+interface, or if it shows frames to the asker from others than the station whose interface it is. Where that is not
+certain, as no frame or only those of two stations show whose interface it is, or a bridge may pass an answer on from
+port to port: a station asks three times, a second apart, before it gives up (RFC 4861 section 10), if no answer comes.
 """
 
 from __future__ import annotations
@@ -17,21 +19,32 @@ from capnet.analysis.facts.neighbours.exchanges import Exchange
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.speakers import RECEIVED
 
+MIN_PERSISTENT = 3  # questions, as many as a host asks in vain before it gives up
+MIN_GAP_NS, MAX_GAP_NS = 500_000_000, 2_000_000_000  # between them: a second, and some more between two tries
 _ROLES_OF_ONE_STATION = ("container", "veth", "bridge")  # all frames to a container pass its interfaces
 
 
 def shows_answers(context: Context, exchange: Exchange) -> bool:
     """Would the point of these questions show an answer to the asker?"""
-    mac, point = exchange.asker_mac, exchange.point
+    mac, point, is_persistent = exchange.asker_mac, exchange.point, _is_persistent(exchange)
     if not exchange.via and (point in interface_points(context).get(mac, ()) or is_alone(context, point, mac)):
         return True
     sources, destinations = unicast_frames(context, point, exchange.via, exchange.vni)
+    if is_persistent and (not len(sources) or context.points[point].role == "bridge"):
+        return True
     # Stations that are an end of every frame: the point is the interface of one of them.
     ends = {int(end) for end in (*sources[:1], *destinations[:1])}
     stations = {end for end in ends if ((sources == end) | (destinations == end)).all()}
     if mac in stations:
-        return len(stations) == 1 or context.points[point].role in _ROLES_OF_ONE_STATION
+        is_alike = is_persistent and exchange.kind == "arp"  # neighbors of IPv6 are also tried while they are reachable
+        return is_alike or len(stations) == 1 or context.points[point].role in _ROLES_OF_ONE_STATION
     return bool(set(sources[destinations == mac].tolist()) - stations)
+
+
+def _is_persistent(exchange: Exchange) -> bool:
+    """Does the asker go on asking all stations, once a second? With an answer it would not."""
+    requests = exchange.requests - exchange.unicast_requests
+    return requests >= MIN_PERSISTENT and MIN_GAP_NS <= exchange.request_gap <= MAX_GAP_NS
 
 
 def is_alone(context: Context, point: int, mac: int) -> bool:

@@ -18,6 +18,7 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.wire_losses import CARD_ROLES
 from capnet.analysis.facts.neighbours.on_link_lookups import CONTAINER_ROLES
 from capnet.analysis.facts.neighbours.unanswered_neighbours import Unanswered, unanswered_neighbours
+from capnet.analysis.facts.neighbours.whereabouts.places import Place
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
@@ -38,6 +39,8 @@ def covered_addresses(context: Context) -> list[Covered]:
     covered = []
     for question in unanswered_neighbours(context):
         points = {of.point for of in question.exchanges}
+        if question.whereabouts and question.whereabouts.place == Place.ROUTED:
+            continue  # others of the link reach it: its asker alone takes it for one of the link
         for link in sorted(points):
             host = host_of(context.points[link].name)
             if host is None or context.points[link].role not in CONTAINER_ROLES:

@@ -116,11 +116,14 @@ def is_missing_proxy(context: Context, lookup: Lookup) -> bool:
     """Is the address behind a host of this very link, which does not answer for it, or else on another network?
 
     It is behind the host if the host's own bridge shows it. On a card, an IPv6 prefix is divided more often than
-    another network has the same one; with IPv4 it is the other way round.
+    another network has the same one; with IPv4 it is the other way round. Who only passes its packets on, to others,
+    is a router that looks for who brought them: a host that translates to an address that it has not does so, too.
     """
     exchange = lookup.exchange
     if not lookup.is_on_one_link or context.points[exchange.point].role in CONTAINER_ROLES:
         return False
+    if all(destination(context.flows[row]) != exchange.asker for row in lookup.rows):
+        return True
     shows_it = any(of.point != exchange.point and exchange.target in _speakers_of(of) for of in neighbours(context))
     return shows_it or exchange.kind == "nd"
 

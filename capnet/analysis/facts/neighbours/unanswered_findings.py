@@ -13,15 +13,70 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, several
 from capnet.analysis.facts.neighbours.unanswered_neighbours import (
-    EXISTS,
     MAX_TARGETS,
     MIN_SCANNED,
-    Place,
     Unanswered,
     unanswered_by_asker,
 )
+from capnet.analysis.facts.neighbours.whereabouts.links import gateway
+from capnet.analysis.facts.neighbours.whereabouts.places import EXISTS, Place
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value, mac_text
+
+THOUGH = {
+    Place.TRANSLATED: Text(
+        en=": SNAT at {point} makes {other} that address, which no host answers for",
+        zh="：{point} 处的 SNAT 把 {other} 转换成该地址，而没有主机应答它",
+    ),
+    Place.ROUTED: Text(
+        en=": it is on another network, and {other} reaches it by the router {mac}",
+        zh="：它在另一个网络上，{other} 经路由器 {mac} 访问它",
+    ),
+    Place.ELSEWHERE: Text(
+        en=" there: it is at {point}, on another network of that host", zh="：它在 {point}，即该主机的另一个网络上"
+    ),
+    Place.ANSWERS: Text(
+        en=" that arrives: those of {mac} are seen at {point}, and {asker} asks again",
+        zh="到达：{mac} 的应答见于 {point}，而 {asker} 仍在询问",
+    ),
+    Place.STOPS: Text(
+        en=": these questions do not come to {point}, where those of {other} do",
+        zh="：这些询问没有到达 {point}，而 {other} 的询问到达了那里",
+    ),
+}
+FIX_AT = {
+    Place.TRANSLATED: Text(
+        en="translate to an address that the host has (MASQUERADE, `ip addr`), or give it this one: `ip addr add "
+        "{target}/32 dev CARD`",
+        zh="转换成该主机拥有的地址（MASQUERADE、`ip addr`），或给它加上这个地址：`ip addr add {target}/32 dev CARD`",
+    ),
+    Place.ROUTED: Text(
+        en="correct the netmask or the routes of {asker}: `ip addr` and `ip route get {target}` there must name the "
+        "gateway that {other} uses",
+        zh="更正 {asker} 的掩码或路由：在那里 `ip addr` 和 `ip route get {target}` 应指向 {other} 所用的网关",
+    ),
+    Place.ELSEWHERE: Text(
+        en="give each network addresses of its own: `ip route` on that host shows two routes for them, "
+        "`docker network inspect` the subnets",
+        zh="给每个网络各自的网段：该主机上 `ip route` 显示两条相同的路由，`docker network inspect` 显示子网",
+    ),
+    Place.ANSWERS: Text(
+        en="look for what drops them between {point} and {asker}: `nft list ruleset` (tables of family bridge and "
+        "arp), `ebtables -L --Lc`, `arptables -vnL`, `bridge fdb show`",
+        zh="查找 {point} 和 {asker} 之间是什么丢弃了它们：`nft list ruleset`（bridge 和 arp 族的表）、"
+        "`ebtables -L --Lc`、`arptables -vnL`、`bridge fdb show`",
+    ),
+    Place.STOPS: Text(
+        en="look for what drops frames of {mac} before {point}: a filter that knows another MAC for this port "
+        "(`nft list ruleset`, `ebtables -L --Lc`), its VLAN (`bridge vlan show`), its state (`bridge -d link show`)",
+        zh="查找 {point} 之前是什么丢弃了 {mac} 的帧：记着该端口另一个 MAC 的过滤规则（`nft list ruleset`、"
+        "`ebtables -L --Lc`）、端口的 VLAN（`bridge vlan show`）、端口状态（`bridge -d link show`）",
+    ),
+}
+GATEWAY = Text(
+    en="; others on this link send by {gateway}: is {target} the gateway of {asker} by mistake?",
+    zh="；本链路上的其他主机经 {gateway} 发送：{asker} 是否误把 {target} 设为网关？",
+)
 
 
 class Wording(NamedTuple):
@@ -58,24 +113,29 @@ def _place(question: Unanswered) -> Place | None:
     return question.whereabouts.place if question.whereabouts else None
 
 
-def _fix(wording: Wording, question: Unanswered) -> str:
+def _fix(context: Context, wording: Wording, question: Unanswered) -> str:
+    asker, target = question.asker, question.target
     if question.whereabouts is None:
-        return wording.fix.fill(target=question.target)
-    point, mac, place = question.whereabouts
-    return wording.fix_at[place].fill(point=point, mac=mac_text(mac), target=question.target, asker=question.asker)
+        other = gateway(context, question.exchanges)
+        more = GATEWAY.fill(gateway=other, target=target, asker=asker) if other else ""
+        return wording.fix.fill(target=target) + more
+    point, mac, place, other = question.whereabouts
+    texts = FIX_AT | dict(wording.fix_at)
+    return texts[place].fill(point=point, mac=mac_text(mac), target=target, asker=asker, other=other)
 
 
 def _of_one(context: Context, name: str, wording: Wording, question: Unanswered) -> Finding:
     asker, target, requests = question.asker, question.target, question.requests
     though = ""
     if question.whereabouts:
-        point, mac, place = question.whereabouts
-        though = wording.though[place].fill(point=point, mac=mac_text(mac))
+        point, mac, place, other = question.whereabouts
+        texts = THOUGH | dict(wording.though)
+        though = texts[place].fill(point=point, mac=mac_text(mac), other=other, asker=asker)
     return Finding(
         name,
         "error" if _place(question) in EXISTS else "warning",
         wording.says.fill(asker=asker, target=target, requests=requests, though=though),
-        _fix(wording, question),
+        _fix(context, wording, question),
         {"asks": asker, "for": target, "requests": requests},
         question.evidence(context)[:MAX_EVIDENCE],
     )
@@ -88,7 +148,7 @@ def _of_several(context: Context, name: str, wording: Wording, asker: str, quest
         name,
         "warning",
         wording.says_of_several.fill(asker=asker, targets=several(targets), requests=requests),
-        _fix(wording, min(questions, key=lambda question: address_value(question.target))),
+        _fix(context, wording, min(questions, key=lambda question: address_value(question.target))),
         {"asks": asker, "targets": targets[:MAX_EVIDENCE], "addresses": len(targets), "requests": requests},
         sorted(frame for question in questions for frame in question.evidence(context))[:MAX_EVIDENCE],
     )

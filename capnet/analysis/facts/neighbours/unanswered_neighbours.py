@@ -8,26 +8,27 @@ Limits: probes and announcements expect none (RFC 5227), nor does a DHCP server 
 
 from __future__ import annotations
 
-from enum import Enum
-
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import Evidence
-from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.layer2.arp import MAX_ARP_RETRY_NS
 from capnet.analysis.facts.layer2.host_isolation import isolated_children
 from capnet.analysis.facts.neighbours.bystanders import shows_answers
 from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
 from capnet.analysis.facts.neighbours.isolated_pairs import isolated_pairs
-from capnet.analysis.facts.neighbours.on_link_lookups import CONTAINER_ROLES, Lookup, is_missing_proxy, on_link_lookups
-from capnet.analysis.facts.neighbours.question_delays import are_on_one_host, question_delays
-from capnet.analysis.fate.interface_points import interface_points
+from capnet.analysis.facts.neighbours.on_link_lookups import is_missing_proxy, on_link_lookups
+from capnet.analysis.facts.neighbours.whereabouts.homes import at_home, bringer, of_broadcast
+from capnet.analysis.facts.neighbours.whereabouts.links import (
+    behind_a_router,
+    lost_answers,
+    on_another_network,
+    stopped_questions,
+)
+from capnet.analysis.facts.neighbours.whereabouts.places import Whereabouts
 from capnet.analysis.fate.listening import records_one_direction
-from capnet.analysis.fate.speakers import speakers
 from capnet.quick_tuple import NamedTuple
-from capnet.topology import Topology
-from capnet.wire.addresses import address_value, mac_value
+from capnet.wire.addresses import address_value
 from capnet.wire.numbers import UDP
 
 MIN_REPEATED = 2  # questions: a single one may have its answer behind the capture
@@ -35,29 +36,7 @@ MIN_RETRY_NS = 10_000_000  # what comes sooner is one question that a point reco
 MAX_TARGETS = 3  # of one asker that are told one by one
 MAX_OFFER_PROBE_NS = 500_000_000  # from a DISCOVER to the server's question, which it asks at once
 DHCP_DISCOVER, DHCP_OFFER, DHCP_CLIENT_PORT = 1, 2, 68  # RFC 2132 section 9.6, RFC 2131 section 4.1
-BROADCAST_MAC = 0xFFFFFFFFFFFF
-SMALLEST_HOST_PART = 0b11  # of a broadcast address all bits are set; a network of two hosts has two such bits
 MIN_SCANNED = 20  # addresses: a host that asks for so many scans the network
-
-
-class Place(Enum):
-    """What a point shows of an address that does not answer."""
-
-    HOME = "its own interface, which gets the questions"
-    BROUGHT = "its packets, which a host of this link brings"
-    BEHIND = "that a bridge of a host has it"
-    BROADCAST = "that it is no host's, but a broadcast address"
-
-
-EXISTS = (Place.HOME, Place.BROUGHT, Place.BEHIND)  # where it must be reached, so that it is a fault
-
-
-class Whereabouts(NamedTuple):
-    """Where the address is that does not answer."""
-
-    point: str  # its name, or the one that it would have
-    mac: int
-    place: Place
 
 
 class Unanswered(NamedTuple):
@@ -68,6 +47,7 @@ class Unanswered(NamedTuple):
     target: str
     exchanges: list[Exchange]
     whereabouts: Whereabouts | None = None  # None: not to be seen
+    rows: tuple[int, ...] = ()  # flows of the target, whose answers wait for this question
 
     @property
     def requests(self) -> int:
@@ -75,8 +55,9 @@ class Unanswered(NamedTuple):
         return max(exchange.requests for exchange in self.exchanges)
 
     def evidence(self, context: Context) -> list[Evidence]:
-        """The first question at each point."""
-        return sorted(context.evidence(exchange.point, exchange.request_frame) for exchange in self.exchanges)
+        """The first question at each point, and the first packets that wait for the answer."""
+        asked = {context.evidence(exchange.point, exchange.request_frame) for exchange in self.exchanges}
+        return sorted(asked | set(context.first_frames(self.rows)))
 
 
 def unanswered_by_asker(context: Context, kind: str) -> dict[str, list[Unanswered]]:
@@ -101,13 +82,14 @@ def unanswered_neighbours(context: Context) -> list[Unanswered]:
     brought = {lookup.pair: lookup for lookup in on_link_lookups(context)}
     by_pair: dict[tuple[str, str, str], list[Exchange]] = {}
     answers = _answers(exchanges)
+    questions = _of_lost_answers(context, exchanges)
     for of in exchanges:
         if of.requests and not (of.is_probe or of.is_announcement) and (of.kind, of.asker, of.target) not in answered:
             by_pair.setdefault((of.kind, of.asker, of.target), []).append(of)
-    questions = []
     for pair, at_points in sorted(by_pair.items()):
         if pair in brought:
-            questions.append(Unanswered(*pair, at_points, _bringer(context, brought[pair])))
+            lookup = brought[pair]
+            questions.append(Unanswered(*pair, at_points, bringer(context, lookup), tuple(lookup.rows)))
             continue
         showing = [
             of
@@ -118,9 +100,26 @@ def unanswered_neighbours(context: Context) -> list[Unanswered]:
             continue
         if any(_answers_another(of, answers) for of in showing):
             continue  # it is there, and its answer to this asker takes another way
-        whereabouts = _group(context, at_points[0]) or _home(context, at_points)
-        questions.append(Unanswered(*pair, at_points, whereabouts))
+        questions.append(Unanswered(*pair, at_points, _whereabouts(context, at_points)))
     return questions
+
+
+def _whereabouts(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
+    """Where an address is that does not answer at all."""
+    searches = (stopped_questions, on_another_network, behind_a_router, at_home)
+    nowhere = of_broadcast(context, at_points[0])
+    return nowhere or next((place for search in searches if (place := search(context, at_points))), None)
+
+
+def _of_lost_answers(context: Context, exchanges: list[Exchange]) -> list[Unanswered]:
+    """Questions that are answered at one point, and not at the interface of their asker, who asks again."""
+    at_points: dict[tuple[str, str, str], list[Exchange]] = {}
+    for of in exchanges:
+        if of.requests and not (of.is_probe or of.is_announcement):
+            at_points.setdefault((of.kind, of.asker, of.target), []).append(of)
+    several = {pair: points for pair, points in at_points.items() if any(of.replies for of in points)}
+    places = {pair: lost_answers(context, points) for pair, points in several.items() if len(points) > 1}
+    return [Unanswered(*pair, at_points[pair], place) for pair, place in places.items() if place]
 
 
 def _answers(exchanges: list[Exchange]) -> dict[tuple[object, ...], list[Exchange]]:
@@ -139,23 +138,6 @@ def _answers_another(question: Exchange, answers: dict[tuple[object, ...], list[
     return any(since <= time <= until for of in others for time in (of.first_reply, of.last_reply))
 
 
-def _group(context: Context, question: Exchange) -> Whereabouts | None:
-    """That the target is a broadcast address: of all networks, or one that frames to all stations are for."""
-    _, low = address_value(question.target)
-    if question.kind != "arp" or not (question.target == "255.255.255.255" or low in _broadcast_addresses(context)):
-        return None
-    return Whereabouts(context.points[question.point].name, BROADCAST_MAC, Place.BROADCAST)
-
-
-@derived
-def _broadcast_addresses(context: Context) -> set[int]:
-    """LO halves of the last addresses of networks, to which packets in frames to all stations are sent."""
-    flows = context.flows
-    low = flows[:, schema.FLOW_DST_LO]
-    is_broadcast = (flows[:, schema.FLOW_DMAC] == BROADCAST_MAC) & (flows[:, schema.FLOW_DST_HI] == 0)
-    return set(low[is_broadcast & (low & SMALLEST_HOST_PART == SMALLEST_HOST_PART)].tolist())
-
-
 def _is_about_to_be_offered(context: Context, question: Exchange) -> bool:
     """Does a DHCP server look whether the address is in use that it is about to offer (RFC 2131 section 2.2)?"""
     dhcp, (_, asker), (_, target) = context.dhcp, address_value(question.asker), address_value(question.target)
@@ -170,58 +152,6 @@ def _is_about_to_be_offered(context: Context, question: Exchange) -> bool:
     discovers = dhcp[dhcp[:, schema.DHCP_TYPE] == DHCP_DISCOVER][:, [schema.DHCP_FIRST, schema.DHCP_LAST]]
     waited = question.first_request - discovers
     return bool(((waited >= 0) & (waited <= MAX_OFFER_PROBE_NS)).any())
-
-
-def _bringer(context: Context, lookup: Lookup) -> Whereabouts:
-    """The MAC that brings the packets of an address to this link, at the first point that shows it."""
-    flows, links, row = context.flows, flow_links(context), min(lookup.rows)
-    mac = int(flows[row, schema.FLOW_SMAC])
-    while links.before[row] >= 0 and flows[links.source[links.before[row]], schema.FLOW_SMAC] == mac:
-        row = int(links.source[links.before[row]])
-    return Whereabouts(context.points[flows[row, schema.FLOW_POINT]].name, mac, Place.BROUGHT)
-
-
-def _home(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
-    """The target's own interface, if it is one of these points, and the questions come to it from another host."""
-    for mac, points in interface_points(context).items():
-        if at_points[0].target not in speakers(context)[mac].own:
-            continue
-        for home in (of for of in at_points if of.point in points):
-            others = (of for of in at_points if of.point != home.point)
-            if any(_comes_from(context, of, home) for of in others):
-                return Whereabouts(context.points[home.point].name, mac, Place.HOME)
-    return _bridge(context, at_points)
-
-
-def _comes_from(context: Context, other: Exchange, home: Exchange) -> bool:
-    """Do questions come from another host to the home of the target? Those of its macvlan children leave there."""
-    delays = question_delays(context, [other], [home])
-    return bool(delays) and min(delays) > 0 and not are_on_one_host(context, other.point, home.point, delays)
-
-
-def _bridge(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
-    """The bridge that has an IPv6 address which is looked for on a card. Hosts use the same private IPv4 networks."""
-    roles, target = {context.points[exchange.point].role for exchange in at_points}, at_points[0].target
-    if at_points[0].kind == "arp" or roles & set(CONTAINER_ROLES):
-        return None
-    for of in neighbours(context):
-        if context.points[of.point].role in CONTAINER_ROLES:
-            macs = of.target_macs if of.target == target else (of.asker_mac,) if of.asker == target else ()
-            if macs:
-                return Whereabouts(context.points[of.point].name, macs[0], Place.BEHIND)
-    return _container(context.topology, target) if context.topology else None
-
-
-def _container(topology: Topology, address: str) -> Whereabouts | None:
-    """The container on a bridge that has an address, by the topology."""
-    bridges = {"bridge", *(network.name for network in topology.networks if network.driver == "bridge")}
-    for container in topology.containers:
-        for endpoint in container.endpoints:
-            addresses = (text.partition("/")[0] for text in endpoint.addresses)
-            if endpoint.network in bridges and endpoint.mac and address in addresses:
-                name = f"{container.host}/{container.name}/{endpoint.interface}"
-                return Whereabouts(name, mac_value(endpoint.mac), Place.BEHIND)
-    return None
 
 
 def _is_repeated(exchange: Exchange) -> bool:

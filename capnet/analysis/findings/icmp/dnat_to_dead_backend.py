@@ -1,4 +1,4 @@
-"""dnat-to-dead-backend: a host translates a port to an address that no host has.
+"""dnat-to-dead-backend: a host translates a port to an address that does not answer it.
 
 Looks at: ICMP "host unreachable" that quotes an address of its own sender, seconds after the packet: the host asked for
 the MAC of another address, which its translation put in place of its own (`facts.unreachable_hosts`). The address is
@@ -34,7 +34,7 @@ SCENARIO = None  # Docker removes the rule with the container
 WITNESS = "pcaps/bridge-hairpin.pcapng"  # published ports whose containers answer
 EXPLAINS = ("arp-unanswered", "host-unreachable", "neighbour-unanswered", "published-port-blocked", "retransmissions")
 
-PAGE_ZH = """主机把端口转换到一个没有主机拥有的地址。
+PAGE_ZH = """主机把端口转换到一个不应答它的地址。
 
 检查：ICMP “host unreachable” 在包发出数秒后引用了发送者自己的地址：主机在询问另一个地址的 MAC，是它的转换用那个地址
 代替了自己的（`facts.unreachable_hosts
@@ -48,16 +48,18 @@ PAGE_ZH = """主机把端口转换到一个没有主机拥有的地址。
 """
 
 SAYS = Text(
-    en="{server} is translated to {backend}, and no host has that address: {sender} answers {clients} 'host "
-    "unreachable' {messages:time}",
-    zh="{server} 被转换到 {backend}，而没有主机拥有该地址：{sender} 以“host unreachable”应答 {clients} {messages} 次",
+    en="{server} is translated to {backend}, which answers no question for its MAC: {sender} answers {clients} "
+    "'host unreachable' {messages:time}",
+    zh="{server} 被转换到 {backend}，而它不应答对其 MAC 的询问：{sender} 以“host unreachable”"
+    "应答 {clients} {messages} 次",
 )
 PORT = Text(en="port {port}/{proto} of {host}", zh="{host} 的端口 {port}/{proto}")
 UNKNOWN = Text(en="an address behind it", zh="它后面的一个地址")
 FIX = Text(
     en="start the container behind port {port}, or make it anew so that the rule names its present address "
-    "(`{tables} -t nat -S DOCKER`){forget}",
-    zh="启动端口 {port} 后面的容器，或重新创建它，使规则指向它现在的地址（`{tables} -t nat -S DOCKER`）{forget}",
+    "(`{tables} -t nat -S DOCKER`){forget}; if it runs there, see whether `ip route` leads to its bridge",
+    zh="启动端口 {port} 后面的容器，或重新创建它，使规则指向它现在的地址（`{tables} -t nat -S DOCKER`）{forget}；如果它"
+    "正在运行，检查 `ip route` 是否指向它的网桥",
 )
 FORGET = Text(
     en="; if the rule is right, let conntrack forget the address that was (`conntrack -D -p udp --dport {port}`)",

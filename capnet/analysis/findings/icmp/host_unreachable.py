@@ -3,7 +3,8 @@
 Looks at: ICMP "host unreachable" and "network unreachable" (IPv4 3/1 and 3/0; IPv6 1/3 and 1/0) about destinations that
 answer nothing later (`facts.unreachable_hosts`). About an address of its own it is `dnat-to-dead-backend`.
 Says: who cannot reach which destinations, why, and how many messages say so to whom. "No answer" where the message
-came as late as unanswered questions for a MAC take, "no route" where it says so. An info about one who tries more than
+came as late as unanswered questions for a MAC take, with the next hop that it asks for in vain, if that is seen; "no
+route" where it says so. An info about one who tries more than
 five destinations of a router, as a scan does. Silent about a single message.
 Wrong when: the message was forged.
 Fix: start the destination, correct the address, or add the route.
@@ -17,6 +18,7 @@ from itertools import groupby
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.neighbours.unanswered_neighbours import unanswered_neighbours
 from capnet.analysis.facts.unreachable_hosts import Unreachable, unreachable_hosts
 from capnet.wire.addresses import address_value
 
@@ -30,8 +32,8 @@ PAGE_ZH = """路由器告知它到不了某个目的地。
 
 检查：ICMP “host unreachable” 和 “network unreachable”（IPv4 3/1 和 3/0；IPv6 1/3 和 1/0），其目的地之后也没有任何应
 答（`facts.unreachable_hosts`）。关于它自己的地址见 `dnat-to-dead-backend`。
-结论：谁到不了哪些目的地，为什么，有多少条消息发给谁。消息的延迟与询问 MAC 无应答所需的时间一样时说“无应答”，消息中
-写明时说“没有路由”。一个客户端尝试路由器后面五个以上目的地时为提示，扫描就是这样。只有一条消息时不报告。
+结论：谁到不了哪些目的地，为什么，有多少条消息发给谁。消息的延迟与询问 MAC 无应答所需的时间一样时说“无应答”，
+如果看得到则说出它询问而无应答的下一跳；消息中写明时说“没有路由”。一个客户端尝试路由器后面五个以上目的地时为提示，扫描就是这样。只有一条消息时不报告。
 误判：消息是伪造的。
 处理：启动目的主机，更正地址，或添加路由。
 验证：在消息的发送者上 `ip route get DESTINATION` 和 `ip neigh show DESTINATION`。
@@ -45,6 +47,15 @@ NO_ROUTE = Text(en=", it has no route", zh="，因为没有路由")
 NOBODY = Text(
     en=", as it says seconds after the packets, when no ARP or neighbor answer came",
     zh="，包发出数秒后因 ARP 或邻居查询无应答而告知",
+)
+NEXT_HOP = Text(
+    en=", when no answer came from {hop}, to which it sends these packets",
+    zh="，它把这些包发往 {hop}，而 {hop} 没有应答 ARP 或邻居查询",
+)
+FIX_NEXT_HOP = Text(
+    en="check that {hop} is up, and that it is the right next hop: `ip route get {destination}` and `ip rule` on "
+    "{sender}",
+    zh="检查 {hop} 是否在线，它是否是正确的下一跳：在 {sender} 上 `ip route get {destination}` 和 `ip rule`",
 )
 FIX = Text(
     en="check that {destination} is up and that {sender} has the right route (`ip route get {destination}`, `ip neigh "
@@ -73,7 +84,7 @@ MAX_DESTINATIONS = 5  # of one receiver: a receiver that tries more scans the ne
 def diagnose(context: Context) -> list[Finding]:
     reports = sorted((of for of in unreachable_hosts(context) if not (of.is_own and of.is_unresolved)), key=_group)
     groups = [list(group) for _, group in groupby(reports, key=_group)]
-    return [_finding(group) for group in groups if sum(of.messages for of in group) >= MIN_MESSAGES]
+    return [_finding(context, group) for group in groups if sum(of.messages for of in group) >= MIN_MESSAGES]
 
 
 def _group(report: Unreachable) -> tuple[tuple[int, int], str, bool, list[str]]:
@@ -87,19 +98,21 @@ def _why(report: Unreachable) -> str:
     return NOBODY.fill() if report.is_unresolved else ""
 
 
-def _finding(group: list[Unreachable]) -> Finding:
+def _finding(context: Context, group: list[Unreachable]) -> Finding:
     first = group[0]
     destinations = sorted({of.destination for of in group}, key=address_value)
     messages = sum(of.messages for of in group)
     is_scan = len(destinations) > MAX_DESTINATIONS
+    hop = None if is_scan else _next_hop(context, first, destinations)
     return Finding(
         NAME,
         "info" if is_scan else "warning",
         SAYS.fill(
-            sender=first.sender, destinations=several(destinations), why=_why(first), messages=messages,
+            sender=first.sender, destinations=several(destinations),
+            why=NEXT_HOP.fill(hop=hop) if hop else _why(first), messages=messages,
             receivers=several(first.receivers),
         ),
-        None if is_scan else _fix(first, destinations[0]),
+        None if is_scan else _fix(first, destinations[0], hop),
         {
             "sender": first.sender, "destinations": destinations[:MAX_EVIDENCE], "addresses": len(destinations),
             "receivers": first.receivers[:MAX_EVIDENCE], "messages": messages, "no_route": first.is_network,
@@ -109,7 +122,17 @@ def _finding(group: list[Unreachable]) -> Finding:
     )  # fmt: skip
 
 
-def _fix(report: Unreachable, destination: str) -> str:
+def _next_hop(context: Context, report: Unreachable, destinations: list[str]) -> str | None:
+    """The only address that the sender asks for in vain, if it is none of those that it cannot reach."""
+    if not report.is_unresolved:
+        return None
+    hops = {question.target for question in unanswered_neighbours(context) if question.asker == report.sender}
+    return min(hops) if len(hops) == 1 and not hops & set(destinations) else None
+
+
+def _fix(report: Unreachable, destination: str, hop: str | None) -> str:
+    if hop:
+        return FIX_NEXT_HOP.fill(hop=hop, destination=destination, sender=report.sender)
     if report.is_own and report.sender.startswith(LOOPBACK):
         return FIX_LOOPBACK.fill(destination=destination)
     fix = FIX.fill(sender=report.sender, destination=destination)

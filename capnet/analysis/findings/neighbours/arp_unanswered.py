@@ -19,7 +19,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.neighbours.unanswered_findings import Wording, unanswered_findings
-from capnet.analysis.facts.neighbours.unanswered_neighbours import Place
+from capnet.analysis.facts.neighbours.whereabouts.places import Place
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -64,9 +64,9 @@ FIX = Text(
 FIX_AT = {
     Place.BROUGHT: Text(
         en="let the host with the MAC {mac} answer for it (`sysctl net.ipv4.conf.CARD.proxy_arp=1`), or give {asker} "
-        "a route to {target} by that host",
+        "a route to {target} by that host; if that host translates to it (SNAT), it must have the address: `ip addr`",
         zh="让 MAC 为 {mac} 的主机代为应答（`sysctl net.ipv4.conf.CARD.proxy_arp=1`），或给 {asker} 加一条经过该主机到 "
-        "{target} 的路由",
+        "{target} 的路由；如果该主机做 SNAT 转换成它，则主机必须拥有该地址：`ip addr`",
     ),
     Place.HOME: Text(
         en="let ARP pass at {target}: `arptables -vnL`, `nft list ruleset`, `sysctl net.ipv4.conf.all.arp_ignore`",

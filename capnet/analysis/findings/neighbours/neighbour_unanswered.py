@@ -16,7 +16,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.neighbours.unanswered_findings import Wording, unanswered_findings
-from capnet.analysis.facts.neighbours.unanswered_neighbours import Place
+from capnet.analysis.facts.neighbours.whereabouts.places import Place
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")

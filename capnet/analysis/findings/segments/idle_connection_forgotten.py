@@ -154,6 +154,7 @@ def _finding(context: Context, forgotten: Forgotten) -> Finding:
     seconds, survived = forgotten.silence / SECOND_NS, forgotten.survived / SECOND_NS
     is_link = is_tcp and place is None and not forgotten.is_foreign_reset and _is_one_link(context, forgotten)
     timer = next((timer for timer in timers if survived < timer <= seconds and not is_link), None)
+    timer_text = TIMER.fill(who=language.term(timers[timer]), seconds=timer) if timer else ""
     is_shown = place is not None or _is_server_alive(context, forgotten) or forgotten.is_foreign_reset
     is_error = timer is not None and is_shown and (not forgotten.is_reset or forgotten.is_foreign_reset)
     outcome = SILENT.fill(tries=forgotten.tries)
@@ -170,7 +171,7 @@ def _finding(context: Context, forgotten: Forgotten) -> Finding:
         SAYS.fill(
             client=client, server=server, silence=_duration(seconds), outcome=outcome,
             place=_place_words(context, place) if place else "",
-            timer=TIMER.fill(who=language.term(timers[timer]), seconds=timer) if timer else (LINK.fill() if is_link else ""),
+            timer=LINK.fill() if is_link else timer_text,
             survived=SURVIVED.fill(seconds=int(survived)) if survived >= 1 else "",
         ),
         FIX_LINK.fill(peer=destination(flow))

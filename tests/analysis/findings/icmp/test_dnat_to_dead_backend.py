@@ -46,8 +46,8 @@ def test_port_translated_to_a_dead_address_is_told(tmp_path: Path) -> None:
     (finding,) = of_attempts(tmp_path)
     assert finding["level"] == "error"
     assert finding["says"] == (
-        f"port 8080/tcp of {A} is translated to {BACKEND}, and no host has that address: {A} answers {B} 'host "
-        "unreachable' 1 time"
+        f"port 8080/tcp of {A} is translated to {BACKEND}, which answers no question for its MAC: {A} answers {B} "
+        "'host unreachable' 1 time"
     )
     assert finding["facts"]["backend"] == BACKEND
     assert {frame["point"] for frame in finding["evidence"]} == set(POINTS)

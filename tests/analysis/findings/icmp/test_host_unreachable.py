@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import CARD_B, of_capture, of_story
-from tests.stories import ACK, SYN, Network, Packet, about, ping, tcp
+from tests.stories import ACK, SYN, Network, Packet, about, arp, ping, tcp
 from tests.story_reports import C1, A, B
 
 NAME = "host-unreachable"
@@ -41,6 +41,17 @@ def test_host_that_nobody_answers_for_is_told(tmp_path: Path) -> None:
         f"3 messages to {B}"
     )
     assert finding["facts"]["unresolved"] and not finding["facts"]["no_route"]
+
+
+def test_next_hop_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    """The router asks for another router, at its other interface: the destination may well be up."""
+    net = Network([POINT, "R/ens33"])
+    for number in range(3):
+        net.at(20 + number * 1e6, "R/ens33", arp(1, ROUTER_MAC, ROUTER, "192.168.111.254"))
+    refused(net, "10.9.0.77")
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert "when no answer came from 192.168.111.254, to which it sends these packets" in finding["says"]
+    assert "`ip rule`" in finding["fix"]
 
 
 def test_network_without_a_route_is_told(tmp_path: Path) -> None:

@@ -1,0 +1,152 @@
+"""Where an address is that does not answer, as other questions and other stations of the same link show it.
+
+Input: the questions at each point, neighbours, flows. Output: `Whereabouts`, None if nothing shows it.
+Method: a broadcast reaches every port of its link. Where a point of one host shows the questions of one station and not
+those of another one, though both appear at another point of the host, the latter are dropped on the way. A station that
+asks again though its answers are seen at another point does not get them.
+Limits: outside of tunnels.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import are_multicast_macs, destination, host_of, source
+from capnet.analysis.core.schema import Mask
+from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
+from capnet.analysis.facts.neighbours.on_link_lookups import CONTAINER_ROLES
+from capnet.analysis.facts.neighbours.whereabouts.places import Place, Whereabouts
+from capnet.analysis.fate.interface_points import interface_points
+from capnet.analysis.fate.next_points import is_answered
+from capnet.analysis.fate.speakers import speakers
+from capnet.wire.addresses import address_value
+
+MIN_ASKED_AGAIN_NS = 500_000_000  # after an answer: a station that got it does not ask again a second later
+MAX_ASKED_AGAIN_NS = 2_000_000_000
+MIN_ANSWERS = 2  # of which the asker gets none
+MAX_ROWS = 100  # flows to one address
+
+
+def lost_answers(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
+    """The point that shows answers to one question, while its asker, at its own interface, gets none and asks again."""
+    for asked in at_points:
+        is_own = asked.point in interface_points(context).get(asked.asker_mac, ())
+        if asked.replies or asked.via or not is_own or asked.requests - asked.unicast_requests < MIN_ANSWERS:
+            continue
+        for of in at_points:
+            is_again = of.last_request - of.first_reply >= MIN_ASKED_AGAIN_NS and of.request_gap <= MAX_ASKED_AGAIN_NS
+            if of.replies >= MIN_ANSWERS and len(of.target_macs) == 1 and is_again:
+                return Whereabouts(context.points[of.point].name, of.target_macs[0], Place.ANSWERS)
+    return None
+
+
+def stopped_questions(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
+    """A point of the same host that shows questions of others on this link, and none of these."""
+    shown = {of.point for of in at_points}
+    asked = at_points[0]
+    broadcasts = _broadcasts(context)
+    for other in sorted(broadcasts):
+        host = host_of(context.points[other].name)
+        for point in sorted(shown - {other}) if other not in shown and host else ():
+            shared = broadcasts[other].keys() & broadcasts.get(point, {}).keys()
+            askers = {asker for _, asker, _ in shared} - {asked.asker}
+            if host_of(context.points[point].name) != host or not askers:
+                continue
+            times = [time for asked_at in broadcasts[other].values() for time in asked_at]
+            until = max(*times, _ends_ns(context).get(other, 0))
+            if min(times) <= asked.last_request and until >= asked.first_request:
+                first = min(askers, key=address_value)
+                return Whereabouts(context.points[other].name, asked.asker_mac, Place.STOPS, first)
+    return None
+
+
+@derived
+def _broadcasts(context: Context) -> dict[int, dict[tuple[str, str, str], tuple[int, int]]]:
+    """Point → kind, asker and target of questions to all stations → when the first and the last was asked [ns]."""
+    by_point: dict[int, dict[tuple[str, str, str], tuple[int, int]]] = {}
+    for of in neighbours(context):
+        if of.requests > of.unicast_requests and not of.via and not of.is_probe:
+            pairs = by_point.setdefault(of.point, {})
+            pairs[of.kind, of.asker, of.target] = of.first_request, of.last_request
+    return by_point
+
+
+@derived
+def _ends_ns(context: Context) -> dict[int, int]:
+    """Point → when its last flow ended."""
+    ends: dict[int, int] = {}
+    for point, last in context.flows[:, [schema.FLOW_POINT, schema.FLOW_LAST]].tolist():
+        ends[point] = max(ends.get(point, 0), last)
+    return ends
+
+
+def on_another_network(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
+    """Another bridge of the host, on which the target itself asks or answers, and no broadcast is the same."""
+    asked, broadcasts = at_points[0], _broadcasts(context)
+    shown = {of.point for of in at_points}
+    own = {pair for point in shown for pair in broadcasts.get(point, ())}
+    hosts = {host_of(context.points[point].name) for point in shown} - {None}
+    for of in neighbours(context):
+        point = context.points[of.point]
+        if of.point in shown or of.via or point.role != "bridge" or host_of(point.name) not in hosts:
+            continue
+        if own & broadcasts.get(of.point, {}).keys():
+            continue  # it is the same link
+        macs = of.target_macs if of.target == asked.target else (of.asker_mac,) if of.asker == asked.target else ()
+        if macs and all(context.points[other].role in CONTAINER_ROLES for other in shown):
+            return Whereabouts(point.name, macs[0], Place.ELSEWHERE)
+    return None
+
+
+def behind_a_router(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
+    """The MAC of a router by which another station of this link reaches the target."""
+    asked, flows = at_points[0], context.flows
+    high, low = address_value(asked.target)
+    is_to_target = (flows[:, schema.FLOW_DST_HI] == high) & (flows[:, schema.FLOW_DST_LO] == low)
+    is_to_target &= (flows[:, schema.FLOW_VIA] == 0) & (flows[:, schema.FLOW_SMAC] > 0) & is_answered(context)
+    for row in np.flatnonzero(is_to_target & _is_to_station(context))[:MAX_ROWS].tolist():
+        flow = flows[row]
+        mac, router = int(flow[schema.FLOW_SMAC]), int(flow[schema.FLOW_DMAC])
+        is_here = any(of.point == flow[schema.FLOW_POINT] and not of.via for of in at_points)
+        is_other = asked.asker_mac not in (mac, router) and _owns(context, mac, source(flow))
+        if is_here and is_other and not _owns(context, router, asked.target):
+            return Whereabouts(context.points[flow[schema.FLOW_POINT]].name, router, Place.ROUTED, source(flow))
+    return None
+
+
+def gateway(context: Context, at_points: list[Exchange]) -> str | None:
+    """The address of the router by which other stations of this link send, if the asker itself sends by none."""
+    asked, flows = at_points[0], context.flows
+    points = {of.point for of in at_points if not of.via}
+    is_here = np.isin(flows[:, schema.FLOW_POINT], list(points)) & (flows[:, schema.FLOW_VIA] == 0)
+    uses: Counter[int] = Counter()
+    for row in np.flatnonzero(is_here & _is_to_station(context) & is_answered(context))[:MAX_ROWS].tolist():
+        mac, router = int(flows[row, schema.FLOW_SMAC]), int(flows[row, schema.FLOW_DMAC])
+        if _owns(context, router, destination(flows[row])) or not _owns(context, mac, source(flows[row])):
+            continue
+        if mac == asked.asker_mac:
+            return None
+        uses[router] += 1
+    for router in sorted(uses, key=lambda of: -uses[of]):
+        claimed = {of.target for of in neighbours(context) if of.point in points and router in of.target_macs}
+        if claimed - {asked.target, asked.asker}:
+            return min(claimed - {asked.target, asked.asker}, key=address_value)
+    return None
+
+
+@derived
+def _is_to_station(context: Context) -> Mask:
+    """Per flow: does its frame go to the MAC of one station?"""
+    macs = context.flows[:, schema.FLOW_DMAC]
+    result: Mask = (macs > 0) & ~are_multicast_macs(macs)
+    return result
+
+
+def _owns(context: Context, mac: int, address: str) -> bool:
+    speaker = speakers(context).get(mac)
+    return speaker is not None and (address in speaker.own or address in speaker.claimed)

@@ -1,0 +1,33 @@
+"""What points show of an address that answers no question for its MAC: where it is, or why it does not answer."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from capnet.quick_tuple import NamedTuple
+
+
+class Place(Enum):
+    """What a point shows of an address that does not answer."""
+
+    HOME = "its own interface, which gets the questions"
+    BROUGHT = "its packets, which a host of this link brings"
+    TRANSLATED = "that a host of this link translates another address to it"
+    ROUTED = "that another station of this link reaches it by a router"
+    ELSEWHERE = "that it is on another network of this host"
+    ANSWERS = "its answers, which do not come back"
+    STOPS = "no such question, though it shows those of others"
+    BEHIND = "that a bridge of a host has it"
+    BROADCAST = "that it is no host's, but a broadcast address"
+
+
+EXISTS = tuple(place for place in Place if place != Place.BROADCAST)  # where it must be reached, so that it is a fault
+
+
+class Whereabouts(NamedTuple):
+    """Where the address is that does not answer."""
+
+    point: str  # its name, or the one that it would have
+    mac: int
+    place: Place
+    other: str = ""  # an address that shows it: whose questions pass, who is translated, who uses a router
