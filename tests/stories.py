@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 
-from tests.made.build import ETHERNET, SLL2, interface, packet, section
+from tests.made.build import ETHERNET, RAW, SLL2, interface, packet, section
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 START_NS = 1_700_000_000_000_000_000  # when every story begins
@@ -172,6 +172,7 @@ class Network:
     steps: dict[str, tuple[float, float]] = field(default_factory=dict)  # point → when its clock is set, by how many µs
     as_recorded: set[str] = field(default_factory=set)  # files whose frames keep their order, whatever their times
     cooked: set[str] = field(default_factory=set)  # points without Ethernet headers: `any`
+    tuns: set[str] = field(default_factory=set)  # points without any link layer, as of a tun device
     now: float = 0.0
     recorded: list[tuple[float, str, Packet | bytes]] = field(default_factory=list)
 
@@ -201,9 +202,7 @@ class Network:
                     stamped.append((self._time_stamp(time, point, name), number, points.index(point), form))
             if name not in self.as_recorded:
                 stamped.sort(key=lambda record: record[:2])
-            head = section() + b"".join(
-                interface(point, SLL2 if point in self.cooked else ETHERNET, resolution=9) for point in points
-            )
+            head = section() + b"".join(interface(point, self._link_type(point), resolution=9) for point in points)
             blocks = [
                 packet(self._octets(points[at], form), ticks, at, snaplen=self.snaplens.get(points[at], 1 << 18))
                 for ticks, _, at, form in stamped
@@ -220,9 +219,16 @@ class Network:
         local = time + ahead + drift * time / 1e6 + (step if time >= set_at else 0.0)
         return START_NS + round(local * 1000)
 
+    def _link_type(self, point: str) -> int:
+        if point in self.tuns:
+            return RAW
+        return SLL2 if point in self.cooked else ETHERNET
+
     def _octets(self, point: str, form: Packet | bytes) -> bytes:
         if isinstance(form, bytes):
             return form
+        if point in self.tuns:
+            return form.ip()
         return form.cooked() if point in self.cooked else form.frame()
 
 

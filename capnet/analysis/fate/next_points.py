@@ -8,6 +8,7 @@ Ranks, the most certain first:
 
 1. another flow to the same MAC, address, port and protocol went there;
 2. an answered flow to the same MAC and address went there, its destination kept;
+   the tun device of a VPN has no MACs, and one way for each address;
 3. the MAC's own interface is there, and the destination speaks there;
 4. packets of the destination with that MAC came from there;
 5. the host has another interface there, whose network has the destination.
@@ -21,7 +22,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import are_multicast_macs
+from capnet.analysis.core.flow_rows import are_multicast, are_multicast_macs
 from capnet.analysis.core.schema import FlowMask, FlowRows, PerFlow, Values
 from capnet.analysis.correlate.flow_links import flow_chains
 from capnet.analysis.correlate.link_building import flow_links
@@ -30,6 +31,7 @@ from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.other_interface import other_interface
 from capnet.analysis.fate.speakers import RECEIVED, speakers
 from capnet.quick_tuple import NamedTuple
+from capnet.wire.fields import ABSENT
 from capnet.wire.numbers import ARP_REQUEST, TCP, TCP_ACK
 
 TWIN, HOST, HOME, REVERSE, NETWORK = 1, 2, 3, 4, 5  # ranks
@@ -74,14 +76,18 @@ def is_answered(context: Context) -> FlowMask:
 
 def next_points(context: Context, rows: FlowRows) -> list[NextPoints]:
     """Where the packets of these flow rows are due after their point: for each rank, in order, what it says."""
-    usable = context.flows[rows, schema.FLOW_DMAC] > 0
-    usable &= ~are_multicast_macs(context.flows[rows, schema.FLOW_DMAC])
+    has_mac = context.flows[rows, schema.FLOW_DMAC] > 0
+    has_mac &= ~are_multicast_macs(context.flows[rows, schema.FLOW_DMAC])
+    is_without_link = (context.flows[rows[:, None], [schema.FLOW_SMAC, schema.FLOW_DMAC]] == ABSENT).all(axis=1)
+    is_without_link &= ~are_multicast(*context.flows[rows[:, None], _DESTINATION].T)
+    is_without_link &= context.flows[rows, schema.FLOW_VIA] == 0
     by_rank = []
     for rank, find in (
         (TWIN, _twins), (HOST, _hosts), (HOME, _homes), (REVERSE, _reverse), (REVERSE, _asked_from),
         (NETWORK, other_interface),
     ):  # fmt: skip
         point, siblings = (np.full(len(rows), value) for value in (-1, 0))
+        usable = has_mac | is_without_link if rank in (TWIN, HOST) else has_mac
         point[usable], siblings[usable] = find(context, rows[usable])
         by_rank.append(NextPoints(point, np.where(point >= 0, rank, 0), siblings))
     return by_rank

@@ -4,7 +4,8 @@ Input: flow rows, and the addresses, MACs and routes of the hosts' interfaces in
 that speak at each point. Output: for each row, the point of another interface of the same host, or -1.
 Method: the packet is sent to the MAC of the host's own interface, and not to an address of the host. Of the networks of
 the host's interfaces and its routes, the longest prefix that has the destination decides. Without a topology, the
-destination must be a neighbor at just one other point of the host.
+destination must be a neighbor at just one other point of the host. What comes in at a container's veth is for the host,
+which routes it, or for another port of its bridge.
 Limits: a default route decides nothing, because DNAT of a service address comes before it.
 """
 
@@ -66,7 +67,7 @@ def _due(context: Context, number: int, mac: int, address: str) -> int:
     host = _hosts(context).get(point.host or "")
     others = [other for other in range(len(context.points)) if other != number and _is_beside(context, number, other)]
     if host is None:
-        is_own = interface_points(context).get(mac) == [number]
+        is_own = interface_points(context).get(mac) == [number] or point.role == "veth"
         at = [other for other in others if address in _neighbours(context, other)]
         return at[0] if is_own and len(at) == 1 and address not in _neighbours(context, number) else -1
     if host.macs.get(_device(point)) != mac_text(mac) or address in host.addresses:

@@ -87,8 +87,25 @@ def _is_deaf(context: Context, rows: FlowRows, due: Values, own_address: Values 
         shared = np.where(_is_translation(context, filters, ends), -1, filters)[due]
         if own_address is not None:
             shared = np.where(shared == own_address, -1, shared)
+        if ends[0] == schema.FLOW_SRC_LO and (shared >= 0).any():
+            shared = np.where(_show_only_receiver(context, rows, due), -1, shared)
         deaf |= (shared >= 0) & (flows[:, ends] != shared[:, None]).all(axis=1)
     return deaf
+
+
+def _show_only_receiver(context: Context, rows: FlowRows, due: Values) -> Mask:
+    """For each row: is its receiver an end of all packets at the due point, as at its own interface?
+
+    There, one healthy client is what all packets share as well, and no filter is known to be by that client.
+    """
+    flows, result = context.flows, np.zeros(len(rows), dtype=bool)
+    receivers = flows[rows[:, None], _RECEIVER[:2]]
+    for key in {(int(point), *receiver) for point, receiver in zip(due, receivers.tolist(), strict=True) if point >= 0}:
+        of_point = flows[flows[:, schema.FLOW_POINT] == key[0]]
+        is_end = (of_point[:, _SENDER[:2]] == key[1:]).all(axis=1) | (of_point[:, _RECEIVER[:2]] == key[1:]).all(axis=1)
+        if is_end.all():
+            result |= (due == key[0]) & (receivers == key[1:]).all(axis=1)
+    return result
 
 
 def _is_translation(context: Context, shared: Values, ends: list[int]) -> Mask:
@@ -138,9 +155,9 @@ class _Ends(NamedTuple):
 
 
 @derived
-def _unlinked_ends(context: Context, *end: int) -> _Ends:
+def _unlinked_ends(context: Context, with_syns: bool, *end: int) -> _Ends:
     flows = context.flows
-    rows = np.flatnonzero(flow_links(context).before < 0)
+    rows = np.flatnonzero((flow_links(context).before < 0) & (with_syns | (flows[:, schema.FLOW_SYNS] == 0)))
     keys = row_hash(np.stack([flows[rows, column] for column in (schema.FLOW_POINT, schema.FLOW_PROTO, *end)], axis=1))
     order = np.argsort(keys, kind="stable")
     keys, rows = keys[order], rows[order]
@@ -152,8 +169,20 @@ def _unlinked_ends(context: Context, *end: int) -> _Ends:
 
 
 def _shares_end(context: Context, rows: FlowRows, due: Values, end: list[int]) -> Mask:
-    """Is there a flow without a hop before it at the due point, with the row's protocol, this end, and at its time?"""
-    flows, ends = context.flows, _unlinked_ends(context, *end)
+    """Is there a flow without a hop before it at the due point, with the row's protocol, this end, and at its time?
+
+    Not a SYN of another connection: the same SYN, translated, would have its sequence number, and a hop before it.
+    """
+    has_syn = context.flows[rows, schema.FLOW_SYNS] > 0
+    result = np.zeros(len(rows), dtype=bool)
+    for with_syns in (False, True):
+        chosen = np.flatnonzero(has_syn != with_syns)
+        result[chosen] = _are_alike(context, rows[chosen], due[chosen], end, _unlinked_ends(context, with_syns, *end))
+    return result
+
+
+def _are_alike(context: Context, rows: FlowRows, due: Values, end: list[int], ends: _Ends) -> Mask:
+    flows = context.flows
     if not len(ends.keys):
         return np.zeros(len(rows), dtype=bool)
     first, last = flow_spans(context)

@@ -46,16 +46,16 @@ SAYS = Text(
     "；到该主机的另外 {siblings} 条流到达了那里",
 )
 SAYS_BY_ROUTER = Text(
-    en="{packets:packet} from {sources} to {destination} ({services}) were seen at {point}, and not at {next}, behind "
-    "a router; {siblings:other flow} to this host arrived there",
-    zh="从 {sources} 到 {destination} 的 {packets} 个包（{services}）见于 {point}，而没有到达路由器后面的 {next}；到该"
-    "主机的另外 {siblings} 条流到达了那里",
+    en="{packets:packet} from {sources} to {destination} ({services}) were seen at {point}, and none at {next}; "
+    "{siblings:other flow} to this host arrived there",
+    zh="从 {sources} 到 {destination} 的 {packets} 个包（{services}）见于 {point}，而没有到达 {next}；到该主机的"
+    "另外 {siblings} 条流到达了那里",
 )
 FIX_BY_ROUTER = Text(
-    en="look for what drops between {point} and {next}: `iptables -vnL FORWARD` and `nft list ruleset` of the host "
-    "that forwards, its routes; or a filter of the network",
+    en="look for what drops between {point} and {next}: `iptables -vnL FORWARD` and `nft list ruleset` of the hosts "
+    "that forward, their routes; of a VPN, what it takes from this source (WireGuard: AllowedIPs in `wg show`)",
     zh="查找 {point} 和 {next} 之间是什么在丢弃：转发主机的 `iptables -vnL FORWARD`、`nft list ruleset` 和路由；"
-    "或网络中的过滤",
+    "若是 VPN，看它接受哪些源地址（WireGuard：`wg show` 中的 AllowedIPs）",
 )
 FIX = Text(
     en="`ethtool -S {card} | grep -Ei 'drop|miss|no_buf|spoof'` on both hosts; if neither counts them, ask who filters "

@@ -64,7 +64,16 @@ def diagnose(context: Context) -> list[Finding]:
         _finding(context, group)
         for group in groups
         if not passed(context, group[0].point, group[0].home, np.array([flow.row for flow in group]))
+        and not all(_are_of_one_network(context, flow.row) for flow in group)
     ]
+
+
+def _are_of_one_network(context: Context, row: int) -> bool:
+    """Have both ends one prefix, though a host routes between them, as a CNI that gives each pod a link of its own?"""
+    flow = context.flows[row]
+    prefix, of_host = (schema.FLOW_SRC_HI, schema.FLOW_DST_HI), (schema.FLOW_SRC_LO, schema.FLOW_DST_LO)
+    is_one = bool(flow[prefix[0]] == flow[prefix[1]])  # a /64 of IPv6; of IPv4 both halves are one number
+    return is_one and (":" in source(flow) or flow[of_host[0]] >> 8 == flow[of_host[1]] >> 8)
 
 
 def _receiver(context: Context, flow: InnerDestination) -> tuple[int, int]:
