@@ -6,8 +6,9 @@ accepts a later connection: the server was starting. So is what several addresse
 else, a port or two each, and a port that ::1 refuses while 127.0.0.1 accepts: the server listens on IPv4 only.
 Says: which address refused which ports, what is translated to it, whether it accepted connections before, and whether
 the RST comes from nearer, by its TTL, than what accepts connections at the address. Where the same port answered from
-behind the address before, by a smaller TTL, the address itself refuses: it no longer forwards the port. More than five
-ports of one address are one sentence.
+behind the address before, by a smaller TTL, the address itself refuses: it no longer forwards the port. Where the same
+MAC accepts the port at an address of the other family, that one is named. More than five ports of one address are one
+sentence.
 Wrong when: the SYN-ACK passed outside the capture.
 Fix: start the server, let it listen on 0.0.0.0 instead of 127.0.0.1, or publish the port that it listens on. A firewall
 rule that rejects with tcp-reset looks the same, but for the TTL. Where a host no longer forwards, its container has
@@ -45,8 +46,8 @@ PAGE_ZH = """服务器用 RST 应答 SYN。
 的地址，是扫描：提示。端口后来接受了连接也是提示：服务器当时正在启动。互联网上几个什么别的也不做的地址各试一两个端口，以及
 ::1 拒绝而 127.0.0.1 接受的端口（服务器只监听 IPv4），也是提示。
 结论：哪个地址拒绝了哪些端口，什么被转换到它，此前是否接受过连接，以及从 TTL 看 RST 是否来自比该地址上接受连接者更近的
-地方。如果此前该端口的应答 TTL 更小，即来自该地址后面，那么现在是该地址自己在拒绝：它不再转发该端口。一个地址的五个以上
-端口合为一句。
+地方。如果此前该端口的应答 TTL 更小，即来自该地址后面，那么现在是该地址自己在拒绝：它不再转发该端口。同一 MAC 在另
+一地址族的地址上接受该端口时，说出那个地址。一个地址的五个以上端口合为一句。
 误判：SYN-ACK 没有经过抓包点。
 处理：启动服务器，让它监听 0.0.0.0 而不是 127.0.0.1，或发布它所监听的端口。以 tcp-reset 拒绝的防火墙规则看起来一样，
 只是 TTL 不同。如果主机不再转发，则容器已停止，或 Docker 的规则被清空了。
@@ -90,6 +91,12 @@ FIX_OTHER_FAMILY = Text(
     en="ask for {other} in place of localhost, or let the server listen on {address} as well: clients that try it "
     "first lose a moment only",
     zh="用 {other} 代替 localhost，或让服务器也监听 {address}：先尝试它的客户端只损失片刻",
+)
+FIX_ONE_FAMILY = Text(
+    en="let the server listen on {address} as well (`ss -ltn` there shows where it listens; an IPv6 socket takes IPv4, "
+    "too, unless IPV6_V6ONLY or net.ipv6.bindv6only is set), or ask for {other}",
+    zh="让服务器也监听 {address}（在那里 `ss -ltn` 显示它监听何处；除非设置了 IPV6_V6ONLY 或 net.ipv6.bindv6only，IPv6 "
+    "套接字也接受 IPv4），或访问 {other}",
 )
 FIX = Text(en="start the server, or publish the port it really listens on", zh="启动服务器，或发布它实际监听的端口")
 ELSEWHERE_FIX = Text(
@@ -200,8 +207,9 @@ def _finding(
         inside, port = published.container_port, published.host_port
         fix = FIX_PUBLISHED_ELSEWHERE.fill(address=address, port=port, bound=bound, inside=inside)
     if other:
-        fix = FIX_OTHER_FAMILY.fill(other=other, address=address)
-    level = "info" if is_scan or is_later or other else "warning"
+        is_loopback = is_loopback_address(address)
+        fix = (FIX_OTHER_FAMILY if is_loopback else FIX_ONE_FAMILY).fill(other=other, address=address)
+    level = "info" if is_scan or is_later or (other and is_loopback) else "warning"
     return Finding(NAME, level, says, fix, facts, evidence)
 
 

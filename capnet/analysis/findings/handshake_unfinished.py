@@ -5,8 +5,8 @@ came (`facts.losses.unfinished_handshakes`): the answers are lost on their way b
 clients that scan.
 Says: which server answers whom, where the answers were last seen, and which point lacks them; or that they reach the
 client, and whether their checksums are wrong, while those that clients take are right; or whether they go to another
-gateway than the one from which the SYNs came. An error if the next point lacks
-them, or they are at the client's own interface, or the checksum is the cause; else a warning.
+gateway than the one from which the SYNs came, or leave their host by another interface. An error if the next point
+lacks them, or they are at the client's own interface, or the checksum is the cause; else a warning.
 Wrong when: the client's ACK took a way that was not captured.
 Fix: look for what drops answers between the two points, or at the client: a firewall without state of the connection, a
 wrong checksum, rp_filter.
@@ -36,8 +36,8 @@ PAGE_ZH = """服务器应答了 SYN，而客户端一直没有继续。
 检查：只有 SYN 的 TCP 流，在第一个 SYN-ACK 之后一秒或更久又重发，且 SYN-ACK 来了两个以上
 （`facts.losses.unfinished_handshakes`）：应答在返回途中丢失，或被客户端丢弃。不包括扫描的客户端。
 结论：哪个服务器应答了谁，应答最后见于哪里，哪个抓包点没有它们；或者它们到达了客户端，以及它们的校验和是否有误而客户端
-接受的那些是正确的；或者它们发往的网关不是 SYN 来的那个。如果下一个抓包点没有它们，或它们已在客户端自己的接口上，或原
-因是校验和，为错误；否则为警告。
+接受的那些是正确的；或者它们发往的网关不是 SYN 来的那个，或从主机的另一个接口离开。如果下一个抓包点没有它们，或它们已在
+客户端自己的接口上，或原因是校验和，为错误；否则为警告。
 误判：客户端的 ACK 走了没有抓包的路。
 处理：查找两个抓包点之间或客户端上是什么丢弃了应答：没有连接状态的防火墙、错误的校验和、rp_filter。
 验证：在客户端上 `nstat -az TcpInCsumErrors TcpExtIPReversePathFilter` 和 `iptables -vnL`；在服务器所在主机上
@@ -49,6 +49,12 @@ STOPS = Text(
     "reaches {next}, and both sides repeat",
     zh="{server} 应答了 {clients} 的 SYN，但应答丢失了：{answers} 个 SYN-ACK 到达 {point}，没有一个到达 {next}，"
     "双方都在重发",
+)
+ELSEWHERE = Text(
+    en="{server} answers the SYNs of {clients}, and the answers take another way: the SYNs came in by {next}, and "
+    "{answers:SYN-ACK} leave by {elsewhere}; both sides repeat",
+    zh="{server} 应答了 {clients} 的 SYN，但应答走了另一条路：SYN 从 {next} 进来，而 {answers} 个 SYN-ACK 从 "
+    "{elsewhere} 离开；双方都在重发",
 )
 CHECKSUM = Text(
     en="{server} answers the SYNs of {clients}, and the answers are damaged: {answers:SYN-ACK} at {point} have a "
@@ -72,6 +78,12 @@ FIX_STOPS = Text(
     en="look for what drops between {point} and {next} on the way back: a firewall that did not see the SYN, a filter "
     "by source port, the route to {client}",
     zh="查找回程上 {point} 和 {next} 之间是什么丢弃了它们：没有看到 SYN 的防火墙、按源端口的过滤、到 {client} 的路由",
+)
+FIX_ELSEWHERE = Text(
+    en="correct the route to {client} on that host: `ip route get {client}` and `ip rule` must lead back to {next}, "
+    "not to {elsewhere} (a VPN may have added a network that overlaps)",
+    zh="更正该主机上到 {client} 的路由：`ip route get {client}` 和 `ip rule` 应指回 {next}，而不是 {elsewhere}（可能是 "
+    "VPN 加入了重叠的网段）",
 )
 FIX_OTHER_WAY = Text(
     en="let the answers go back the way the SYNs came: a route to {client} by {came_from} on the host of {server} (`ip "
@@ -114,6 +126,8 @@ def _finding(context: Context, handshake: UnfinishedHandshake) -> Finding:
     is_bad = handshake.verdict != schema.RIGHT
     text, fix = (STOPS, FIX_STOPS) if next_point else (CHECKSUM, FIX_CHECKSUM) if is_bad else (IGNORED, FIX_BEHIND)
     fix = FIX_IGNORED if handshake.is_at_client and not is_bad else fix
+    elsewhere = context.points[handshake.elsewhere].name if handshake.elsewhere >= 0 else None
+    text, fix = (ELSEWHERE, FIX_ELSEWHERE) if elsewhere else (text, fix)
     is_other_way = handshake.gateways[0] > 0 and not is_bad and not handshake.is_at_client
     macs = dict(zip(("came_from", "goes_to"), map(mac_text, handshake.gateways), strict=True)) if is_other_way else {}
     address = f"[{handshake.server}]" if ":" in handshake.server else handshake.server
@@ -124,17 +138,17 @@ def _finding(context: Context, handshake: UnfinishedHandshake) -> Finding:
         "error" if next_point or is_bad or handshake.is_at_client else "warning",
         text.fill(
             server=f"{address}:{handshake.port}", clients=several(clients), answers=answers, point=point,
-            next=next_point, place=AT_CLIENT.fill() if handshake.is_at_client else "",
+            next=next_point, elsewhere=elsewhere, place=AT_CLIENT.fill() if handshake.is_at_client else "",
             verdict=(UNFILLED if handshake.verdict == schema.UNFILLED else WRONG).fill(),
         )
         + (OTHER_WAY.fill(**macs) if macs else ""),
         FIX_OTHER_WAY.fill(client=clients[0], server=handshake.server, **macs)
         if macs
-        else fix.fill(point=point, next=next_point, client=clients[0]),
+        else fix.fill(point=point, next=next_point, client=clients[0], elsewhere=elsewhere),
         {
             "server": handshake.server, "port": handshake.port, "point": point, "next": next_point,
             "clients": clients[:MAX_EVIDENCE], "connections": len(handshake.rows), "answers": answers,
-            "is_checksum_bad": is_bad,
+            "is_checksum_bad": is_bad, **({"elsewhere": elsewhere} if elsewhere else {}),
         },
         sorted({*syns, *context.first_frames(answer_rows)}),
     )  # fmt: skip

@@ -211,3 +211,25 @@ def test_many_clients_that_try_a_port_each_is_an_info(tmp_path: Path, public: bo
     findings = of_story(net, tmp_path, "connection-refused")
     assert [of["level"] for of in findings] == (["info"] if public else ["warning"] * 4)
     assert not public or findings[0]["facts"]["strangers"] == 4
+
+
+@pytest.mark.parametrize(
+    ("hops", "mac"), [(0, "02:00:00:00:00:02"), (1, "02:00:00:00:00:02"), (0, "02:00:00:00:00:09")]
+)
+def test_server_that_listens_on_ipv6_only_is_told(tmp_path: Path, hops: int, end: str) -> None:
+    """One host of the link has both addresses: it is named. Behind a router, or at another MAC, it may be another."""
+    net, mac = Network(["p2/eth0"]), f"02:00:00:00:00:{end}"
+    for number in range(2):
+        for client, server, flags, there in (
+            (f"10.77.1.8:{5000 + number}", "10.77.1.7:8080", RST | ACK, "02:00:00:00:00:02"),
+            (f"[fd00::8]:{5000 + number}", "[fd00::7]:8080", SYN | ACK, mac),
+        ):
+            syn = tcp(f"{client} > {server}", seq=7, flags=SYN, ident=number, smac="02:00:00:00:00:01", dmac=there)
+            net.pass_by(("p2/eth0", syn), gap=100)
+            back = tcp(f"{server} > {client}", seq=3, ack=8, flags=flags, ttl=64 - hops, smac=there, dmac=syn.smac)
+            net.pass_by(("p2/eth0", back), gap=100)
+    (finding,) = of_story(net, tmp_path, "connection-refused")
+    is_one_host = hops == 0 and end == "02"
+    assert finding["level"] == "warning"
+    assert finding["facts"].get("accepted_by") == ("fd00::7" if is_one_host else None)
+    assert ("the server listens on IPv6 only" in finding["says"]) == is_one_host

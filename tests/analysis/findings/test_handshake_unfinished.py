@@ -83,6 +83,30 @@ def test_answers_lost_between_two_points_is_told(tmp_path: Path, ends: tuple[str
     assert "none reaches A/ens33" in finding["says"]
 
 
+@pytest.mark.parametrize(("way", "is_other"), [("A/tun0", True), ("C/ens33", False)])
+def test_answers_by_another_interface_is_told(tmp_path: Path, way: str, is_other: bool) -> None:
+    """The route to the client leads to a VPN. At another host, where they go on is no other way out of A."""
+    inside, card = "A/docker0", "A/ens33"
+    net = Network([card, inside, way])
+    for port, last in ((40000, card), (41000, way)):
+        for number in range(3):
+            client = "192.168.7.9" if last == way else "192.168.111.9"
+            syn = tcp(f"{client}:{port} > {A}:80", seq=port, flags=SYN, ident=port + number, dmac=CARD_A)
+            answer = tcp(f"{A}:80 > {client}:{port}", seq=3, ack=port + 1, flags=SYN | ACK, ident=port + 10 + number)
+            web = {"src": "172.17.0.2", "smac": "02:42:ac:11:00:02"}
+            net.pass_by((card, syn), (inside, syn.routed(dst=web["src"], dmac=web["smac"])))
+            net.pass_by((inside, answer.but(**web)), (last, answer.routed(smac=CARD_A, dmac=syn.smac)))
+            if last == card:
+                done = syn.but(seq=port + 1, ack=4, flags=ACK, ident=port + 20)
+                net.pass_by((card, done), (inside, done.routed(dst=web["src"], dmac=web["smac"])))
+                break
+            net.now += 1.02 * SECOND
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["level"] == "error"
+    assert finding["facts"].get("elsewhere") == (way if is_other else None)
+    assert ("leave by A/tun0" in finding["says"]) == is_other
+
+
 def test_answers_the_client_ignores_is_told(tmp_path: Path) -> None:
     played = Server()
     played.call(BOTH[::-1])

@@ -14,7 +14,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import destination, is_virtual_router, replies, reply_values
+from capnet.analysis.core.flow_rows import destination, host_of, is_virtual_router, replies, reply_values
 from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.scanning_clients import is_of_scan
@@ -52,6 +52,7 @@ class UnfinishedHandshake(NamedTuple):
     due: int  # point that lacks them; -1: the clients' first point shows them
     is_at_client: bool  # that is the client's own interface
     gateways: tuple[int, int]  # MACs where the answers were last seen: SYNs come from one, answers go to another; or -1
+    elsewhere: int  # point to which the answers go on instead, of the same host; -1: none was captured
     verdict: int  # on the checksums of all of them: UNFILLED or WRONG where they differ from others', else RIGHT
 
 
@@ -133,7 +134,25 @@ def _handshake(context: Context, due: int, rows: list[int], answers: list[int]) 
     server, port = destination(flow), int(flow[schema.FLOW_DPORT])
     last_rows = np.flatnonzero(is_among(chain_of(context), np.array(rows)) & (flow_links(context).after < 0)).tolist()
     gateways = _gateways(context, answers)
-    return UnfinishedHandshake(server, port, rows, last_rows, answers, due, is_at_client, gateways, verdict)
+    elsewhere = _elsewhere(context, answers, due)
+    return UnfinishedHandshake(
+        server, port, rows, last_rows, answers, due, is_at_client, gateways, elsewhere, verdict
+    )  # fmt: skip
+
+
+def _elsewhere(context: Context, answers: list[int], due: int) -> int:
+    """The one point at which all these SYN-ACKs go on though they are due at another one of its host, else -1."""
+    links, flows = flow_links(context), context.flows
+    if due < 0:
+        return -1
+    ends = set()
+    for row in answers:
+        while links.after[row] >= 0:
+            row = int(links.target[links.after[row]])
+        ends.add(int(flows[row, schema.FLOW_POINT]))
+    hosts = {host_of(context.points[point].name) for point in (*ends, due)}
+    own = {int(point) for point in flows[answers, schema.FLOW_POINT].tolist()}
+    return ends.pop() if len(ends) == 1 and len(hosts) == 1 and not ends & {*own, due} else -1
 
 
 def _gateways(context: Context, answers: list[int]) -> tuple[int, int]:

@@ -11,9 +11,9 @@ from ipaddress import ip_address
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import hash_of, is_among
+from capnet.analysis.core.arrays import hash_of, is_among, is_one_of
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, ports, replies, reply_values, source
+from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination, ports, replies, reply_values, source
 from capnet.analysis.core.schema import FlowMask, Values
 from capnet.analysis.core.wording import endpoint_text
 from capnet.analysis.facts.losses.scanning_clients import CLIENT, is_of_scan
@@ -39,7 +39,7 @@ class Refusals(NamedTuple):
     services: list[str]
     is_scan: bool
     strangers: int  # how many addresses of the Internet try it and do nothing else, 0 if others do, too
-    other_family: str  # the address of the loopback that accepts the port, of the other family; else empty
+    other_family: str  # the address of the other family, of the loopback or of one MAC, that accepts the port; or empty
     accepted_before: bool
     accepted_later: bool
 
@@ -90,18 +90,30 @@ def is_loopback_address(address: str) -> bool:
 
 
 def _other_family(context: Context, server: Server, refused: list[int], accepted_at: Values) -> str:
-    """The loopback address of the other family that accepts the port of a loopback address soon after a refusal."""
+    """The address of the other family at which one host accepts a port, which it refuses at this address.
+
+    One host is a loopback, soon after the refusal, or a MAC of the link that sends the RST itself.
+    """
     address, port = server
-    if not is_loopback_address(address):
+    flows, is_loopback = context.flows, is_loopback_address(address)
+    answers = replies(context)[refused]
+    if not is_loopback and not is_one_of(flows[answers, schema.FLOW_TTL], INITIAL_TTLS).all():
         return ""
-    flows = context.flows
     rows = np.flatnonzero((accepted_at >= 0) & (flows[:, schema.FLOW_DPORT] == (-1 if port is None else port)))
     for row in rows[:MAX_ACCEPTED].tolist():
         other, delays_ns = destination(flows[row]), flows[row, schema.FLOW_FIRST] - flows[refused, schema.FLOW_FIRST]
-        is_soon = ((delays_ns >= 0) & (delays_ns <= MAX_FALLBACK_NS)).any()
-        if is_loopback_address(other) and (":" in other) != (":" in address) and is_soon:
+        if (":" in other) == (":" in address) or is_loopback_address(other) != is_loopback:
+            continue
+        if is_loopback and ((delays_ns >= 0) & (delays_ns <= MAX_FALLBACK_NS)).any():
+            return other
+        is_here = (flows[refused][:, _MAC_THERE] == flows[row, _MAC_THERE]).all() and flows[row, schema.FLOW_DMAC] > 0
+        answer = int(replies(context)[row])
+        if not is_loopback and is_here and flows[answer, schema.FLOW_TTL] in INITIAL_TTLS:
             return other
     return ""
+
+
+_MAC_THERE = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_DMAC]
 
 
 def _without_translated(context: Context, rows: dict[Server, list[int]]) -> dict[Server, list[str]]:

@@ -5,7 +5,8 @@ question, sent twice, a second or more before the capture ended; or questions th
 answer counts from whichever address it comes, if it goes to the client's port. Not what is no DNS by its fields, nor a
 server that a router cannot reach: `host-unreachable`.
 Says: which name, and what the name server answered; or which server does not answer. Names that only a search list
-tried count with the name behind them (`dns-search-storm`).
+tried count with the name behind them (`dns-search-storm`). Of a server that does not answer by UDP, whether it does by
+TCP.
 Wrong when: the answer took a way that was not captured, or the question was repeated over TCP.
 Fix: correct the name; put containers that use each other's names on a user-defined network; or repair the name server
 and the servers that it asks. A resolver at 127.0.0.53 of the host (systemd-resolved) is not in the container: give it
@@ -32,8 +33,8 @@ from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.transport.dns_lookups import NO_SUCH_NAME, FailedAnswer, dns_lookups, failed_answers
 from capnet.analysis.facts.transport.dns_search import searched_names
 from capnet.analysis.facts.unreachable_hosts import unreachable_hosts
-from capnet.wire.addresses import address_text
-from capnet.wire.numbers import PORT_DNS, UDP
+from capnet.wire.addresses import address_text, address_value
+from capnet.wire.numbers import PORT_DNS, TCP, UDP
 
 NAME = finding_name(__name__)
 LEVELS = ("info", "warning")
@@ -47,6 +48,7 @@ PAGE_ZH = """一个名称没有解析成功。
 发送两次的查询；或被服务器所在主机用 ICMP 拒绝的查询。应答无论来自哪个地址，只要发到客户端的端口就算。
 从字段看不是 DNS 的，以及路由器到不了的服务器（`host-unreachable`），不算。
 结论：哪个名称，名称服务器应答了什么；或哪台服务器不应答。只由搜索域产生的名称计入其后的名称（`dns-search-storm`）。
+不用 UDP 应答的服务器是否用 TCP 应答。
 误判：应答走了没有抓包的路，或查询改用 TCP 重发。
 处理：更正名称；把互相用名称访问的容器放到自定义网络上；或修复名称服务器及其上游。主机的 127.0.0.53（systemd-resolved）
 不在容器中：用 `--dns` 给容器指定一个。
@@ -75,6 +77,12 @@ REFUSED = Text(
 SILENT_FIX = Text(
     en="check that the name server is up and that UDP port 53 is open both ways",
     zh="检查名称服务器是否已启动，UDP 端口 53 是否双向开放",
+)
+BY_TCP = Text(en=" by UDP; it does answer by TCP", zh="（UDP）；但它用 TCP 应答")
+BY_TCP_FIX = Text(
+    en="the name server is up: look for what drops UDP port 53 on the way (`iptables -vnL`, a network policy that "
+    "allows TCP only), or its answers",
+    zh="名称服务器在线：查找途中是什么丢弃了 UDP 53 端口（`iptables -vnL`、只允许 TCP 的网络策略）或其应答",
 )
 LOOPBACK_FIX = Text(
     en="{server} is the asker's own loopback, not the host's: give the container a name server that it reaches "
@@ -152,21 +160,37 @@ def _silent_servers(context: Context) -> list[Finding]:
         questions = int(packets_without_duplicates(context)[rows].sum())
         clients = sorted({source(flows[row]) for row in rows})
         evidence = sorted(context.first_frames(rows))
+        is_by_tcp = server not in refusing and _answers_by_tcp(context, server)
+        fix = LOOPBACK_FIX if server in refusing and server.startswith(LOOPBACK) else SILENT_FIX
+        fix = BY_TCP_FIX if is_by_tcp else fix
         findings.append(
             Finding(
                 NAME,
                 "warning",
                 (REFUSED if server in refusing else SILENT).fill(
                     server=server, queries=questions, clients=language.items(clients[:MAX_CLIENTS])
-                ),
-                (LOOPBACK_FIX if server in refusing and server.startswith(LOOPBACK) else SILENT_FIX).fill(
-                    server=server
-                ),
-                {"server": server, "questions": questions, "code": None, "refused": server in refusing},
+                )
+                + (BY_TCP.fill() if is_by_tcp else ""),
+                fix.fill(server=server),
+                {
+                    "server": server,
+                    "questions": questions,
+                    "code": None,
+                    "refused": server in refusing,
+                    **({"by_tcp": True} if is_by_tcp else {}),
+                },
                 evidence,
             )
         )
     return findings
+
+
+def _answers_by_tcp(context: Context, server: str) -> bool:
+    """Does the server send data by TCP from its port, as answers are?"""
+    flows, (high, low) = context.flows, address_value(server)
+    is_its = (flows[:, schema.FLOW_SRC_HI] == high) & (flows[:, schema.FLOW_SRC_LO] == low)
+    is_its &= (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SPORT] == PORT_DNS)
+    return bool((flows[is_its, schema.FLOW_PAYLOAD] > 0).any())
 
 
 def _asked_without_dns(context: Context) -> set[str]:

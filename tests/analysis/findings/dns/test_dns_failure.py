@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from scapy.layers.dns import DNS, DNSQR
-from scapy.layers.inet import IP, UDP
+from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
@@ -55,6 +55,23 @@ def test_server_without_any_answer_is_told(tmp_path: Path) -> None:
     (finding,) = of_packets(tmp_path, NAME, *query("web.test", None), repeated)
     assert finding["says"] == f"the name server {SERVER} did not answer 1 DNS question of {CLIENT}"
     assert finding["level"] == "warning"
+
+
+@pytest.mark.parametrize("size", [0, 60])
+def test_server_that_answers_by_tcp_is_told(tmp_path: Path, size: int) -> None:
+    """A policy drops UDP alone. An accepted connection without an answer shows no name server."""
+    ends = {"sport": 50000, "dport": 53}
+    back = {"sport": 53, "dport": 50000}
+    there, here = IP(src=CLIENT, dst=SERVER), IP(src=SERVER, dst=CLIENT)
+    by_tcp = [
+        Ether(src=MAC_1, dst=MAC_2) / there / TCP(**ends, seq=1, flags="S"),
+        Ether(src=MAC_2, dst=MAC_1) / here / TCP(**back, seq=9, ack=2, flags="SA"),
+        Ether(src=MAC_1, dst=MAC_2) / there / TCP(**ends, seq=2, ack=10, flags="PA") / Raw(bytes(30)),
+        Ether(src=MAC_2, dst=MAC_1) / here / TCP(**back, seq=10, ack=32, flags="A") / Raw(bytes(size)),
+    ]
+    repeated = later(query("web.test", None, 7)[0], 2)
+    (finding,) = of_packets(tmp_path, NAME, *query("web.test", None), *by_tcp, repeated)
+    assert ("it does answer by TCP" in finding["says"]) == (size > 0)
 
 
 def test_resolved_name_is_silent(tmp_path: Path) -> None:
