@@ -4,7 +4,8 @@ Looks at: the lengths of the packets of one flow that are missing at the next po
 Each missing packet must be larger than each that arrived, and there must be several of both. TCP counts where bytes
 are missing and were sent again, because offload cuts segments differently at each point. At one point alone, TCP tells
 by its sequence numbers: full segments (of the MSS that both ends announced) never arrive for a second or longer, though
-shorter ones behind them do.
+shorter ones behind them do. A warning where that smaller packets pass is only known of another conversation of both
+ends, which begins and is answered meanwhile.
 Says: between which points or hosts, all peers of a host as one, above which length, and whether ICMP "fragmentation
 needed" was seen (RFC 1191).
 Wrong when: loss hit only large packets by chance; the more packets, the less likely.
@@ -36,7 +37,7 @@ from capnet.wire.numbers import (
 )
 
 NAME = finding_name(__name__)
-LEVELS = ("error",)
+LEVELS = ("error", "warning")
 SCENARIO = "fault mtu-blackhole"
 WITNESS = "pcaps/overlay.pcapng"  # large and small packets that all arrive, offload segments among them
 EXPLAINS = (
@@ -48,7 +49,8 @@ PAGE_ZH = """大包消失，小包能通过。
 
 检查：一条流中在下一个抓包点缺失的包的长度，与到达那里的对比。每个缺失的包都必须大于每个到达的包，并且两者都要有多
 个。TCP 在字节缺失并重发时才算，因为卸载在各抓包点切分段的方式不同。只有一个抓包点时，TCP 由序列号得知：满段（双方通
-告的 MSS）一秒以上到不了，而它们之后较短的段能到。
+告的 MSS）一秒以上到不了，而它们之后较短的段能到。如果只有双方之间同时开始并得到应答的另一次通信表明较小的包能通过，则为
+警告。
 结论：在哪两个抓包点或主机之间（一台主机的所有对端合为一条），大于什么长度，是否看到 ICMP
 “fragmentation needed”（RFC 1191）。
 误判：碰巧只丢了大包；包越多，可能性越小。
@@ -73,6 +75,13 @@ SEGMENTS = Text(
     "{passed}): the MSS of {mss} is more than the path's MTU allows, {told}{smaller}",
     zh="以 {full} 字节满段发送的 {octets} 字节从 {source} 到不了 {destination}，较短的段能到（最大 {passed}）：MSS "
     "{mss} 超过路径 MTU 所允许的，{told}{smaller}",
+)
+LIKELY = Text(
+    en="no full segment of {full} bytes from {source} to {destination} is acknowledged, however often it is sent, "
+    "while packets of up to {passed} bytes between them are answered: the MSS of {mss} may be more than the path's MTU "
+    "allows, {told}{smaller}",
+    zh="从 {source} 到 {destination} 的 {full} 字节满段无论重发多少次都没有确认，而两者之间 {passed} 字节以内的包有"
+    "应答：MSS {mss} 可能超过路径 MTU 所允许的，{told}{smaller}",
 )
 REPORTED = Text(en="as {senders} said by ICMP", zh="{senders} 用 ICMP 告知了这一点")
 NOT_REPORTED = Text(en="no ICMP error says so", zh="没有 ICMP 错误告知这一点")
@@ -151,10 +160,10 @@ def _between_hosts(context: Context, lost: list[LostFullSegments]) -> list[Findi
     fix = FIX_MSS if shows_containers(context) else ELSEWHERE_FIX_MSS
     ends = [(source(context.flows[each.flow]), destination(context.flows[each.flow])) for each in lost]
     by_receiver = len({receiver for _, receiver in ends}) <= len({sender for sender, _ in ends})
-    by_host: dict[tuple[str, int, int], list[LostFullSegments]] = {}
+    by_host: dict[tuple[str, int, int, bool], list[LostFullSegments]] = {}
     for of_flow, (sender, receiver) in zip(lost, ends, strict=True):
         host = receiver if by_receiver else sender
-        by_host.setdefault((host, of_flow.mss, of_flow.full), []).append(of_flow)
+        by_host.setdefault((host, of_flow.mss, of_flow.full, of_flow.is_likely), []).append(of_flow)
     findings = []
     for _, of_hosts in sorted(by_host.items())[:MAX_FINDINGS]:
         flows = [context.flows[each.flow] for each in of_hosts]
@@ -163,7 +172,8 @@ def _between_hosts(context: Context, lost: list[LostFullSegments]) -> list[Findi
         passed = max(each.largest_passed for each in of_hosts)
         octets, worst = sum(of_flow.octets for of_flow in of_hosts), max(of_hosts, key=lambda each: each.octets)
         smaller = _smaller_mss(context, worst)
-        says = SEGMENTS.fill(
+        is_likely = of_hosts[0].is_likely
+        says = (LIKELY if is_likely else SEGMENTS).fill(
             octets=octets, full=worst.full, source=several(sources), destination=several(destinations), passed=passed,
             mss=worst.mss, told=REPORTED.fill(senders=language.items(senders)) if senders else NOT_REPORTED.fill(),
             smaller=SMALLER.fill(mss=smaller) if smaller else "",
@@ -176,7 +186,7 @@ def _between_hosts(context: Context, lost: list[LostFullSegments]) -> list[Findi
         if len(sources) > 1 or len(destinations) > 1:
             facts |= {"sources": sources[:MAX_EVIDENCE], "destinations": destinations[:MAX_EVIDENCE]}
         evidence = [context.flow_evidence(each.flow, frame) for each in of_hosts for frame in each.frames]
-        findings.append(Finding(NAME, "error", says, fix.fill(), facts, sorted(evidence)))
+        findings.append(Finding(NAME, "warning" if is_likely else "error", says, fix.fill(), facts, sorted(evidence)))
     return findings
 
 

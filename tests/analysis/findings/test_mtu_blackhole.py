@@ -214,6 +214,24 @@ def test_server_that_gets_no_answer_is_silent(tmp_path: Path) -> None:
     assert played.findings(tmp_path) == []
 
 
+@pytest.mark.parametrize("is_meanwhile", [True, False])
+def test_full_segments_beside_small_packets_are_told(tmp_path: Path, is_meanwhile: bool) -> None:
+    """All of the first flight is full, so that nothing behind it arrives; pings of both ends pass meanwhile."""
+    played = Connection()
+    played.response(bytes(FULL))
+    played.response(bytes(FULL), seq=1 + FULL)
+    for number in range(4):
+        played.time += 0.2 * SECOND * 2**number
+        played.response(bytes(FULL))
+        if number == 2 and is_meanwhile:
+            asked = ping(played.back.replace(":40000", "").replace(":80", ""), 7, 1)
+            played.put(asked)
+            played.put(asked.but(src=asked.dst, dst=asked.src, icmp=(0, 0)))
+    findings = played.findings(tmp_path)
+    assert [finding["level"] for finding in findings] == (["warning"] if is_meanwhile else [])
+    assert all("packets of up to 84 bytes between them are answered" in finding["says"] for finding in findings)
+
+
 def test_segments_that_shrink_is_silent(tmp_path: Path) -> None:
     """ICMP arrived, or the sender probes (RFC 4821): it cuts smaller, and goes on."""
     played = Connection()

@@ -3,8 +3,9 @@
 Input: segments of connections, and the MSS that both SYNs announced. Output: `LostFullSegments`, one for each flow.
 Method: a full segment has the smaller MSS of both ends less the options of each segment. Near the receiver, its
 acknowledgments stay where a gap of full segments begins, though later octets came. Near the sender, it repeats a full
-segment, and the receiver says only that it still waits for it. No MTU stops full segments that arrive in another
-connection between the same hosts. Limits: connections whose SYNs were captured.
+segment, and the receiver says only that it still waits for it. Where it says nothing, no full segment of the connection
+ever arrived, and another conversation of both ends begins meanwhile and is answered. No MTU stops full segments that
+arrive in another connection between the same hosts. Limits: connections whose SYNs were captured.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from capnet.analysis.core.schema import PerFlow
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.transport.missing_octets import Missed, missed_octets
 from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, ahead, is_tcp_with, segments
+from capnet.analysis.fate.next_points import is_answered
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import MAPPED
 from capnet.wire.numbers import TCP_ACK, TCP_RST, TCP_SYN
@@ -42,6 +44,7 @@ class LostFullSegments(NamedTuple):
     largest_passed: int  # payload of a segment that did
     is_at_sender: bool  # the capture shows them, else it shows the gap that they left
     frames: list[int]
+    is_likely: bool = False  # that smaller packets pass is known of another conversation only
 
 
 @derived
@@ -138,7 +141,9 @@ def _repeated(context: Context, row: int) -> LostFullSegments | None:
     short = [s.payload % full for s in sent if ahead(s.seq, awaited) >= 0 and (s.payload % full or not s.payload)]
     repeated_acks = [ack for ack in acks if ack.ack == awaited][1:]
     repeated_acks = [ack for ack in repeated_acks if ack.is_pure_ack and ack.time > tries[0].time]
-    if not 0 < len(repeated_acks) <= len(short):
+    if not repeated_acks:
+        return _beside_others(context, row, mss, full, passed, tries)
+    if len(repeated_acks) > len(short):
         return None
     octets = max(ahead(s.seq, awaited) + s.payload - s.payload % full for s in sent if s.payload >= full)
     frames = [*_syn_frames(passed), *(s.frame for s in tries), *(ack.frame for ack in repeated_acks)]
@@ -163,6 +168,31 @@ def _passes(passed: list[Segment], length: int, is_at_sender: bool) -> bool:
     ends = [s.end for s in passed if not s.is_reply and s.payload and s.ip_length == length]
     acks = [s.ack for s in passed if s.is_reply and s.flags & (TCP_ACK | TCP_RST) == TCP_ACK]
     return bool(ends) and (not is_at_sender or any(ahead(ack, ends[0]) >= 0 for ack in acks))
+
+
+def _beside_others(
+    context: Context, row: int, mss: int, full: int, passed: list[Segment], tries: list[Segment]
+) -> LostFullSegments | None:
+    """Seen near the sender: no full segment was ever acknowledged, while another conversation of both ends begins."""
+    sent = [s for s in passed if not s.is_reply and s.payload and not s.is_reset]
+    before = [s.payload for s in sent if ahead(s.seq, tries[0].seq) < 0]
+    flows = context.flows
+    is_same_pair = (flows[:, _PAIR] == flows[row, _PAIR]).all(axis=1) | (
+        flows[:, _PAIR] == flows[row, _PAIR[:1] + _PAIR[3:] + _PAIR[1:3]]
+    ).all(axis=1)
+    until = 2 * tries[-1].time - tries[-2].time  # it would be sent again later than that
+    is_later = (flows[:, schema.FLOW_FIRST] > tries[1].time) & (flows[:, schema.FLOW_FIRST] < until)
+    smaller = np.flatnonzero(is_same_pair & is_later & is_answered(context))
+    smaller = smaller[flows[smaller, schema.FLOW_LARGEST_IP] < tries[0].ip_length]
+    if max(before, default=0) >= full or not len(smaller):
+        return None
+    octets = max(ahead(s.seq, tries[0].seq) + s.payload for s in sent)
+    largest = int(flows[smaller, schema.FLOW_LARGEST_IP].max())
+    frames = [*_syn_frames(passed), *(s.frame for s in tries), int(flows[smaller[0], schema.FLOW_FIRST_FRAME])]
+    return LostFullSegments(row, mss, full, octets, largest, True, frames, True)
+
+
+_PAIR = [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
 
 
 def _syn_frames(passed: list[Segment]) -> list[int]:

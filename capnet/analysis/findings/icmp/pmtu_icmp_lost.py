@@ -3,7 +3,9 @@
 Looks at: ICMP "fragmentation needed" (RFC 1191) and ICMPv6 "packet too big" (RFC 8201) about a TCP connection, at a
 point that the connection passes; the points nearer to its sender, which show the connection, none of these messages,
 and other protocols than TCP. The sender must repeat a segment that is too large, and must never get it acknowledged.
-Says: which router allows which MTU, and between which two points its messages are lost.
+Where no point is nearer to the sender, it must repeat it three times, for a second or longer. Likewise a message that
+comes to a point which does not show the connection, and not to the one that does.
+Says: which router allows which MTU, and between which two points its messages are lost, or where they come instead.
 Wrong when: another way that was not captured carries them.
 Fix: let ICMP type 3 code 4 and ICMPv6 type 2 pass there.
 Verify: `ip route get DESTINATION` in the sender's namespace shows no `mtu` after a try.
@@ -57,6 +59,31 @@ SAYS = Text(
     zh="{router} 用 ICMP 告知：从 {source} 到 {destination} 的包不得超过 {mtu} 字节；该消息到达 {before}，没有到达"
     " {after}：发送者继续发 {size} 字节的包，发了 {tries} 次都没有送达",
 )
+SAYS_BEHIND = Text(
+    en="{router} says by ICMP that packets from {source} to {destination} must not exceed {mtu} bytes; this passes "
+    "{before}, and the sender does not heed it: it goes on with {size} bytes, sent {tries:time} in vain",
+    zh="{router} 用 ICMP 告知：从 {source} 到 {destination} 的包不得超过 {mtu} 字节；该消息经过 {before}，但发送者没有"
+    "理会：它继续发 {size} 字节的包，发了 {tries} 次都没有送达",
+)
+SAYS_ELSEWHERE = Text(
+    en="{router} says by ICMP that packets from {source} to {destination} must not exceed {mtu} bytes; this comes to "
+    "{before}, and not to {after}, where the connection is: the sender goes on with {size} bytes, sent {tries:time} in "
+    "vain",
+    zh="{router} 用 ICMP 告知：从 {source} 到 {destination} 的包不得超过 {mtu} 字节；该消息到了 {before}，而没有到"
+    "连接所在的 {after}：发送者继续发 {size} 字节的包，发了 {tries} 次都没有送达",
+)
+FIX_BEHIND = Text(
+    en="look for what drops ICMP type 3 code 4 (IPv6: type 2) between {before} and {source}, in FORWARD or INPUT: it "
+    "belongs to the connection (`-m conntrack --ctstate RELATED -j ACCEPT`)",
+    zh="查找 {before} 和 {source} 之间（FORWARD 或 INPUT）是什么丢弃了 ICMP 类型 3 代码 4（IPv6：类型 2）：它属于该连接"
+    "（`-m conntrack --ctstate RELATED -j ACCEPT`）",
+)
+FIX_ELSEWHERE = Text(
+    en="several hosts have {source}, and what divides the load between them sends ICMP by its own addresses: let it "
+    "choose by the quoted packet, hand such messages to all of them, or clamp the MSS to {mss} bytes on the way",
+    zh="有多台主机使用 {source}，而分担负载的设备按 ICMP 自己的地址选路：让它按被引用的包选择，或把这类消息发给所有"
+    "主机，或在途中把 MSS 限制到 {mss} 字节",
+)
 FIX = Text(
     en="let ICMP type 3 code 4 (IPv6: type 2) pass between {before} and {after}: it belongs to the connection "
     "(`-m conntrack --ctstate RELATED -j ACCEPT`)",
@@ -65,6 +92,8 @@ FIX = Text(
 )
 
 MIN_TRIES = 2  # after the router's message: the first one may have crossed it
+MIN_TRIES_BEHIND = 3  # if no point is nearer to the sender: it may have heeded the message meanwhile
+MIN_WAIT_NS = 1_000_000_000
 MAX_FINDINGS = 20
 
 
@@ -72,7 +101,8 @@ class _Lost(NamedTuple):
     """A message of a router that did not come back to the sender."""
 
     error: list[int]  # row of the ICMP error table
-    rows: tuple[int, int]  # flow rows of the connection: at the last point that shows the message, and at the next
+    rows: tuple[int, int]  # flow rows of the connection: at the last point that shows the message, and at the next; one
+    # row twice if no point is nearer to the sender, or if the message comes to another point than the connection
     tries: list[Segment]  # of the sender, after the message
 
 
@@ -112,7 +142,7 @@ def _lost(context: Context, error: list[int], seen: set[tuple[int, ...]]) -> _Lo
     quoted = np.array([error[column] for column in _QUOTED])
     at_point = np.flatnonzero((flows[:, _FLOW] == quoted).all(axis=1))
     if not len(at_point):
-        return None
+        return _lost_elsewhere(context, error, seen)
     row = int(at_point[0])
     while before[row] >= 0:
         earlier = int(flow_links(context).source[before[row]])
@@ -121,7 +151,23 @@ def _lost(context: Context, error: list[int], seen: set[tuple[int, ...]]) -> _Lo
             is_heard = _hears_more_than_tcp(context, int(flows[earlier, schema.FLOW_POINT]))
             return _Lost(error, (row, earlier), tries) if is_heard and len(tries) >= MIN_TRIES else None
         row = earlier
-    return None
+    return _unheeded(context, error, row) if row == at_point[0] else None
+
+
+def _unheeded(context: Context, error: list[int], row: int) -> _Lost | None:
+    """A message that passes the only point of the connection which shows it, if the sender goes on as before."""
+    tries = _tries(context, row, error)
+    is_long = len(tries) >= MIN_TRIES_BEHIND and tries[-1].time - tries[0].time >= MIN_WAIT_NS
+    return _Lost(error, (row, row), tries) if is_long else None
+
+
+def _lost_elsewhere(context: Context, error: list[int], seen: set[tuple[int, ...]]) -> _Lost | None:
+    """A message that comes to a point which does not show the connection, while others that do show no such message."""
+    flows = context.flows
+    rows = np.flatnonzero((flows[:, _FLOW[1:]] == [error[column] for column in _QUOTED[1:]]).all(axis=1))
+    if any(tuple(flows[row, _FLOW].tolist()) in seen for row in rows.tolist()):
+        return None
+    return next((lost for row in rows.tolist() if (lost := _unheeded(context, error, row))), None)
 
 
 def _tries(context: Context, row: int, error: list[int]) -> list[Segment]:
@@ -147,7 +193,12 @@ def _finding(context: Context, losses: list[_Lost]) -> Finding:
     sender = context.flows[lost.rows[1]]
     before, after = (context.points[int(context.flows[row, schema.FLOW_POINT])].name for row in lost.rows)
     router = address_text(lost.error[schema.ICMP_SRC_HI], lost.error[schema.ICMP_SRC_LO])
-    says = SAYS.fill(
+    text, fix = SAYS, FIX
+    if lost.rows[0] == lost.rows[1]:
+        is_elsewhere = int(sender[schema.FLOW_POINT]) != lost.error[schema.ICMP_POINT]
+        text, fix = (SAYS_ELSEWHERE, FIX_ELSEWHERE) if is_elsewhere else (SAYS_BEHIND, FIX_BEHIND)
+        before = context.points[lost.error[schema.ICMP_POINT]].name
+    says = text.fill(
         router=router, source=source(sender), destination=destination(sender), mtu=lost.error[schema.ICMP_MTU],
         before=before, after=after, size=max(s.ip_length for s in lost.tries), tries=len(lost.tries),
     )  # fmt: skip
@@ -160,5 +211,6 @@ def _finding(context: Context, losses: list[_Lost]) -> Finding:
     evidence |= {context.flow_evidence(each.rows[1], s.frame) for each in losses for s in each.tries[:2]}
     origins = [flow_links(context).first_hop(each.rows[1]) for each in losses]  # where the symptoms are shown first
     evidence |= set(context.first_frames(origins))
-    fix = FIX.fill(before=before, after=after)
-    return Finding(NAME, "error", says, fix, facts, sorted(evidence))
+    mss = lost.error[schema.ICMP_MTU] - (60 if lost.error[schema.ICMP_IS_V6] else 40)
+    fix_words = fix.fill(before=before, after=after, source=source(sender), mss=mss)
+    return Finding(NAME, "error", says, fix_words, facts, sorted(evidence))

@@ -94,8 +94,16 @@ def test_message_that_stops_at_the_host_is_told(tmp_path: Path, ends: tuple[str,
 
 def test_message_that_reaches_the_sender_is_silent(tmp_path: Path) -> None:
     played = Upload()
-    played.run(reaches_sender=True)
+    played.run(reaches_sender=True, shrinks=True)
     assert played.findings(tmp_path) == []
+
+
+def test_message_that_the_sender_does_not_heed_is_told(tmp_path: Path) -> None:
+    """It passes both points, and the container goes on: its own rules drop it."""
+    played = Upload()
+    played.run(reaches_sender=True)
+    (finding,) = played.findings(tmp_path)
+    assert "passes A/docker0, and the sender does not heed it" in finding["says"]
 
 
 def test_sender_that_shrinks_is_silent(tmp_path: Path) -> None:
@@ -118,3 +126,37 @@ def test_point_that_records_tcp_only_is_silent(tmp_path: Path) -> None:
     played = Upload(noise=False)
     played.run()
     assert played.findings(tmp_path) == []
+
+
+@pytest.mark.parametrize("shrinks", [False, True])
+def test_message_that_passes_the_only_point_is_told(tmp_path: Path, shrinks: bool) -> None:
+    """Nothing nearer to the sender was captured: it goes on with full segments, or heeds the message."""
+    played = Upload()
+    played.run(shrinks=shrinks)
+    played.net.points.remove("A/docker0")
+    played.net.recorded = [frame for frame in played.net.recorded if frame[1] != "A/docker0"]
+    findings = played.findings(tmp_path)
+    assert [finding["facts"]["from"] for finding in findings] == ([] if shrinks else ["A/ens33"])
+    assert all("passes A/ens33, and the sender does not heed it" in finding["says"] for finding in findings)
+
+
+@pytest.mark.parametrize("arrives", [False, True])
+def test_message_that_comes_to_another_host_is_told(tmp_path: Path, arrives: bool) -> None:
+    """Two hosts have one address, and what divides the load sends ICMP to the other one, or to both."""
+    played = Upload((f"{A}:40000 > {B}:80", f"{B}:80 > {A}:40000"))
+    net = played.net = Network(["n1/eth0", "n2/eth0"])
+    for point in net.points:
+        net.pass_by((point, arp(1, "02:00:00:00:00:01", "10.9.9.9", "10.9.9.8")))
+    there, back = played.ends
+    net.pass_by(("n1/eth0", tcp(there, seq=0, flags=SYN, ident=1)))
+    net.pass_by(("n1/eth0", tcp(back, seq=0, ack=1, flags=SYN | ACK, ident=2)))
+    for number in range(5):
+        full = tcp(there, bytes(1448), seq=1, ack=1, flags=PSH | ACK, ident=3 + number)
+        net.pass_by(("n1/eth0", full))
+        for point in ("n1/eth0", "n2/eth0") if arrives else ("n2/eth0",):
+            net.pass_by((point, too_big(full)))
+        net.now += 0.2 * SECOND * 2**number
+    (finding,) = played.findings(tmp_path)
+    assert finding["level"] == "error"
+    assert ("comes to n2/eth0, and not to n1/eth0" in finding["says"]) != arrives
+    assert arrives or "MSS to 1360 bytes" in finding["fix"]
