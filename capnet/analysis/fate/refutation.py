@@ -171,9 +171,9 @@ def _unlinked_ends(context: Context, with_syns: bool, *end: int) -> _Ends:
 def _shares_end(context: Context, rows: FlowRows, due: Values, end: list[int]) -> Mask:
     """Is there a flow without a hop before it at the due point, with the row's protocol, this end, and at its time?
 
-    Not a SYN of another connection: the same SYN, translated, would have its sequence number, and a hop before it.
+    Not another client's SYN: the row's own, translated, would have its sequence number, and a hop before it.
     """
-    has_syn = context.flows[rows, schema.FLOW_SYNS] > 0
+    has_syn = (context.flows[rows, schema.FLOW_SYNS] > 0) & (end == _RECEIVER)
     result = np.zeros(len(rows), dtype=bool)
     for with_syns in (False, True):
         chosen = np.flatnonzero(has_syn != with_syns)

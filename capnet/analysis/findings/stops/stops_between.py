@@ -4,7 +4,8 @@ Looks at: flows without an answer that end at a point, where other packets show 
 same service went on there, or an answered flow to the same host did, or it is the destination's own interface, or the
 destination's packets came from there, or it is another interface of the same host, whose network has the destination
 (by the topology, or because the destination speaks there). Not SYNs to a published port: see `published-port-blocked`.
-Says: how many packets of whom stop, to which destination, between which two points, and what did pass. For information
+Says: how many packets of whom stop, to which destination, between which two points, and what did pass; whether all that
+stop are larger than all that pass. For information
 where the topology says that Docker made the network with `--internal`. A warning where it is only assumed that the next
 point was capturing then: no recording says so, and it shows no packets before or after.
 Wrong when: the packets take another path that was not captured, as with two uplinks or a load balancer.
@@ -25,10 +26,14 @@ from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, ports, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
+from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.blocked_ports import blocked_ports
 from capnet.analysis.facts.losses.stopped_flows import known_by
+from capnet.analysis.facts.transport.flow_observations import observations_of
+from capnet.analysis.facts.transport.lost_lengths import MAX_MTU
 from capnet.analysis.fate.fates import STOPS, Fates, fates
 from capnet.analysis.fate.next_points import HOME, NETWORK
 from capnet.wire.addresses import address_value
@@ -45,8 +50,8 @@ PAGE_ZH = """包到达一个抓包点，没有一个到达下一个。
 那里通过了，或那里是目的地址自己的接口，或目的地址的包来自那里，或那里是同一主机的另一个接口，其网络包含目的地址（根据拓
 扑，或目的地址在那里发包）。不包括发往端口映射的 SYN：见
 `published-port-blocked`。
-结论：谁的多少个包停住，发往哪里，在哪两个抓包点之间，什么能通过。拓扑说明该网络以 `--internal` 创建时仅供参考。只是
-推测下一个抓包点当时在抓时为警告：没有记录说明，并且它此前此后都没有包。
+结论：谁的多少个包停住，发往哪里，在哪两个抓包点之间，什么能通过；停住的是否都比通过的大。拓扑说明该网络以
+`--internal` 创建时仅供参考。只是推测下一个抓包点当时在抓时为警告：没有记录说明，并且它此前此后都没有包。
 误判：包走了另一条没有抓包的路，例如有两条上行链路或负载均衡。
 处理：检查两个抓包点之间是什么在丢：主机防火墙的规则、路由，或中间的网络。
 验证：每次尝试时 `iptables -vnL`、`iptables -t raw -vnL PREROUTING` 和 `nft list ruleset` 的计数，以及接口的
@@ -57,6 +62,16 @@ SAYS = Text(
     en="{packets:packet} ({proto}) from {sources} to {server} reach {point}, none reaches {next}, and nothing answers; "
     "{known}",
     zh="从 {sources} 到 {server} 的 {packets} 个包（{proto}）到达 {point}，没有一个到达 {next}，也没有应答；{known}",
+)
+LARGER = Text(
+    en="; all of them have {fails} bytes or more, and what passed has {passes} bytes at most",
+    zh="；它们都有 {fails} 字节或更多，而通过的最大只有 {passes} 字节",
+)
+FIX_LARGER = Text(
+    en="compare the MTU of {point} and {next} (`ip link`, both ends of a veth or tunnel): the larger one must not "
+    "exceed the other; if they agree, look for what drops large packets or fragments between them",
+    zh="比较 {point} 和 {next} 的 MTU（`ip link`，veth 或隧道的两端）：较大的不得超过另一个；如果一致，查找两者之间是"
+    "什么丢弃大包或分片",
 )
 INTERNAL = Text(
     en="the network {network} is internal, and Docker keeps it apart from others",
@@ -76,6 +91,7 @@ FIX = Text(
 
 MAX_FINDINGS = 20
 MIN_REPEATED = 2  # packets: one alone may be the last of the capture
+MIN_LARGE = 576  # bytes: every IPv4 host takes such packets (RFC 791), so no MTU is below
 MIN_SIBLINGS = 3  # of flows that UDP packets are compared with: a balancer may send the next one elsewhere
 
 
@@ -120,15 +136,18 @@ def _finding(context: Context, outcome: Fates, numbers: list[int]) -> Finding:
     is_certain = packets >= MIN_REPEATED and (proto != "udp" or siblings >= MIN_SIBLINGS or rank in (HOME, NETWORK))
     is_certain &= not outcome.is_assumed[numbers].all()
     internal = _internal_network(context, int(flow[schema.FLOW_POINT]), int(outcome.due[best]))
+    lengths = None if internal else _lengths(context, rows, int(outcome.due[best]))
+    larger = LARGER.fill(fails=lengths[0], passes=lengths[1]) if lengths else ""
+    fix = FIX_INTERNAL if internal else FIX_LARGER if lengths else FIX
     return Finding(
         NAME,
         "info" if internal else "error" if is_certain else "warning",
         SAYS.fill(
             packets=packets, proto=proto, sources=several(sources), server=_server(destination(flow), services),
             point=point, next=next_point,
-            known=INTERNAL.fill(network=internal) if internal else known_by(rank, siblings),
+            known=INTERNAL.fill(network=internal) if internal else known_by(rank, siblings) + larger,
         ),
-        FIX_INTERNAL.fill() if internal else FIX.fill(point=point, next=next_point, destination=destination(flow)),
+        fix.fill(point=point, next=next_point, destination=destination(flow)),
         {
             "point": point, "next": next_point, "proto": proto, "destination": destination(flow),
             "port": services[0] if len(services) == 1 else None, "sources": sources[:MAX_EVIDENCE],
@@ -136,6 +155,18 @@ def _finding(context: Context, outcome: Fates, numbers: list[int]) -> Finding:
         },
         sorted(context.first_frames(rows)),
     )  # fmt: skip
+
+
+def _lengths(context: Context, rows: FlowRows, due: int) -> tuple[int, int] | None:
+    """Bytes of the smallest IP packet that stops, and of the largest that went on there, if that is smaller."""
+    flows, links = context.flows, flow_links(context)
+    stopped = np.concatenate([observations_of(context, row)[:, schema.OBS_LENGTH] for row in rows.tolist()])
+    goes_on = flows[links.source, schema.FLOW_POINT] == flows[rows[0], schema.FLOW_POINT]
+    goes_on &= flows[links.target, schema.FLOW_POINT] == due
+    if len(stopped) < MIN_REPEATED or not goes_on.any():
+        return None
+    fails, passes = int(stopped.min()), int(flows[links.target[goes_on], schema.FLOW_LARGEST_IP].max())
+    return (fails, passes) if passes < fails <= MAX_MTU and fails > MIN_LARGE else None
 
 
 def _internal_network(context: Context, *points: int) -> str | None:

@@ -173,3 +173,25 @@ def test_single_packet_before_the_next_capture_is_silent(tmp_path: Path) -> None
     serve(net, B, 40000)
     serve(net, B, 40001, ident=2000)
     assert stops(net, tmp_path) == []
+
+
+@pytest.mark.parametrize("small", [100, 4000])
+def test_large_datagrams_that_alone_stop_are_told(tmp_path: Path, small: int) -> None:
+    """The two ends of a veth have different MTUs; a filter also stops small ones of another port."""
+    net = Network(["p1/eth0", "n1/vetha1b2c3d4"])
+    macs = {"smac": "02:42:ac:11:00:07", "dmac": "02:42:ac:11:00:01"}
+    back = {"smac": macs["dmac"], "dmac": macs["smac"]}
+    for number in range(6):
+        is_small = number in (0, 1, 5)
+        size = 100 if is_small else 4000 if number > 2 else small
+        asked = udp(f"10.77.1.7:{5000 + number} > 10.77.1.1:8125", bytes(size), ident=number + 1, **macs)
+        for retry in range(1 if is_small else 2):
+            points = net.points[::-1][1:] if not is_small else net.points
+            net.pass_by(*((point, asked.but(ident=number * 9 + retry + 1)) for point in points), gap=1e6)
+        if is_small:
+            answer = udp(f"10.77.1.1:8125 > 10.77.1.7:{5000 + number}", b"ok", ident=90 + number, **back)
+            net.pass_by(*((point, answer) for point in net.points[::-1]))
+    (finding,) = of_story(net, tmp_path, "stops-between")
+    is_larger = small == 4000
+    assert ("all of them have 4028 bytes or more" in finding["says"]) == is_larger
+    assert ("compare the MTU of p1/eth0 and n1/vetha1b2c3d4" in finding["fix"]) == is_larger
