@@ -10,10 +10,22 @@ from __future__ import annotations
 from ipaddress import ip_address
 from itertools import pairwise
 
+import numpy as np
+
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import destination, host_of, is_at_roles, is_multicast, is_private, replies, source
+from capnet.analysis.core.flow_rows import (
+    INITIAL_TTLS,
+    destination,
+    host_of,
+    is_at_roles,
+    is_multicast,
+    is_private,
+    replies,
+    source,
+)
 from capnet.analysis.core.schema import FlowRow, FlowTable
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.fates import STOPS, fates
@@ -23,6 +35,7 @@ from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import MAPPED
 from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, TCP
 
+MAX_ROWS = 1000  # masqueraded flows of which one is looked for
 _ECHO_REQUEST = ICMP_ECHO_REQUEST * 256  # schema.FLOW_KIND
 
 
@@ -31,11 +44,38 @@ class UnansweredQuestion(NamedTuple):
 
     rows: list[int]
     last_link: int
+    is_at_router: bool  # it was given to a router: whether it arrived is not known
+
+
+def unanswered_questions(context: Context) -> list[UnansweredQuestion]:
+    """Every question that arrived and that no packet answered at any of its hops."""
+    return [question for question in _questions(context) if not question.is_at_router]
+
+
+def unanswered_beside_masquerade(context: Context) -> list[UnansweredQuestion]:
+    """Those, and questions to a router that answers what the same host masquerades."""
+    return [
+        question
+        for question in _questions(context)
+        if not question.is_at_router or _masquerades_others(context, question.rows[-1])
+    ]
+
+
+def _masquerades_others(context: Context, row: int) -> bool:
+    """Are packets answered that the host forwards to this MAC with its own address? Its own have an initial TTL."""
+    flows, flow = context.flows, context.flows[row]
+    speaker = speakers(context).get(int(flow[schema.FLOW_SMAC]))
+    if speaker is None:
+        return False
+    way = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_SMAC, schema.FLOW_DMAC]
+    is_forwarded = (flows[:, way] == flow[way]).all(axis=1) & is_answered(context)
+    is_forwarded &= ~is_one_of(flows[:, schema.FLOW_TTL], INITIAL_TTLS)
+    rows = np.flatnonzero(is_forwarded)[:MAX_ROWS].tolist()
+    return any(source(flows[other]) in speaker.claimed for other in rows)
 
 
 @derived
-def unanswered_questions(context: Context) -> list[UnansweredQuestion]:
-    """Every question that arrived and that no packet answered at any of its hops."""
+def _questions(context: Context) -> list[UnansweredQuestion]:
     flows = context.flows
     has_answer = is_answered(context) | (replies(context) >= 0)
     links = flow_links(context)
@@ -54,18 +94,13 @@ def unanswered_questions(context: Context) -> list[UnansweredQuestion]:
     for chain in links.chains(is_candidate):
         rows = [int(links.source[chain[0]]), *(int(links.target[link]) for link in chain)]
         arrived = flows[rows[-1]]
-        if (
-            not _is_question(flows[rows])
-            or has_answer[rows].any()
-            or _is_at_a_router(context, arrived)
-            or rows[-1] in stops
-        ):
+        if not _is_question(flows[rows]) or has_answer[rows].any() or rows[-1] in stops:
             continue
         sources = flows[rows][:, [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]]
         is_untranslated = (sources == arrived[[schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]]).all()
         is_unicast = not is_multicast(destination(arrived))
         if is_untranslated and is_private(source(arrived)) and is_unicast and not _is_same_network(arrived):
-            questions.append(UnansweredQuestion(rows, chain[-1]))
+            questions.append(UnansweredQuestion(rows, chain[-1], _is_at_a_router(context, arrived)))
     return questions
 
 

@@ -61,7 +61,7 @@ _ECHOES = (ICMP, ICMPV6)
 def diagnose(context: Context) -> list[Finding]:
     links = flow_links(context)
     arrived: dict[tuple[str, str], list[int]] = {}
-    for rows, last_link in unanswered_questions(context):
+    for rows, last_link, _ in unanswered_questions(context):
         points = [context.points[context.flows[row, FLOW_POINT]].name for row in rows]
         if host_of(points[0]) == host_of(points[-1]):
             continue

@@ -1,7 +1,8 @@
 """not-masqueraded: a container's packets leave the host with the container's own address, and get no answer.
 
 Looks at: questions (TCP SYN, ICMP echo request) that were routed from a bridge to the host's interface without a
-translation, and that no packet answered at any point.
+translation, and that no packet answered at any point. Where a router gets them, it must answer others that the same
+host masquerades.
 Says: which addresses, by which interface. The far side has no route back to them, or owns such addresses itself.
 Wrong when: the network is meant to be routed, and the far side does not answer for another reason.
 Fix: restore the masquerade rule, for instance by restarting Docker after a firewall reload.
@@ -18,7 +19,7 @@ from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FLOW_POINT
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.unanswered import left_untranslated, unanswered_questions
+from capnet.analysis.facts.unanswered import left_untranslated, unanswered_beside_masquerade
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
@@ -28,7 +29,8 @@ EXPLAINS = ("connection-unanswered", "handshake-unfinished")
 
 PAGE_ZH = """容器的包以容器自己的地址离开主机，没有应答。
 
-检查：从网桥路由到主机接口而没有转换、在任何抓包点上都没有应答的请求（TCP SYN、ICMP echo request）。
+检查：从网桥路由到主机接口而没有转换、在任何抓包点上都没有应答的请求（TCP SYN、ICMP echo request）。如果请求交给了路
+由器，则该路由器必须应答同一主机做了 MASQUERADE 的其他请求。
 结论：哪些地址，从哪个接口。对端没有返回它们的路由，或自己就有这样的地址。
 误判：网络本来就是路由方式，对端因其他原因不应答。
 处理：恢复 MASQUERADE 规则，例如防火墙重新加载之后重启 Docker。
@@ -54,7 +56,7 @@ MAX_ADDRESSES = 20  # that the facts list
 def diagnose(context: Context) -> list[Finding]:
     flows, links = context.flows, flow_links(context)
     left: dict[str, list[int]] = {}
-    for rows, _ in unanswered_questions(context):
+    for rows, *_ in unanswered_beside_masquerade(context):
         position = left_untranslated(context, rows)
         if position is not None and links.ttl_delta[links.before[rows[position]]] < 0:
             left.setdefault(context.points[flows[rows[position], FLOW_POINT]].name, []).append(rows[position])

@@ -69,3 +69,24 @@ def test_packets_without_route_or_question_is_silent(tmp_path: Path, story: str)
     else:
         ask(net, udp(f"{C1}:514 > {B}:514", b"a message to a log", ident=1), WAY)
     assert route_findings(read(net, tmp_path)) == set()
+
+
+@pytest.mark.parametrize("ttl", [63, 64], ids=["masqueraded", "the host's own"])
+def test_network_without_the_rule_of_others_is_told(tmp_path: Path, ttl: int) -> None:
+    """The router answers containers that are masqueraded, of a bridge that was not captured; or the host alone."""
+    net = Network(["A/br-5f2e91aa0c77", "A/ens33"])
+    router, card, bridge = "00:50:56:c0:00:08", "02:00:c0:a8:6f:80", "02:42:9c:1d:00:80"
+    net.at(net.now, "A/ens33", arp(1, router, "192.168.111.1", A))
+    net.at(net.now + 9, "A/ens33", arp(2, card, A, "192.168.111.1", to=router))
+    net.at(net.now + 19, "A/ens33", arp(2, router, "192.168.111.1", A, to=card))
+    for number in range(3):
+        there, back = f"{A}:{40000 + number} > 10.60.0.5:443", f"10.60.0.5:443 > {A}:{40000 + number}"
+        syn = tcp(there, flags=SYN, seq=7, ttl=ttl, ident=number + 1, smac=card, dmac=router)
+        net.pass_by(("A/ens33", syn))
+        answer = tcp(back, flags=SYN | ACK, seq=9, ack=8, ttl=62, ident=number + 60, smac=router, dmac=card)
+        net.pass_by(("A/ens33", answer))
+        net.pass_by(("A/ens33", syn.but(flags=ACK, seq=8, ack=10, ident=number + 90)))
+        lost = tcp("10.78.0.7:41000 > 10.60.0.5:443", flags=SYN, seq=70, ident=number + 30, dmac=bridge)
+        net.pass_by(("A/br-5f2e91aa0c77", lost), ("A/ens33", lost.routed(smac=card, dmac=router)), gap=1e6)
+    findings = named(read(net, tmp_path), "not-masqueraded")
+    assert [finding["facts"]["addresses"] for finding in findings] == ([["10.78.0.7"]] if ttl == 63 else [])
