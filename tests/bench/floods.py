@@ -146,7 +146,11 @@ def half_translated(count: int) -> Iterator[bytes]:
             "!HHIIBBHHH", 80 if answers else 1000, 1000 if answers else 80, *numbers, 0x50, flags, 9, 0, 0
         )
         client, asked, server = 0x0A010000 + number, 0x0B000001, 0x0B010000 + number
-        yield frame(MAC_A, MAC_B, 0x800, ip(*((server, client) if answers else (client, asked)), 6, tcp, number))
+        yield frame(
+            *((MAC_B, MAC_A) if answers else (MAC_A, MAC_B)),
+            0x800,
+            ip(*((server, client) if answers else (client, asked)), 6, tcp, number),
+        )
 
 
 def half_translated_names(count: int) -> Iterator[bytes]:

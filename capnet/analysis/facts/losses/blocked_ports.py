@@ -17,6 +17,7 @@ from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import StoppedFlow, are_of_one_host, stopped_flows
 from capnet.analysis.facts.nat.translations import nat_facts
+from capnet.analysis.fate.next_points import is_answered
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import Topology
 from capnet.wire.numbers import TCP
@@ -77,6 +78,7 @@ def _unanswered_syns(context: Context, published: dict[tuple[str, int], str]) ->
     if not doors:
         return unanswered
     is_first_syn = (flows[:, FLOW_SYNS] > 0) & (flows[:, FLOW_PROTO] == TCP) & (links.before < 0) & (answers < 0)
+    is_first_syn &= ~is_answered(context)  # a client that goes on got an answer
     for row in np.flatnonzero(is_first_syn).tolist():
         address, port = destination(flows[row]), ports(flows[row])[1] or 0
         is_kept_out = (address, port) in doors and not _got_in(context, row, answers)

@@ -69,12 +69,13 @@ def half_translated(context: Context, answers: PerFlow, linked_rows: FlowRows) -
 def _is_entering(context: Context, request: int, answer: int) -> bool | None:
     """Does the point show what enters the translator, or what leaves it? None if nothing shows that.
 
-    A bridge, and the own interface of who asks, show the request translated and the answer translated back. Else what
-    is sent to one MAC enters it, and what one MAC sends leaves it; and private addresses are hidden behind public ones.
+    A bridge, loopback, and the own interface of who asks show the request translated and the answer translated back.
+    Else what is sent to one MAC enters it, and what one MAC sends leaves it; private addresses hide behind public ones.
     """
     flows = context.flows
     smac, dmac = (flows[[request, answer], column].tolist() for column in (schema.FLOW_SMAC, schema.FLOW_DMAC))
-    is_own = is_loopback(*flows[answer, _SOURCE[:2]].tolist()) or smac[0] == dmac[1] > 0
+    servers = (flows[answer, _SOURCE[:2]], flows[request, _DESTINATION[:2]])
+    is_own = any(is_loopback(*server.tolist()) for server in servers) or smac[0] == dmac[1] > 0
     is_own = is_own or dmac[0] < 0  # `any` hears its own host, and has no destination MACs
     if is_own or context.points[int(flows[request, schema.FLOW_POINT])].role == "bridge":
         return False
