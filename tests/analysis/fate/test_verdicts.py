@@ -386,3 +386,17 @@ def test_answer_from_another_port_is_an_answer(tmp_path: Path) -> None:
     (row,) = read(net, tmp_path)["fates"]
     assert (row["flow"]["dport"], row["fate"], row["known_by"]) == (35010, "delivered", "answer")
     assert [(answer["kind"], answer["from"]) for answer in row["answers"]] == [("reply", "127.0.0.11")]
+
+
+@pytest.mark.parametrize("is_one_way", [True, False])
+def test_echo_is_not_unanswered_where_answers_are_not_recorded(is_one_way: bool, tmp_path: Path) -> None:
+    """As after `tcpdump src host A`: a client acknowledges what is not there; its pings may be answered as well."""
+    net = Network(["any"])
+    for number, flags in enumerate((SYN, ACK, ACK)):
+        net.pass_by(("any", tcp(f"{A}:40000 > {B}:80", flags=flags, seq=100 + (number > 0), ack=500, ident=number + 1)))
+    if not is_one_way:
+        net.pass_by(("any", tcp(f"{B}:80 > {A}:40000", flags=SYN | ACK, seq=499, ack=101)))
+    for number in range(3):
+        net.pass_by(("any", ping(f"{A} > {B}", 7, number, ident=number + 10)), gap=SECOND)
+    verdicts = {row["proto"]: row["fate"] for row in read(net, tmp_path)["fates"]}
+    assert verdicts["icmp"] == ("unknown" if is_one_way else "repeated")

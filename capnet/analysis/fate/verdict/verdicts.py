@@ -23,6 +23,7 @@ from capnet.analysis.fate.chain_values import any_of_chain, largest_of_chain, sm
 from capnet.analysis.fate.fates import DELIVERED as ARRIVED
 from capnet.analysis.fate.fates import STOPS, Fates, fates
 from capnet.analysis.fate.hop_loss import lost_packets
+from capnet.analysis.fate.listening import records_one_direction
 from capnet.analysis.fate.next_points import HOME, chain_of, is_answered
 from capnet.analysis.fate.refutation import GROUP
 from capnet.analysis.fate.verdict.answers_elsewhere import is_answered_elsewhere
@@ -117,7 +118,8 @@ def _verdicts(context: Context, outcome: Fates, entries: Values, is_replied: Mas
     verdict[(repeats > 0) & ~is_group & ~goes_on] = REPEATED
     verdict[(state == ARRIVED) | goes_on] = DELIVERED
     is_silent = ~is_replied & ~is_elsewhere & ~is_answered(context)[last]
-    verdict[(state == ARRIVED) & is_silent & _wants_answer(context)[last]] = ANSWERED_BY  # nothing
+    is_silent &= _wants_answer(context)[last] & ~_may_be_answered_unseen(context)[last]
+    verdict[(state == ARRIVED) & is_silent] = ANSWERED_BY  # nothing
     verdict[state == STOPS] = STOPS_AT
     has_other_answer = any_of_chain(context, (quoting_errors(context) >= 0) | (other_address_answers(context) >= 0))
     verdict[has_other_answer[last] & ~is_replied & ~is_group] = ANSWERED_BY  # no ICMP error is about a group's
@@ -148,6 +150,13 @@ def _wants_answer(context: Context) -> FlowMask:
     return mask
 
 
+def _may_be_answered_unseen(context: Context) -> FlowMask:
+    """Per flow: does its point record one direction alone? A SYN that is sent again has no answer all the same."""
+    flows = context.flows
+    is_one_way: FlowMask = records_one_direction(context)[flows[:, schema.FLOW_POINT]]
+    return is_one_way & (flows[:, schema.FLOW_PROTO] != TCP)
+
+
 def _repeats(context: Context) -> PerFlow:
     """Per flow: packets sent again without an answer: SYNs and segments; echo requests and questions to DNS."""
     flows, answers = context.flows, answering_replies(context)
@@ -156,7 +165,8 @@ def _repeats(context: Context) -> PerFlow:
     sent_again[~is_tcp | (flows[:, schema.FLOW_SYNS] <= 0)] = 0
     asks = (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_DPORT] == PORT_DNS)
     asks |= _wants_answer(context) & ~is_tcp
-    return np.where(asks & (answers < 0), packets_without_duplicates(context) - 1, sent_again)
+    asks &= (answers < 0) & ~_may_be_answered_unseen(context)
+    return np.where(asks, packets_without_duplicates(context) - 1, sent_again)
 
 
 @derived
