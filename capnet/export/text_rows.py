@@ -65,8 +65,7 @@ def _cells(column: DataColumn, data: ColumnData, style: _Style) -> list[str]:
     """A cell for each row, empty where the value is missing."""
     if isinstance(data, Codes):
         texts = np.array([*map(style.write, data.texts.to_list()), ""], dtype=object)  # the last one: missing, code -1
-        cells_of_codes: list[str] = texts[data.codes].tolist()
-        return cells_of_codes
+        return texts[data.codes].tolist()
     if not isinstance(data, Values):
         items = data.texts.to_list()
         return [style.write(items[begin:end]) for begin, end in pairwise(data.offsets.tolist())]
@@ -74,8 +73,7 @@ def _cells(column: DataColumn, data: ColumnData, style: _Style) -> list[str]:
         return _value_cells(column, data, style)
     cells = np.full(len(data.values), "", dtype=object)
     cells[data.is_there] = _value_cells(column, Values(data.values[data.is_there]), style)
-    merged: list[str] = cells.tolist()
-    return merged
+    return cells.tolist()
 
 
 def _value_cells(column: DataColumn, data: Values, style: _Style) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 
 from capnet.analysis.core.contract.keys import LEVELS
@@ -60,6 +60,3 @@ class Oracle:
             ),
             None,
         )
-
-
-Ask = Callable[[Sequence[CandidateFrame], Mapping[int, PointFacts]], Finding | None]

@@ -11,7 +11,6 @@ from capnet.quick_tuple import NamedTuple
 from capnet.wire.protocols import KIND_OF_NAME
 
 MAX_FORMS = 12  # of flows in one filter: 1,500 characters
-_WITHOUT_PORTS = ("icmp", "icmpv6", "arp", "igmp", "gre", "esp", "ah", "ospf", "pim", "vrrp", "eigrp")
 
 
 def address(value: str) -> str:

@@ -21,7 +21,6 @@ from capnet.report.words import Words
 from capnet.wire.numbers import PORT_DNS
 
 LEVELS = ("error", "warning")
-_End = tuple[str, str]  # address, and the point where it was seen
 
 
 class Card(NamedTuple):

@@ -9,8 +9,6 @@ from capnet.report.inventory.selection import is_selected
 from capnet.topology import Container, Endpoint, Network, PublishedPort, Topology
 from capnet.topology.lookup import Match, network_of
 
-ALL_ADDRESSES = ("0.0.0.0", "::")
-
 
 class InventoryRow(NamedTuple):
     """Where one interface of a container is on the wire. What is not known, or does not exist, is None or empty."""
