@@ -12,8 +12,6 @@ from functools import cache
 
 from capnet import language
 
-CHOICES = ("auto", "always", "never")
-
 _LABELS = ("Who", "Outward", "Inward", "Redirect", "Tunnels", "Not seen", "Names")
 _MORE_LABELS = ("Fix", "Seen", "More")
 

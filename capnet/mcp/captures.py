@@ -12,6 +12,7 @@ from capnet.mcp.fence import Fence, stripped_all
 from capnet.mcp.folders import Folders
 from capnet.quick_tuple import NamedTuple
 from capnet.report.words import Words
+from capnet.topology import topology_path, witnesses_path
 
 MAX_OPEN = 4  # studies that are kept; each takes some 100 MB for a large capture
 MAX_FILES = 200  # of one capture: points, or files of a ring
@@ -31,7 +32,9 @@ class OpenedCapture(NamedTuple):
 
 
 class Captures:
-    """Opens captures by name, and finds them by number (`c1`). A file that changed since is read again."""
+    """Opens captures by name, and finds them by number (`c1`). They are read again if they changed, or what lies beside
+    them: topology and witnesses.
+    """
 
     def __init__(self, folders: Folders) -> None:
         self.folders = folders
@@ -62,7 +65,8 @@ class Captures:
 
     def _read(self, number: str, names: tuple[str, ...]) -> OpenedCapture:
         paths = [self.folders.file(name) for name in names]
-        key = number, tuple(_stamp(path) for path in paths)
+        beside = (own for path in paths for own in (topology_path(path), witnesses_path(path)) if own.is_file())
+        key = number, tuple(_stamp(path) for path in (*paths, *beside))
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]

@@ -20,6 +20,8 @@ from capnet.report.text import count, listing, number
 from capnet.report.words import Words
 from capnet.topology.user_mode import PROCESSES
 
+NO_FRAMES = Text(en="The capture has no frames.", zh="没有抓到任何帧。")
+
 # Warnings that often are symptoms: any other warning says more.
 VAGUE = ("retransmissions", "sequence-gap", "packet-loss")
 # Findings about the capture itself, not about the network.
@@ -174,7 +176,7 @@ def _without_flows(document: Document, words: Words) -> str:
     """What there is instead of IP: nothing, ARP, or what is not decoded."""
     coverage = document["coverage"]
     if not coverage["frames"]:
-        return Text(en="The capture has no frames.", zh="没有抓到任何帧。").fill()
+        return NO_FRAMES.fill()
     questions = [row for row in document.get("neighbours", []) if row["kind"] == "arp"]
     if questions:
         first = questions[0]

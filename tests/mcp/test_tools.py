@@ -125,6 +125,24 @@ def test_paths_out_of_the_folder_are_refused(tmp_path):
     assert not any(is_error for _, is_error in taken)
 
 
+def test_capture_without_frames_has_no_error_and_no_all_clear(tmp_path):
+    (tmp_path / "empty.pcap").write_bytes(bytes.fromhex("d4c3b2a1 02000400 00000000 00000000 ffff0000 01000000"))
+    (_, _), (text, is_error) = answers(tmp_path, call("open", files=["empty.pcap"]), call("summary", capture="c1"))
+    assert "The capture has no frames." in text and "No error" not in text and not is_error
+
+
+def test_changed_topology_is_read_again(tmp_path):
+    from capnet.mcp.captures import Captures
+    from capnet.mcp.folders import Folders
+
+    shutil.copy(PCAPS / "bridge.pcapng", tmp_path)
+    captures = Captures(Folders([tmp_path]))
+    first = captures.open(["bridge.pcapng"])
+    assert captures.get("c1") is first
+    shutil.copy(PCAPS / "bridge.topology.json", tmp_path)
+    assert captures.get("c1").study.context.topology != first.study.context.topology
+
+
 def test_changed_file_is_read_again(tmp_path):
     from capnet.mcp.captures import Captures
     from capnet.mcp.folders import Folders

@@ -46,6 +46,15 @@ def test_report_without_finding_passes() -> None:
     assert (suite.attrib["tests"], suite.attrib["failures"], len(suite.findall("testcase/*"))) == ("1", "0", 0)
 
 
+def test_capture_without_frames_does_not_pass() -> None:
+    """A capture that failed, in CI: nothing was tested."""
+    report = sample.bridge()
+    coverage = replace(report.coverage, frames=0, decoded=0)
+    suite = suite_of(junit.render(replace(report, findings=[], coverage=coverage).to_dict()))
+    assert [case[0].tag for case in suite.findall("testcase")] == ["skipped"]
+    assert suite.attrib["failures"] == "0"
+
+
 def test_finding_of_the_baseline_is_skipped() -> None:
     report = sample.bridge()
     rows = [replace(report.findings[0], level="error", in_baseline=known) for known in (True, False)]

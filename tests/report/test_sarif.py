@@ -58,6 +58,14 @@ def test_levels_and_baseline_are_those_of_sarif() -> None:
     assert [result.get("baselineState") for result in results] == [None, "unchanged", "new"]
 
 
+def test_capture_without_frames_is_a_notification() -> None:
+    report = sample.bridge()
+    empty = replace(report, findings=[], coverage=replace(report.coverage, frames=0, decoded=0))
+    (run,) = json.loads(sarif.render(empty.to_dict()))["runs"]
+    texts = [each["message"]["text"] for each in run["invocations"][0]["toolExecutionNotifications"]]
+    assert texts[-1] == "The capture has no frames."
+
+
 def test_file_is_a_uri_as_the_user_named_it() -> None:
     report = sample.bridge().to_dict()
     file = report["findings"][0]["evidence"][0]["file"]

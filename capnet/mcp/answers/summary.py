@@ -10,7 +10,7 @@ from capnet.mcp.captures import OpenedCapture
 from capnet.mcp.fence import data
 from capnet.report.fate_words import FAILED, fate
 from capnet.report.grouping import same_fate
-from capnet.report.headline import first_step, limits
+from capnet.report.headline import NO_FRAMES, first_step, limits
 from capnet.report.model_sentences import MIN_MODEL_CONFIDENCE
 from capnet.report.text import count, size
 from capnet.report.words import translation
@@ -42,7 +42,9 @@ def summary(capture: OpenedCapture) -> list[str]:
         *(line for row in document["findings"] if row["level"] != "info" for line in _finding(capture, row)),
         *_failed(capture),
     ]
-    if not lines:
+    if not document["coverage"]["frames"]:
+        lines.append(statement(capture, NO_FRAMES.fill(), []))
+    elif not lines:
         points = count(len(document["points"]), "point")
         lines.append(statement(capture, f"No error and no warning, as far as {points} can show.", []))
     lines += [statement(capture, f"limit: {text}", []) for text in limits(document)]

@@ -1,7 +1,8 @@
 """The findings as JUnit XML, which test runners and CI services show: a failed test case for each that needs action.
 
 Input: a document. Output: one test suite. A finding that needs no action, or that the baseline has, is a test case that
-was skipped; without any there is one test case that passed. Only findings are written.
+was skipped; without any there is one test case that passed, or that was skipped if the capture has no frames: a
+capture that failed is no network without faults. Only findings are written.
 Source: both schemas in use, by which the text is valid: of Jenkins' xUnit plugin (junit-10.xsd), and of Apache Ant
 (JUnit.xsd by Windy Road). Ant's asks for times and a host, which a capture has not: `timestamp` is the time of the
 first packet, a test takes 0 s.
@@ -14,6 +15,7 @@ from xml.sax.saxutils import quoteattr
 
 from capnet.analysis.core.contract.document import Document
 from capnet.report.escape import visible_all
+from capnet.report.headline import NO_FRAMES
 from capnet.report.sections.findings import next_step
 from capnet.report.wanted import ALL, Wanted
 from capnet.report.words import Words
@@ -29,10 +31,12 @@ def render(document: Document, width: int = 0, where: Mapping[str, str] | None =
     words = Words.of(safe)
     rows = [row for row in safe.get("findings", []) if not row["explained_by"]]
     cases = [line for row in rows for line in _case(row, words)]
+    failures = sum(not _is_skipped(row) for row in rows)
+    skipped = len(rows) - failures
     if not rows:
-        cases = ['    <testcase classname="capnet" name="no finding" time="0"/>']
-    skipped = sum(_is_skipped(row) for row in rows)
-    counts = f'tests="{len(rows) or 1}" failures="{len(rows) - skipped}" errors="0" skipped="{skipped}"'
+        is_empty = not safe["coverage"]["frames"]
+        cases, skipped = list(_case_without_finding(is_empty)), int(is_empty)
+    counts = f'tests="{len(rows) or 1}" failures="{failures}" errors="0" skipped="{skipped}"'
     name = quoteattr(", ".join(source["file"] for source in safe["inputs"]))
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
@@ -49,6 +53,16 @@ def render(document: Document, width: int = 0, where: Mapping[str, str] | None =
         "</testsuites>",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _case_without_finding(is_empty: bool) -> Iterator[str]:
+    case = '    <testcase classname="capnet" name="no finding" time="0"'
+    if not is_empty:
+        yield f"{case}/>"
+        return
+    yield f"{case}>"
+    yield f"      <skipped message={quoteattr(NO_FRAMES.fill())}/>"
+    yield "    </testcase>"
 
 
 def _case(row: Document, words: Words) -> Iterator[str]:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from capnet import __version__
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.contract.json_text import json_text
+from capnet.report.headline import NO_FRAMES
 from capnet.report.sections.findings import next_step
 from capnet.report.wanted import ALL, Wanted
 
@@ -51,8 +52,10 @@ def escape(text: str) -> str:
 
 
 def _problems(document: Document) -> list[dict[str, Any]]:
-    """What is wrong with the files."""
+    """What is wrong with the files, and that there are no frames in which anything could be found."""
     texts = [f"{source['file']}: {problem['says']}" for source in document["inputs"] for problem in source["problems"]]
+    if not document["coverage"]["frames"]:
+        texts.append(NO_FRAMES.fill())
     return [{"level": "warning", "message": {"text": text}} for text in texts]
 
 
