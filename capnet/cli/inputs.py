@@ -89,14 +89,10 @@ def _split(given: str) -> tuple[str | None, Path]:
 
 def _captures(folder: Path) -> list[Path]:
     """The captures directly in a folder, by name."""
-    from capnet.wire.formats import CAPTURE_SUFFIXES
-    from capnet.wire.formats.compression import name_inside
-
-    def is_capture(path: Path) -> bool:
-        return name_inside(path.name).endswith(CAPTURE_SUFFIXES) and path.is_file()
+    from capnet.wire.formats import CAPTURE_SUFFIXES, is_capture_name
 
     try:
-        captures = sorted(filter(is_capture, folder.iterdir()))
+        captures = sorted(path for path in folder.iterdir() if is_capture_name(path.name) and path.is_file())
     except OSError as error:
         raise UnreadableInput(f"{error.filename or folder}: {error.strerror or error}") from error
     if not captures:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from glob import glob, has_magic
@@ -20,11 +19,9 @@ from pathlib import Path
 
 from capnet.analysis.core.sources import Source
 from capnet.errors import UnreadableInput, UsageError
-from capnet.wire.formats.compression import SUFFIXES
+from capnet.wire.formats import is_capture_name
 
 LIST_SUFFIXES = (".txt", ".list")
-_COMPRESSED = "|".join(map(re.escape, SUFFIXES))
-_is_capture_name = re.compile(rf"(?i).*\.(?:pcapng|pcap|cap)\d*(?:{_COMPRESSED})?").fullmatch
 
 
 def named_captures(names: Iterable[str], left_out: Path) -> list[Source]:
@@ -101,4 +98,4 @@ def _below(folder: str) -> Iterator[str]:
 
     for path, folders, files in os.walk(folder, onerror=refuse):
         folders.sort()
-        yield from (f"{path}/{file}" for file in sorted(files) if _is_capture_name(file))
+        yield from (f"{path}/{file}" for file in sorted(files) if is_capture_name(file))

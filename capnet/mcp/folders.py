@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from capnet.errors import UsageError
-from capnet.wire.formats import CAPTURE_SUFFIXES
-from capnet.wire.formats.compression import name_inside
+from capnet.wire.formats import is_capture_name
 
 BESIDE = (".topology.json", ".witnesses.json")  # files that are read with a capture
 MAX_WALKED = 20_000  # files that are looked at for captures
@@ -47,7 +46,7 @@ class Folders:
         for number, (root, path) in enumerate(self._walk()):
             if number >= MAX_WALKED:
                 break
-            if name_inside(path.name).endswith(CAPTURE_SUFFIXES):
+            if is_capture_name(path.name):
                 names.append(str(path.relative_to(root)) if len(self.roots) == 1 else str(path))
         return sorted(names)
 

@@ -87,6 +87,18 @@ def test_folder_is_every_capture_in_it(tmp_path):
     assert [each["file"] for each in printed["inputs"]] == ["in/a.pcap", "in/b.pcapng", "in/c.cap", "in/d.pcap.gz"]
 
 
+@pytest.mark.parametrize("first", ["web.pcap", "web.pcap0"])
+def test_folder_of_a_ring_is_all_of_its_files(tmp_path, first):
+    """tcpdump -C: of web.pcap, web.pcap1, web.pcap2 only the first was read, and of -W's web.pcap0 none."""
+    for number, name in enumerate((first, "web.pcap1", "web.pcap2")):
+        data = bytearray(TCP.read_bytes())
+        data[24:28] = (int.from_bytes(data[24:28], "little") + number).to_bytes(4, "little")  # the first frame's second
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "OLD.PCAP.gz").write_bytes(gzip.compress(another(1)))
+    names = {Path(each["file"]).name for each in report(".", cwd=tmp_path)["inputs"]}
+    assert names == {first, "web.pcap1", "web.pcap2", "OLD.PCAP.gz"}
+
+
 def test_file_given_twice_is_read_once(tmp_path):
     """By its name, by a link, and as a copy; two points with names of their own are two."""
     copy = tmp_path / "copy.pcap"
