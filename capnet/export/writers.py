@@ -27,15 +27,20 @@ FORMATS = {
     "jsonl": FileFormat((".jsonl", ".ndjson"), True),
     "arrow": FileFormat((".arrow", ".arrows"), False),
 }
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4")
 
 
 def format_for(asked: str | None, output: Path | None) -> str:
-    """The format that is asked for, else that of the output's name. UsageError if neither says one."""
+    """The format that is asked for, else that of the output's name. UsageError if neither says one, or if the name is
+    that of a compressed file.
+    """
+    if output and output.suffix.lower() in COMPRESSED:
+        raise UsageError(f"--output {output}: export compresses no files; write to - and pipe it into a compressor")
     named = next((name for name, kind in FORMATS.items() if output and output.suffix.lower() in kind.suffixes), None)
     if asked and named and asked != named:
         raise UsageError(f"--to {asked} and --output {output} contradict each other: name the file otherwise")
     if asked is None and named is None:
-        raise UsageError(f"--to FORMAT: one of {', '.join(FORMATS)}")
+        raise UsageError(f"--output {output or '-'} names no format; say --to with one of {', '.join(FORMATS)}")
     return asked or named or ""
 
 

@@ -125,7 +125,9 @@ def test_file_on_stdout_and_name_of_its_format() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["-o", "x.txt"], "--to FORMAT: one of parquet, csv, jsonl, arrow"),
+        (["-o", "x.txt"], "--output x.txt names no format; say --to with one of parquet, csv, jsonl, arrow"),
+        (["-o", "-"], "--output - names no format"),
+        (["--to", "csv", "-o", "x.csv.gz"], "export compresses no files"),
         (["--to", "csv", "-o", "x.parquet"], "contradict each other"),
         (["--table", "findings", "--flow", "tcp", "-o", "x.csv"], "--flow does not go with the table findings"),
         (["-o", str(OVERLAY.with_suffix(".csv")) + "/x.csv"], "cannot be written"),

@@ -53,7 +53,10 @@ OPTION_MESSAGES = {
         "--format {format} 与 --output {path} 相互矛盾：请另取文件名",
     "--to {format} and --output {path} contradict each other: name the file otherwise":
         "--to {format} 与 --output {path} 相互矛盾：请另取文件名",
-    "--to FORMAT: one of {formats:list}": "--to FORMAT：其中之一：{formats}",
+    "--output {path} names no format; say --to with one of {formats:list}":
+        "--output {path} 没有说明格式；请用 --to 指定：{formats}",
+    "--output {path}: export compresses no files; write to - and pipe it into a compressor":
+        "--output {path}：export 不压缩文件；请写到 -，再用管道交给压缩程序",
     "there is no section {name}; choose from {names:list}": "没有小节 {name}；可选 {names}",
     "there is no report format {name}; choose from {formats:list}": "没有报告格式 {name}；可选 {formats}",
     "there is no home folder, so no compiled kernels are kept; set HOME or XDG_CACHE_HOME":
