@@ -138,3 +138,17 @@ def test_wrong_use_is_an_error_with_its_reason(words, reason, tmp_path):
     given = [word.format(tmp_path / "in.pcapng") for word in words]
     with pytest.raises(UsageError, match=reason):
         command.main(given, standalone_mode=False)
+
+
+def test_topology_of_the_input_is_never_replaced(tmp_path):
+    """`fault.topology.json` is that of `fault.pcap` and of `fault.pcapng`: it was overwritten, or removed."""
+    given = tmp_path / "fault.pcap"
+    shutil.copy(FAULTS / "arp-unanswered.pcapng", given)
+    shutil.copy(FAULTS / "arp-unanswered.topology.json", tmp_path / "fault.topology.json")
+    before = (tmp_path / "fault.topology.json").read_bytes()
+    with pytest.raises(UsageError, match="its topology would have the name"):
+        command.main(
+            [str(given), "--finding", "arp-unanswered", "-o", str(tmp_path / "fault.pcapng")], standalone_mode=False
+        )
+    assert (tmp_path / "fault.topology.json").read_bytes() == before
+    assert not (tmp_path / "fault.pcapng").exists()
