@@ -70,6 +70,8 @@ NOT_TOLD = Text(
     zh="{packets} 个 {fails} 字节及以上的包从 {before} 到不了 {after}，{passes} 字节以内的能到；没有 ICMP 错误告知这"
     "一点",
 )
+INSIDE = Text(en="the inside of the tunnel there", zh="该处的隧道内")
+OUTSIDE = Text(en="the outside of the tunnel there", zh="该处的隧道外")
 SEGMENTS = Text(
     en="{octets:byte} in full segments of {full} never got from {source} to {destination}, shorter ones did (up to "
     "{passed}): the MSS of {mss} is more than the path's MTU allows, {told}{smaller}",
@@ -120,6 +122,9 @@ def diagnose(context: Context) -> list[Finding]:
         fails = min(of_flow.smallest_lost for of_flow in of_points)
         if passes < fails:
             names = context.points[points[0]].name, context.points[points[1]].name
+            if points[0] == points[1]:
+                is_inside = context.flows[of_points[0].flow, schema.FLOW_VIA] > 0
+                names = names[0], (OUTSIDE if is_inside else INSIDE).fill()
             findings.append(_between_points(names, passes, fails, of_points, senders))
             reported |= {of_flow.flow for of_flow in of_points}
     return findings + _between_hosts(

@@ -35,6 +35,23 @@ def test_large_packets_lost_where_small_pass_is_told(tmp_path: Path, refused: bo
     assert [frame["frame"] for frame in finding["evidence"]] == [9, 10, 11]
 
 
+@pytest.mark.parametrize("into", [True, False])
+def test_large_packets_lost_at_a_tunnel_is_told(tmp_path: Path, into: bool) -> None:
+    """One point shows packets outside and inside of a tunnel, as `any` does: it has no way from itself to itself."""
+    net = Network(["node"])
+    number = 0
+    for size, arrives in {100: True, 1350: True, 1400: False, 1450: False, 84: True}.items():
+        for _ in range(3):
+            number += 1
+            packet = ping("10.0.1.2 > 10.0.2.3", 5, number, bytes(size - 28), ident=number)
+            inside = packet.but(tunnel=(1, A, B, 50_000)).carrier()
+            forms = [packet, inside] if into else [inside, packet]
+            net.pass_by(*(("node", form) for form in forms[: 1 + arrives]))
+    (finding,) = of_story(net, tmp_path, "mtu-blackhole")
+    end = "inside" if into else "outside"
+    assert f"never got from node to the {end} of the tunnel there, up to 1350 bytes did" in finding["says"]
+
+
 @pytest.mark.parametrize(
     "sizes",
     [{100: True, 1400: True, 1500: True}, {100: True, 1400: False, 1500: True}],
