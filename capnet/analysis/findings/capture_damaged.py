@@ -4,7 +4,8 @@ Looks at: what the reader of the file could not read: a record that is cut off, 
 compressed stream. Not what capnet does not read: another version of pcapng, or more sections than it takes.
 Says: in which file, where, what is wrong there, and how many frames could be read.
 Wrong when: the file is still being written, and its last record is not complete yet.
-Fix: stop the capture program with SIGINT or SIGTERM, not with SIGKILL, and copy the file again.
+Fix: stop the capture program with SIGINT or SIGTERM, not with SIGKILL, and copy the file again. Where the damage is not
+at the end, bytes were changed later: copy it in binary, as a transfer as text and git may change ends of lines.
 Verify: `capinfos FILE` reports the same damage.
 """
 
@@ -28,7 +29,8 @@ PAGE_ZH = """文件被截断或损坏。
 pcapng，或超过上限的 section。
 结论：哪个文件、何处、有什么问题，能读出多少帧。
 误判：文件仍在写入，最后一条记录还不完整。
-处理：用 SIGINT 或 SIGTERM 而不是 SIGKILL 结束抓包程序，并重新复制文件。
+处理：用 SIGINT 或 SIGTERM 而不是 SIGKILL 结束抓包程序，并重新复制文件。损坏不在末尾时，字节是后来被改动的：以二进制方
+式复制，因为文本方式的传输和 git 可能改动行尾。
 验证：`capinfos FILE` 报告同样的损坏。
 """
 
@@ -39,6 +41,13 @@ SAYS = Text(
 FIX = Text(
     en="stop the capture program with SIGINT or SIGTERM so that it writes its last record; copy the file again",
     zh="用 SIGINT 或 SIGTERM 结束抓包程序，使它写完最后一条记录；重新复制文件",
+)
+
+FIX_INSIDE = Text(
+    en="copy the file again, in binary: a transfer as text, or git that takes it for text, changes bytes that look "
+    "like ends of lines (`*.pcap binary` in .gitattributes)",
+    zh="以二进制方式重新复制文件：文本方式的传输，或把它当作文本的 git，会改动看似行尾的字节（在 .gitattributes 中写 "
+    "`*.pcap binary`）",
 )
 
 DAMAGE = ("truncated-file", "damaged-file", "damaged-options", "broken-compression")  # names of problems
@@ -64,4 +73,5 @@ def _finding(context: Context, source: Input, problems: list[Problem]) -> Findin
     points = [point.name for point in context.points if point.file == first_file]
     # With several points, it is not known which one the last frame is of.
     evidence = [Evidence(points[0], source.file, source.packets)] if len(points) == 1 and source.packets else []
-    return Finding(NAME, "warning", says, FIX.fill(), dict(facts), evidence, count=len(problems))
+    fix = FIX_INSIDE if first.name == "damaged-file" else FIX
+    return Finding(NAME, "warning", says, fix.fill(), dict(facts), evidence, count=len(problems))

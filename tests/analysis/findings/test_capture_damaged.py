@@ -30,6 +30,17 @@ def test_file_that_is_cut_off_is_told(source: Path, tmp_path: Path) -> None:
     assert str(tmp_path) not in finding["says"] + str(finding["facts"])
 
 
+def test_file_changed_inside_is_told(tmp_path: Path) -> None:
+    """git took it for text and dropped a CR before an LF: no signal to the capture program helps."""
+    raw = TCP.read_bytes()
+    at = len(raw) // 2
+    path = tmp_path / "changed.pcap"
+    path.write_bytes(raw[:at] + raw[at + 1 :])
+    (finding,) = damaged(path)
+    assert finding["facts"]["problems"][0] == "damaged-file"
+    assert "in binary" in finding["fix"] and "SIGINT" not in finding["fix"]
+
+
 @pytest.mark.parametrize("source", [TCP, BRIDGE])
 def test_whole_file_is_silent(source: Path) -> None:
     assert damaged(source) == []
