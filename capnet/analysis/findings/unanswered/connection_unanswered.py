@@ -26,6 +26,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
+from capnet.analysis.facts.layer2.model import same_network
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.unanswered_syns import UnansweredService, unanswered_services
 from capnet.analysis.facts.outcomes.host_directions import Direction, host_direction
@@ -93,6 +94,7 @@ SHOWN = {
     ),
     "ping": Text(en="the server answers pings", zh="该服务器应答 ping"),
     "nothing": Text(en="the server answered nothing else either", zh="该服务器对其他请求也没有应答"),
+    "all": Text(en="none of these servers answered anything else", zh="这些服务器对其他请求也都没有应答"),
 }
 ONE_DIRECTION = Text(en="only their direction is recorded there", zh="那里只记录了这个方向")
 OTHER_MAC = Text(
@@ -171,6 +173,10 @@ FIX_NOTHING = Text(
     "the SYNs arrive",
     zh="检查 {server} 是否在线，以及双向路由；在服务器上或下一跳抓包，看 SYN 是否到达",
 )
+FIX_ALL = Text(
+    en="check the way out of {client}, which all {count} share: its gateway and firewall (`ip route get {server}`)",
+    zh="检查 {client} 的出口，所有 {count} 个服务器共用它：网关和防火墙（`ip route get {server}`）",
+)
 PORTS = Text(en="ports {ports} of {address}", zh="{address} 的端口 {ports}")
 _FIXES = {
     "meanwhile": FIX_OTHERS, "others": FIX_OTHERS, "before": FIX_GONE, "refused": FIX_GONE, "gone": FIX_GONE,
@@ -209,7 +215,11 @@ def _finding(context: Context, services: list[UnansweredService]) -> Finding:
     is_certain = is_at_server and first.shown not in ("before", "refused", "gone", "nothing")
     behind = sorted({backend for of in services for backend in of.backends})
     direction = host_direction(context, np.array(last_rows))
-    fix = _fix(first, is_at_server or direction == "received", bool(behind))
+    reached_host = is_at_server or direction == "received"
+    servers = {of.address for of in services}
+    is_one = len(servers) < 2 or first.shown != "nothing" or any(same_network([clients[0], each]) for each in servers)
+    has_own_fix = is_one or first.instead or direction == "received"
+    fix = _fix(first, reached_host, bool(behind)) if has_own_fix else FIX_ALL
     mac = mac_text(int(flows[last_rows[0], schema.FLOW_DMAC]))
     backends = [_named(context, *backend) for backend in behind]
     return Finding(
@@ -218,11 +228,11 @@ def _finding(context: Context, services: list[UnansweredService]) -> Finding:
         SAYS.fill(
             syns=syns, clients=several(clients), servers=_servers(services),
             translated=TRANSLATED.fill(backends=several(backends)) if backends else "", point=several(points),
-            place=_place(is_at_server, direction), shown=_shown(context, first, mac),
+            place=_place(is_at_server, direction), shown=_shown(context, first, mac, is_one),
         ),
         fix.fill(
             client=clients[0], server=behind[0][0] if behind else first.address, mac=mac, point=points[0],
-            other=several(first.other_nodes),
+            other=several(first.other_nodes), count=len(servers),
         ),
         {
             "server": first.address, "port": first.port, "clients": clients[:MAX_EVIDENCE], "point": points[0],
@@ -241,18 +251,14 @@ def _place(is_at_server: bool, direction: Direction) -> str:
 
 
 def _fix(service: UnansweredService, reached_host: bool, has_backend: bool) -> Text:
-    if service.other_macs:
-        return FIX_GATEWAY
-    if service.instead:
-        return FIX_IPV6
-    if service.by_timestamps:
-        return FIX_TIMESTAMPS
-    if service.other_nodes and not has_backend:
-        return FIX_NODE_PORT
-    if has_backend:
-        return FIX_AT_SERVER if reached_host else FIX_BACKEND
-    if service.shown == "nothing" and reached_host:
-        return FIX_AT_SERVER
+    for holds, fix in (
+        (service.other_macs, FIX_GATEWAY), (service.instead, FIX_IPV6), (service.by_timestamps, FIX_TIMESTAMPS),
+        (service.other_nodes and not has_backend, FIX_NODE_PORT),
+        (has_backend, FIX_AT_SERVER if reached_host else FIX_BACKEND),
+        (service.shown == "nothing" and reached_host, FIX_AT_SERVER),
+    ):  # fmt: skip
+        if holds:
+            return fix
     return _FIXES.get(service.shown, FIX_AT_SERVER if reached_host else FIX_FILTER)
 
 
@@ -262,12 +268,12 @@ def _named(context: Context, address: str, port: int) -> str:
     return endpoint_text(address, port) + (f" ({name})" if name else "")
 
 
-def _shown(context: Context, service: UnansweredService, mac: str) -> str:
+def _shown(context: Context, service: UnansweredService, mac: str, is_one: bool) -> str:
     """What does answer, and how it is reached; `mac`: where the SYNs were sent to."""
     points = context.flows[service.last_rows, schema.FLOW_POINT]
     if service.shown == "nothing" and records_one_direction(context)[points].all():
         return ONE_DIRECTION.fill()
-    shown = SHOWN[service.shown].fill(
+    shown = SHOWN[service.shown if is_one else "all"].fill(
         accepted=service.accepted, other=service.other_port, others=several(service.accepted_clients)
     )
     if service.other_macs:

@@ -58,6 +58,23 @@ def test_silent_port_of_a_server_that_lives_is_told(tmp_path: Path, ends: tuple[
     assert "accepts connections to port 22" in finding["says"] and "would be refused" in finding["fix"]
 
 
+@pytest.mark.parametrize(
+    ("servers", "is_way_out"),
+    [(("203.0.113.5", "198.51.100.9"), True), (("192.168.111.7", "192.168.111.9"), False), (("203.0.113.5",), False)],
+    ids=["elsewhere", "on its own network", "one"],
+)
+def test_silent_servers_elsewhere_share_the_way_out_is_told(
+    tmp_path: Path, servers: tuple[str, ...], is_way_out: bool
+) -> None:
+    played = Client(points=("A/ens33",))
+    for server in servers:
+        played.server = server
+        played.call(443)
+    (finding,) = played.findings(tmp_path)
+    assert ("the way out of 192.168.111.128, which all 2 share" in finding["fix"]) == is_way_out
+    assert ("none of these servers answered anything else" in finding["says"]) == is_way_out
+
+
 def test_silent_port_at_the_servers_interface_is_an_error(tmp_path: Path) -> None:
     """Two clients show whose interface it is."""
     played = Client()
