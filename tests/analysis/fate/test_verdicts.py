@@ -400,3 +400,17 @@ def test_echo_is_not_unanswered_where_answers_are_not_recorded(is_one_way: bool,
         net.pass_by(("any", ping(f"{A} > {B}", 7, number, ident=number + 10)), gap=SECOND)
     verdicts = {row["proto"]: row["fate"] for row in read(net, tmp_path)["fates"]}
     assert verdicts["icmp"] == ("unknown" if is_one_way else "repeated")
+
+
+@pytest.mark.parametrize("port", [123, 8125])
+@pytest.mark.parametrize("is_answered", [False, True])
+def test_questions_of_a_clock_without_an_answer_are_repeated(tmp_path: Path, port: int, is_answered: bool) -> None:
+    """NTP asks anew each time. What only sends, as a metric, gets no answer either."""
+    net = Network(["A/web/eth0"])
+    for number in range(4):
+        asked = udp(f"{C1}:{port} > {B}:{port}", bytes([0x23, *range(47)]), ident=number + 1)
+        net.pass_by(("A/web/eth0", asked), gap=1e6)
+        if is_answered:
+            net.pass_by(("A/web/eth0", udp(f"{B}:{port} > {C1}:{port}", bytes([0x24, *range(47)]), ident=number + 50)))
+    rows = read(net, tmp_path)["fates"]
+    assert [row["fate"] for row in rows].count("repeated") == (port == 123 and not is_answered)

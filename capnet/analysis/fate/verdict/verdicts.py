@@ -11,8 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, PerFlow, Values
 from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.correlate.duplicates import duplicates, packets_without_duplicates, syns_without_duplicates
@@ -35,6 +37,7 @@ from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, ICMPV6, ICMPV6_ECHO_REQ
 # The worst first, in the order of `contract.keys.FATES`.
 LOOPED, STOPS_AT, ANSWER_STOPS, ANSWERED_BY, LOSES, REPEATED, UNKNOWN, COPIED, DELIVERED = range(9)
 MAX_LOSSY = 10_000
+ASKED_PORTS = (PORT_DNS, 123, 161, 1812)  # UDP that asks one server: DNS, NTP, SNMP, RADIUS
 
 
 class Verdicts(NamedTuple):
@@ -158,14 +161,15 @@ def _may_be_answered_unseen(context: Context) -> FlowMask:
 
 
 def _repeats(context: Context) -> PerFlow:
-    """Per flow: packets sent again without an answer: SYNs and segments; echo requests and questions to DNS."""
+    """Per flow: packets sent again without an answer: SYNs, segments, echo requests, what asks by UDP."""
     flows, answers = context.flows, answering_replies(context)
     is_tcp = flows[:, schema.FLOW_PROTO] == TCP
     sent_again = np.maximum(syns_without_duplicates(context) - 1, retransmitted_segments(context))
     sent_again[~is_tcp | (flows[:, schema.FLOW_SYNS] <= 0)] = 0
-    asks = (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_DPORT] == PORT_DNS)
+    asks = (flows[:, schema.FLOW_PROTO] == UDP) & is_one_of(flows[:, schema.FLOW_DPORT], ASKED_PORTS)
     asks |= _wants_answer(context) & ~is_tcp
-    asks &= (answers < 0) & ~_may_be_answered_unseen(context)
+    asks &= (answers < 0) & (replies(context) < 0)  # a clock answers from the port that asks, to the same one
+    asks &= ~_may_be_answered_unseen(context)
     return np.where(asks, packets_without_duplicates(context) - 1, sent_again)
 
 
