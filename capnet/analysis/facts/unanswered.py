@@ -99,7 +99,7 @@ def _questions(context: Context) -> list[UnansweredQuestion]:
         sources = flows[rows][:, [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]]
         is_untranslated = (sources == arrived[[schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]]).all()
         is_unicast = not is_multicast(destination(arrived))
-        if is_untranslated and is_private(source(arrived)) and is_unicast and not _is_same_network(arrived):
+        if is_untranslated and is_private(source(arrived)) and is_unicast and not is_same_network(arrived):
             questions.append(UnansweredQuestion(rows, chain[-1], _is_at_a_router(context, arrived)))
     return questions
 
@@ -135,7 +135,7 @@ def _is_question(rows: FlowTable) -> bool:
     return bool(is_syn or (proto == ICMP and rows[0, schema.FLOW_KIND] == _ECHO_REQUEST))
 
 
-def _is_same_network(row: FlowRow) -> bool:
+def is_same_network(row: FlowRow) -> bool:
     """Both ends share the first three octets, or the first half of an IPv6 address: the netmask is not known."""
     if row[schema.FLOW_SRC_HI] == 0 and row[schema.FLOW_SRC_LO] >> 32 == MAPPED >> 32:
         return bool(row[schema.FLOW_SRC_LO] >> 8 == row[schema.FLOW_DST_LO] >> 8)

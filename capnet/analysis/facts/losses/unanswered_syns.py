@@ -22,7 +22,7 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.blocked_ports import blocked_ports
 from capnet.analysis.facts.losses.scanning_clients import is_of_scan
 from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
-from capnet.analysis.facts.outcomes.syn_timestamps import decide_timestamps
+from capnet.analysis.facts.syns.timestamps import decide_timestamps
 from capnet.analysis.fate.answers import other_address_answers, quoting_errors
 from capnet.analysis.fate.fates import STOPS, fates
 from capnet.analysis.fate.interface_points import interface_points

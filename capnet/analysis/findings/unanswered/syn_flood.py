@@ -15,7 +15,7 @@ from __future__ import annotations
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name
-from capnet.analysis.facts.outcomes.syn_floods import SynFlood, syn_floods
+from capnet.analysis.facts.syns.floods import SynFlood, syn_floods
 from capnet.wire.addresses import mac_text
 
 NAME = finding_name(__name__)
