@@ -31,7 +31,7 @@ from capnet.analysis.aggregate.payload.headers.mirrors import Mirrors
 from capnet.analysis.aggregate.payload.icmp import IcmpErrors
 from capnet.analysis.aggregate.payload.nd import NeighborDiscovery
 from capnet.analysis.aggregate.payload.syns import Syns
-from capnet.analysis.aggregate.payload.tunnel_checksums import TunnelChecksums
+from capnet.analysis.aggregate.payload.tunnel_checksums import PlainChecksums, TunnelChecksums
 from capnet.analysis.aggregate.station_sums import sum_stations
 from capnet.analysis.aggregate.tunnel_sums import sum_tunnels
 from capnet.analysis.core import schema
@@ -52,8 +52,8 @@ ONE_POINT_BUDGET_DIVISOR = 8
 
 # Attributes that hold Python objects and arrays, and no memory that kernels write.
 PYTHON_PARTS = (
-    "undecoded", "dns", "checksums", "icmp_errors", "nd", "dhcp", "syns", "tunnel_checksums", "mirrors",
-    "memberships", "nflog", "sctp", "_excerpts",
+    "undecoded", "dns", "checksums", "icmp_errors", "nd", "dhcp", "syns", "tunnel_checksums", "plain_checksums",
+    "mirrors", "memberships", "nflog", "sctp", "_excerpts",
 )  # fmt: skip
 
 BYTES_OF_FLOW = 4096  # of a capture: there is room for as many flows from the start, so that no table of them is copied
@@ -82,6 +82,7 @@ class Aggregator:
         self.dhcp = DhcpMessages()
         self.syns = Syns()
         self.tunnel_checksums = TunnelChecksums()
+        self.plain_checksums = PlainChecksums()
         self.mirrors = Mirrors()
         self.memberships = Memberships()
         self.nflog: NflogRules | None = None  # made when the first packet of NFLOG comes
@@ -155,6 +156,7 @@ class Aggregator:
         """Read the checksums of sampled frames."""
         self.checksums.add(block, base)
         self.tunnel_checksums.add(block, base)
+        self.plain_checksums.add(block, base)
 
     def _count_rows(self, block: Block, hashes: Int64Array, base: int) -> None:
         n = len(block)

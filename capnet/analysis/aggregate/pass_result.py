@@ -70,6 +70,7 @@ def pass_result(reader: SourceReader, topology: Topology | None, witnesses: Witn
         dhcp=aggregator.dhcp.table,
         syns=aggregator.syns.table,
         tunnel_checksums=aggregator.tunnel_checksums.table,
+        plain_checksums=aggregator.plain_checksums.table,
         mirrors=aggregator.mirrors.sessions,
         memberships=aggregator.memberships.joined,
         sctp=aggregator.sctp.chunks if aggregator.sctp else [],

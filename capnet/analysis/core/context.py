@@ -53,6 +53,9 @@ class Context:
     tunnel_checksums: TunnelChecksumTable = field(
         default_factory=lambda: np.zeros((0, schema.CHECKSUM_WIDTH), dtype=np.int64)
     )
+    plain_checksums: TunnelChecksumTable = field(
+        default_factory=lambda: np.zeros((0, schema.CHECKSUM_WIDTH), dtype=np.int64)
+    )  # of TCP outside of tunnels
     dhcp: DhcpTable = field(default_factory=lambda: np.zeros((0, schema.DHCP_WIDTH), dtype=np.int64))
     nd: NdTable = field(default_factory=lambda: np.zeros((0, schema.ND_WIDTH), dtype=np.int64))
     syns: SynTable = field(default_factory=lambda: np.zeros((0, schema.SYN_WIDTH), dtype=np.int64))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import struct
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, named, of_story
+from tests.analysis.findings.sums import summed
 from tests.stories import ACK, SYN, Network, Packet, arp, tcp
 from tests.story_reports import A, B, read
 
@@ -16,21 +15,6 @@ NAME = "handshake-unfinished"
 V6_A, V6_B = "[fd00::128]", "[fd00::129]"
 SECOND = 1e6  # µs
 BOTH = ("A/ens33", "B/ens33")
-
-
-def total(data: bytes) -> int:
-    """Words added up in ones' complement (RFC 1071)."""
-    value = sum(struct.unpack(f">{len(data) // 2}H", data))
-    while value >> 16:
-        value = (value & 0xFFFF) + (value >> 16)
-    return value
-
-
-def summed(packet: Packet, *, is_filled: bool = True) -> Packet:
-    """The packet with a right checksum, or with that of the pseudo-header, which a card should have filled in."""
-    body = packet.but(checksum=0).body()
-    pseudo = total(ip_address(packet.src).packed + ip_address(packet.dst).packed + struct.pack(">HH", 6, len(body)))
-    return packet.but(checksum=0xFFFF - total(body + struct.pack(">H", pseudo)) if is_filled else pseudo)
 
 
 class Server:

@@ -3,7 +3,8 @@
 Input: blocks of `excerpts`. Output: `table`, one row per inner flow and point: how many of its packets, and
 of their carriers, had which verdict (columns and verdicts: `core.schema`, CHECKSUM_). A checksum is right if it and all
 that it covers add up to 0xFFFF. Sample and limits: `segments`; MAX_FLOWS inner flows, more are left out; a packet that
-was cut has no verdict unless its checksum is unfilled.
+was cut has no verdict unless its checksum is unfilled. `PlainChecksums` does the same for TCP outside of tunnels, of
+packets that no offload can have joined.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from capnet.wire import fields
 from capnet.wire.block import Block
 
 MAX_FLOWS = 4096
+MAX_PLAIN_LENGTH = 1500  # octets: a card that joins segments (LRO) leaves the checksum of the first one
 _NO_VERDICT = -1
 _VERDICTS = 4
 
@@ -43,21 +45,25 @@ class TunnelChecksums:
 
     def add(self, block: Block, base: int) -> None:
         """Look into a block of sampled frames, of a capture whose first point is number `base`."""
-        if not block.layers & fields.LAYER_TUNNEL:
-            return
-        table = block.rows
-        is_inner = (table[:, fields.VIA] > 0) & (table[:, fields.LAYERS] & (fields.LAYER_IP | fields.LAYER_ARP) != 0)
-        inner = np.flatnonzero(is_inner & is_sampled(block, SUMMED_CHECKSUMS))
+        inner = self._rows(block)
         if not len(inner):
             return
+        table = block.rows
         keys = table[inner[:, None], _KEY]
         keys[:, schema.CHECKSUM_POINT] += base
         echo_id = table[inner, fields.ICMP_ID]
         for column in (schema.CHECKSUM_SPORT, schema.CHECKSUM_DPORT):
             keys[:, column] = np.where(echo_id >= 0, echo_id, keys[:, column])
-        carriers = table[inner, fields.OUTER]
+        carriers = np.where(table[inner, fields.VIA] > 0, table[inner, fields.OUTER], inner)
         verdicts = _verdicts(block, inner, carriers)
         self._packets.append(np.column_stack((keys, verdicts[carriers], verdicts[inner], table[inner, fields.FRAME])))
+
+    def _rows(self, block: Block) -> Values:
+        if not block.layers & fields.LAYER_TUNNEL:
+            return np.zeros(0, dtype=np.int64)
+        table = block.rows
+        is_inner = (table[:, fields.VIA] > 0) & (table[:, fields.LAYERS] & (fields.LAYER_IP | fields.LAYER_ARP) != 0)
+        return np.flatnonzero(is_inner & is_sampled(block, SUMMED_CHECKSUMS))
 
     @property
     def table(self) -> TunnelChecksumTable:
@@ -81,6 +87,16 @@ class TunnelChecksums:
             bad = np.flatnonzero(verdicts >= schema.UNFILLED)[::-1]  # the first one is written last
             table[flow[bad], frame_column] = frames[bad]
         return table[:MAX_FLOWS]
+
+
+class PlainChecksums(TunnelChecksums):
+    """The same of TCP segments outside of tunnels."""
+
+    def _rows(self, block: Block) -> Values:
+        table = block.rows
+        is_plain = (table[:, fields.VIA] == 0) & (table[:, fields.LAYERS] & fields.LAYER_TCP != 0)
+        is_plain &= table[:, fields.IP_LENGTH] <= MAX_PLAIN_LENGTH
+        return np.flatnonzero(is_plain & is_sampled(block, SUMMED_CHECKSUMS))
 
 
 def _verdicts(block: Block, inner: Values, carriers: Values) -> Values:

@@ -15,7 +15,7 @@ from capnet.analysis.core.flow_rows import replies, reply_values
 from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, TunnelChecksumTable, Values
 from capnet.analysis.fate.next_points import is_answered
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.numbers import TCP_ACK
+from capnet.wire.numbers import TCP, TCP_ACK
 
 _FLOW_KEY = [
     schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO,
@@ -51,8 +51,17 @@ class FlowChecksums(NamedTuple):
 @derived
 def tunnel_checksums(context: Context) -> FlowChecksums:
     """The checksums of flows in tunnels, in order of the table of the pass."""
-    table = context.tunnel_checksums
-    inner = np.flatnonzero(context.flows[:, schema.FLOW_VIA] > 0)
+    return _of_flows(context, context.tunnel_checksums, np.flatnonzero(context.flows[:, schema.FLOW_VIA] > 0))
+
+
+@derived
+def plain_checksums(context: Context) -> FlowChecksums:
+    """The checksums of TCP outside of tunnels, likewise."""
+    is_plain = (context.flows[:, schema.FLOW_VIA] == 0) & (context.flows[:, schema.FLOW_PROTO] == TCP)
+    return _of_flows(context, context.plain_checksums, np.flatnonzero(is_plain))
+
+
+def _of_flows(context: Context, table: TunnelChecksumTable, inner: FlowRows) -> FlowChecksums:
     if not len(table) or not len(inner):
         return FlowChecksums(np.zeros(0, dtype=np.int64), table[:0])
     at = first_equal(hash_of(context.flows, _FLOW_KEY, inner), row_hash(table[:, : schema.CHECKSUM_KEY]))
