@@ -90,7 +90,9 @@ def false_translations(
         is_tcp = flows[first, schema.FLOW_PROTO] == TCP
         is_alone = numbers.are_as_many(first, last) & ~_may_keep_ports(flows, first, last)
         is_own |= _follow_at_once(packets) & (is_tcp | is_alone)
-    is_own &= is_translated_back | numbers.are_few(first, last) | (flows[first, schema.FLOW_PROTO] != TCP)
+    unsure = np.flatnonzero(is_own & ~is_translated_back & (flows[first, schema.FLOW_PROTO] == TCP))
+    if len(unsure):  # counting goes through all flows
+        is_own[unsure] = numbers.are_few(first[unsure], last[unsure])
     is_proven = is_own & (is_translated_back | ~has_answers) & (packets.ttl_losses <= MAX_NAT_HOPS)
     is_proven &= ~_are_copies_to_peers(flows, first, last, packets)
     unanswered = np.flatnonzero(is_proven & ~is_translated_back)
