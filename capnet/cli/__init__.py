@@ -67,7 +67,15 @@ class _OneFilePerCommand(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command; that of the group whose context it is, which may be the translated one."""
-        return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
+        try:
+            return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
+        except BrokenPipeError:
+            from capnet.cli.output import is_let_go_of, let_go_of_stdout
+
+            if not is_let_go_of(sys.stdout):
+                raise
+            let_go_of_stdout()  # click would end the process with exit code 1, that of a finding
+            return Exit.OK
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """`capnet FILE` and `capnet -r FILE` analyze it, as tshark and tcpdump do."""
@@ -185,9 +193,6 @@ def main() -> None:
         click.echo(err=True)  # as click does after ^C
         _say("interrupted")
         code = Exit.INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        code = Exit.OK
     except OSError as error:
         if error.filename is not None or error.errno not in _FULL:
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,8 +9,9 @@ import click
 
 from capnet import language
 from capnet.cli import options
-from capnet.cli.path_tests import is_folder, is_plain, is_there
+from capnet.cli.path_tests import is_any_of, is_folder, is_plain, is_there
 from capnet.errors import Exit, UsageError
+from capnet.export.writers import COMPRESSED
 
 
 @click.command("annotate", short_help="Mark the same packet at every point, for Wireshark.")
@@ -78,13 +78,13 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
 def _target(output: str, inputs: list[Path]) -> Path | BinaryIO:
     """Where to write: a path that may be replaced, or standard output when that is no terminal."""
     if output == "-":
-        if sys.stdout.isatty():
-            raise UsageError("-o - would write a capture to the terminal; name a file, or pipe it on")
-        return sys.stdout.buffer
+        from capnet.cli.output import binary_stdout
+
+        return binary_stdout("a capture")
     path = Path(output)
     if is_folder(path):
         raise UsageError(f"{output}: is a folder; name a file in it")
-    if is_there(path) and any(path.samefile(each) for each in inputs if is_there(each)):
+    if is_any_of(path, inputs):
         raise UsageError(f"{output}: is the input, which annotate never overwrites; choose another name")
     if is_there(path) and not is_plain(path):
         try:
@@ -95,6 +95,6 @@ def _target(output: str, inputs: list[Path]) -> Path | BinaryIO:
             stream.close()
             raise UsageError(f"{output}: would write a capture to the terminal; name a file")
         return stream
-    if path.suffix in (".gz", ".zst", ".lz4"):
+    if path.suffix.lower() in COMPRESSED:
         raise UsageError(f"{output}: annotate writes plain pcapng; call it .pcapng and compress it afterwards")
     return path

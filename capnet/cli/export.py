@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import click
 from capnet import language
 from capnet.analysis.tables.names import TABLES
 from capnet.cli import completions, options
-from capnet.cli.path_tests import is_folder, is_plain, is_there
+from capnet.cli.path_tests import is_any_of, is_folder, is_plain, is_there
 from capnet.errors import Exit, UsageError
 from capnet.export.writers import FORMATS, format_for, write
 
@@ -77,6 +76,7 @@ def command(
     from capnet.analysis.tables.library import Tables
     from capnet.cli.inputs import named_sources, tell_problems, topology_at
     from capnet.cli.interrupts import second_interrupt_undoes, terminated_is_interrupted
+    from capnet.cli.output import binary_stdout
 
     target = None if output == "-" else Path(output)
     format_ = format_for(format_, target)
@@ -87,9 +87,8 @@ def command(
     tables = Tables(sources, topology_at(topology), vxlan_port or 0, expression, addresses == "binary")
     with terminated_is_interrupted(), second_interrupt_undoes(is_stream):
         if target is None:
-            if sys.stdout.isatty() and not FORMATS[format_].is_text:
-                raise UsageError(f"-o - would write {format_} to the terminal; name a file, or pipe it on")
-            write(tables.table(table), format_, sys.stdout.buffer)
+            stdout = binary_stdout(format_, may_be_terminal=FORMATS[format_].is_text)
+            write(tables.table(table), format_, stdout)
         else:
             _write(tables, table, format_, target, [source.path for source in sources if source.path])
     tell_problems(tables.problems)
@@ -101,7 +100,7 @@ def _write(tables: Tables, table: str, format_: str, target: Path, inputs: list[
 
     if is_folder(target):
         raise UsageError(f"{target}: is a folder; name a file in it")
-    if is_there(target) and any(target.samefile(path) for path in inputs if is_there(path)):
+    if is_any_of(target, inputs):
         raise UsageError(f"{target}: is the input, which export never overwrites; choose another name")
     try:
         if is_there(target) and not is_plain(target):  # /dev/null, a named pipe

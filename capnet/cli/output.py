@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import BinaryIO, TextIO
 
 from capnet import language
 from capnet.cli.interrupts import terminated_is_interrupted
@@ -21,6 +23,7 @@ NOT_TEXT = (  # suffixes of files that no report is in, and that a report as tex
 )  # fmt: skip
 MIN_COLUMNS, MAX_COLUMNS = 60, 200  # of a report: narrower tables cannot be read, wider ones have all their columns
 DEFAULT_COLUMNS = 100  # without a terminal
+STDOUT_CLOSED = "standard output is closed; open it, or write to a file with --output FILE"
 UNWRAPPED = 10_000  # columns of a list that is piped: an entry is a line
 
 
@@ -95,7 +98,7 @@ def emit(text: str | Iterable[str], path: Path | None = None) -> None:
 
 def _print(pieces: Iterable[str]) -> None:
     if sys.stdout is None:
-        raise UsageError("standard output is closed; open it, or write to a file with --output FILE")
+        raise UsageError(STDOUT_CLOSED)
     encoding = sys.stdout.encoding or "ascii"
     try:
         for text in pieces:
@@ -106,6 +109,24 @@ def _print(pieces: Iterable[str]) -> None:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader (head, less) has enough
         let_go_of_stdout()
+
+
+def binary_stdout(what: str, *, may_be_terminal: bool = False) -> BinaryIO:
+    """Standard output, for octets. UsageError if it is closed, or a terminal; `what` would be written there."""
+    if sys.stdout is None:
+        raise UsageError(STDOUT_CLOSED)
+    if sys.stdout.isatty() and not may_be_terminal:
+        raise UsageError(f"-o - would write {what} to the terminal; name a file, or pipe it on")
+    return sys.stdout.buffer
+
+
+def is_let_go_of(stream: TextIO | None) -> bool:
+    """Whether a stream leads into a pipe that is read no more: not every broken pipe is that of standard output."""
+    if stream is None or stream.closed:
+        return False
+    poll = select.poll()
+    poll.register(stream.fileno(), select.POLLOUT)
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
 
 
 def let_go_of_stdout() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -32,3 +33,8 @@ def is_plain(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
+
+
+def is_any_of(path: Path, others: Iterable[Path]) -> bool:
+    """The same file as one of the others, by whatever name."""
+    return is_there(path) and any(path.samefile(other) for other in others if is_there(other))

@@ -91,10 +91,10 @@ def _tell(step: str) -> None:
 
 def _must_be_other(output: Path, inputs: list[Path]) -> None:
     """Raise UsageError if the output or what lies beside it is an input's: `a.topology.json` is of `a.pcap` too."""
-    from capnet.cli.path_tests import is_there
+    from capnet.cli.path_tests import is_any_of
     from capnet.topology import topology_path
 
-    if is_there(output) and any(output.samefile(path) for path in inputs if is_there(path)):
+    if is_any_of(output, inputs):
         raise UsageError(f"{output}: is the input, which reduce never overwrites; choose another name")
     for path in inputs:
         if topology_path(path.resolve()) == topology_path(output.resolve()):

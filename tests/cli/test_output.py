@@ -19,6 +19,7 @@ from wcwidth import wcswidth
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = str(ROOT / "pcaps" / "none.pcapng")
+LARGE = str(ROOT / "pcaps" / "overlay.pcapng")  # more than a pipe holds
 PROGRAM = [sys.executable, "-m", "capnet"]
 PRINTING = [
     ["analyze", SMALL],
@@ -48,7 +49,10 @@ def test_stdout_on_full_disk_is_one_error_line(words: list[str]) -> None:
     assert done.returncode == 4
 
 
-@pytest.mark.parametrize("words", PRINTING[:4], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "words", [*PRINTING[:4], ["export", SMALL, "--to", "csv", "-o", "-"], ["annotate", SMALL, "-o", "-"]],
+    ids=lambda words: words[0],
+)  # fmt: skip
 def test_stdout_closed_is_one_error_line(words: list[str]) -> None:
     done = shell(words, ">&-")
     assert done.stderr == "capnet: standard output is closed; open it, or write to a file with --output FILE\n"
@@ -66,7 +70,11 @@ def test_stdin_closed_is_one_error_line() -> None:
     assert done.returncode == 2
 
 
-@pytest.mark.parametrize("words", PRINTING[:4], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "words",
+    [*PRINTING[:4], ["export", LARGE, "--to", "csv", "-o", "-"], ["annotate", LARGE, "-o", "-"]],
+    ids=lambda words: words[0],
+)
 def test_reader_that_closes_early_is_no_error(words: list[str]) -> None:
     done = shell(words, "| true; exit ${PIPESTATUS[0]}")
     assert (done.returncode, done.stderr) == (0, "")
