@@ -22,6 +22,7 @@ from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
 from capnet.analysis.facts.neighbours.on_link_lookups import CONTAINER_ROLES
 from capnet.analysis.facts.neighbours.whereabouts.places import Place, Whereabouts
 from capnet.analysis.fate.interface_points import interface_points
+from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.speakers import speakers
 from capnet.wire.addresses import address_value
@@ -53,36 +54,25 @@ def stopped_questions(context: Context, at_points: list[Exchange]) -> Whereabout
     for other in sorted(broadcasts):
         host = host_of(context.points[other].name)
         for point in sorted(shown - {other}) if other not in shown and host else ():
-            shared = broadcasts[other].keys() & broadcasts.get(point, {}).keys()
+            shared = broadcasts[other] & broadcasts.get(point, set())
             askers = {asker for _, asker, _ in shared} - {asked.asker}
             if host_of(context.points[point].name) != host or not askers:
                 continue
-            times = [time for asked_at in broadcasts[other].values() for time in asked_at]
-            until = max(*times, _ends_ns(context).get(other, 0))
-            if min(times) <= asked.last_request and until >= asked.first_request:
+            times = listening(context)
+            if times.since[other] <= asked.last_request and times.until[other] >= asked.first_request:
                 first = min(askers, key=address_value)
                 return Whereabouts(context.points[other].name, asked.asker_mac, Place.STOPS, first)
     return None
 
 
 @derived
-def _broadcasts(context: Context) -> dict[int, dict[tuple[str, str, str], tuple[int, int]]]:
-    """Point → kind, asker and target of questions to all stations → when the first and the last was asked [ns]."""
-    by_point: dict[int, dict[tuple[str, str, str], tuple[int, int]]] = {}
+def _broadcasts(context: Context) -> dict[int, set[tuple[str, str, str]]]:
+    """Point → kind, asker and target of questions to all stations."""
+    by_point: dict[int, set[tuple[str, str, str]]] = {}
     for of in neighbours(context):
         if of.requests > of.unicast_requests and not of.via and not of.is_probe:
-            pairs = by_point.setdefault(of.point, {})
-            pairs[of.kind, of.asker, of.target] = of.first_request, of.last_request
+            by_point.setdefault(of.point, set()).add((of.kind, of.asker, of.target))
     return by_point
-
-
-@derived
-def _ends_ns(context: Context) -> dict[int, int]:
-    """Point → when its last flow ended."""
-    ends: dict[int, int] = {}
-    for point, last in context.flows[:, [schema.FLOW_POINT, schema.FLOW_LAST]].tolist():
-        ends[point] = max(ends.get(point, 0), last)
-    return ends
 
 
 def on_another_network(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
@@ -95,7 +85,7 @@ def on_another_network(context: Context, at_points: list[Exchange]) -> Whereabou
         point = context.points[of.point]
         if of.point in shown or of.via or point.role != "bridge" or host_of(point.name) not in hosts:
             continue
-        if own & broadcasts.get(of.point, {}).keys():
+        if own & broadcasts.get(of.point, set()):
             continue  # it is the same link
         macs = of.target_macs if of.target == asked.target else (of.asker_mac,) if of.asker == asked.target else ()
         if macs and all(context.points[other].role in CONTAINER_ROLES for other in shown):

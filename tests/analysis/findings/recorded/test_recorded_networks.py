@@ -1,0 +1,35 @@
+"""Faults of recorded networks (`record`), of which the first screen must name the cause."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from capnet.analysis.engine import analyze
+
+FOLDER = Path(__file__).parent
+CAUSES = {
+    "wrong-netmask": ("arp-unanswered", "error", "10.77.1.7 reaches it by the router"),
+    "snat-address": ("arp-unanswered", "error", "SNAT at node/eth0 makes 10.77.1.8 that address"),
+    "mac-filter": ("arp-unanswered", "error", "these questions do not come to node/cni0, where those of 10.77.1.7 do"),
+    "vpn-route": ("handshake-unfinished", "error", "leave by node/tun0"),
+    "pod-policy": ("stops-between", "error", "reach node/veth-app, none reaches node/veth-other"),
+    "blackhole": ("connection-unanswered", "warning", "they are not seen at node/eth0"),
+}
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_cause_is_the_only_problem_of_all_points(name: str) -> None:
+    report = analyze(sorted((FOLDER / name).glob("*.pcap")))
+    (problem,) = [finding for finding in report.findings if finding.level != "info" and not finding.explained_by]
+    finding, level, words = CAUSES[name]
+    assert (problem.name, problem.level) == (finding, level)
+    assert words in problem.says
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*/*.pcap")), ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_one_point_alone_accuses_no_other(file: Path) -> None:
+    """What one point does not show is not told as certain: an error names the same cause."""
+    errors = {finding.name for finding in analyze(file).findings if finding.level == "error"}
+    assert errors <= {CAUSES[file.parent.name][0]}
