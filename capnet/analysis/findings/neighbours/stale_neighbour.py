@@ -3,7 +3,8 @@
 Looks at: an address that ARP or Neighbor Discovery gives to one MAC and later to another one, and questions to that
 address which go to the old MAC after the new one has spoken, in vain (`facts.layer2.mac_changes`). Where the old MAC
 was not seen to have the address, no frame may come from it, and others reach the address
-(`facts.neighbours.silent_macs`). Not: two MACs in turn (`duplicate-ip`), a gateway (`gateway-mac-changed`).
+(`facts.neighbours.silent_macs`). The two MACs may answer at different points of one link, as at the interfaces of two
+nodes that share an address. Not: two MACs in turn (`duplicate-ip`), a gateway (`gateway-mac-changed`).
 Says: which address, from which MAC to which, who goes on sending to the old one, how long, how many packets.
 Wrong when: the address is used by two stations, and the old one is silent from then on.
 Fix: let the new station announce its address, or keep the MAC; until then delete the entry where it is wrong.
@@ -24,6 +25,7 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.layer2.mac_changes import MacChange, moved_stations
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.neighbours.silent_macs import silent_macs
+from capnet.analysis.facts.neighbours.whereabouts.moved import moved_to_other_points
 from capnet.analysis.fate.speakers import speakers
 from capnet.wire.addresses import address_value, mac_text
 
@@ -40,7 +42,8 @@ PAGE_ZH = """地址已在新的 MAC 上，而主机继续发往它以前的 MAC�
 
 检查：ARP 或邻居发现先给一个 MAC、后给另一个 MAC 的地址，以及新 MAC 说话之后仍发往旧 MAC、对该地址的无应答请求
 （`facts.layer2.mac_changes`）。没有看到旧 MAC 拥有该地址时，必须没有任何帧来自它，而其他主机能到达该地址
-（`facts.neighbours.silent_macs`）。不包括：两个 MAC 轮流出现（`duplicate-ip`）、网关（`gateway-mac-changed`）。
+（`facts.neighbours.silent_macs`）。两个 MAC 可以在同一链路的不同抓包点上应答，例如共用一个地址的两个节点的接口。
+不包括：两个 MAC 轮流出现（`duplicate-ip`）、网关（`gateway-mac-changed`）。
 结论：哪个地址，从哪个 MAC 到哪个 MAC，谁继续发往旧的，多久，多少个包。
 误判：两个站点使用该地址，而旧的从那时起不再说话。
 处理：让新站点通告它的地址，或保留 MAC；在此之前，在表项错误的主机上删除它。
@@ -66,7 +69,7 @@ MIN_OUTAGE_NS = 1_000_000_000  # shorter ones go by without notice: a host asks 
 def diagnose(context: Context) -> list[Finding]:
     moved = [
         change
-        for change in [*moved_stations(context), *silent_macs(context)]
+        for change in [*moved_stations(context), *silent_macs(context), *moved_to_other_points(context)]
         if change.packets >= MIN_PACKETS and change.until - change.since >= MIN_OUTAGE_NS
     ]
     return [_finding(context, list(at_points)) for _, at_points in groupby(sorted(moved, key=_move), key=_move)]
