@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import hash_of, is_among, row_hash
+from capnet.analysis.core.arrays import distinct, hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import are_to_groups
@@ -100,11 +100,11 @@ def _show_only_receiver(context: Context, rows: FlowRows, due: Values) -> Mask:
     """
     flows, result = context.flows, np.zeros(len(rows), dtype=bool)
     receivers = flows[rows[:, None], _RECEIVER[:2]]
-    for key in {(int(point), *receiver) for point, receiver in zip(due, receivers.tolist(), strict=True) if point >= 0}:
-        of_point = flows[flows[:, schema.FLOW_POINT] == key[0]]
-        is_end = (of_point[:, _SENDER[:2]] == key[1:]).all(axis=1) | (of_point[:, _RECEIVER[:2]] == key[1:]).all(axis=1)
-        if is_end.all():
-            result |= (due == key[0]) & (receivers == key[1:]).all(axis=1)
+    for point in distinct(due[due >= 0]).tolist():
+        ends = flows[flows[:, schema.FLOW_POINT] == point][:, [_SENDER[:2], _RECEIVER[:2]]]  # (flows, 2, 2)
+        for address in ends[:1].reshape(-1, 2):  # an end of all is one of the first
+            if (ends == address).all(axis=2).any(axis=1).all():
+                result |= (due == point) & (receivers == address).all(axis=1)
     return result
 
 
