@@ -14,6 +14,7 @@ from collections import Counter
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import are_multicast_macs, destination, host_of, source
@@ -54,13 +55,11 @@ def stopped_questions(context: Context, at_points: list[Exchange]) -> Whereabout
     for other in sorted(broadcasts):
         host = host_of(context.points[other].name)
         for point in sorted(shown - {other}) if other not in shown and host else ():
-            shared = broadcasts[other] & broadcasts.get(point, set())
-            askers = {asker for _, asker, _ in shared} - {asked.asker}
-            if host_of(context.points[point].name) != host or not askers:
+            first = next((each for each in _common_askers(context, other, point) if each != asked.asker), None)
+            if host_of(context.points[point].name) != host or first is None:
                 continue
             times = listening(context)
             if times.since[other] <= asked.last_request and times.until[other] >= asked.first_request:
-                first = min(askers, key=address_value)
                 return Whereabouts(context.points[other].name, asked.asker_mac, Place.STOPS, first)
     return None
 
@@ -75,31 +74,43 @@ def _broadcasts(context: Context) -> dict[int, set[tuple[str, str, str]]]:
     return by_point
 
 
+@derived
+def _common_askers(context: Context, one: int, other: int) -> list[str]:
+    """Who asks all stations the same at two points, in order of their addresses."""
+    of_one, of_other = (_broadcasts(context).get(point, set()) for point in (one, other))
+    return sorted({asker for _, asker, _ in of_one & of_other}, key=address_value)
+
+
 def on_another_network(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
     """Another bridge of the host, on which the target itself asks or answers, and no broadcast is the same."""
-    asked, broadcasts = at_points[0], _broadcasts(context)
     shown = {of.point for of in at_points}
-    own = {pair for point in shown for pair in broadcasts.get(point, ())}
+    if any(context.points[point].role not in CONTAINER_ROLES for point in shown):
+        return None
     hosts = {host_of(context.points[point].name) for point in shown} - {None}
-    for of in neighbours(context):
-        point = context.points[of.point]
-        if of.point in shown or of.via or point.role != "bridge" or host_of(point.name) not in hosts:
-            continue
-        if own & broadcasts.get(of.point, set()):
-            continue  # it is the same link
-        macs = of.target_macs if of.target == asked.target else (of.asker_mac,) if of.asker == asked.target else ()
-        if macs and all(context.points[other].role in CONTAINER_ROLES for other in shown):
-            return Whereabouts(point.name, macs[0], Place.ELSEWHERE)
+    for point, mac in _at_bridges(context).get(at_points[0].target, ()):
+        is_same_link = point in shown or any(
+            _common_askers(context, each, point) for each in shown if each in _broadcasts(context)
+        )
+        if not is_same_link and host_of(context.points[point].name) in hosts:
+            return Whereabouts(context.points[point].name, mac, Place.ELSEWHERE)
     return None
+
+
+@derived
+def _at_bridges(context: Context) -> dict[str, list[tuple[int, int]]]:
+    """Address → the points at bridges where it answers or asks, and its MAC."""
+    by_address: dict[str, list[tuple[int, int]]] = {}
+    for of in neighbours(context):
+        if context.points[of.point].role == "bridge" and not of.via:
+            for address, macs in ((of.target, of.target_macs), (of.asker, (of.asker_mac,))):
+                by_address.setdefault(address, []).extend((of.point, mac) for mac in macs[:1])
+    return by_address
 
 
 def behind_a_router(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
     """The MAC of a router by which another station of this link reaches the target."""
     asked, flows = at_points[0], context.flows
-    high, low = address_value(asked.target)
-    is_to_target = (flows[:, schema.FLOW_DST_HI] == high) & (flows[:, schema.FLOW_DST_LO] == low)
-    is_to_target &= (flows[:, schema.FLOW_VIA] == 0) & (flows[:, schema.FLOW_SMAC] > 0) & is_answered(context)
-    for row in np.flatnonzero(is_to_target & _is_to_station(context))[:MAX_ROWS].tolist():
+    for row in _rows_to_targets(context).get(address_value(asked.target), ())[:MAX_ROWS]:
         flow = flows[row]
         mac, router = int(flow[schema.FLOW_SMAC]), int(flow[schema.FLOW_DMAC])
         is_here = any(of.point == flow[schema.FLOW_POINT] and not of.via for of in at_points)
@@ -107,6 +118,20 @@ def behind_a_router(context: Context, at_points: list[Exchange]) -> Whereabouts 
         if is_here and is_other and not _owns(context, router, asked.target):
             return Whereabouts(context.points[flow[schema.FLOW_POINT]].name, router, Place.ROUTED, source(flow))
     return None
+
+
+@derived
+def _rows_to_targets(context: Context) -> dict[tuple[int, int], list[int]]:
+    """Address that is asked for → answered flows to it in frames to one station, outside of tunnels."""
+    flows, receiver = context.flows, [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+    targets = np.array(sorted({address_value(of.target) for of in neighbours(context)}), dtype=np.int64).reshape(-1, 2)
+    is_wanted = is_among(hash_of(flows, receiver), row_hash(targets)) & (flows[:, schema.FLOW_VIA] == 0)
+    is_wanted &= (flows[:, schema.FLOW_SMAC] > 0) & is_answered(context) & _is_to_station(context)
+    by_address: dict[tuple[int, int], list[int]] = {}
+    for row in np.flatnonzero(is_wanted).tolist():
+        high, low = flows[row, receiver].tolist()
+        by_address.setdefault((high, low), []).append(row)
+    return by_address
 
 
 def gateway(context: Context, at_points: list[Exchange]) -> str | None:

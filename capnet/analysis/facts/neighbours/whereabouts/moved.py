@@ -11,6 +11,7 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.correlate.link_building import flow_links
@@ -71,10 +72,18 @@ def _is_same_question(context: Context, asked: Exchange, points: set[int]) -> bo
     return asked.asker_mac > 0 and any(
         of.point in points
         and of.requests > of.unicast_requests
-        and (of.kind, of.asker_mac, of.asker, of.target) == same
         and abs(of.first_request - asked.first_request) <= MAX_APART_NS
-        for of in neighbours(context)
+        for of in _exchanges_of(context).get(same, ())
     )
+
+
+@derived
+def _exchanges_of(context: Context) -> dict[tuple[str, int, str, str], list[Exchange]]:
+    """Protocol, asker's MAC and address, and target → the exchanges at each point."""
+    exchanges: dict[tuple[str, int, str, str], list[Exchange]] = {}
+    for of in neighbours(context):
+        exchanges.setdefault((of.kind, of.asker_mac, of.asker, of.target), []).append(of)
+    return exchanges
 
 
 def _lost(context: Context, mac: int, address: str, since: int) -> FlowRows:
