@@ -75,9 +75,9 @@ def _broadcasts(context: Context) -> dict[int, set[tuple[str, str, str]]]:
 
 
 @derived
-def _common_askers(context: Context, one: int, other: int) -> list[str]:
+def _common_askers(context: Context, point: int, other: int) -> list[str]:
     """Who asks all stations the same at two points, in order of their addresses."""
-    of_one, of_other = (_broadcasts(context).get(point, set()) for point in (one, other))
+    of_one, of_other = (_broadcasts(context).get(each, set()) for each in (point, other))
     return sorted({asker for _, asker, _ in of_one & of_other}, key=address_value)
 
 
