@@ -12,8 +12,6 @@ Limits: of two unanswered flows, each seen at another place, only their packets 
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -209,21 +207,23 @@ class _FirstPackets:
 
         A sender of copies sends one flow and more than one.
         """
-        result: Mask = self._counts_at_place[first] == self._counts_at_place[last]
+        counts = self._counts_at_place([])
+        result: Mask = counts[first] == counts[last]
         return result
 
     def are_few(self, first: FlowRows, last: FlowRows) -> Mask:
-        """For each pair of flow rows: do no more flows begin alike at either place than one connection has forms?
+        """For each pair of flow rows: do few flows with their ports begin alike at either place, as of one connection?
 
         A flood under forged addresses may give all its packets one number, and then looks like one chain.
         """
-        result: Mask = np.maximum(self._counts_at_place[first], self._counts_at_place[last]) <= MAX_FORMS_AT_PLACE
+        counts = self._counts_at_place([schema.FLOW_SPORT, schema.FLOW_DPORT])
+        result: Mask = np.maximum(counts[first], counts[last]) <= MAX_FORMS_AT_PLACE
         return result
 
-    @cached_property
-    def _counts_at_place(self) -> PerFlow:
-        """Per flow: flows that begin like it, at its place."""
-        at_place = row_hash(np.stack([self._numbers.view(np.int64), place_numbers(self._flows)], axis=1))
+    def _counts_at_place(self, columns: list[int]) -> PerFlow:
+        """Per flow: flows that begin like it, at its place, and have the same values in these columns."""
+        own = [self._numbers.view(np.int64), place_numbers(self._flows), *self._flows[:, columns].T]
+        at_place = row_hash(np.stack(own, axis=1))
         order = np.argsort(at_place)
         group = np.cumsum(_is_first(at_place[order])) - 1
         counts = np.empty(len(order), dtype=np.int64)
