@@ -44,6 +44,16 @@ def test_octets_late_at_first_point_is_told(tmp_path: Path) -> None:
     assert (facts["late"], facts["never"]) == (2000, 0)
 
 
+def test_few_octets_late_among_many_is_told_as_info(tmp_path: Path) -> None:
+    """One segment of 300 comes late: a path of the Internet loses as many."""
+    times = {number: 2e5 if number == 3 else 100.0 * number for number in range(300)}
+    (finding,) = stream(tmp_path, times)
+    assert (finding["level"], finding["facts"]["late"], finding["fix"]) == ("info", 1000, None)
+    assert "1000 bytes out of order, among 300000 bytes" in finding["says"]
+    (finding,) = stream(tmp_path, {number: time for number, time in times.items() if number != 3})
+    assert (finding["level"], finding["facts"]["never"]) == ("warning", 1000)
+
+
 def test_octets_that_never_come_is_told(tmp_path: Path) -> None:
     (finding,) = stream(tmp_path, {number: 100.0 * number for number in range(9) if number != 3})
     assert (finding["level"], finding["facts"]["late"], finding["facts"]["never"]) == ("warning", 0, 1000)
