@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -124,6 +123,8 @@ def is_let_go_of(stream: TextIO | None) -> bool:
     """Whether a stream leads into a pipe that is read no more: not every broken pipe is that of standard output."""
     if stream is None or stream.closed:
         return False
+    import select
+
     poll = select.poll()
     poll.register(stream.fileno(), select.POLLOUT)
     return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
