@@ -12,6 +12,7 @@ from capnet import language
 from capnet.cli.interrupts import terminated_is_interrupted
 from capnet.cli.path_tests import is_plain, is_there
 from capnet.errors import UsageError
+from capnet.export.writers import COMPRESSED
 from capnet.report.formats import format_of_suffix
 from capnet.whole_file import kind_of, whole
 
@@ -52,9 +53,12 @@ def terminal_columns() -> int | None:
 def chosen_format(asked: str | None, path: Path | None, formats: Collection[str]) -> str:
     """The format that --format asks for, else that of the output's suffix, else the first of `formats`.
 
-    Raises UsageError where the two contradict each other, and for a suffix of a format that the command does not have.
+    Raises UsageError where the two contradict each other, for a suffix of a format that the command does not have, and
+    for that of a compressed file.
     """
     named = format_of_suffix(path.suffix.lower()) if path is not None else None
+    if path is not None and path.suffix.lower() in COMPRESSED:
+        raise UsageError(f"--output {path}: reports are not compressed; leave it out, and pipe into a compressor")
     if asked is None:
         if named is not None and named not in formats:
             raise UsageError(f"--output {path}: this command writes {', '.join(formats)}, not {named}")

@@ -59,6 +59,14 @@ def test_stdout_closed_is_one_error_line(words: list[str]) -> None:
     assert done.returncode == 2
 
 
+@pytest.mark.parametrize("more", [[], ["--format", "json"]], ids=["by name", "asked"])
+def test_report_is_not_written_under_a_compressed_name(more: list[str], tmp_path: Path) -> None:
+    """`-o report.json.gz` was a table, or JSON, that zcat refuses."""
+    done = shell(["analyze", SMALL, "-o", str(tmp_path / "report.json.gz"), *more], "")
+    assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert "reports are not compressed" in done.stderr
+
+
 def test_all_streams_closed_is_an_exit_code() -> None:
     assert shell(["analyze", SMALL], "<&- >&- 2>&-").returncode == 2
     assert shell(["analyze", SMALL, "--output", "/dev/null"], "<&- >&- 2>&-").returncode == 0

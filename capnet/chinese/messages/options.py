@@ -55,6 +55,8 @@ OPTION_MESSAGES = {
         "--to {format} 与 --output {path} 相互矛盾：请另取文件名",
     "{path}: its topology would have the name of that of {capture}; choose another name":
         "{path}：它的拓扑会与 {capture} 的拓扑同名；请另取文件名",
+    "--output {path}: reports are not compressed; leave it out, and pipe into a compressor":
+        "--output {path}：报告不压缩；请去掉它，再用管道交给压缩程序",
     "--output {path} names no format; say --to with one of {formats:list}":
         "--output {path} 没有说明格式；请用 --to 指定：{formats}",
     "--output {path}: export compresses no files; write to - and pipe it into a compressor":
