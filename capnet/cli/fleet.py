@@ -135,6 +135,11 @@ def _processors() -> int:
 
 def _analyze(run: Run, jobs: int, dask: str | None) -> None:
     """Analyze what is not done, on workers of Dask or in processes of this machine."""
+    if run.outdated:
+        _say(
+            f"captures that are not named any more: {run.outdated:,}; "
+            "their results are removed at the end (not after Ctrl-C)"
+        )
     if not run.waiting:
         return
     if dask:

@@ -66,7 +66,8 @@ class Run:
         for source in sources:
             self._add(job_of(source, folder, options))
         self.was_done = len(self.jobs) - len(self.waiting)
-        self.outdated = other_results(folder, self._kept)
+        # Captures whose results are removed at the end: they are not named any more.
+        self.outdated = sum(file.parent.name == RECORDS for file in other_results(folder, self._kept))
 
     @property
     def state(self) -> RunState:

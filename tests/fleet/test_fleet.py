@@ -129,6 +129,15 @@ def test_results_of_captures_that_are_gone_are_removed(tmp_path: Path) -> None:
     assert len(list((tmp_path / "out" / "flows").iterdir())) == 1
 
 
+def test_results_that_will_be_removed_are_told_before(tmp_path: Path) -> None:
+    """`capnet fleet one.pcapng -o fleet/` in place of the folder: results of hours would go without a word."""
+    captures, out = copies(tmp_path / "captures", 2), tmp_path / "out"
+    run_fleet([captures], out)
+    words = ["fleet", str(captures / "n000-host.pcapng"), "-o", str(out)]
+    result = CliRunner().invoke(cli, words, standalone_mode=False)
+    assert "captures that are not named any more: 1; their results are removed at the end" in result.stderr
+
+
 def test_folder_of_another_fleet_is_refused(tmp_path: Path) -> None:
     first, second = copies(tmp_path / "first", 1), copies(tmp_path / "second", 1)
     run_fleet([first], tmp_path / "out")

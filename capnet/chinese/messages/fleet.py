@@ -6,6 +6,8 @@ FLEET_MESSAGES = {
     "name captures: capnet fleet CAPTURES… -o FOLDER": "请写出抓包：capnet fleet CAPTURES… -o FOLDER",
     "{names}: no capture (*.pcap, *.pcapng, *.cap, compressed or not)":
         "{names}：没有抓包（*.pcap、*.pcapng、*.cap，压缩与否均可）",
+    "captures that are not named any more: {captures}; their results are removed at the end (not after Ctrl-C)":
+        "不再列出的抓包：{captures} 份；它们的结果最后会被删除（按 Ctrl-C 则保留）",
     "{done} of {captures} captures are done already": "{captures} 份抓包中的 {done} 份已经完成",
     "{done} of {captures} captures are done; the same command goes on":
         "{captures} 份抓包中的 {done} 份已完成；同样的命令会接着做",
