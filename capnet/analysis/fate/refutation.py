@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, hash_of, is_among, row_hash
+from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import are_to_groups
@@ -87,25 +87,8 @@ def _is_deaf(context: Context, rows: FlowRows, due: Values, own_address: Values 
         shared = np.where(_is_translation(context, filters, ends), -1, filters)[due]
         if own_address is not None:
             shared = np.where(shared == own_address, -1, shared)
-        if ends[0] == schema.FLOW_SRC_LO and (shared >= 0).any():
-            shared = np.where(_show_only_receiver(context, rows, due), -1, shared)
         deaf |= (shared >= 0) & (flows[:, ends] != shared[:, None]).all(axis=1)
     return deaf
-
-
-def _show_only_receiver(context: Context, rows: FlowRows, due: Values) -> Mask:
-    """For each row: is its receiver an end of all packets at the due point, as at its own interface?
-
-    There, one healthy client is what all packets share as well, and no filter is known to be by that client.
-    """
-    flows, result = context.flows, np.zeros(len(rows), dtype=bool)
-    receivers = flows[rows[:, None], _RECEIVER[:2]]
-    for point in distinct(due[due >= 0]).tolist():
-        ends = flows[flows[:, schema.FLOW_POINT] == point][:, [_SENDER[:2], _RECEIVER[:2]]]  # (flows, 2, 2)
-        for address in ends[:1].reshape(-1, 2):  # an end of all is one of the first
-            if (ends == address).all(axis=2).any(axis=1).all():
-                result |= (due == point) & (receivers == address).all(axis=1)
-    return result
 
 
 def _is_translation(context: Context, shared: Values, ends: list[int]) -> Mask:

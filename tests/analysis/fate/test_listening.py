@@ -10,10 +10,11 @@ from capnet.analysis.core.contract.report import Report
 from capnet.analysis.engine import analyze, study
 from capnet.analysis.fate.listening import listening
 from capnet.wire.formats.pcapng_writer import statistics
-from tests.stories import START_NS, Network, udp
+from tests.stories import ACK, START_NS, SYN, Network, tcp, udp
 from tests.story_reports import A, B
 
 SECOND = 1_000_000_000
+OTHER, THIRD = "192.168.111.140", "192.168.111.150"
 
 
 def two_points(folder: Path, *blocks: bytes, packets: int = 5, late: int = 0) -> Path:
@@ -90,3 +91,20 @@ def test_stop_after_recording_ended_is_silent(tmp_path: Path) -> None:
     """The recording says that nobody listened at B any more."""
     report = analyze(two_points(tmp_path, recorded(0, -1, 9), recorded(1, -1, 1), packets=8, late=3))
     assert levels(report) == []
+
+
+@pytest.mark.parametrize("has_others", [False, True], ids=["host A", "no filter"])
+def test_capture_of_one_client_shows_no_stop_of_others(has_others: bool, tmp_path: Path) -> None:
+    """A server may be recorded with `host A`: what it shows of A alone says nothing of C, whose packets are missing."""
+    net = Network(["R/ens33", "B/ens33"])
+    for number in range(48):
+        client = (A, OTHER, THIRD)[number % 3]
+        asked = tcp(f"{client}:{5000 + number // 3} > {B}:80", flags=SYN, seq=100 * number, ident=number + 1)
+        is_seen = client == A or (client == THIRD and has_others)
+        net.pass_by(("R/ens33", asked), *([("B/ens33", asked)] if is_seen else []), gap=4e5)
+        if is_seen:
+            answer = tcp(
+                f"{B}:80 > {client}:{asked.sport}", flags=SYN | ACK, seq=9, ack=asked.seq + 1, ident=number + 50
+            )
+            net.pass_by(("B/ens33", answer), ("R/ens33", answer), gap=4e5)
+    assert bool(levels(analyze(net.write(tmp_path)))) is has_others
