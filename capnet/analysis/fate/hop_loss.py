@@ -15,7 +15,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, is_to_group, replies
 from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.correlate.flow_links import Links
-from capnet.analysis.fate.unrecorded_packets import misses_packets, most_lost, were_sent_again
+from capnet.analysis.fate.unrecorded_packets import misses_packets, most_lost, seen_at_later_hops, were_sent_again
 from capnet.wire.numbers import TCP
 
 ETHERNET_MTU = 1500  # octets: larger IP packets are offload segments, not yet cut or joined again
@@ -26,7 +26,7 @@ def lost_packets(context: Context, links: Links, link: int) -> int | None:
 
     Multicast and broadcast packets go only where a receiver is: what is missing elsewhere is not lost.
     """
-    missing = int(links.missing[link])
+    missing = int(links.missing[link]) - seen_at_later_hops(context, link)
     octets = int(links.missing_bytes[link])
     before, after = context.flows[links.source[link]], context.flows[links.target[link]]
     if not missing and octets <= 0:

@@ -1,9 +1,10 @@
 """Packets that passed a point without being recorded there: what looks like loss is the capture's own.
 
 Input: flow links on which packets are missing, observations, replies. Output: counts per link, a mask per point.
-Method: a missing packet passed if a later hop of its path recorded it. A TCP connection that both sides closed has lost
-no octet that was not sent again, nor an echo request that was answered. No host sends a pure ACK again: of one that is
-missing, nothing is known.
+Method: a missing packet passed if a later hop of its path recorded it, and it passed this point if the point recorded a
+later one of its flow. Else it took another way: a bridge forwards most packets past its own interface. A TCP connection
+that both sides closed has lost no octet that was not sent again, nor an echo request that was answered. No host sends a
+pure ACK again: of one that is missing, nothing is known.
 What a bridge floods to a container that it is not for has passed it, and did not have to go on doing so.
 Limits: packets of other protocols that only the last hop of a path misses may be lost or unrecorded. The MAX_LINKS
 links with the most missing packets are examined.
@@ -20,12 +21,13 @@ from capnet.analysis.core.arrays import distinct, is_among, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
-from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, Observations, PerFlow, PerLink, PerObservation
+from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, Observations, PerFlow, PerLink, PerObservation, Values
 from capnet.analysis.correlate.duplicates import packets_without_duplicates, syns_without_duplicates
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.correlate.lost_octets import octet_ranges, octets_sent_again
 from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import mac_value
 from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, ICMPV6, ICMPV6_ECHO_REQUEST, TCP, TCP_FIN
 
@@ -38,20 +40,28 @@ def unrecorded_packets(context: Context) -> PerLink:
     """Per flow link: how many of its missing packets passed its second point, at least."""
     links = flow_links(context)
     counts = np.zeros(len(links), dtype=np.int64)
-    lossy = np.flatnonzero(links.missing > 0)
-    lossy = lossy[~_is_flooded(context, links.target[lossy])]
+    lossy = _lossy_links(context)
     if not len(lossy):
         return counts
-    lossy = lossy[np.argsort(-links.missing[lossy], kind="stable")[:MAX_LINKS]]
     sources = links.source[lossy]
     is_complete = _is_closed(context)[sources] | _is_echo_request(context)[sources]
-    arrived = np.maximum(links.missing[lossy] - links.missing_acks[lossy] - most_lost(context)[sources], 0)
+    later = _seen_later(context)
+    missing = links.missing[lossy] - links.missing_acks[lossy] - later.with_octets[lossy]
+    arrived = np.maximum(missing - most_lost(context)[sources], 0)
     counts[lossy] = np.where(is_complete & (most_lost(context)[sources] >= 0), arrived, 0)
-    for link in lossy.tolist():
-        if counts[link] and were_sent_again(context, links, link):
+    for link in np.flatnonzero(counts).tolist():
+        if were_sent_again(context, links, link):
             counts[link] = 0
-        counts[link] = max(int(counts[link]), _seen_later(context, links, link))
-    return counts
+    return np.maximum(counts, later.passed)
+
+
+@derived
+def _lossy_links(context: Context) -> Values:
+    """The links with the most missing packets, without what a bridge floods."""
+    links = flow_links(context)
+    lossy = np.flatnonzero(links.missing > 0)
+    lossy = lossy[~_is_flooded(context, links.target[lossy])]
+    return lossy[np.argsort(-links.missing[lossy], kind="stable")[:MAX_LINKS]]
 
 
 @derived
@@ -147,17 +157,38 @@ def _observations_by_flow(context: Context) -> _ObservationsByFlow:
     return _ObservationsByFlow(context)
 
 
-def _seen_later(context: Context, links: Links, link: int) -> int:
-    """Packets of the hop before a link that are missing behind it, and that a later hop of its path has."""
-    later = links.target[links.chain(link)[1:]]
-    if not len(later):
-        return 0
-    observations = _observations_by_flow(context)
-    sent, seen = observations.of(links.source[[link]]), observations.of(links.target[[link]])
-    missing = sent[~is_among(sent[:, schema.OBS_DIGEST], seen[:, schema.OBS_DIGEST])]
-    if context.flows[links.source[link], schema.FLOW_PROTO] == TCP:
-        missing = missing[~_begin_in_segments(missing, seen)]
-    return int(is_among(missing[:, schema.OBS_DIGEST], observations.of(later)[:, schema.OBS_DIGEST]).sum())
+class SeenLater(NamedTuple):
+    """Packets of the hop before each link that are missing behind it, and that a later hop of its path has."""
+
+    packets: PerLink
+    with_octets: PerLink  # of them, those that are no pure ACKs of TCP
+    passed: PerLink  # of them, those before the last packet that the point behind the link recorded
+
+
+@derived
+def _seen_later(context: Context) -> SeenLater:
+    links, observations = flow_links(context), _observations_by_flow(context)
+    counts = SeenLater(*np.zeros((3, len(links)), dtype=np.int64))
+    for link in _lossy_links(context).tolist():
+        later = links.target[links.chain(link)[1:]]
+        if not len(later):
+            continue
+        sent, seen = observations.of(links.source[[link]]), observations.of(links.target[[link]])
+        is_here = is_among(sent[:, schema.OBS_DIGEST], seen[:, schema.OBS_DIGEST])
+        is_later = ~is_here & is_among(sent[:, schema.OBS_DIGEST], observations.of(later)[:, schema.OBS_DIGEST])
+        is_tcp = context.flows[links.source[link], schema.FLOW_PROTO] == TCP
+        if is_tcp:
+            is_later[is_later] = ~_begin_in_segments(sent[is_later], seen)
+        last = sent[is_here, schema.OBS_SEQ].max(initial=-1)
+        counts.packets[link] = is_later.sum()
+        counts.with_octets[link] = (is_later & (~is_tcp | (sent[:, schema.OBS_BYTES] > 0))).sum()
+        counts.passed[link] = (is_later & (sent[:, schema.OBS_SEQ] < last)).sum()
+    return counts
+
+
+def seen_at_later_hops(context: Context, link: int) -> int:
+    """How many of the packets that a link misses does a later hop of its path have?"""
+    return int(_seen_later(context).packets[link])
 
 
 def _begin_in_segments(packets: Observations, segments: Observations) -> PerObservation:

@@ -54,7 +54,8 @@ def test_packets_seen_at_a_later_point_passed(tmp_path: Path) -> None:
         hops = [*((point, packet) for point in POINTS[:3]), *((point, outside) for point in POINTS[3:])]
         net.pass_by(*(hop for hop in hops if number not in (5, 6, 11) or hop[0] != "A/ens33"))
     report = read(net, tmp_path)
-    assert lost(path_of(report, C1, B)) == [None, 0, 0, None, 0]
+    assert lost(path_of(report, C1, B)) == [None, 0, 0, 0, 0]
+    assert report["correlation"]["unrecorded"] == {"A/ens33": 3}
     assert not findings_named(report, "packet-loss")
 
 
@@ -145,4 +146,16 @@ def test_packets_lost_at_a_router_were_recorded(
 def test_segments_that_are_not_sent_again_passed(tmp_path: Path) -> None:
     report = Download(lost_segments=(3, 4), is_sent_again=False).report(tmp_path)
     assert report["correlation"]["unrecorded"] == {"A/docker0": 2}
+    assert not findings_named(report, "packet-loss")
+
+
+def test_packets_forwarded_by_a_bridge_are_no_gap(tmp_path: Path) -> None:
+    """As of a service on the same bridge: the first packet is routed there, and the bridge forwards the others."""
+    net = Network(["A/veth1", "A/br0", "A/veth2"])
+    for number in range(6):
+        packet = udp(f"{C1}:5000 > 10.96.0.10:53", b"%04d" % number, ident=number + 1)
+        inside = packet.but(dst="172.17.0.9")
+        net.pass_by(("A/veth1", packet), *([("A/br0", inside)] if number == 0 else []), ("A/veth2", inside))
+    report = read(net, tmp_path)
+    assert report["correlation"]["unrecorded"] == {}
     assert not findings_named(report, "packet-loss")
