@@ -8,7 +8,8 @@ acknowledges nor asks again, probes with one sequence number, packets that a rou
 the same point, and segments that fill a gap, which were lost before it (`sequence-gap`).
 Says: how many segments, and at which point. Packets were lost or late behind the first point that shows them. An info
 where they are less than 0.5 % of TCP's packets there, and in no connection three or more and 1 % of its packets: paths
-of the Internet lose as many, and TCP makes up for it.
+of the Internet lose as many, and TCP makes up for it. Where all of them arrive at a next point, and more come out of
+order there than were sent so: between which points they overtook each other.
 Wrong when: segments overtook each other by more than 3 ms; or only a sample of packets was compared, and segments
 overtook each other at all.
 Fix: find the hop behind which packets are missing, or the receiver that is too slow.
@@ -27,10 +28,12 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Evidence, Finding
 from capnet.analysis.core.schema import PerFlow
 from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.correlate.tcp_gaps import MAX_REORDERING_NS
 from capnet.analysis.facts.losses.path_mtu import learned_path_mtu
 from capnet.analysis.facts.outcomes.sent_again import sent_again
 from capnet.analysis.facts.transport.tcp_connections import segments
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP
 
 NAME = finding_name(__name__)
@@ -46,7 +49,8 @@ PAGE_ZH = """TCP 重传了数据。
 不算（`facts.outcomes.sent_again`）：被拒绝后再发的 SYN；对方既不确认也不再请求的 SYN-ACK；只有一个序列号的探测包；路由
 器或中间人在同一抓包点转发的包；填补空缺的段，它们在该点之前丢失（`sequence-gap`）。
 结论：多少个段，在哪个抓包点。包在第一个显示它们的抓包点之后丢失或迟到。如果它们不到该点 TCP 包的 0.5%，并且没有一个
-连接达到三个且占其包的 1%，则为提示：互联网上的路径也会丢这么多，TCP 会补上。
+连接达到三个且占其包的 1%，则为提示：互联网上的路径也会丢这么多，TCP 会补上。如果它们全部到达下一个抓包点，而那里乱序的
+多于发出时乱序的，则说明它们在哪两个抓包点之间相互超前。
 误判：段之间相互超前 3 毫秒以上；或只比较了一部分包，而段有超前。
 处理：查找缺包的那一跳，或太慢的接收方。
 验证：在发送方 `nstat -az TcpRetransSegs`，对单个连接用 `ss -ti`。
@@ -56,6 +60,16 @@ SAYS = Text(en="TCP sent {segments:segment} again at {point}", zh="TCP 在 {poin
 SAYS_FEW = Text(
     en="TCP sent {segments:segment} again at {point}, among {packets:packet}",
     zh="TCP 在 {point} 重传了 {segments} 个段，共 {packets} 个包",
+)
+OVERTOOK = Text(
+    en="; {segments:segment} overtook others between {first} and {last}, where none was lost",
+    zh="；{first} 和 {last} 之间有 {segments} 个段超前了其他段，那里没有丢失",
+)
+FIX_OVERTOOK = Text(
+    en="look for what sends one connection by several ways between {first} and {last}: balance-rr of a bond, ECMP for "
+    "each packet, several tunnels or queues. A segment behind which three others arrive counts as lost",
+    zh="在 {first} 和 {last} 之间查找让同一连接走多条路的环节：绑定的 balance-rr、逐包 ECMP、多条隧道或多个队列。后面先"
+    "到了三个段的段会被当作丢失",
 )
 FIX = Text(
     en="see Paths for the hop that loses packets; if none does, check whether the receiver is too slow",
@@ -87,16 +101,43 @@ def diagnose(context: Context) -> list[Finding]:
     says, fix = SAYS.fill(segments=counts[worst], point=worst), FIX if len(context.points) > 1 else FIX_AT_ONE_POINT
     if packets:
         says = SAYS_FEW.fill(segments=counts[worst], point=worst, packets=packets)
+    overtook = _overtook(context, rows)
+    ends = {"first": overtook.first, "last": overtook.last} if overtook else {}
     return [
         Finding(
             NAME,
             "info" if packets else "warning",
-            says,
-            None if packets else fix.fill(),
+            says + (OVERTOOK.fill(segments=overtook.segments, **ends) if overtook else ""),
+            None if packets else (FIX_OVERTOOK if overtook else fix).fill(**ends),
             {"segments": counts},
             sorted(_evidence(context, rows)),
         )
     ]
+
+
+class _Overtook(NamedTuple):
+    """Segments that came out of order at a point, and did not leave so the one before."""
+
+    segments: int
+    first: str
+    last: str
+
+
+def _overtook(context: Context, rows: list[int]) -> _Overtook | None:
+    """Where all flows that were sent again come whole, and less in order than they left; None unless all do."""
+    links, flows = flow_links(context), context.flows
+    later = set(links.target[links.after[rows][links.after[rows] >= 0]].tolist())
+    taken = [int(links.after[row]) for row in rows if row not in later]
+    if not taken or min(taken) < 0:
+        return None
+    if any(counts[taken].any() for counts in (links.missing, links.missing_bytes, links.outside)):
+        return None
+    before, behind = links.source[taken], links.target[taken]
+    segments = flows[behind, schema.FLOW_RETRANSMISSIONS] - flows[before, schema.FLOW_RETRANSMISSIONS]
+    names = {(context.points[a].name, context.points[b].name) for a, b in flows[[before, behind], schema.FLOW_POINT].T}
+    if len(names) > 1 or (segments <= 0).any():
+        return None
+    return _Overtook(int(segments.sum()), *names.pop())
 
 
 def _packets_if_few(context: Context, retransmissions: PerFlow, name: str) -> int:

@@ -47,6 +47,22 @@ def test_few_segments_among_many_is_told_as_info(tmp_path: Path, again: int, lev
     assert ("among" in finding["says"]) == (level == "info")
 
 
+@pytest.mark.parametrize(("late", "is_lost"), [({3, 9}, False), ({3, 9}, True), (set(), False)])
+def test_segments_overtaken_between_points_is_told(tmp_path: Path, late: set[int], is_lost: bool) -> None:
+    """The wire delays two segments by 10 ms, or loses one of them; their sender sends them again after 8 ms."""
+    net = Network(["A/ens33", "B/ens33"])
+    for ident, number in enumerate((*range(12), 3, 9)):
+        segment = tcp(f"{A}:5555 > {B}:80", bytes(100), seq=100 * number, ident=ident + 1)
+        net.at(net.now, "A/ens33", segment)
+        if not (is_lost and ident == 9):
+            net.at(net.now + 100 + 1e4 * (ident in late), "B/ens33", segment)
+        net.now += 8e3 if ident == 11 else 200
+    (finding,) = of_story(net, tmp_path, "retransmissions")
+    told_so = "2 segments overtook others between A/ens33 and B/ens33, where none was lost" in finding["says"]
+    assert told_so is (bool(late) and not is_lost)
+    assert ("overtook" in finding["says"]) is told_so
+
+
 def test_segments_that_overtake_each_other_is_silent(tmp_path: Path) -> None:
     net = Network(["A/ens33", "B/ens33"])
     segments(net, 0, [0, 2, 1, 3, 5, 6, 4, 7])
