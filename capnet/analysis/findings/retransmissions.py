@@ -134,10 +134,11 @@ def _overtook(context: Context, rows: list[int]) -> _Overtook | None:
         return None
     before, behind = links.source[taken], links.target[taken]
     segments = flows[behind, schema.FLOW_RETRANSMISSIONS] - flows[before, schema.FLOW_RETRANSMISSIONS]
-    names = {(context.points[a].name, context.points[b].name) for a, b in flows[[before, behind], schema.FLOW_POINT].T}
-    if len(names) > 1 or (segments <= 0).any():
+    ways = set(map(tuple, flows[[before, behind], schema.FLOW_POINT].T.tolist()))
+    first, last = ways.pop()
+    if ways or first == last or (segments <= 0).any():
         return None
-    return _Overtook(int(segments.sum()), *names.pop())
+    return _Overtook(int(segments.sum()), context.points[first].name, context.points[last].name)
 
 
 def _packets_if_few(context: Context, retransmissions: PerFlow, name: str) -> int:

@@ -63,6 +63,17 @@ def test_segments_overtaken_between_points_is_told(tmp_path: Path, late: set[int
     assert ("overtook" in finding["says"]) is told_so
 
 
+def test_segments_overtaken_at_one_point_is_silent_about_it(tmp_path: Path) -> None:
+    """A point that shows packets twice, before and behind a router that lets some overtake others."""
+    net = Network(["A/any"])
+    for ident, number in enumerate((*range(12), 3, 9)):
+        segment = tcp(f"{A}:5555 > {B}:80", bytes(100), seq=100 * number, ident=ident + 1)
+        net.at(net.now, "A/any", segment)
+        net.at(net.now + 100 + 1e4 * (ident in (3, 9)), "A/any", segment.routed(src="192.168.111.77", sport=6000))
+        net.now += 8e3 if ident == 11 else 200
+    assert all("overtook" not in finding["says"] for finding in of_story(net, tmp_path, "retransmissions"))
+
+
 def test_segments_that_overtake_each_other_is_silent(tmp_path: Path) -> None:
     net = Network(["A/ens33", "B/ens33"])
     segments(net, 0, [0, 2, 1, 3, 5, 6, 4, 7])
