@@ -12,18 +12,10 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import FlowRows
+from capnet.analysis.facts.syns.ends import FLOW_ENDS, SYN_ENDS
 from capnet.wire.numbers import PACKET_HOST, PACKET_OUTGOING
 
 Direction = Literal["received", "sent", ""]
-
-_ENDS = [
-    schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
-    schema.FLOW_SPORT, schema.FLOW_DPORT,
-]  # fmt: skip
-_SYN_ENDS = [
-    schema.SYN_POINT, schema.SYN_VIA, schema.SYN_SRC_HI, schema.SYN_SRC_LO, schema.SYN_DST_HI, schema.SYN_DST_LO,
-    schema.SYN_SPORT, schema.SYN_DPORT,
-]  # fmt: skip
 
 
 def host_direction(context: Context, rows: FlowRows) -> Direction:
@@ -34,8 +26,8 @@ def host_direction(context: Context, rows: FlowRows) -> Direction:
     is_cooked = context.syns[:, schema.SYN_PACKET_TYPE] >= 0
     if not is_cooked.any():
         return ""
-    syns, ends = context.syns[is_cooked], hash_of(context.flows, _ENDS, rows)
-    types, keys = syns[:, schema.SYN_PACKET_TYPE], hash_of(syns, _SYN_ENDS)
+    syns, ends = context.syns[is_cooked], hash_of(context.flows, FLOW_ENDS, rows)
+    types, keys = syns[:, schema.SYN_PACKET_TYPE], hash_of(syns, SYN_ENDS)
     was_sent, was_received = (is_among(ends, keys[types == each]) for each in (PACKET_OUTGOING, PACKET_HOST))
     if was_sent.all():
         return "sent"

@@ -19,6 +19,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import PerFlow
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.syns.ends import FLOW_ENDS, SYN_ENDS
 from capnet.analysis.facts.transport.missing_octets import Missed, missed_octets
 from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, ahead, is_tcp_with, segments
 from capnet.analysis.fate.next_points import is_answered
@@ -53,10 +54,10 @@ def announced_mss(context: Context) -> PerFlow:
     flows, syns = context.flows, context.syns
     announced = np.zeros(len(flows), dtype=np.int64)
     if len(syns):
-        hashes = row_hash(syns[:, _SYN_COLUMNS])
+        hashes = row_hash(syns[:, SYN_ENDS])
         order = np.argsort(hashes, kind="stable")
         has_syn = np.flatnonzero(is_tcp_with(context, TCP_SYN))
-        wanted = hash_of(flows, _FLOW_COLUMNS, has_syn)
+        wanted = hash_of(flows, FLOW_ENDS, has_syn)
         position = np.minimum(np.searchsorted(hashes[order], wanted), len(order) - 1)
         is_of_flow = is_among(wanted, hashes)
         announced[has_syn[is_of_flow]] = syns[order[position[is_of_flow]], schema.SYN_MSS]
@@ -76,17 +77,9 @@ def lost_full_segments(context: Context) -> list[LostFullSegments]:
     return [of_flow for _, of_flow in sorted(by_flow.items()) if not _others_pass(context, of_flow)]
 
 
-_SYN_COLUMNS = [
-    schema.SYN_POINT, schema.SYN_VIA, schema.SYN_VIA_VNI, schema.SYN_SRC_HI, schema.SYN_SRC_LO, schema.SYN_DST_HI,
-    schema.SYN_DST_LO, schema.SYN_SPORT, schema.SYN_DPORT,
-]  # fmt: skip
 _HOSTS = [
     schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO,
     schema.FLOW_DST_HI, schema.FLOW_DST_LO,
-]  # fmt: skip
-_FLOW_COLUMNS = [
-    schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI,
-    schema.FLOW_DST_LO, schema.FLOW_SPORT, schema.FLOW_DPORT,
 ]  # fmt: skip
 
 
