@@ -84,7 +84,8 @@ def _with_reasons(context: Context, finding: Finding, frames_of: Sequence[tuple[
     if finding.name == KERNEL_DROP:
         return replace(finding, fix=_fix_of_counter(context, own) or finding.fix)
     left = left_bridge_of(context, finding)
-    sentences = [*([left.says()] if left else []), *(says(cause) for cause in own), *settings_of(context, finding)]
+    sentences = [*([left.says()] if left else []), *(says(cause) for cause in own)]
+    sentences += settings_of(context, finding, mentioned=" ".join(sentences))
     if not sentences:
         return finding
     sentence = language.clauses([finding.says, *sentences[:MAX_REASONS]])

@@ -67,8 +67,11 @@ FIX = Text(
 )
 
 
-def settings_of(context: Context, finding: Finding) -> list[str]:
-    """What the settings of the finding's host say of it; nothing if they do not explain it."""
+def settings_of(context: Context, finding: Finding, mentioned: str = "") -> list[str]:
+    """What the settings of the finding's host say of it; nothing if they do not explain it.
+
+    `mentioned`: what its counters say already, which may name the setting.
+    """
     points = {frame.point for frame in finding.evidence} | {str(finding.facts.get("point"))}
     hosts = [namespace for namespace in namespaces(context) if points & set(namespace.points)]
     hosts = [namespace for namespace in hosts if "/" not in namespace.name]
@@ -76,7 +79,7 @@ def settings_of(context: Context, finding: Finding) -> list[str]:
     for namespace in hosts:
         for setting in EXPLAINING:
             value = namespace.settings.get(setting.key)
-            if setting.finding == finding.name and value in setting.values:
+            if setting.finding == finding.name and value in setting.values and setting.key not in mentioned:
                 sentences.append(IS_SET.fill(key=setting.key, value=value, host=namespace.name))
         if finding.name == NOT_MASQUERADED and str(finding.facts.get("point")) in namespace.points:
             sentences += _without_masquerade(namespace, finding)
