@@ -37,8 +37,8 @@ _KEY = [
 ]  # fmt: skip
 
 
-class TunnelChecksums:
-    """Fill with `add`, then read `table`."""
+class _FlowChecksums:
+    """Fill with `add`, then read `table`. Which rows are looked at, a subclass says."""
 
     def __init__(self) -> None:
         self._packets: list[Values] = []  # rows: key, verdict on the carrier, verdict on the packet, frame number
@@ -59,11 +59,7 @@ class TunnelChecksums:
         self._packets.append(np.column_stack((keys, verdicts[carriers], verdicts[inner], table[inner, fields.FRAME])))
 
     def _rows(self, block: Block) -> Values:
-        if not block.layers & fields.LAYER_TUNNEL:
-            return np.zeros(0, dtype=np.int64)
-        table = block.rows
-        is_inner = (table[:, fields.VIA] > 0) & (table[:, fields.LAYERS] & (fields.LAYER_IP | fields.LAYER_ARP) != 0)
-        return np.flatnonzero(is_inner & is_sampled(block, SUMMED_CHECKSUMS))
+        raise NotImplementedError
 
     @property
     def table(self) -> TunnelChecksumTable:
@@ -89,8 +85,19 @@ class TunnelChecksums:
         return table[:MAX_FLOWS]
 
 
-class PlainChecksums(TunnelChecksums):
-    """The same of TCP segments outside of tunnels."""
+class TunnelChecksums(_FlowChecksums):
+    """Those of packets in tunnels, and of their carriers."""
+
+    def _rows(self, block: Block) -> Values:
+        if not block.layers & fields.LAYER_TUNNEL:
+            return np.zeros(0, dtype=np.int64)
+        table = block.rows
+        is_inner = (table[:, fields.VIA] > 0) & (table[:, fields.LAYERS] & (fields.LAYER_IP | fields.LAYER_ARP) != 0)
+        return np.flatnonzero(is_inner & is_sampled(block, SUMMED_CHECKSUMS))
+
+
+class PlainChecksums(_FlowChecksums):
+    """Those of TCP segments outside of tunnels."""
 
     def _rows(self, block: Block) -> Values:
         table = block.rows
