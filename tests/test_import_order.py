@@ -53,10 +53,11 @@ FLOORS = {
     "capnet.record": ("polling run_id", "remote", "find", "saved kernel taps", "bundle", "live targets"),
     "capnet.scenario": (
         "commands interrupts library skeleton undo wait", "docker name_server parent_nic", "container", "host",
-        "session", "bundle preflight", "runner", "checks", "faults",
+        "pods", "session", "bundle preflight", "runner", "checks", "faults",
     ),
     "capnet.scenario.bundle": ("bundle_writer", "failed_run"),
-    "capnet.scenario.preflight": ("plan running", "preflight"),
+    "capnet.scenario.preflight": ("plan running", "programs", "preflight"),
+    "capnet.scenario.pods": ("cni kube_api_server", "pod_network", "flannel", "kube_proxy"),
     "capnet.scenario.faults": (
         "dns namespace services", "clients", "node", "recorded", "docker_network network", "vxlan", "library",
         "play", "verdict",

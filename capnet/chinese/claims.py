@@ -65,6 +65,13 @@ CLAIM_MESSAGES = {
     "bbox is host A to host B; host A's connection table has the same translations":
         "对主机 B 来说，bbox 就是主机 A；主机 A 的连接跟踪表中有同样的转换",
     "docker0 has nothing to do with it": "与 docker0 无关",
+    # cni-bridge
+    "app reaches web across both veths and cni0, unchanged": "app 经两个 veth 和 cni0 到达 web，没有改写",
+    "no network of Docker has the pods: their addresses are the first that the plugin gave away":
+        "这些 pod 不在 Docker 的任何网络上：它们的地址是插件最先分配的",
+    "to host B, app is host A, by ping and TCP": "对主机 B 来说，app 就是主机 A：ping 和 TCP 都如此",
+    "host B reaches web through the host port 8080, and is host B still when it arrives":
+        "主机 B 通过 hostPort 8080 到达 web，到达时源地址仍是主机 B",
     # container
     "the model is container": "网络模型是 container",
     "bbox and web talk to each other on lo, over 127.0.0.1 and over their own address; eth0 sees nothing of it":
@@ -74,6 +81,23 @@ CLAIM_MESSAGES = {
     "other reaches web over docker0 and the one veth that web and bbox have":
         "other 经 docker0 和 web、bbox 共有的那个 veth 到达 web",
     "nothing is translated": "没有地址转换",
+    # flannel and flannel-host-gw
+    "left reaches right across cni0, flannel.1 and the NIC of both hosts, by ping and HTTP":
+        "left 经两台主机的 cni0、flannel.1 和网卡到达 right：ping 和 HTTP 都如此",
+    "each host routes it: TTL 64 at left, 63 in the tunnel, 62 at right":
+        "每台主机都做路由：TTL 在 left 为 64，在隧道中为 63，在 right 为 62",
+    "on the wire it is in VXLAN with VNI 1, UDP port 8472, between both hosts; inside, flannel.1 sends to flannel.1":
+        "线路上是两台主机之间的 VXLAN，VNI 1，UDP 端口 8472；里面由 flannel.1 发往 flannel.1",
+    "host A itself comes to right from 10.244.1.0, the address of its flannel.1":
+        "主机 A 自己到达 right 时的源地址是 10.244.1.0，即它的 flannel.1 的地址",
+    "to host B's own address left is host A, by ping and TCP, as host A's connection table has it":
+        "访问主机 B 自己的地址时，left 就是主机 A：ping 和 TCP 都如此，与主机 A 的连接跟踪表一致",
+    "left reaches right across cni0 and the NIC of both hosts, by ping and HTTP":
+        "left 经两台主机的 cni0 和网卡到达 right：ping 和 HTTP 都如此",
+    "each host routes it: TTL 64 at left, 63 on the wire, 62 at right":
+        "每台主机都做路由：TTL 在 left 为 64，在线路上为 63，在 right 为 62",
+    "there is no tunnel: the pods' own addresses are on the wire": "没有隧道：线路上是 pod 自己的地址",
+    "host A itself comes to right from its own address": "主机 A 自己到达 right 时的源地址是它自己的地址",
     # host
     "the model is host": "网络模型是 host",
     "what web sends has the MAC of host A's NIC and its address, and no other":
@@ -105,6 +129,17 @@ CLAIM_MESSAGES = {
         "没有 ARP 请求询问 one 或 two，也没有对它们的应答",
     "before host B has its routes, one's ping and host B's are not answered; with them each ping and HTTP is":
         "主机 B 有路由之前，one 和主机 B 的 ping 都没有应答；有了路由，每个 ping 和 HTTP 都有应答",
+    # kubernetes-service
+    "app's connections to the cluster IP go to web-a or to web-b, and come from app when they arrive":
+        "app 到 ClusterIP 的连接去往 web-a 或 web-b，到达时源地址是 app",
+    "host A's own connections arrive from the interface that leads to the pod: cni0, or flannel.1":
+        "主机 A 自己的连接到达时，源地址是通向该 pod 的接口的地址：cni0 或 flannel.1",
+    "host B's connections to node port 30080 go to either pod, and none arrives from host B: its address is lost":
+        "主机 B 到 NodePort 30080 的连接去往任一 pod，到达时都不是主机 B 的地址：客户端地址丢失",
+    "to node port 30081, with externalTrafficPolicy Local, host B comes as host B, to the pod of the node itself":
+        "到 externalTrafficPolicy 为 Local 的 NodePort 30081，主机 B 到达时仍是主机 B，到该节点自己的 pod",
+    "from app to web-b it is DNAT before cni0, then flannel's VXLAN to host B":
+        "从 app 到 web-b，先在 cni0 之前做 DNAT，再经 flannel 的 VXLAN 到主机 B",
     # macvlan
     "the model is macvlan": "网络模型是 macvlan",
     "behind host A's NIC web and bbox have MACs of their own, as Docker gave them":

@@ -23,6 +23,8 @@ from capnet.record.find import kernel_features
 from capnet.record.remote.docker_host import connect
 from capnet.scenario import library
 from capnet.scenario.docker.image import DEFAULT as DEFAULT_IMAGE
+from capnet.scenario.preflight.plan import plan_of
+from capnet.scenario.preflight.programs import missing_here
 
 _SYSTEMD = Path("/run/systemd/system")  # there where systemd is process 1, sd_booted(3)
 
@@ -208,6 +210,8 @@ def _plays(features: dict[str, bool | None], checks: list[Check]) -> Iterator[Pl
         unknown = [feature for feature in needed if features[feature] is None]
         if parts:
             yield Play(name, Presence.NO, f"the lab lacks {', '.join(parts)}")
+        elif absent := missing_here(plan_of(name, library.load(name))):
+            yield Play(name, Presence.NO, f"this machine lacks {', '.join(absent)}")
         elif lacking and cannot_run:
             yield Play(name, Presence.NO, f"this kernel lacks {', '.join(lacking)}, and {processor.REASON}")
         elif lacking and machine.missing():

@@ -18,10 +18,13 @@ class ScenarioContainer:
         self.docker = docker
         self.name = name
         self.docker_name: str = container.name
+        self.pod_address = ""  # of a pod: what a CNI plugin gave it, of which Docker knows nothing
         self._container = container
 
     def address(self, network: str = "bridge", *, version: int = 4) -> str:
-        """Its IPv4 (or IPv6) address on a network, as docker inspect has it."""
+        """Its IPv4 (or IPv6) address on a network, as docker inspect has it; of a pod, its own IPv4 address."""
+        if self.pod_address:
+            return self.pod_address
         self._container.reload()
         key = "IPAddress" if version == 4 else "GlobalIPv6Address"
         address: str = self._container.attrs["NetworkSettings"]["Networks"][network][key]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import IO, Any
 
-from capnet.errors import ScenarioFailed, UsageError
+from capnet.errors import EnvironmentLacks, ScenarioFailed, UsageError
 from capnet.record.find import capture_points
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.find.host_topology import bridge_name
@@ -17,11 +18,13 @@ from capnet.record.remote.docker_host import DockerHost
 from capnet.scenario import name_server
 from capnet.scenario.commands import STAY, page
 from capnet.scenario.container import ScenarioContainer
-from capnet.scenario.docker import image
+from capnet.scenario.docker import host_programs, image
+from capnet.scenario.docker.host_programs import HostPrograms
 from capnet.scenario.docker.removal import UNDO
 from capnet.scenario.docker.run_labels import labels
 from capnet.scenario.docker.start_container import attached, start
 from capnet.scenario.parent_nic import ParentNic, parent_nic
+from capnet.scenario.undo import end_program
 from capnet.topology import role_from_name
 
 HELPER = "capnet-helper"  # container in each host's own network namespace, in which the host's commands run
@@ -61,6 +64,11 @@ class ScenarioHost:
             scope.say(f"{self.name}: its points are left out: {docker.no_capture_reason}")
 
     # -- the host itself -----------------------------------------------------------------------
+    @property
+    def run_id(self) -> str:
+        """The run's id, see `record.run_id`: for names of what is made outside Docker, which has no labels."""
+        return self._scope.run
+
     @property
     def nic(self) -> str:
         """The parent NIC's name."""
@@ -133,17 +141,27 @@ class ScenarioHost:
 
         The second command is the label of a container that stands for the change, so it is known after a `kill -9` too.
         """
-        self.ensure_image()
-        self._changes += 1
-        guard = self._start(
-            f"{HELPER}-change-{self._changes}-{self._scope.run}",
-            STAY,
-            self._scope.labels | {UNDO: undo},
-            self._scope.undo_unless_kept,
-            network_mode="host",
-            cap_add=["NET_ADMIN"],
-        )
-        guard.run(command)
+        self._guard(undo, network_mode="host", cap_add=["NET_ADMIN"]).run(command)
+
+    def own_programs(self, *, undo: str) -> HostPrograms:
+        """Runs programs that are installed on the host, and `undo` with them when the scenario ends.
+
+        For changes that busybox cannot make. As with `change`, a label holds the way back.
+        """
+        guard = self._guard(host_programs.by_host(undo), **host_programs.OPTIONS)
+        return HostPrograms(guard.run, guard.attempt)
+
+    def start_program(self, command: Sequence[str], **streams: IO[bytes] | int) -> subprocess.Popen[bytes]:
+        """Starts a program of the host in its own network namespace; it ends with the scenario, also by a `kill -9`.
+
+        `streams` are `stdout` and `stderr`. EnvironmentLacks where capnet has no shell on the host.
+        """
+        shell = self.docker.shell
+        if shell is None or shell.container:
+            raise EnvironmentLacks(f"{command[0]} needs root on host {self.name}: {self.docker.no_capture_reason}")
+        program = shell.start(command, netns=shell.host_netns, **streams)
+        self._scope.undo.callback(end_program, program)
+        return program
 
     def serve_http(self, port: int, *, size: int = 1000) -> None:
         """A web server on the host that answers every GET / with about `size` bytes of text."""
@@ -241,6 +259,13 @@ class ScenarioHost:
         return capture_points.load_balancer_interface(self.docker, network, container.docker_name, interface, describes)
 
     # -- inside ------------------------------------------------------------------------------------
+    def _guard(self, undo: str, **options: Any) -> ScenarioContainer:
+        """A container that stands for a change: `undo` is run in it before it is removed."""
+        self.ensure_image()
+        self._changes += 1
+        name = f"{HELPER}-change-{self._changes}-{self._scope.run}"
+        return self._start(name, STAY, self._scope.labels | {UNDO: undo}, self._scope.undo_unless_kept, **options)
+
     def _start(
         self, name: str, command: str, labels: dict[str, str], undo: ExitStack, **options: Any
     ) -> ScenarioContainer:

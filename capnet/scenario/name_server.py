@@ -7,6 +7,7 @@ import sys
 from contextlib import ExitStack
 
 from capnet.record.remote.shell import Shell
+from capnet.scenario.undo import end_program
 
 
 def serve(shell: Shell, address: str, undo: ExitStack) -> None:
@@ -21,21 +22,9 @@ def serve(shell: Shell, address: str, undo: ExitStack) -> None:
     server = shell.start(
         [python, "-c", _PROGRAM, address], netns=shell.host_netns, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
-    undo.callback(_end, server)
+    undo.callback(end_program, server)
     assert server.stdout is not None
     server.stdout.readline()  # it says that it is ready, or that it gave up
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Closing stdin stops it (record/shell.py)."""
-    assert process.stdin is not None and process.stdout is not None
-    process.stdin.close()
-    process.stdout.close()
-    try:
-        process.wait(60)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 _PROGRAM = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -46,6 +47,19 @@ class Undo(ExitStack):
         except BaseException as error:
             self._failures.append(error)
             raise
+
+
+def end_program(process: subprocess.Popen[bytes]) -> None:
+    """Ends a program that a `Shell` has started: closing its stdin stops it (record/remote/shell.py)."""
+    assert process.stdin is not None
+    process.stdin.close()
+    if process.stdout is not None:
+        process.stdout.close()
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def test_unknown_command_names_the_help():
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (["scenario", "brigde"], "there is no scenario 'brigde': did you mean bridge?"),
+        (["scenario", "brigde"], "there is no scenario 'brigde': did you mean bridge or cni-bridge?"),
         (["scenario", "routing-loop"], "there is no scenario 'routing-loop': did you mean fault routing-loop?"),
         (["scenario", "xyzzy"], "`capnet scenario list` lists them"),
         (["scenario", "fault", "rooting-loop"], "there is no fault 'rooting-loop': did you mean routing-loop?"),

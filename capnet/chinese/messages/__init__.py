@@ -21,14 +21,14 @@ from capnet.chinese.messages.fleet import FLEET_MESSAGES
 from capnet.chinese.messages.inputs import INPUT_MESSAGES
 from capnet.chinese.messages.lab import LAB_MESSAGES
 from capnet.chinese.messages.options import OPTION_MESSAGES
-from capnet.chinese.messages.scenarios import SCENARIO_MESSAGES, SCENARIO_PARTIES, SCENARIO_STEPS
+from capnet.chinese.messages.scenarios import POD_MESSAGES, SCENARIO_MESSAGES, SCENARIO_PARTIES, SCENARIO_STEPS
 from capnet.chinese.messages.system import PHRASES, SYSTEM_MESSAGES, WORDS
 from capnet.chinese.messages.wireshark import WIRESHARK_MESSAGES
 from capnet.quick_tuple import NamedTuple
 
 MESSAGES = {
     **OPTION_MESSAGES, **INPUT_MESSAGES, **CAPTURE_MESSAGES, **DOCKER_MESSAGES, **SCENARIO_MESSAGES, **LAB_MESSAGES,
-    **DOCTOR_MESSAGES, **DECODE_MESSAGES, **WIRESHARK_MESSAGES, **FLEET_MESSAGES, **CLAIM_MESSAGES,
+    **POD_MESSAGES, **DOCTOR_MESSAGES, **DECODE_MESSAGES, **WIRESHARK_MESSAGES, **FLEET_MESSAGES, **CLAIM_MESSAGES,
     **CLICK_MESSAGES, **SYSTEM_MESSAGES,
 }  # fmt: skip
 VALUE = re.compile(r"\{([a-z_]+)(?::([a-z]+))?\}")

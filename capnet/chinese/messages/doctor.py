@@ -28,6 +28,7 @@ DOCTOR_MESSAGES = {
     "the lab's second kernel": "实验环境的第二个内核",
     "Linux {release}, in {folder}": "Linux {release}，位于 {folder}",
     "none in {folder}": "{folder} 中没有",
+    "this machine lacks {names:list}": "本机缺少 {names}",
     "this kernel lacks {names:list}": "这个内核缺少 {names}",
     "this kernel lacks {names:list}, and {reason:text}": "这个内核缺少 {names}；另外，{reason}",
     "this kernel lacks {names:list}, and there is no User-Mode Linux": "这个内核缺少 {names}，也没有 User-Mode Linux",

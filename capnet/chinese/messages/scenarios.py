@@ -179,6 +179,29 @@ SCENARIO_MESSAGES = {
     "the server closed the connection before its page was complete": "服务器在页面完整之前关闭了连接",
 }  # fmt: skip
 
+# Pods: CNI plugins, flannel, kube-proxy.
+POD_MESSAGES = {
+    "{program} needs root on host {host}: {reason:text}": "{program} 需要主机 {host} 上的 root 权限：{reason}",
+    "host {host} has no CNI plugin {plugin} in {folders:list}: install containernetworking-plugins (Debian, Fedora), "
+    "or an archive of github.com/containernetworking/plugins":
+        "主机 {host} 的 {folders} 中没有 CNI 插件 {plugin}：请安装 containernetworking-plugins（Debian、Fedora），或 "
+        "github.com/containernetworking/plugins 的压缩包",
+    "{host}: CNI plugin {plugin}: {reason:text}": "{host}：CNI 插件 {plugin}：{reason}",
+    "host {host} has an interface {interface}: flannel runs there. Use hosts of a lab: --lab":
+        "主机 {host} 有接口 {interface}：那里正在运行 flannel。请使用实验环境的主机：--lab",
+    "host {host} has an interface {interface}: it runs pods already. Use hosts of a lab: --lab":
+        "主机 {host} 有接口 {interface}：它已经在运行 pod。请使用实验环境的主机：--lab",
+    "host {host} is a node of Kubernetes already. Use hosts of a lab: --lab":
+        "主机 {host} 已是 Kubernetes 的节点。请使用实验环境的主机：--lab",
+    "host {host} has no {program} in PATH: {origin:text}": "主机 {host} 的 PATH 中没有 {program}：{origin}",
+    "it is one file, of a release of Kubernetes (https://dl.k8s.io/VERSION/bin/linux/amd64/kube-proxy)":
+        "它是 Kubernetes 发行版中的一个文件（https://dl.k8s.io/VERSION/bin/linux/amd64/kube-proxy）",
+    "no Python 3 runs on host {host}: the API that kube-proxy asks is a program of it":
+        "主机 {host} 上没有 Python 3：kube-proxy 所查询的 API 是一个 Python 程序",
+    "kube-proxy on {host} ended: {reason:text}": "{host} 上的 kube-proxy 已结束：{reason}",
+    "kube-proxy on {host} has written its rules": "{host} 上的 kube-proxy 写完规则",
+}  # fmt: skip
+
 # What is sent: the steps of scenarios, whole messages only. As a part of another message, such as the reason that a
 # program gives, "failed to open: …" would look like one.
 SCENARIO_STEPS = {
@@ -203,6 +226,11 @@ SCENARIO_STEPS = {
 # Who sends and receives.
 SCENARIO_PARTIES = {
     "{name} through port {port}": "{name}（经端口 {port}）",
+    "{name} through host port {port}": "{name}（经 hostPort {port}）",
+    "the cluster IP": "ClusterIP",
+    "the cluster IP {address}": "ClusterIP {address}",
+    "the node port {port}": "NodePort {port}",
+    "the node port {port}, externalTrafficPolicy Local": "NodePort {port}（externalTrafficPolicy 为 Local）",
     "{name:text} from port {port}": "{name}（源端口 {port}）",
     "{name:text} with id {number}": "{name}（id {number}）",
     "{name} on {network}": "{name}（网络 {network}）",

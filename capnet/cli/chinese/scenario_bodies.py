@@ -55,11 +55,35 @@ SCENARIO_BODIES = {
       bbox 到主机 B：ping 和 HTTP，与 docker0 上一样经 MASQUERADE。
 抓包  bbox 的 lo 和 eth0、这个网络的网桥、web 的 eth0、docker0，以及两台主机的 ens33。
 """,
+    "cni-bridge": """
+建立  web（Web 服务器，端口 80 对应 hostPort 8080）和 app：Docker 不给它们网络，由 CNI 插件 bridge 和 portmap 给出，
+      与 Kubernetes 的容器运行时所做的一样；主机 B 上，端口 7000 上的 Web 服务器。
+发送  app 到 web：HTTP，在 cni0 上交换，什么都不改写。
+      app 到主机 B：ping 和 HTTP，在 ens33 上发送方是主机 A（MASQUERADE）。
+      主机 B 到 A:8080：HTTP，在 cni0 上目的地址是 web:80（DNAT），发送方仍是主机 B。
+抓包  两个 pod 的 eth0、它们 veth 的主机端、cni0，以及两台主机的 ens33。
+""",
     "container": """
 建立  web，默认网桥上的 Web 服务器；bbox，使用 --network container:web；other，也在网桥上。
 发送  bbox 到 web：HTTP，经 127.0.0.1 和它们共同的地址，都在 lo 上，eth0 上看不到。
       bbox 到 other：ping；other 到 web：HTTP。两者都经同一个 eth0，一个 MAC，一个地址。
 抓包  web 和 bbox 的 lo 和 eth0（二者是同一个）、其 veth 的主机端、docker0，以及 other 的 eth0。
+""",
+    "flannel": """
+建立  flannel 在集群的两个节点上所设置的内容：CNI 插件 bridge 所建网桥上的 pod、一个 VXLAN 设备，以及到另一节点上 pod
+      的路由；每个节点一个 pod，left 和 right（Web 服务器）；主机 B 上，端口 7000 上的 Web 服务器。
+发送  left 到 right：ping 和 HTTP，由两个节点路由，其间在 VXLAN 中，不改写地址。
+      主机 A 自己到 right：HTTP，源地址是它的 VXLAN 设备的地址 10.244.1.0。
+      left 到主机 B 自己的地址：ping 和 HTTP，经 MASQUERADE，不经隧道。
+抓包  两个 pod 的 eth0，以及两台主机的 cni0、flannel.1 和 ens33。
+""",
+    "flannel-host-gw": """
+建立  flannel 的后端 host-gw 在同一以太网的两个节点上所设置的内容：CNI 插件 bridge 所建网桥上的 pod，以及经另一节点到其
+      pod 的路由；每个节点一个 pod，left 和 right（Web 服务器）；主机 B 上，端口 7000 上的 Web 服务器。
+发送  left 到 right：ping 和 HTTP，由两个节点路由，线路上是 pod 自己的地址。
+      主机 A 自己到 right：HTTP，源地址是它自己的地址。
+      left 到主机 B 自己的地址：ping 和 HTTP，经 MASQUERADE。
+抓包  两个 pod 的 eth0，以及两台主机的 cni0 和 ens33。
 """,
     "host": """
 建立  web，使用 --network host：在主机自己的端口 8000 上的 Web 服务器；主机 B 上，端口 7000 上的 Web 服务器。
@@ -84,6 +108,15 @@ SCENARIO_BODIES = {
       然后主机 B 得到经主机 A 到两个子网的路由，两个方向都通：到 one 的 ping 和 HTTP，到 two 的 ping，
       来自 one 的 ping。之后撤回路由。
 抓包  两个容器的 eth0，以及两台主机的 ens33。
+""",
+    "kubernetes-service": """
+建立  集群的两个节点，使用 flannel 的网络；主机 A 上的 pod app 和 web-a，主机 B 上的 web-b；主机 A 上有真正的
+      kube-proxy，以及由两个 Web 服务器提供的两个服务：web，和 externalTrafficPolicy 为 Local 的 near。
+发送  app 到 ClusterIP：HTTP，直到两个 Web 服务器都应答过；DNAT 到其中一个，发送方不变。
+      主机 A 到 ClusterIP：同样直到两个都应答过；DNAT，并 MASQUERADE 为通向该 pod 的接口的地址。
+      主机 B 到 A:30080：直到两个都应答过；DNAT 和 MASQUERADE，客户端地址丢失。
+      主机 B 到 A:30081：只有 DNAT，保留客户端地址。
+抓包  各 pod 的 eth0、主机 A 的 cni0 和 flannel.1，以及两台主机的 ens33。
 """,
     "macvlan": """
 建立  macvnet，父接口为 ens33、使用主机子网的 macvlan 网络；其上有 web 和 bbox，使用没有其他主机应答的两个地址；

@@ -60,10 +60,7 @@ class Observed:
         return mac
 
     def gateway(self, network: str) -> str:
-        """The address of a bridge network's gateway, which its Linux bridge has.
-
-        By `ip`: for the default bridge `docker network inspect` does not always name one.
-        """
+        """The address of a bridge network's gateway, by `ip`: `docker network inspect` may not name docker0's."""
         host, _, name = self.bridge(network).partition("/")
         interfaces = next(each.interfaces for each in self.topology.hosts if each.name == host)
         return _addresses(next(each.addresses for each in interfaces if each.name == name), 4)[0]
@@ -126,6 +123,12 @@ class Observed:
     def address_pairs(self, point: str, *addresses: str) -> set[tuple[str, str]]:
         """(source, destination) of the flows at a point that are between these addresses only."""
         return {(src, dst) for _, src, dst in self.flow_ends(point) if src in addresses and dst in addresses}
+
+    def ttls(self, point: str, src: str, dst: str) -> set[int]:
+        """The TTLs with which followed packets from one address to another pass a point."""
+        self._needs_all()
+        hops = [hop for path in self.report["paths"] for hop in path["hops"]]
+        return {hop["ttl"] for hop in hops if (hop["point"], hop["src"], hop["dst"]) == (point, src, dst)}
 
     def other_points(self, point: str) -> set[str]:
         """The other points at which a packet that passed this one was recognised."""

@@ -19,6 +19,7 @@ from capnet.record.remote.docker_host import DockerHost
 from capnet.record.run_id import MADE
 from capnet.scenario.docker.run_labels import KEEP
 from capnet.scenario.preflight.plan import Plan
+from capnet.scenario.preflight.programs import check_programs
 
 MIN_FREE_BYTES = 64 << 20  # the taps, the bundle, and an image of busybox take less
 _PROCESS = re.compile(r'users:\(\("(?P<name>[^"]+)",pid=(?P<pid>\d+)')  # of ss(8)
@@ -30,6 +31,7 @@ def check_hosts(plan: Plan, hosts: Sequence[DockerHost], capture: Sequence[str],
     _check_interfaces(hosts, capture)
     _check_space(output)
     for number, host in enumerate(hosts):
+        check_programs(host, plan.plugins, plan.programs if number == 0 else ())
         _check_names(plan, host)
         _check_ports(host, plan.peer_ports if number else plan.ports)
         if number == 0:
