@@ -10,6 +10,7 @@ from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.protocols import KIND_OF_NAME
 
+_DISSECTORS = {"vxlan": "vxlan", "geneve": "geneve", "gtpu": "gtp"}  # kind of tunnel → as `tshark -d` calls it
 MAX_FORMS = 12  # of flows in one filter: 1,500 characters
 
 
@@ -114,6 +115,18 @@ def best(document: Document) -> tuple[str, str] | None:
     flows = document.get("flows", {}).get("top")
     biggest = Text(en="the biggest flow", zh="最大的流").fill()
     return (biggest, flow(flows[0]["proto"], flows[0])) if flows else None
+
+
+def decode_as(document: Document) -> str:
+    """tshark's option for a tunnel on a port where Wireshark does not look for its kind; empty without such a tunnel.
+
+    Filters by what is inside the tunnel select nothing without it.
+    """
+    for row in document.get("tunnels", []):
+        name = _DISSECTORS.get(row["kind"])
+        if name and row["port"] not in (None, KIND_OF_NAME[row["kind"]].udp_port):
+            return f"-d udp.port=={row['port']},{name}"
+    return ""
 
 
 def _ports(proto: str, side: Document) -> list[str]:

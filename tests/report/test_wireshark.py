@@ -81,13 +81,12 @@ def found_by_tshark(capture: Path, display_filter: str) -> set[int]:
     return {int(line) for line in done.stdout.split()}
 
 
-def counted_by_tshark(capture: Path, filters: list[str]) -> list[int]:
+def counted_by_tshark(capture: Path, filters: list[str], decode_as: str) -> list[int]:
     """How many frames each filter selects; the filters are counted in one run, which needs them without commas."""
     plain = [re.sub(r"([\w.]+) in \{([\da-f.:, ]+)\}", _alternatives, text) for text in filters]
     words = [part for text in plain for part in ("-z", f"io,stat,0,{text}")]
-    done = subprocess.run(
-        ["tshark", "-q", "-r", capture, *words], capture_output=True, text=True, check=True, timeout=60
-    )
+    words = ["tshark", "-q", "-r", str(capture), *decode_as.split(), *words]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
     counts = [int(count) for count in re.findall(r"<> .*?\|\s*(\d+) \|", done.stdout)]
     return counts[::-1]  # the last filter is printed first
 
@@ -113,7 +112,7 @@ def test_suggested_filters_select_their_evidence(capture):
     ]
     filters = [text for text, _, _ in suggested]
     of_evidence = [f"({text}) && ({wireshark.frames(evidence)})" for text, evidence, _ in suggested]
-    counts = counted_by_tshark(capture, filters + of_evidence) if suggested else []
+    counts = counted_by_tshark(capture, filters + of_evidence, wireshark.decode_as(plain)) if suggested else []
     for (text, evidence, least), total, selected in zip(
         suggested, counts[: len(filters)], counts[len(filters) :], strict=True
     ):

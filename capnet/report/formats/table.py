@@ -73,6 +73,12 @@ def _paths(section: Section, shown: Overview, width: int) -> Iterator[str]:
         yield from routes.lines(group, shown.words, width)
 
 
+_DECODE_AS = Text(
+    en="with `tshark {option}`, or Decode As …, for what is inside the tunnel",
+    zh="隧道内的包：`tshark {option}`，或 Decode As …",
+)
+
+
 # -- what to try next -------------------------------------------------------------------------------
 def _next(document: Document, safe: Document, where: Mapping[str, str], width: int) -> list[str]:
     """What to try next; file names are quoted for a shell, then made visible. `safe`: the document made visible."""
@@ -84,6 +90,8 @@ def _next(document: Document, safe: Document, where: Mapping[str, str], width: i
     if best:
         lines += fill(Text(en="Wireshark, {what}:", zh="Wireshark，{what}：").fill(what=best[0]), width)
         lines += fill(best[1], width, INDENT)
+    if decode_as := wireshark.decode_as(safe):
+        lines += fill(_DECODE_AS.fill(option=decode_as), width, INDENT)
     files = [shlex.quote(where.get(file["file"], file["file"])) for file in document["inputs"]]
     openable = [file["file"] for file in document["inputs"] if file["file"] != "-"]
     evidence = _first_evidence(document)
