@@ -5,7 +5,8 @@ Output: for each packet an upper or a lower bound on the distance in ns, and a f
 Method: a packet does not arrive before it was sent. Packets one way bound the distance from above, packets the other
 way from below (Paxson 1998). The TTL tells which way a packet went. Where it is equal at both points, its conversation
 does: of the two directions, the one with the larger difference (time at the second clock minus time at the first) went
-from the first to the second.
+from the first to the second. A packet that comes back to a host, as to a node port whose pod is on the client's node,
+bounds nothing.
 """
 
 from __future__ import annotations
@@ -113,12 +114,13 @@ def clock_bounds(context: Context, clock_of_point: Values) -> ClockBounds:
     highest_ttl = np.maximum.reduceat(observations[:, schema.OBS_TTL], starts)
     direction = np.sign(lowest_ttl[first] - lowest_ttl[second])  # 1: from first to second, where the TTL is lower
     direction = np.where(direction == 0, np.sign(highest_ttl[first] - highest_ttl[second]), direction)
+    comes_back = (lowest_ttl[first] < highest_ttl[second]) & (lowest_ttl[second] < highest_ttl[first])
     by_conversation = _direction_by_conversation(
         context, clock_of_point, observations, starts[first], starts[second], direction == 0
     )
     direction = np.where(direction == 0, by_conversation, direction)
 
-    has_direction = direction != 0
+    has_direction = (direction != 0) & ~comes_back
     first, second, is_upper = first[has_direction], second[has_direction], direction[has_direction] > 0
     first_times_ns = np.where(is_upper, time[ends[first]], time[starts[first]])
     second_times_ns = np.where(is_upper, time[starts[second]], time[ends[second]])
