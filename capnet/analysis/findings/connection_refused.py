@@ -7,8 +7,9 @@ else, a port or two each, and a port that ::1 refuses while 127.0.0.1 accepts: t
 Says: which address refused which ports, what is translated to it, whether it accepted connections before, and whether
 the RST comes from nearer, by its TTL, than what accepts connections at the address. Where the same port answered from
 behind the address before, by a smaller TTL, the address itself refuses: it no longer forwards the port. Where the same
-MAC accepts the port at an address of the other family, that one is named. More than five ports of one address are one
-sentence.
+MAC accepts the port at an address of the other family, that one is named. Where the namespace that refuses was captured
+with its witnesses: on which addresses and ports programs listen in it instead, or that none does. More than five ports
+of one address are one sentence.
 Wrong when: the SYN-ACK passed outside the capture.
 Fix: start the server, let it listen on 0.0.0.0 instead of 127.0.0.1, or publish the port that it listens on. A firewall
 rule that rejects with tcp-reset looks the same, but for the TTL. Where a host no longer forwards, its container has
@@ -20,6 +21,7 @@ tcp-reset.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct
@@ -27,12 +29,17 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
+from capnet.analysis.facts.kernel import listening_instead
 from capnet.analysis.facts.losses.scanning_clients import CLIENT, MAX_SINGLE_PORTS
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.facts.outcomes.refused_connections import Refusals, is_loopback_address, refused_connections
 from capnet.topology import PublishedPort
+from capnet.topology.lookup import endpoints
 from capnet.wire.numbers import TCP
+
+if TYPE_CHECKING:
+    from capnet.analysis.facts.kernel.states.listening_servers import ListeningInstead
 
 NAME = finding_name(__name__)
 LEVELS = ("info", "warning")
@@ -47,7 +54,8 @@ PAGE_ZH = """服务器用 RST 应答 SYN。
 ::1 拒绝而 127.0.0.1 接受的端口（服务器只监听 IPv4），也是提示。
 结论：哪个地址拒绝了哪些端口，什么被转换到它，此前是否接受过连接，以及从 TTL 看 RST 是否来自比该地址上接受连接者更近的
 地方。如果此前该端口的应答 TTL 更小，即来自该地址后面，那么现在是该地址自己在拒绝：它不再转发该端口。同一 MAC 在另
-一地址族的地址上接受该端口时，说出那个地址。一个地址的五个以上端口合为一句。
+一地址族的地址上接受该端口时，说出那个地址。抓包带有拒绝者所在命名空间的见证时，说出其中的程序监听哪些地址和端口，或没有程序
+监听。一个地址的五个以上端口合为一句。
 误判：SYN-ACK 没有经过抓包点。
 处理：启动服务器，让它监听 0.0.0.0 而不是 127.0.0.1，或发布它所监听的端口。以 tcp-reset 拒绝的防火墙规则看起来一样，
 只是 TTL 不同。如果主机不再转发，则容器已停止，或 Docker 的规则被清空了。
@@ -193,6 +201,11 @@ def _finding(
     if other:
         more = OTHER_FAMILY.fill(other=other, family="IPv6" if ":" in other else "IPv4")
         facts["accepted_by"] = other
+    is_plain = len(group) == 1 and not (nearer or from_nearer or elsewhere or other or is_scan or is_later)
+    listening = _listening(context, address, group[0], rows) if is_plain else None
+    if listening:
+        more += listening.says
+        facts |= listening.facts
     more = asked_as + more
     says = SAYS.fill(address=address, port=group[0], more=more)
     if len(group) > 1:
@@ -206,11 +219,28 @@ def _finding(
     if elsewhere:
         inside, port = published.container_port, published.host_port
         fix = FIX_PUBLISHED_ELSEWHERE.fill(address=address, port=port, bound=bound, inside=inside)
+    if listening:
+        fix = listening.fix
     if other:
         is_loopback = is_loopback_address(address)
         fix = (FIX_OTHER_FAMILY if is_loopback else FIX_ONE_FAMILY).fill(other=other, address=address)
     level = "info" if is_scan or is_later or (other and is_loopback) else "warning"
     return Finding(NAME, level, says, fix, facts, evidence)
+
+
+def _listening(context: Context, address: str, port: int | None, rows: list[int]) -> ListeningInstead | None:
+    """What listens at the address instead, by the kernel of the namespace that refuses."""
+    if port is None or context.witnesses is None:
+        return None
+    points = {context.points[int(context.flows[row, schema.FLOW_POINT])].name for row in rows}
+    published = [
+        each
+        for container, endpoint in (endpoints(context.topology) if context.topology else ())
+        if address in {own.partition("/")[0] for own in endpoint.addresses}
+        for each in container.ports
+        if each.container_port == port and each.proto == "tcp"
+    ]
+    return listening_instead(context, address, port, points, published[0] if published else None)
 
 
 def _published_elsewhere(context: Context, address: str, port: int | None) -> tuple[str, PublishedPort] | None:

@@ -47,6 +47,7 @@ run ip -s -j address
 run ip -j route show table all type blackhole
 run ip -6 -j route show table all type blackhole
 run tc -s -j qdisc
+run ss -ltn
 if [ -r /proc/net/ip_vs ]; then run ipvsadm --stats -n -L; fi
 file /proc/net/snmp
 file /proc/net/netstat

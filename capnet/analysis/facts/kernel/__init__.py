@@ -5,9 +5,16 @@ A capture without witnesses costs nothing: all that reads them is loaded when th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.outcomes import KernelReason
 from capnet.analysis.core.results import Finding
+
+if TYPE_CHECKING:
+    from capnet.analysis.facts.kernel.states.listening_servers import ListeningInstead
+    from capnet.topology import PublishedPort
 
 
 def kernel_reasons(context: Context) -> list[KernelReason]:
@@ -24,6 +31,17 @@ def has_meaning(counter: str) -> bool:
     from capnet.analysis.facts.kernel import counters
 
     return counters.has_meaning(counter)
+
+
+def listening_instead(
+    context: Context, address: str, port: int, points: Iterable[str], published: PublishedPort | None
+) -> ListeningInstead | None:
+    """What listens where a port refuses, by the kernel of the namespace that has the address and one of the points."""
+    if context.witnesses is None:
+        return None
+    from capnet.analysis.facts.kernel.states import listening_servers
+
+    return listening_servers.listening_instead(context, address, port, points, published)
 
 
 def ambiguous_drops(context: Context) -> dict[str, int]:

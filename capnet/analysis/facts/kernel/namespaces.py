@@ -19,6 +19,7 @@ from capnet.analysis.facts.kernel.netfilter.ebtables_save import ebtables_tables
 from capnet.analysis.facts.kernel.netfilter.iptables_save import iptables_tables
 from capnet.analysis.facts.kernel.netfilter.nft_ruleset import nft_tables
 from capnet.analysis.facts.kernel.netfilter.rules import Rule, RuleTable
+from capnet.analysis.facts.kernel.states.listeners import Listener, parsed_listeners
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import mac_value
 from capnet.witnesses import NamespaceWitness, Snapshot, left_bridges
@@ -42,6 +43,7 @@ _IP6_ERRORS = (
     "Ip6InHdrErrors", "Ip6InTooBigErrors", "Ip6InNoRoutes", "Ip6InAddrErrors", "Ip6InUnknownProtos",
     "Ip6InTruncatedPkts", "Ip6InDiscards",
 )  # fmt: skip
+_LISTENERS = "ss -ltn"
 _BLACKHOLES = "route show table all type blackhole"
 FILTERING_QDISCS = ("clsact", "ingress")  # they hold tc filters, and count what these drop
 
@@ -74,6 +76,7 @@ class NamespaceChanges(NamedTuple):
     interfaces: dict[str, NamespaceInterface]
     left_bridges: dict[str, str]  # interface → the bridge that it was a port of before; of none after
     blackholes: tuple[IPv4Network | IPv6Network, ...]  # of routes that drop what they have, the longest prefix first
+    listeners: tuple[frozenset[Listener], frozenset[Listener]] | None  # before and after; None if they are not known
     trace: tuple[str, ...]  # lines of the netfilter trace
     is_compared: bool  # both moments are kept: it had not ended before
 
@@ -112,9 +115,18 @@ def _namespace(witness: NamespaceWitness, before: Snapshot, after: Snapshot) -> 
         _interfaces(texts),
         left_bridges(witness),
         tuple(sorted(_blackholes(texts), key=lambda network: -network.prefixlen)),
+        _listeners(earlier_texts, texts),
         tuple(witness.trace),
         witness.after is not None,
     )
+
+
+def _listeners(
+    before: Mapping[str, str], after: Mapping[str, str]
+) -> tuple[frozenset[Listener], frozenset[Listener]] | None:
+    if not (before.get(_LISTENERS) and after.get(_LISTENERS)):  # its header is there where nothing listens
+        return None
+    return parsed_listeners(before[_LISTENERS]), parsed_listeners(after[_LISTENERS])
 
 
 def _tables(outputs: Mapping[str, str]) -> list[RuleTable]:

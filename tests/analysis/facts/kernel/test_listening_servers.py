@@ -1,0 +1,90 @@
+"""What a refused connection says of the programs that listen: witnesses that were recorded (recorded/README.md)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from capnet.analysis.core.results import Finding
+from capnet.analysis.engine import analyze
+from capnet.analysis.facts.kernel.states.listeners import Listener, parsed_listeners
+from capnet.topology import topology_path, witnesses_path
+
+RECORDED = Path(__file__).with_name("recorded") / "listens-elsewhere.pcapng"
+HEADER = "State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess"
+NOTHING, AT_8000, AT_80 = HEADER, f"{HEADER}\nLISTEN 0 5 0.0.0.0:8000 0.0.0.0:*", f"{HEADER}\nLISTEN 0 5 *:80 *:*"
+LOOPBACK = f"{HEADER}\nLISTEN 0 5 127.0.0.1:80 0.0.0.0:*"
+DNS = "\nLISTEN 0 4096 127.0.0.11:43211 0.0.0.0:*"  # Docker's name server in the container
+
+
+def refused(folder: Path, before: str | None, after: str | None) -> Finding:
+    """The finding where `ss -ltn` in web's namespace printed this at both moments; None: it is not there."""
+    path = Path(shutil.copy(RECORDED, folder))
+    shutil.copy(topology_path(RECORDED), topology_path(path))
+    data = json.loads(witnesses_path(RECORDED).read_text(encoding="utf-8"))
+    (web,) = [namespace for namespace in data["namespaces"] if namespace["name"] == "A/web"]
+    for moment, text in (("before", before), ("after", after)):
+        del web[moment]["outputs"]["ss -ltn"]
+        web[moment]["outputs"] |= {} if text is None else {"ss -ltn": text}
+    witnesses_path(path).write_text(json.dumps(data), encoding="utf-8")
+    (finding,) = [finding for finding in analyze(path).findings if finding.name == "connection-refused"]
+    return finding
+
+
+def test_port_that_the_server_listens_on_is_named() -> None:
+    (finding,) = [finding for finding in analyze(RECORDED).findings if finding.name == "connection-refused"]
+    assert finding.says == (
+        "172.18.0.2 refused connections to port 80, to which 192.168.111.128:8080 is translated; nothing listens on it "
+        "in A/web, where programs listen on 0.0.0.0:8000"
+    )
+    assert finding.fix is not None and "`-p 8080:8000` in place of `-p 8080:80`" in finding.fix
+    assert finding.facts["listens"] == ["0.0.0.0:8000"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says", "fix"),
+    [
+        (LOOPBACK, LOOPBACK, "but at 127.0.0.1:80 only", "listen on 0.0.0.0:80, all addresses, in place of 127.0.0.1"),
+        (NOTHING, NOTHING, "no program listens on any TCP port in A/web", "start the server in A/web"),
+        (NOTHING + DNS, NOTHING + DNS, "no program listens on any TCP port in A/web", "start the server in A/web"),
+        (AT_8000 + DNS, AT_8000 + DNS, "where programs listen on 0.0.0.0:8000", "-p 8080:8000"),
+        (NOTHING, AT_80, "and one did when it ended: it was starting", "let clients try again"),
+        (AT_80, NOTHING, "a program listened on it when the capture began", "the log of the server in A/web"),
+    ],
+    ids=["loopback", "nothing", "name-server", "other-port", "started", "ended"],
+)
+def test_what_listens_instead_is_named(before: str, after: str, says: str, fix: str, tmp_path: Path) -> None:
+    finding = refused(tmp_path, before, after)
+    assert says in finding.says
+    assert finding.fix is not None and fix in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(AT_80, AT_80), (None, None), (None, AT_8000), (AT_8000, None)],
+    ids=["served", "unknown", "unknown-before", "unknown-after"],
+)  # fmt: skip
+def test_server_that_listens_or_is_unknown_is_silent(before: str | None, after: str | None, tmp_path: Path) -> None:
+    """A rule may refuse with RST; an image without ss does not say that nothing listens."""
+    finding = refused(tmp_path, before, after)
+    assert "listen" not in finding.says and "listens" not in finding.facts
+
+
+def test_addresses_of_ss_are_read() -> None:
+    lines = "LISTEN 0 5 127.0.0.53%lo:53 0.0.0.0:*\nLISTEN 0 5 [::1]:6379 [::]:*\nLISTEN 0 9 *:80 *:*\nESTAB 0"
+    assert parsed_listeners(lines) == {Listener("127.0.0.53", 53), Listener("::1", 6379), Listener("*", 80)}
+
+
+@pytest.mark.parametrize(
+    ("listener", "address", "serves"),
+    [
+        (Listener("0.0.0.0", 80), "172.18.0.2", True), (Listener("0.0.0.0", 80), "fd00::2", False),
+        (Listener("*", 80), "fd00::2", True), (Listener("*", 80), "172.18.0.2", True),
+        (Listener("::", 80), "172.18.0.2", False), (Listener("::", 80), "fd00::2", True),
+        (Listener("172.18.0.2", 80), "172.18.0.2", True), (Listener("0.0.0.0", 81), "172.18.0.2", False),
+    ],
+)  # fmt: skip
+def test_listener_serves_addresses_of_its_family(listener: Listener, address: str, serves: bool) -> None:
+    assert listener.serves(address, 80) == serves
