@@ -24,19 +24,23 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination
+from capnet.analysis.core.flow_rows import destination
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.kernel import listening_instead
-from capnet.analysis.facts.losses.scanning_clients import CLIENT, MAX_SINGLE_PORTS
+from capnet.analysis.facts.losses.scanning_clients import MAX_SINGLE_PORTS
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.nat.translations import nat_facts
-from capnet.analysis.facts.outcomes.refused_connections import Refusals, is_loopback_address, refused_connections
+from capnet.analysis.facts.outcomes.refused_connections import (
+    Refusals,
+    is_loopback_address,
+    nearer_ttl,
+    refused_connections,
+    ttl_from_nearer,
+)
 from capnet.topology import PublishedPort
 from capnet.topology.lookup import endpoints
-from capnet.wire.numbers import TCP
 
 if TYPE_CHECKING:
     from capnet.analysis.facts.kernel.states.listening_servers import ListeningInstead
@@ -177,8 +181,8 @@ def _finding(
     facts: dict[str, object] = {"address": address, "port": group[0]}
     is_later = all(refused.accepted_later for refused in refusals)
     is_before = all(refused.accepted_before for refused in refusals)
-    nearer = _nearer_ttl(context, rows) if len(group) == 1 and is_before and not is_later else None
-    from_nearer = None if nearer else _ttl_from_nearer(context, rows)
+    nearer = nearer_ttl(context, rows) if len(group) == 1 and is_before and not is_later else None
+    from_nearer = None if nearer else ttl_from_nearer(context, rows)
     services = sorted({service for refused in refusals for service in refused.services})
     asked_as = FOR.fill(services=several(services)) if services else ""
     more = SCAN.fill() if is_scan else LATER.fill() if is_later else BEFORE.fill() if is_before else ""
@@ -213,19 +217,32 @@ def _finding(
         facts["ports_in_all"] = len(group)
         says = SAYS_PORTS.fill(address=address, count=len(group), first=group[0], last=group[-1], more=more)
     evidence = sorted(context.first_frames(rows))
-    fix = (FIX if shows_containers(context) and not is_loopback_address(address) else ELSEWHERE_FIX).fill()
-    if from_nearer or nearer:
-        fix = (FIX_NEARER if nearer else FIX_FROM_NEARER).fill(address=address)
-    if elsewhere:
-        inside, port = published.container_port, published.host_port
-        fix = FIX_PUBLISHED_ELSEWHERE.fill(address=address, port=port, bound=bound, inside=inside)
-    if listening:
-        fix = listening.fix
-    if other:
-        is_loopback = is_loopback_address(address)
-        fix = (FIX_OTHER_FAMILY if is_loopback else FIX_ONE_FAMILY).fill(other=other, address=address)
+    fix = _fix(context, address, bool(from_nearer), bool(nearer), elsewhere, other)
+    is_loopback = is_loopback_address(address)
     level = "info" if is_scan or is_later or (other and is_loopback) else "warning"
-    return Finding(NAME, level, says, fix, facts, evidence)
+    return Finding(NAME, level, says, listening.fix if listening else fix, facts, evidence)
+
+
+def _fix(
+    context: Context,
+    address: str,
+    is_from_nearer: bool,
+    is_nearer: bool,
+    elsewhere: tuple[str, PublishedPort] | None,
+    other: str,
+) -> str:
+    """What to do, by what is known of the port."""
+    is_loopback = is_loopback_address(address)
+    if other:
+        return (FIX_OTHER_FAMILY if is_loopback else FIX_ONE_FAMILY).fill(other=other, address=address)
+    if elsewhere:
+        _, published = elsewhere
+        inside, port = published.container_port, published.host_port
+        bound = endpoint_text(published.host_ip, port)
+        return FIX_PUBLISHED_ELSEWHERE.fill(address=address, port=port, bound=bound, inside=inside)
+    if is_from_nearer or is_nearer:
+        return (FIX_NEARER if is_nearer else FIX_FROM_NEARER).fill(address=address)
+    return (FIX if shows_containers(context) and not is_loopback else ELSEWHERE_FIX).fill()
 
 
 def _listening(context: Context, address: str, port: int | None, rows: list[int]) -> ListeningInstead | None:
@@ -258,31 +275,6 @@ def _published_elsewhere(context: Context, address: str, port: int | None) -> tu
 
 
 _SERVED = ("before.dst", "before.dport", "proto", "after.dst", "after.dport")
-
-
-def _ttl_from_nearer(context: Context, rows: list[int]) -> tuple[int, int] | None:
-    """TTL of these refusals, and of all SYN-ACKs of their sender at the same point, if these passed more routers.
-
-    From farther away, another host answers behind the address, as of a service with several backends.
-    """
-    flows = context.flows
-    row = rows[0]
-    is_sender = (flows[:, CLIENT] == flows[row, CLIENT]).all(axis=1) & (flows[:, schema.FLOW_PROTO] == TCP)
-    is_sender &= flows[:, schema.FLOW_SYNACK_TIME] >= 0
-    usual, ttl = distinct(flows[is_sender, schema.FLOW_TTL]).tolist(), int(flows[row, schema.FLOW_TTL])
-    is_nearer = len(usual) == 1 and ttl > usual[0] and not any(usual[0] <= initial < ttl for initial in INITIAL_TTLS)
-    return (ttl, usual[0]) if is_nearer else None
-
-
-def _nearer_ttl(context: Context, rows: list[int]) -> tuple[int, int] | None:
-    """TTL of these refusals, and of all SYN-ACKs of their port at the same point, if the refusals have one hop less."""
-    flows = context.flows
-    row = rows[0]
-    is_port = (flows[:, CLIENT] == flows[row, CLIENT]).all(axis=1) & (flows[:, schema.FLOW_PROTO] == TCP)
-    is_port &= (flows[:, schema.FLOW_SPORT] == flows[row, schema.FLOW_SPORT]) & (flows[:, schema.FLOW_SYNACK_TIME] >= 0)
-    usual, ttls = distinct(flows[is_port, schema.FLOW_TTL]), distinct(flows[rows, schema.FLOW_TTL])
-    is_nearer = len(usual) == 1 and int(ttls.min()) == int(usual[0]) + 1
-    return (int(ttls.min()), int(usual[0])) if is_nearer else None
 
 
 def _backend(context: Context, address: str, port: int | None) -> str | None:

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import hash_of, is_among, is_one_of
+from capnet.analysis.core.arrays import distinct, hash_of, is_among, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination, ports, replies, reply_values, source
 from capnet.analysis.core.schema import FlowMask, Values
@@ -114,6 +114,31 @@ def _other_family(context: Context, server: Server, refused: list[int], accepted
 
 
 _MAC_THERE = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_DMAC]
+
+
+def ttl_from_nearer(context: Context, rows: list[int]) -> tuple[int, int] | None:
+    """TTL of these refusals, and of all SYN-ACKs of their sender at the same point, if these passed more routers.
+
+    From farther away, another host answers behind the address, as of a service with several backends.
+    """
+    flows = context.flows
+    row = rows[0]
+    is_sender = (flows[:, CLIENT] == flows[row, CLIENT]).all(axis=1) & (flows[:, schema.FLOW_PROTO] == TCP)
+    is_sender &= flows[:, schema.FLOW_SYNACK_TIME] >= 0
+    usual, ttl = distinct(flows[is_sender, schema.FLOW_TTL]).tolist(), int(flows[row, schema.FLOW_TTL])
+    is_nearer = len(usual) == 1 and ttl > usual[0] and not any(usual[0] <= initial < ttl for initial in INITIAL_TTLS)
+    return (ttl, usual[0]) if is_nearer else None
+
+
+def nearer_ttl(context: Context, rows: list[int]) -> tuple[int, int] | None:
+    """TTL of these refusals, and of all SYN-ACKs of their port at the same point, if the refusals have one hop less."""
+    flows = context.flows
+    row = rows[0]
+    is_port = (flows[:, CLIENT] == flows[row, CLIENT]).all(axis=1) & (flows[:, schema.FLOW_PROTO] == TCP)
+    is_port &= (flows[:, schema.FLOW_SPORT] == flows[row, schema.FLOW_SPORT]) & (flows[:, schema.FLOW_SYNACK_TIME] >= 0)
+    usual, ttls = distinct(flows[is_port, schema.FLOW_TTL]), distinct(flows[rows, schema.FLOW_TTL])
+    is_nearer = len(usual) == 1 and int(ttls.min()) == int(usual[0]) + 1
+    return (int(ttls.min()), int(usual[0])) if is_nearer else None
 
 
 def _without_translated(context: Context, rows: dict[Server, list[int]]) -> dict[Server, list[str]]:
