@@ -90,6 +90,14 @@ class DnsLookup:
         """The answers before a time."""
         return [answer for answer in self.answers if answer.time < time]
 
+    def asker(self, context: Context) -> str:
+        """The container whose point it is, else the name or address of the client."""
+        point = context.points[self.point].name
+        listening = context.topology.point(point) if context.topology else None
+        if context.topology and listening and listening.container:
+            return listening.container
+        return context.topology.names_at(point).get(self.client, self.client) if context.topology else self.client
+
     def evidence(self, context: Context) -> list[Evidence]:
         """Its questions and answers, in order of frames."""
         return [

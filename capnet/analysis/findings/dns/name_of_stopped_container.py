@@ -81,7 +81,7 @@ def _finding(context: Context, name: str, owner: StoppedContainer, lookups: list
     for lookup in lookups:
         by_point[lookup.point] = by_point.get(lookup.point, 0) + len(lookup.asked)
     questions = max(by_point.values())  # each point shows the same ones
-    clients = sorted({_client(context, lookup) for lookup in lookups if lookup.is_first_hop})
+    clients = sorted({lookup.asker(context) for lookup in lookups if lookup.is_first_hop})
     container, state = owner.name, state_of(owner)
     return Finding(
         NAME,
@@ -94,13 +94,3 @@ def _finding(context: Context, name: str, owner: StoppedContainer, lookups: list
         },
         sorted({frame for lookup in lookups[:MAX_SHOWN] for frame in lookup.evidence(context)}),
     )  # fmt: skip
-
-
-def _client(context: Context, lookup: DnsLookup) -> str:
-    """The container whose point it is, else the address that asks."""
-    assert context.topology is not None
-    point = context.points[lookup.point].name
-    listening = context.topology.point(point)
-    if listening is not None and listening.container:
-        return listening.container
-    return context.topology.names_at(point).get(lookup.client, lookup.client)
