@@ -25,7 +25,9 @@ from capnet.analysis.facts.kernel.causes import causes
 from capnet.analysis.facts.kernel.counters import fix_of_counter
 from capnet.analysis.facts.kernel.netfilter.rules import EBTABLES, Rule
 from capnet.analysis.facts.kernel.reasons import says
-from capnet.analysis.facts.kernel.settings import left_bridge_of, settings_of
+from capnet.analysis.facts.kernel.settings import ABOUT_LOSS, left_bridge_of, settings_of
+from capnet.analysis.facts.kernel.states.docker_rules import docker_remark
+from capnet.analysis.facts.kernel.states.links_down import link_down_of
 from capnet.analysis.fate.answers import is_reset, quoting_errors
 from capnet.analysis.fate.next_points import chain_of
 from capnet.wire.addresses import address_value
@@ -81,16 +83,20 @@ def _with_reasons(context: Context, finding: Finding, frames_of: Sequence[tuple[
     if finding.level == "info" or finding.name in (*ALWAYS_LISTED, *NOT_ABOUT_LOSS):
         return finding
     own = [cause for cause, frames in frames_of if frames & set(finding.evidence)]
+    remarks = [remark for remark in (docker_remark(context, cause) for cause in own[:MAX_REASONS]) if remark]
     if finding.name == KERNEL_DROP:
-        return replace(finding, fix=_fix_of_counter(context, own) or finding.fix)
-    left = left_bridge_of(context, finding)
-    sentences = [*([left.says()] if left else []), *(says(cause) for cause in own)]
+        sentence = language.clauses([finding.says, *(remark.says for remark in remarks)])
+        fix = remarks[0].fix if remarks else _fix_of_counter(context, own)
+        return replace(finding, says=sentence, fix=fix or finding.fix)
+    state = left_bridge_of(context, finding) or (link_down_of(context, finding) if finding.name in ABOUT_LOSS else None)
+    sentences = [*([state.says()] if state else []), *(says(cause) for cause in own)]
+    sentences += [remark.says for remark in remarks]
     sentences += settings_of(context, finding, mentioned=" ".join(sentences))
     if not sentences:
         return finding
     sentence = language.clauses([finding.says, *sentences[:MAX_REASONS]])
     facts = {**finding.facts, "kernel": sentences[:MAX_SENTENCES]}
-    fix = left.fix() if left else _fix(context, finding, own)
+    fix = state.fix() if state else remarks[0].fix if remarks else _fix(context, finding, own)
     return replace(finding, says=sentence, facts=facts, fix=fix or finding.fix)
 
 

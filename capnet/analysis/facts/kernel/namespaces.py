@@ -74,6 +74,7 @@ class NamespaceChanges(NamedTuple):
     counters: dict[str, int]  # `TcpExtListenDrops`, `conntrack drop`, `ens33 tx dropped` … → by how much it rose
     settings: dict[str, str]  # `net.ipv4.ip_forward` → its value
     interfaces: dict[str, NamespaceInterface]
+    down: frozenset[str]  # interfaces that were set down at both moments
     left_bridges: dict[str, str]  # interface → the bridge that it was a port of before; of none after
     blackholes: tuple[IPv4Network | IPv6Network, ...]  # of routes that drop what they have, the longest prefix first
     listeners: tuple[frozenset[Listener], frozenset[Listener]] | None  # before and after; None if they are not known
@@ -113,6 +114,7 @@ def _namespace(witness: NamespaceWitness, before: Snapshot, after: Snapshot) -> 
         {name: rise for name, rise in rises.items() if rise},
         dict(_settings(texts)),
         _interfaces(texts),
+        _down(earlier_texts) & _down(texts),
         left_bridges(witness),
         tuple(sorted(_blackholes(texts), key=lambda network: -network.prefixlen)),
         _listeners(earlier_texts, texts),
@@ -243,6 +245,11 @@ def _interfaces(outputs: Mapping[str, str]) -> dict[str, NamespaceInterface]:
         addresses = frozenset(str(each["local"]) for each in entry.get("addr_info", []) if "local" in each)
         result[name] = NamespaceInterface(name, mac, entry.get("master"), addresses)
     return result
+
+
+def _down(outputs: Mapping[str, str]) -> frozenset[str]:
+    entries = _objects(outputs.get("ip -s -j address", ""))
+    return frozenset(str(entry.get("ifname")) for entry in entries if "UP" not in entry.get("flags", ["UP"]))
 
 
 def _blackholes(outputs: Mapping[str, str]) -> Iterator[IPv4Network | IPv6Network]:

@@ -1,0 +1,84 @@
+"""What Docker's own rules mean, and that they are gone: more than the text of the rule that stopped packets.
+
+Input: a cause, the topology of its host. Output: `Remark`. Method: a rule of Docker's isolation chains that names the
+bridge of an internal network is made for it (`docker network create --internal`). Docker's rules are gone if FORWARD
+drops by its policy and jumps to no chain of Docker, on a host whose daemon has bridge networks. Limits: a daemon with
+`"iptables": false` has none either, which the fix says.
+"""
+
+from __future__ import annotations
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.wording import Text
+from capnet.analysis.facts.kernel.cause import EQUAL, IMPLIED, Cause
+from capnet.analysis.facts.kernel.namespaces import NamespaceChanges
+from capnet.analysis.facts.kernel.netfilter.rules import FORWARD, GOTO, JUMP, Rule
+from capnet.quick_tuple import NamedTuple
+from capnet.topology import Network
+
+_ISOLATION = ("DOCKER-ISOLATION", "DOCKER-INTERNAL")  # Docker before 28.1, and since
+_PODMAN = "podman"
+
+INTERNAL = Text(
+    en="{network} is an internal network: Docker lets its containers reach each other only",
+    zh="{network} 是内部网络：Docker 只允许其中的容器互相访问",
+)
+FIX_INTERNAL = Text(
+    en="connect the container to another network too, `docker network connect NETWORK CONTAINER`, or make {network} "
+    "without --internal (in Compose, `internal: true`)",
+    zh="把容器也接入另一个网络：`docker network connect NETWORK CONTAINER`，或重建 {network} 时不用 --internal（在 "
+    "Compose 中是 `internal: true`）",
+)
+FLUSHED = Text(
+    en="{chain} has no rule of Docker any more",
+    zh="{chain} 中已没有 Docker 的规则",
+)
+FIX_FLUSHED = Text(
+    en='`systemctl restart docker` writes its rules again (unless daemon.json has "iptables": false); look for what '
+    "removed them: `iptables -F`, or the reload of a firewall",
+    zh='`systemctl restart docker` 会重新写入规则（除非 daemon.json 中有 "iptables": false）；查找是什么删除了它们：'
+    "`iptables -F`，或防火墙的重新加载",
+)
+
+
+class Remark(NamedTuple):
+    """What is to be said of a rule, as a sentence ends, and what to do."""
+
+    says: str
+    fix: str
+
+
+def docker_remark(context: Context, cause: Cause) -> Remark | None:
+    """What Docker has to do with the rule that stopped packets."""
+    rule = cause.rule
+    if rule is None or cause.match not in (EQUAL, IMPLIED) or not rule.tool.startswith(("iptables", "ip6tables")):
+        return None
+    networks = _bridge_networks(context, cause.namespace.name)
+    if rule.chain.startswith(_ISOLATION):
+        internal = [network for network in networks if network.internal and _names_bridge(rule, network)]
+        if internal:
+            return Remark(INTERNAL.fill(network=internal[0].name), FIX_INTERNAL.fill(network=internal[0].name))
+    is_policy = rule.number == 0 and rule.chain == "FORWARD"
+    if is_policy and any(_is_of_docker(network) for network in networks) and not _has_docker_rules(cause.namespace):
+        return Remark(FLUSHED.fill(chain="FORWARD"), FIX_FLUSHED.fill())
+    return None
+
+
+def _bridge_networks(context: Context, host: str) -> list[Network]:
+    networks = context.topology.networks if context.topology else []
+    return [network for network in networks if network.host == host and network.driver == "bridge"]
+
+
+def _is_of_docker(network: Network) -> bool:
+    """podman's bridges have a like API and rules of their own."""
+    return network.bridge is not None and not network.bridge.startswith((_PODMAN, f"cni-{_PODMAN}"))
+
+
+def _names_bridge(rule: Rule, network: Network) -> bool:
+    return any(test.what in ("in", "out") and network.bridge in test.values for test in rule.tests)
+
+
+def _has_docker_rules(namespace: NamespaceChanges) -> bool:
+    """Does a chain of FORWARD jump to a chain of Docker, or name one in a comment, in any backend?"""
+    rules = (rule for table in namespace.tables for chain in table.base_chains(FORWARD) for rule in chain.rules)
+    return any(rule.verdict in (JUMP, GOTO) and rule.target.startswith("DOCKER") for rule in rules)

@@ -1,0 +1,124 @@
+"""Interfaces that are down, and what Docker's rules mean: witnesses that were recorded (recorded/README.md)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capnet.analysis.core.results import Finding
+from capnet.analysis.engine import analyze
+from capnet.topology import topology_path, witnesses_path
+
+RECORDED = Path(__file__).with_name("recorded")
+BRIDGE = "br-09310cd57003"
+RESTART = "`systemctl restart docker` writes its rules again"
+
+
+def findings(path: Path) -> list[Finding]:
+    return [finding for finding in analyze(path).findings if finding.level != "info"]
+
+
+def altered(
+    name: str,
+    folder: Path,
+    alter: Callable[[dict[str, Any]], None],
+    moments: tuple[str, ...] = ("before", "after"),
+    topology: Callable[[dict[str, Any]], None] = lambda data: None,
+) -> list[Finding]:
+    """The findings of a recording whose host printed something else."""
+    path = Path(shutil.copy(RECORDED / f"{name}.pcapng", folder))
+    data = json.loads(witnesses_path(RECORDED / f"{name}.pcapng").read_text(encoding="utf-8"))
+    (host,) = [namespace for namespace in data["namespaces"] if namespace["name"] == "A"]
+    for moment in moments:
+        alter(host[moment]["outputs"])
+    witnesses_path(path).write_text(json.dumps(data), encoding="utf-8")
+    facts = json.loads(topology_path(RECORDED / f"{name}.pcapng").read_text(encoding="utf-8"))
+    topology(facts)
+    topology_path(path).write_text(json.dumps(facts), encoding="utf-8")
+    return findings(path)
+
+
+def set_up(outputs: dict[str, Any]) -> None:
+    """The bridge is up."""
+    interfaces = json.loads(outputs["ip -s -j address"])
+    (bridge,) = [interface for interface in interfaces if interface["ifname"] == BRIDGE]
+    assert "UP" not in bridge["flags"]
+    bridge["flags"].append("UP")
+    outputs["ip -s -j address"] = json.dumps(interfaces)
+
+
+def call_docker(outputs: dict[str, Any]) -> None:
+    """FORWARD jumps to a chain of Docker again, which lets nothing pass."""
+    policy = ":FORWARD DROP"
+    saved = outputs["iptables-save -c"]
+    table = saved.index("*filter")
+    commit = saved.index("COMMIT", table)
+    assert policy in saved[table:commit] and ":DOCKER-USER" in saved[table:commit]
+    outputs["iptables-save -c"] = f"{saved[:commit]}[0:0] -A FORWARD -j DOCKER-USER\n{saved[commit:]}"
+
+
+def test_bridge_that_is_down_is_named() -> None:
+    to_web, of_cli = findings(RECORDED / "bridge-down.pcapng")
+    assert to_web.says.endswith(f"{BRIDGE} in A, on the way to container web, is down")
+    assert of_cli.says.endswith(f"{BRIDGE} in A, on the way to container cli, is down")
+    assert to_web.fix is not None and to_web.fix.startswith(f"`ip link set {BRIDGE} up` in A")
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_bridge_that_is_up_for_a_time_is_not(moment: str, tmp_path: Path) -> None:
+    found = altered("bridge-down", tmp_path, set_up, (moment,))
+    assert found and not any("is down" in finding.says for finding in found)
+
+
+def test_bridge_of_others_that_is_down_is_not_named(tmp_path: Path) -> None:
+    """The network of these containers is another one."""
+
+    def rename(data: dict[str, Any]) -> None:
+        for network in data["networks"]:
+            network["bridge"] = network["bridge"] and "br-0123456789ab"
+
+    found = altered("bridge-down", tmp_path, lambda outputs: None, topology=rename)
+    assert found and not any("is down" in finding.says for finding in found)
+
+
+def test_internal_network_is_named() -> None:
+    (finding,) = findings(RECORDED / "internal.pcapng")
+    assert finding.name == "kernel-drop"
+    assert finding.says.endswith("inner is an internal network: Docker lets its containers reach each other only")
+    assert finding.fix is not None and "make inner without --internal" in finding.fix
+
+
+def test_isolation_rule_of_usual_network_has_no_remark(tmp_path: Path) -> None:
+    def usual(data: dict[str, Any]) -> None:
+        for network in data["networks"]:
+            network["internal"] = False
+
+    (finding,) = altered("internal", tmp_path, lambda outputs: None, topology=usual)
+    assert "DOCKER-ISOLATION-STAGE-1 rule 2" in finding.says and "internal network" not in finding.says
+
+
+def test_forward_without_rules_of_docker_is_named() -> None:
+    found = findings(RECORDED / "forward-flushed.pcapng")
+    assert {finding.name for finding in found} == {"published-port-blocked", "stops-between"}
+    assert all(finding.says.endswith("FORWARD has no rule of Docker any more") for finding in found)
+    assert all(finding.fix and finding.fix.startswith(RESTART) for finding in found)
+
+
+def test_policy_behind_rules_of_docker_has_no_remark(tmp_path: Path) -> None:
+    found = altered("forward-flushed", tmp_path, call_docker)
+    assert found and not any("rule of Docker" in finding.says for finding in found)
+    assert any("iptables filter FORWARD policy" in finding.says for finding in found)
+
+
+def test_policy_of_host_without_bridge_networks_has_no_remark(tmp_path: Path) -> None:
+    def podman(data: dict[str, Any]) -> None:
+        for network in data["networks"]:
+            network["bridge"] = "podman0"
+
+    found = altered("forward-flushed", tmp_path, lambda outputs: None, topology=podman)
+    assert found and not any("rule of Docker" in finding.says for finding in found)
