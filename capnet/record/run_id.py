@@ -21,15 +21,15 @@ _FOLDER = "capnet-"  # temporary folders: this, the run's id, and what they are 
 
 
 def this_run() -> str:
-    """`<boot>-<pid>-<start>`: 8 digits of the machine's boot id, the process and its start time in clock ticks."""
-    return f"{_boot()}-{os.getpid()}-{_started(os.getpid())}"
+    """`<place>-<pid>-<start>`: boot and PID namespace, the process, and its start time in clock ticks."""
+    return f"{_place()}-{os.getpid()}-{_started(os.getpid())}"
 
 
 def run_state(run: str) -> str:
-    """`alive`, `dead`, or `unknown`: another machine's, or from before this one was started again."""
-    boot, _, process = run.partition("-")
+    """`alive`, `dead`, or `unknown`: of another machine or PID namespace, or before this machine was started again."""
+    place, _, process = run.partition("-")
     pid, _, started = process.partition("-")
-    if boot != _boot() or not pid.isdigit():
+    if place != _place() or not pid.isdigit():
         return "unknown"
     return "alive" if _started(int(pid)) == started else "dead"
 
@@ -67,10 +67,16 @@ def remove_folders(which: Callable[[str], bool], but: Collection[Path] = ()) -> 
     return gone
 
 
-def _boot() -> str:
+def _place() -> str:
+    """8 digits of the machine's boot id and of the PID namespace, in which process numbers mean something.
+
+    Two containers, or a container and its host, may share /tmp or Docker's socket, and not see each other's processes.
+    """
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
-    except OSError:  # not Linux, which has no boot id
+        boot = int(Path("/proc/sys/kernel/random/boot_id").read_text()[:8], 16)
+        namespace = Path("/proc/self/ns/pid").stat().st_ino & 0xFFFFFFFF
+        return f"{boot ^ namespace:08x}"
+    except (OSError, ValueError):  # not Linux, which has no boot id
         return "00000000"
 
 

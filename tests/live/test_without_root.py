@@ -20,6 +20,7 @@ import pytest
 from capnet.lab import lab
 from capnet.lab.addressing import Lab
 from capnet.record.remote.image.archive import FORMAT, LABEL
+from capnet.record.run_id import this_run
 from capnet.scenario.wait import wait_until
 from tests.conftest import PROJECT
 from tests.live.tshark_view import tshark
@@ -155,7 +156,7 @@ def test_killed_capture_leaves_no_container(made: Lab, client: Any, web: Any) ->
 
 def test_clean_removes_container_of_dead_run(made: Lab, client: Any) -> None:
     """One that Docker could not remove itself; it is told by its labels."""
-    labels = {"capnet": "1", "capnet.run": f"{Path('/proc/sys/kernel/random/boot_id').read_text()[:8]}-1-1"}
+    labels = {"capnet": "1", "capnet.run": f"{this_run().partition('-')[0]}-1-1"}
     client.containers.create("busybox", ["sh"], name=f"{CAPTURE}-left", labels=labels)
     done = run_as_user("scenario", "clean", "--host", made.hosts["A"].docker_url)
     assert done.returncode == 0, done.stderr

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from capnet.record.run_id import run_state
 from capnet.scenario.wait import wait_until
 
@@ -28,3 +30,16 @@ def test_run_whose_process_is_a_zombie_is_dead() -> None:
 
 def test_run_of_another_machine_is_unknown() -> None:
     assert run_state("00000000-1-1") == "unknown"
+
+
+def test_run_of_another_pid_namespace_is_unknown() -> None:
+    """It may live: its process has a number of its own there, and is not in this /proc."""
+    unshare = ["unshare", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no PID namespace can be made here: no root, and no user namespaces")
+    words = [*unshare, sys.executable, "-c", _TELLS_ITS_RUN]
+    with subprocess.Popen(words, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        run = process.stdout.readline().strip()
+        assert run.count("-") == 2 and run_state(run) == "unknown"
+        process.kill()

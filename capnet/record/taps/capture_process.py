@@ -202,4 +202,7 @@ class CaptureProcess:
             return ""
 
     def _messages(self) -> str:
-        return self.messages.read_text(encoding="utf-8", errors="replace")
+        try:
+            return self.messages.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:  # removed by a clean-up of /tmp: what was captured is worth more
+            return ""
