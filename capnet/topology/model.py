@@ -205,6 +205,7 @@ class Container:
     swarm_service: str | None = None  # service of the swarm that it is a task of
     balances: str | None = None  # of a load balancer: the network whose services it balances
     state: str | None = None  # paused or restarting, by Docker; null: it runs
+    lost_network_of: str | None = None  # the container whose namespace it joined, which has ended or restarted since
 
 
 @mutable

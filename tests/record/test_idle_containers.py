@@ -115,3 +115,50 @@ def test_host_end_off_its_bridge_is_said(bridge: str | None, says: bool) -> None
     assert list(idle_warnings(topology, {"1"})) == [told] * says
     (row,) = inventory_rows(topology)
     assert row.bridge == bridge
+
+
+def joined(netns: str | None, owner_netns: str | None, is_running: bool = True) -> Topology:
+    """What capnet makes of `side`, which joined the network namespace of `vpn`; both may have files of namespaces."""
+    entry = json.loads(RECORDED.read_text(encoding="utf-8"))[0]
+    running = entry["State"] | {"Running": True, "Paused": False, "Restarting": False, "Status": "running"}
+    vpn = entry | {"Name": "/vpn", "Id": "a" * 64, "State": running if is_running else entry["State"]}
+    host_config = entry["HostConfig"] | {"NetworkMode": f"container:{'a' * 64}"}
+    side = entry | {"Name": "/side", "Id": "b" * 64, "State": running, "HostConfig": host_config}
+    namespaces = {"a" * 64: owner_netns, "b" * 64: netns}
+    return build_topology(
+        HostFacts(
+            "A",
+            containers=[side, vpn] if is_running else [side],
+            stopped=[] if is_running else [vpn],
+            container_netns={name: file for name, file in namespaces.items() if file},
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("netns", "owner_netns", "is_running"),
+    [("/proc/9/ns/net", "/proc/7/ns/net", True), ("/proc/9/ns/net", None, False), (None, None, False)],
+    ids=["restarted", "stopped", "stopped-unseen"],
+)
+def test_namespace_of_an_owner_that_left_it_is_said(
+    netns: str | None, owner_netns: str | None, is_running: bool
+) -> None:
+    """A container restarts into a namespace of its own; who joined the old one keeps it, with a loopback alone."""
+    topology = joined(netns, owner_netns, is_running)
+    side = next(container for container in topology.containers if container.name == "side")
+    assert (side.lost_network_of, side.shares_network_with) == ("vpn", None)
+    *_, warning = idle_warnings(topology, {"b" * 64})
+    assert warning.startswith("side has no network: it joined that of vpn")
+    assert "`docker restart side`" in warning
+    assert [row.network for row in inventory_rows(topology) if row.container == "side"] == ["none (lost that of vpn)"]
+
+
+@pytest.mark.parametrize(
+    ("netns", "owner_netns"), [("/proc/7/ns/net", "/proc/7/ns/net"), (None, None), ("/proc/7/ns/net", None)]
+)
+def test_shared_namespace_is_not_said_to_be_lost(netns: str | None, owner_netns: str | None) -> None:
+    """Both have one, or without root it is not known."""
+    topology = joined(netns, owner_netns)
+    side = next(container for container in topology.containers if container.name == "side")
+    assert (side.lost_network_of, side.shares_network_with) == (None, "vpn")
+    assert not any("no network" in warning for warning in idle_warnings(topology, {"b" * 64}))

@@ -154,6 +154,9 @@ CAPTURE_MESSAGES = {
     "{name}: the XDP program {program:text} is there; what it drops or redirects is not captured":
         "{name}：那里有 XDP 程序 {program}；它丢弃或重定向的包抓不到",
     "not running, and so not captured: {names:text}": "没有运行，因此没有抓包：{names}",
+    "{name} has no network: it joined that of {owner}, which has ended or restarted since; while {same} runs, `docker "
+    "restart {container}` joins it again": "{name} 没有网络：它加入了 {owner} 的网络命名空间，而后者此后已停止或"
+    "重启；{same} 运行时，`docker restart {container}` 会重新加入",
     "{name} is paused: nothing in it answers until `docker unpause {same}`":
         "{name} 已暂停：在 `docker unpause {same}` 之前其中没有任何应答",
     "{name} restarts again and again: `docker logs {same}` says why":

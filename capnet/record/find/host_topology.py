@@ -16,6 +16,7 @@ from capnet.record.find.host_facts import Entry, HostFacts
 from capnet.record.find.interfaces import addresses_of, interface_of
 from capnet.record.find.services import belonging, services_of
 from capnet.topology import Container, Endpoint, Host, Namespace, Network, PublishedPort, Topology
+from capnet.topology.stopped import resolve_owners
 from capnet.topology.user_mode import PROCESSES
 
 _VNI_OPTION = "com.docker.network.driver.overlay.vxlanid_list"
@@ -25,11 +26,8 @@ _BRIDGE_OPTION = "com.docker.network.bridge.name"
 def build_topology(facts: HostFacts) -> Topology:
     """The topology of the host: all its containers and load balancers, networks, namespaces and services."""
     containers = [_container(facts, attributes) for attributes in facts.containers]
-    names = {container.id: container.name for container in containers}
-    for container in containers:
-        mode, _, other = container.network_mode.partition(":")
-        if mode == "container":
-            container.shares_network_with = names.get(other, other)
+    stopped = [stopped_container(facts.name, attributes) for attributes in facts.stopped]
+    resolve_owners(containers, stopped)
     return Topology(
         hosts=[
             Host(
@@ -59,7 +57,7 @@ def build_topology(facts: HostFacts) -> Topology:
             for network_id, netns in facts.overlay_netns.items()
         ],
         services=services_of(facts),
-        stopped=[stopped_container(facts.name, attributes) for attributes in facts.stopped],
+        stopped=stopped,
     )
 
 

@@ -1,4 +1,4 @@
-"""Containers that do not work, and are told before a capture begins: stopped, paused, restarting, off their bridge.
+"""Containers that do not work, and are told before a capture begins: stopped, paused, restarting, off their network.
 
 Their names are not resolved, or nothing in them answers: often that is the whole reason.
 """
@@ -36,6 +36,11 @@ def idle_warnings(topology: Topology, ids: Collection[str]) -> Iterator[str]:
             yield f"{container.name} is paused: nothing in it answers until `docker unpause {container.name}`"
         elif container.state == "restarting":
             yield f"{container.name} restarts again and again: `docker logs {container.name}` says why"
+        if owner := container.lost_network_of:
+            yield (
+                f"{container.name} has no network: it joined that of {owner}, which has ended or restarted since; "
+                f"while {owner} runs, `docker restart {container.name}` joins it again"
+            )
     for container in chosen:
         for end, bridge in _detached(topology, container):
             point = f"{container.host}/{end}"

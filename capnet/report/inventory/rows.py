@@ -67,6 +67,8 @@ def mode_of(container: Container) -> str:
     """The network of a container without interfaces of its own: host, none, `container:` and a name, or a network."""
     if container.shares_network_with:
         return f"container:{container.shares_network_with}"
+    if container.lost_network_of:
+        return f"none (lost that of {container.lost_network_of})"
     return container.network_mode
 
 

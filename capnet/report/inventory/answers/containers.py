@@ -35,6 +35,13 @@ def _network_of(topology: Topology, meant: Container) -> str:
     if meant.shares_network_with:
         owner = meant.shares_network_with
         return pick(f"it uses the network namespace of container {owner}", f"它使用容器 {owner} 的网络命名空间")
+    if lost := meant.lost_network_of:
+        return pick(
+            f"it has no network: it joined that of container {lost}, which has ended or restarted since; while {lost} "
+            f"runs, `docker restart {meant.name}` joins it again",
+            f"它没有网络：它加入了容器 {lost} 的网络命名空间，而 {lost} 此后已停止或重启；{lost} 运行时，"
+            f"`docker restart {meant.name}` 会重新加入",
+        )
     if meant.network_mode == "host":
         return pick("it uses the host's own interfaces", "它使用主机自己的接口")
     if not meant.endpoints:
