@@ -136,6 +136,23 @@ def subnets_with(topology: Topology, asked: str) -> list[tuple[Network, str]]:
     ]
 
 
+def vacant_network(topology: Topology, host: str, asked: str) -> Network | None:
+    """The bridge network of a host in which an address lies that nothing has: no container, gateway or interface.
+
+    None where others may have it: a bridge with a port that is no veth joins other machines.
+    """
+    address = _address(asked)
+    if address is None or next(_by_address(topology, address), None) is not None:
+        return None
+    ports = [(port.master, port.kind) for each in topology.hosts if each.name == host for port in each.interfaces]
+    for network, subnet in subnets_with(topology, address):
+        of_bridge = [kind for master, kind in ports if master is not None and master == network.bridge]
+        is_edge = ip_address(address) in (ip_network(subnet, strict=False)[0], ip_network(subnet, strict=False)[-1])
+        if network.driver == "bridge" and network.host == host and not is_edge and set(of_bridge) <= {"veth"}:
+            return network
+    return None
+
+
 def _address(text: str) -> str | None:
     """The address, in the spelling of `ip`, without prefix length and zone; None if it is none."""
     try:

@@ -91,3 +91,9 @@ class Context:
             self.flows[wanted, column].tolist() for column in (schema.FLOW_POINT, schema.FLOW_FIRST_FRAME)
         )
         return [self.evidence(point, frame) for point, frame in zip(points, frames, strict=True)]
+
+
+def with_name(context: Context, address: str) -> str:
+    """`172.17.0.2 (web)`; the address alone where it has no name."""
+    name = context.names.get(address)
+    return f"{address} ({name})" if name else address

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.context import Context
+from capnet.analysis.core.context import Context, with_name
 from capnet.analysis.core.flow_rows import destination
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
@@ -211,11 +211,13 @@ def _finding(
         more += listening.says
         facts |= listening.facts
     more = asked_as + more
-    says = SAYS.fill(address=address, port=group[0], more=more)
+    says = SAYS.fill(address=with_name(context, address), port=group[0], more=more)
     if len(group) > 1:
         facts["ports"] = group[:MAX_LISTED_PORTS]
         facts["ports_in_all"] = len(group)
-        says = SAYS_PORTS.fill(address=address, count=len(group), first=group[0], last=group[-1], more=more)
+        says = SAYS_PORTS.fill(
+            address=with_name(context, address), count=len(group), first=group[0], last=group[-1], more=more
+        )
     evidence = sorted(context.first_frames(rows))
     fix = _fix(context, address, bool(from_nearer), bool(nearer), elsewhere, other)
     is_loopback = is_loopback_address(address)

@@ -25,9 +25,10 @@ from capnet.analysis.facts.kernel.causes import causes
 from capnet.analysis.facts.kernel.counters import fix_of_counter
 from capnet.analysis.facts.kernel.netfilter.rules import EBTABLES, Rule
 from capnet.analysis.facts.kernel.reasons import says
-from capnet.analysis.facts.kernel.settings import ABOUT_LOSS, left_bridge_of, settings_of
+from capnet.analysis.facts.kernel.settings import ABOUT_LOSS, LeftBridge, left_bridge_of, settings_of
 from capnet.analysis.facts.kernel.states.docker_rules import docker_remark
-from capnet.analysis.facts.kernel.states.links_down import link_down_of
+from capnet.analysis.facts.kernel.states.links_down import LinkDown, link_down_of
+from capnet.analysis.facts.kernel.states.vacant_addresses import VacantAddress, vacant_address_of
 from capnet.analysis.fate.answers import is_reset, quoting_errors
 from capnet.analysis.fate.next_points import chain_of
 from capnet.wire.addresses import address_value
@@ -88,7 +89,7 @@ def _with_reasons(context: Context, finding: Finding, frames_of: Sequence[tuple[
         sentence = language.clauses([finding.says, *(remark.says for remark in remarks)])
         fix = remarks[0].fix if remarks else _fix_of_counter(context, own)
         return replace(finding, says=sentence, fix=fix or finding.fix)
-    state = left_bridge_of(context, finding) or (link_down_of(context, finding) if finding.name in ABOUT_LOSS else None)
+    state = _state(context, finding)
     sentences = [*([state.says()] if state else []), *(says(cause) for cause in own)]
     sentences += [remark.says for remark in remarks]
     sentences += settings_of(context, finding, mentioned=" ".join(sentences))
@@ -98,6 +99,13 @@ def _with_reasons(context: Context, finding: Finding, frames_of: Sequence[tuple[
     facts = {**finding.facts, "kernel": sentences[:MAX_SENTENCES]}
     fix = state.fix() if state else remarks[0].fix if remarks else _fix(context, finding, own)
     return replace(finding, says=sentence, facts=facts, fix=fix or finding.fix)
+
+
+def _state(context: Context, finding: Finding) -> LeftBridge | LinkDown | VacantAddress | None:
+    """What is known of the way to those whose packets a finding misses."""
+    if finding.name not in ABOUT_LOSS:
+        return None
+    return left_bridge_of(context, finding) or link_down_of(context, finding) or vacant_address_of(context, finding)
 
 
 def _fix(context: Context, finding: Finding, own: Sequence[Cause]) -> str:

@@ -2,8 +2,8 @@
 
 Looks at: SYNs without an answer (`facts.losses.unanswered_syns`) of containers to an address of their gateway: the MAC
 that they are sent to has that address by ARP, or the host is seen to put it into what it masquerades. What the clients
-send by the same MAC to others is answered, or it is the first address of the bridge's subnet. Not: published ports
-(`published-port-blocked`).
+send by the same MAC to others is answered, or it is the first address of the bridge's subnet, or the topology says that
+the MAC and the address are the host's own. Not: published ports (`published-port-blocked`).
 Says: which containers ask which port of their host in vain. An error where the host's bridge or a veth shows that it
 passes on the rest; a warning at a container's interface alone, whose gateway may be another machine.
 Wrong when: the gateway is a router that was given an address of its own, as in macvlan networks.
@@ -26,7 +26,7 @@ from capnet.analysis.facts.losses.unanswered_syns import UnansweredService, unan
 from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.speakers import speakers
-from capnet.wire.addresses import address_value
+from capnet.wire.addresses import address_value, mac_value
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -37,8 +37,8 @@ EXPLAINS = ("connection-unanswered", "retransmissions")
 PAGE_ZH = """主机丢弃自己的容器发给它的包，而转发它们发给别人的包。
 
 检查：容器发往其网关地址的无应答 SYN（`facts.losses.unanswered_syns`）：目的 MAC 通过 ARP 拥有该地址，或看到主机在
-MASQUERADE 时使用该地址。这些客户端经同一 MAC 发给别人的包有应答，或它是网桥子网的第一个地址。不包括：端口映射
-（`published-port-blocked`）。
+MASQUERADE 时使用该地址。这些客户端经同一 MAC 发给别人的包有应答，或它是网桥子网的第一个地址，或拓扑说明该 MAC 和地址都
+属于主机自己。不包括：端口映射（`published-port-blocked`）。
 结论：哪些容器访问主机的哪个端口而无应答。主机的网桥或 veth 显示其余的包被转发时为错误；只在容器的接口上为警告，因为它
 的网关可能是另一台机器。
 误判：网关是有自己地址的路由器，如 macvlan 网络。
@@ -90,12 +90,28 @@ def _gateway(context: Context, service: UnansweredService) -> int | None:
     speaker = speakers(context).get(gateway)
     if speaker is None:
         return None
+    if service.address in _addresses_of_host(context, gateway) and not _is_published(context, service):
+        return gateway
     is_own = service.address in speaker.own or service.address in speaker.claimed
     if not is_own and service.address not in _masquerading(context):
         return None
     is_bridge = all(context.points[point].role == "bridge" for point in points)
     is_first = is_bridge and is_own and service.address.endswith(_FIRST_ADDRESSES)
     return gateway if is_first or _passes_on(context, gateway, service.last_rows) else None
+
+
+def _addresses_of_host(context: Context, gateway: int) -> set[str]:
+    """All addresses of the host that the topology says has the MAC: a bridge of its own, not a port of one."""
+    for host in context.topology.hosts if context.topology else ():
+        macs = {mac_value(each.mac) for each in host.interfaces if each.kind == "bridge" and each.mac}
+        if gateway in macs:
+            return {address.partition("/")[0] for each in host.interfaces for address in each.addresses}
+    return set()
+
+
+def _is_published(context: Context, service: UnansweredService) -> bool:
+    containers = context.topology.containers if context.topology else []
+    return bool(service.backends) or any(port.host_port == service.port for each in containers for port in each.ports)
 
 
 def _masquerading(context: Context) -> set[str]:

@@ -82,7 +82,7 @@ def test_bridge_of_others_that_is_down_is_not_named(tmp_path: Path) -> None:
         for network in data["networks"]:
             network["bridge"] = network["bridge"] and "br-0123456789ab"
 
-    found = altered("bridge-down", tmp_path, lambda outputs: None, topology=rename)
+    found = altered("bridge-down", tmp_path, same, topology=rename)
     assert found and not any("is down" in finding.says for finding in found)
 
 
@@ -98,7 +98,7 @@ def test_isolation_rule_of_usual_network_has_no_remark(tmp_path: Path) -> None:
         for network in data["networks"]:
             network["internal"] = False
 
-    (finding,) = altered("internal", tmp_path, lambda outputs: None, topology=usual)
+    (finding,) = altered("internal", tmp_path, same, topology=usual)
     assert "DOCKER-ISOLATION-STAGE-1 rule 2" in finding.says and "internal network" not in finding.says
 
 
@@ -120,5 +120,45 @@ def test_policy_of_host_without_bridge_networks_has_no_remark(tmp_path: Path) ->
         for network in data["networks"]:
             network["bridge"] = "podman0"
 
-    found = altered("forward-flushed", tmp_path, lambda outputs: None, topology=podman)
+    found = altered("forward-flushed", tmp_path, same, topology=podman)
     assert found and not any("rule of Docker" in finding.says for finding in found)
+
+
+def same(outputs: dict[str, Any]) -> None:
+    """The host printed what it printed."""
+
+
+@pytest.mark.parametrize(
+    ("name", "finding", "address"),
+    [("vacant-syn", "connection-unanswered", "172.18.0.2"), ("vacant-arp", "arp-unanswered", "172.18.0.9")],
+)
+def test_address_that_no_container_has_is_named(name: str, finding: str, address: str) -> None:
+    (named,) = findings(RECORDED / f"{name}.pcapng")
+    assert named.name == finding
+    assert named.says.endswith(f"no container of network shop has {address}")
+    assert named.fix is not None and named.fix.startswith("ask by name, and look the name up again")
+
+
+def taken(data: dict[str, Any]) -> None:
+    """A container that was not captured has the address."""
+    (endpoint,) = [
+        end for container in data["containers"] if container["name"] == "web" for end in container["endpoints"]
+    ]
+    endpoint["addresses"] = ["172.18.0.9/16"]
+
+
+def with_a_card(data: dict[str, Any]) -> None:
+    """The host's own card is a port of the bridge: machines of the LAN may have addresses of the network."""
+    card = next(each for each in data["hosts"][0]["interfaces"] if each["name"] == "ens33")
+    card["master"], card["kind"] = BRIDGE, None
+
+
+def of_macvlan(data: dict[str, Any]) -> None:
+    for network in data["networks"]:
+        network["driver"] = "macvlan"
+
+
+@pytest.mark.parametrize("alter", [taken, with_a_card, of_macvlan])
+def test_address_that_others_may_have_is_not_named(alter: Callable[[dict[str, Any]], None], tmp_path: Path) -> None:
+    (finding,) = altered("vacant-arp", tmp_path, same, topology=alter)
+    assert finding.name == "arp-unanswered" and "no container" not in finding.says

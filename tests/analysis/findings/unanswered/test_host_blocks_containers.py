@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from capnet.topology import Container, Host, Interface, PublishedPort, Topology
 from tests.analysis.findings.bridges import (
     APP,
     APP_MAC,
@@ -106,3 +107,32 @@ def test_router_of_a_lan_is_silent(tmp_path: Path) -> None:
     net.at(net.now, CARD, arp(2, "00:50:56:c0:00:08", "192.168.111.1", A, to="00:0c:29:5a:00:80"))
     knock(net, lan, CARD)
     assert of_story(net, tmp_path, NAME) == []
+
+
+def of_topology(mac: str, ports: list[PublishedPort]) -> Topology:
+    """Host A with its bridge and its card; web publishes ports."""
+    interfaces = [
+        Interface("docker0", 3, mac, [f"{GATEWAY}/16"], kind="bridge"), Interface("ens33", 2, None, [f"{A}/24"]),
+    ]  # fmt: skip
+    web = Container("A", "web", "1", "i", "bridge", [], ports)
+    return Topology(hosts=[Host("A", "20.10", "6.1", interfaces)], containers=[web])
+
+
+def asked_with(folder: Path, topology: Topology) -> Findings:
+    """app asks its host's other address, and nothing else is seen."""
+    net = host()
+    knock(net, asks(A), BRIDGE)  # type: ignore[arg-type]
+    return of_story(net, folder, NAME, topology)
+
+
+def test_other_address_of_the_host_by_topology_is_told(tmp_path: Path) -> None:
+    (finding,) = asked_with(tmp_path, of_topology(BRIDGE_MAC, []))
+    assert finding["facts"]["services"] == [f"{A}:5432"]
+
+
+def test_published_port_of_the_host_is_silent(tmp_path: Path) -> None:
+    assert asked_with(tmp_path, of_topology(BRIDGE_MAC, [PublishedPort("tcp", "0.0.0.0", 5432, 5432)])) == []
+
+
+def test_address_of_another_host_by_topology_is_silent(tmp_path: Path) -> None:
+    assert asked_with(tmp_path, of_topology("02:00:00:00:00:99", [])) == []

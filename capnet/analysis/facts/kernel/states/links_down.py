@@ -7,19 +7,13 @@ flag UP for it. Limits: one that was set down only for a time is not told.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text
 from capnet.analysis.facts.kernel.namespaces import namespaces
+from capnet.analysis.facts.kernel.states.named_addresses import named_addresses
 from capnet.quick_tuple import NamedTuple
 from capnet.topology.lookup import endpoints, network_of
-
-_PARTIES = ("server", "backends", "destination", "address", "clients", "sources", "asker", "targets")
-_PORT_AND_NAME = re.compile(r"(:\d+)?( \(.*\))?$")  # of `172.17.0.2:80 (web)`
-MAX_PARTIES = 100
 
 SAYS = Text(
     en="{interface} in {namespace}, on the way to container {container}, is down",
@@ -52,7 +46,7 @@ def link_down_of(context: Context, finding: Finding) -> LinkDown | None:
     down = {(namespace.name, interface) for namespace in namespaces(context) for interface in namespace.down}
     if not down or not context.topology:
         return None
-    parties = set(_parties(finding.facts))
+    parties = set(named_addresses(finding.facts))
     for container, endpoint in endpoints(context.topology):
         if parties.isdisjoint(address.partition("/")[0] for address in endpoint.addresses):
             continue
@@ -66,13 +60,3 @@ def link_down_of(context: Context, finding: Finding) -> LinkDown | None:
             if interface and (namespace, interface) in down:
                 return LinkDown(interface, namespace, container.name)
     return None
-
-
-def _parties(facts: Mapping[str, object]) -> Iterator[str]:
-    """The addresses that the facts of a finding name."""
-    for key in _PARTIES:
-        value = facts.get(key)
-        for text in value[:MAX_PARTIES] if isinstance(value, list) else [value]:
-            if isinstance(text, str):
-                yield text
-                yield _PORT_AND_NAME.sub("", text).strip("[]")
