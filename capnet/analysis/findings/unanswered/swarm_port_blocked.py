@@ -1,8 +1,8 @@
 """swarm-port-blocked: nodes of a Swarm reach each other, but not by all the ports that it needs.
 
 Looks at: packets to port 7946 (gossip), 2377 (management) or a tunnel's port that stop between the interfaces of two
-nodes, and at gossip over UDP that one point shows in one direction only; while TCP to the Swarm's ports is answered
-between the same nodes.
+nodes, at gossip over UDP that one point shows in one direction only, and at SYNs to 7946 and 2377 that nothing answers;
+while TCP to the Swarm's ports is answered between the same nodes.
 Says: which port is blocked from whom to whom, and that TCP passes.
 Wrong when: the other node left the Swarm while TCP was still open.
 Fix: open 7946 over TCP and UDP, the data path port (4789 over UDP, or `--data-path-port`), 2377 over TCP to managers,
@@ -25,6 +25,7 @@ from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
+from capnet.analysis.facts.losses.unanswered_syns import UnansweredService, unanswered_services
 from capnet.analysis.facts.losses.wire_losses import LostService, WireLoss, wire_losses
 from capnet.analysis.facts.swarm_traffic import swarm_flows
 from capnet.analysis.fate.next_points import is_answered
@@ -34,13 +35,13 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = "fault swarm-port-blocked"
 WITNESS = "pcaps/overlay.pcapng"  # gossip in both directions
-EXPLAINS = ("lost-on-the-wire", "stops-between", "packet-loss", "tunnel-one-way")
+EXPLAINS = ("connection-unanswered", "lost-on-the-wire", "stops-between", "packet-loss", "tunnel-one-way")
 IS_OF_TUNNEL = True
 
 PAGE_ZH = """Swarm 的节点互相可达，但所需的端口没有全部放行。
 
-检查：发往端口 7946（gossip）、2377（管理）或隧道端口、停在两个节点的接口之间的包，以及一个抓包点上只有一个方向的
-UDP gossip；而同样两个节点之间到 Swarm 端口的 TCP 有应答。
+检查：发往端口 7946（gossip）、2377（管理）或隧道端口、停在两个节点的接口之间的包，一个抓包点上只有一个方向的 UDP
+gossip，以及到 7946 和 2377 而无应答的 SYN；而同样两个节点之间到 Swarm 端口的 TCP 有应答。
 结论：哪个端口从谁到谁被拦，而 TCP 能通过。
 误判：另一个节点在 TCP 仍开着时离开了 Swarm。
 处理：在所有节点之间双向开放 7946 的 TCP 和 UDP、数据端口（UDP 4789 或 `--data-path-port`）、到管理节点的 2377/tcp，
@@ -60,6 +61,12 @@ ONE_WAY = Text(
     "TCP between the two nodes passes: UDP is filtered",
     zh="在 {point}，从 {src} 到 {dst} 有 {packets} 个 Swarm gossip 数据报（udp 端口 {port}），没有返回的，而两个节点"
     "之间的 TCP 能通过：UDP 被过滤",
+)
+SYNS = Text(
+    en="{syns:SYN} of node {src} to Swarm's port {port} of node {dst} got no answer at {point}, while TCP the other "
+    "way passes: a filter of {dst} or before it; names and addresses of containers that start do not get through",
+    zh="节点 {src} 发往节点 {dst} 的 Swarm 端口 {port} 的 {syns} 个 SYN 在 {point} 没有应答，而反方向的 TCP 能通过："
+    "{dst} 或它之前有过滤；新启动的容器的名称和地址传不过来",
 )
 FIX = Text(
     en="open UDP and TCP {port}, the data path port (4789/udp), 2377/tcp and IP protocol 50 both ways between all "
@@ -93,6 +100,20 @@ def diagnose(context: Context) -> list[Finding]:
         if pair not in pairs:
             pairs.add(pair)
             findings.append(_one_way(context, row))
+    return findings + _unanswered(context, nodes)
+
+
+def _unanswered(context: Context, nodes: dict[frozenset[str], int]) -> list[Finding]:
+    """SYNs to Swarm's ports in vain, while the node that is asked reaches the asking one by TCP."""
+    (first, _), findings = flow_spans(context), []
+    for service in unanswered_services(context) if nodes else ():
+        clients = {source(context.flows[row]) for row in service.rows}
+        of_nodes = [client for client in clients if frozenset((client, service.address)) in nodes]
+        if service.port not in (PORT_SWARM_GOSSIP, PORT_SWARM_MANAGEMENT) or len(clients) != 1 or not of_nodes:
+            continue
+        (client,) = clients
+        if nodes[frozenset((client, service.address))] >= first[service.rows].min():
+            findings.append(_in_vain(context, service, client))
     return findings
 
 
@@ -128,6 +149,21 @@ def _one_way_rows(context: Context, nodes: dict[frozenset[str], int]) -> list[in
         row for row in rows
         if nodes.get(frozenset((source(flows[row]), destination(flows[row]))), -1) >= first[row]
     ]  # fmt: skip
+
+
+def _in_vain(context: Context, service: UnansweredService, client: str) -> Finding:
+    point = context.points[int(context.flows[service.last_rows[0], schema.FLOW_POINT])].name
+    return Finding(
+        NAME,
+        "error",
+        SYNS.fill(syns=service.syns, src=client, dst=service.address, port=service.port, point=point),
+        FIX.fill(port=PORT_SWARM_GOSSIP),
+        {
+            "nodes": [client, service.address], "point": point, "services": [f"tcp port {service.port}"],
+            "packets": service.syns,
+        },
+        sorted(context.first_frames(service.rows)),
+    )  # fmt: skip
 
 
 def _stopped(context: Context, loss: WireLoss, blocked: list[LostService]) -> Finding:

@@ -37,8 +37,8 @@ def refused(folder: Path, before: str | None, after: str | None) -> Finding:
 def test_port_that_the_server_listens_on_is_named() -> None:
     (finding,) = [finding for finding in analyze(RECORDED).findings if finding.name == "connection-refused"]
     assert finding.says == (
-        "172.18.0.2 (web) refused connections to port 80, to which 192.168.111.128:8080 is translated; nothing listens on "
-        "it in A/web, where programs listen on 0.0.0.0:8000"
+        "172.18.0.2 (web) refused connections to port 80, to which 192.168.111.128:8080 is translated; nothing listens "
+        "on it in A/web, where programs listen on 0.0.0.0:8000"
     )
     assert finding.fix is not None and "`-p 8080:8000` in place of `-p 8080:80`" in finding.fix
     assert finding.facts["listens"] == ["0.0.0.0:8000"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.analysis.findings.overlays import X_MAC, Y_MAC, X, Y, outer
 from tests.analysis.findings.reported import Findings, of_story
 from tests.analysis.findings.wires import CARDS, ask, gossip, send, two_cards
-from tests.stories import Network, Packet, ping, udp
+from tests.stories import ACK, SYN, Network, Packet, ping, tcp, udp
 from tests.story_reports import A, B
 
 
@@ -76,3 +76,34 @@ def test_other_port_that_the_wire_drops_is_silent(tmp_path: Path) -> None:
         gossip(net, number)
         send(net, udp(f"{A}:5000 > {B}:53", b"question %d" % number, ident=600 + number), is_udp_to_b)
     assert blocked(net, tmp_path) == []
+
+
+def knocked(folder: Path, *, is_answered_back: bool, port: int = 7946) -> Findings:
+    """A asks B's port in vain three times, and B asks A's."""
+    net = Network(["A/ens33"])
+    for number in range(3):
+        syn = tcp(f"{A}:{40000 + number} > {B}:{port}", seq=7, flags=SYN)
+        net.pass_by(("A/ens33", syn), gap=1.1e6)
+        net.pass_by(("A/ens33", syn), gap=1.1e6)
+        back, answer = f"{B}:{50000 + number} > {A}:7946", f"{A}:7946 > {B}:{50000 + number}"
+        net.pass_by(("A/ens33", tcp(back, seq=9, flags=SYN)))
+        if is_answered_back:
+            net.pass_by(("A/ens33", tcp(answer, seq=900, ack=10, flags=SYN | ACK)))
+            net.pass_by(("A/ens33", tcp(back, seq=10, ack=901)))
+    return blocked(net, folder)
+
+
+def test_gossip_by_tcp_that_nothing_answers_is_told(tmp_path: Path) -> None:
+    """The firewall of B: what B opens itself passes."""
+    (finding,) = knocked(tmp_path, is_answered_back=True)
+    assert (finding["level"], finding["facts"]["nodes"]) == ("error", [A, B])
+    assert finding["says"].startswith(f"6 SYNs of node {A} to Swarm's port 7946 of node {B} got no answer at A/ens33")
+
+
+def test_node_that_does_not_come_the_other_way_is_silent(tmp_path: Path) -> None:
+    """It may be down."""
+    assert knocked(tmp_path, is_answered_back=False) == []
+
+
+def test_other_port_that_nothing_answers_is_silent(tmp_path: Path) -> None:
+    assert knocked(tmp_path, is_answered_back=True, port=8080) == []
