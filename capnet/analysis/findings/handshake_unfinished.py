@@ -5,8 +5,9 @@ came (`facts.losses.unfinished_handshakes`): the answers are lost on their way b
 clients that scan.
 Says: which server answers whom, where the answers were last seen, and which point lacks them; or that they reach the
 client, and whether their checksums are wrong, while those that clients take are right; or whether they go to another
-gateway than the one from which the SYNs came, or leave their host by another interface. An error if the next point
-lacks them, or they are at the client's own interface, or the checksum is the cause; else a warning.
+gateway than the one from which the SYNs came, or leave their host by another interface, or come back to the client's
+host by another one. An error if the next point lacks them, or they are at the client's own interface, or the checksum
+is the cause; else a warning.
 Wrong when: the client's ACK took a way that was not captured.
 Fix: look for what drops answers between the two points, or at the client: a firewall without state of the connection, a
 wrong checksum, rp_filter.
@@ -36,8 +37,8 @@ PAGE_ZH = """服务器应答了 SYN，而客户端一直没有继续。
 检查：只有 SYN 的 TCP 流，在第一个 SYN-ACK 之后一秒或更久又重发，且 SYN-ACK 来了两个以上
 （`facts.losses.unfinished_handshakes`）：应答在返回途中丢失，或被客户端丢弃。不包括扫描的客户端。
 结论：哪个服务器应答了谁，应答最后见于哪里，哪个抓包点没有它们；或者它们到达了客户端，以及它们的校验和是否有误而客户端
-接受的那些是正确的；或者它们发往的网关不是 SYN 来的那个，或从主机的另一个接口离开。如果下一个抓包点没有它们，或它们已在
-客户端自己的接口上，或原因是校验和，为错误；否则为警告。
+接受的那些是正确的；或者它们发往的网关不是 SYN 来的那个，或从主机的另一个接口离开，或从客户端主机的另一个接口回来。如果
+下一个抓包点没有它们，或它们已在客户端自己的接口上，或原因是校验和，为错误；否则为警告。
 误判：客户端的 ACK 走了没有抓包的路。
 处理：查找两个抓包点之间或客户端上是什么丢弃了应答：没有连接状态的防火墙、错误的校验和、rp_filter。
 验证：在客户端上 `nstat -az TcpInCsumErrors TcpExtIPReversePathFilter` 和 `iptables -vnL`；在服务器所在主机上
@@ -64,6 +65,18 @@ CHECKSUM = Text(
 )
 UNFILLED = Text(en="not filled in", zh="没有填写")
 WRONG = Text(en="wrong", zh="错误")
+RETURNS = Text(
+    en="{server} answers the SYNs of {clients}, and the answers come back another way: the SYNs leave by {next}, and "
+    "{answers:SYN-ACK} come in by {elsewhere}, where this host drops them; both sides repeat",
+    zh="{server} 应答了 {clients} 的 SYN，但应答从另一条路回来：SYN 从 {next} 离开，而 {answers} 个 SYN-ACK 从 "
+    "{elsewhere} 进来，并被该主机丢弃；双方都在重发",
+)
+SEEN = Text(
+    en="{server} answers the SYNs of {clients}, and the answers take another way: the SYNs were last seen at {next}, "
+    "{answers:SYN-ACK} at {elsewhere} only; both sides repeat",
+    zh="{server} 应答了 {clients} 的 SYN，但应答走了另一条路：SYN 最后见于 {next}，而 {answers} 个 SYN-ACK 只见于 "
+    "{elsewhere}；双方都在重发",
+)
 IGNORED = Text(
     en="{server} answers the SYNs of {clients} in vain: {answers:SYN-ACK} are seen at {point}{place}, and the SYNs go "
     "on",
@@ -81,9 +94,24 @@ FIX_STOPS = Text(
 )
 FIX_ELSEWHERE = Text(
     en="correct the route to {client} on that host: `ip route get {client}` and `ip rule` must lead back to {next}, "
-    "not to {elsewhere} (a VPN may have added a network that overlaps)",
+    "not to {elsewhere} (a VPN may have added a network that overlaps; a host with two cards needs a rule for what its "
+    "second address sends: `ip rule add from {server} table N`)",
     zh="更正该主机上到 {client} 的路由：`ip route get {client}` 和 `ip rule` 应指回 {next}，而不是 {elsewhere}（可能是 "
-    "VPN 加入了重叠的网段）",
+    "VPN 加入了重叠的网段；有两块网卡的主机需要为第二个地址发出的包加规则：`ip rule add from {server} table N`）",
+)
+FIX_RETURNS = Text(
+    en="let the answers come back by {next}: the route to {client} on the routers behind, or the address to which this "
+    "host translates; else let this host take them: `sysctl net.ipv4.conf.all.rp_filter` (2), rules that drop state "
+    "INVALID or NEW without SYN (`iptables -vnL FORWARD` counts), conntrack zones (`iptables -t raw -vnL`)",
+    zh="让应答从 {next} 回来：检查后面各路由器到 {client} 的路由，或该主机转换成的地址；否则让该主机接受它们："
+    "`sysctl net.ipv4.conf.all.rp_filter`（2）、丢弃 INVALID 状态或没有 SYN 的 NEW 状态的规则（`iptables -vnL FORWARD` "
+    "有计数）、conntrack zone（`iptables -t raw -vnL`）",
+)
+FIX_SEEN = Text(
+    en="let both directions take one way: compare the routes (`ip route get {client}` at {server}, `ip rule`); a "
+    "firewall with state that sees one direction only drops it",
+    zh="让两个方向走同一条路：比较路由（在 {server} 上 `ip route get {client}`、`ip rule`）；只看到一个方向的有状态防火"
+    "墙会丢弃它",
 )
 FIX_OTHER_WAY = Text(
     en="let the answers go back the way the SYNs came: a route to {client} by {came_from} on the host of {server} (`ip "
@@ -110,6 +138,7 @@ FIX_IGNORED = Text(
     "TcpInCsumErrors TcpExtIPReversePathFilter`）",
 )
 
+_OTHER_WAYS = {"leave": (ELSEWHERE, FIX_ELSEWHERE), "return": (RETURNS, FIX_RETURNS), "seen": (SEEN, FIX_SEEN)}
 MAX_CHAINS = 2  # whose frames at all hops are evidence
 
 
@@ -127,7 +156,7 @@ def _finding(context: Context, handshake: UnfinishedHandshake) -> Finding:
     text, fix = (STOPS, FIX_STOPS) if next_point else (CHECKSUM, FIX_CHECKSUM) if is_bad else (IGNORED, FIX_BEHIND)
     fix = FIX_IGNORED if handshake.is_at_client and not is_bad else fix
     elsewhere = context.points[handshake.elsewhere].name if handshake.elsewhere >= 0 else None
-    text, fix = (ELSEWHERE, FIX_ELSEWHERE) if elsewhere else (text, fix)
+    text, fix = _OTHER_WAYS[handshake.other_way] if elsewhere else (text, fix)
     is_other_way = handshake.gateways[0] > 0 and not is_bad and not handshake.is_at_client
     macs = dict(zip(("came_from", "goes_to"), map(mac_text, handshake.gateways), strict=True)) if is_other_way else {}
     address = f"[{handshake.server}]" if ":" in handshake.server else handshake.server
@@ -144,7 +173,7 @@ def _finding(context: Context, handshake: UnfinishedHandshake) -> Finding:
         + (OTHER_WAY.fill(**macs) if macs else ""),
         FIX_OTHER_WAY.fill(client=clients[0], server=handshake.server, **macs)
         if macs
-        else fix.fill(point=point, next=next_point, client=clients[0], elsewhere=elsewhere),
+        else fix.fill(point=point, next=next_point, client=clients[0], elsewhere=elsewhere, server=handshake.server),
         {
             "server": handshake.server, "port": handshake.port, "point": point, "next": next_point,
             "clients": clients[:MAX_EVIDENCE], "connections": len(handshake.rows), "answers": answers,

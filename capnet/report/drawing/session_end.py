@@ -25,6 +25,10 @@ ENDS = {
     "dns-slow": (False, LATE),
     "dns-type-unanswered": (True, Text(en="delivered, {type_name} never answered", zh="已送达，{type_name} 从无应答")),
     "ecn-blocked": (False, Text(en="delivered, accepted only without ECN", zh="已送达，仅在不带 ECN 时被接受")),
+    "handshake-unfinished": (
+        True,
+        Text(en="delivered, the answers are seen at {elsewhere} only", zh="已送达，应答只见于 {elsewhere}"),
+    ),
     "reset-in-session": (True, RESET),
     "server-slow": (False, LATE),
 }
@@ -40,7 +44,7 @@ class SessionEnd(NamedTuple):
 def session_end(problem: Document, point: str, words: Words) -> SessionEnd | None:
     """The end of a session that is evidence of a problem; `point`: where it begins."""
     name, facts = problem["name"], problem["facts"]
-    if name not in ENDS:
+    if name not in ENDS or (name == "handshake-unfinished" and "elsewhere" not in facts):
         return None
     fails, text = ENDS[name]
     if findings_in(facts) > 1 and "{" in text.en:

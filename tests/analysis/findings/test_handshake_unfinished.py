@@ -198,3 +198,16 @@ def test_unfilled_checksums_on_veth_are_no_cause(tmp_path: Path) -> None:
         net.pass_by(("A/app/eth0", summed(back, is_filled=False)), gap=1.02 * SECOND)
     (finding,) = of_story(net, tmp_path, NAME)
     assert not finding["facts"]["is_checksum_bad"]
+
+
+@pytest.mark.parametrize("ack", [8, 9], ids=["told", "silent"])
+def test_answers_at_a_point_without_syns_acknowledge_them(tmp_path: Path, ack: int) -> None:
+    """Another host may have the same addresses and ports: the number decides."""
+    server = Server((*BOTH, "B/ens34"))
+    out, back = f"{A}:40001 > {B}:80", f"{B}:80 > {A}:40001"
+    for _ in range(3):
+        server.put(summed(tcp(out, seq=7, flags=SYN, smac=CARD_A, dmac=CARD_B)), BOTH)
+        server.put(summed(tcp(back, seq=3, ack=ack, flags=SYN | ACK, smac=CARD_B, dmac=CARD_A)), ("B/ens34",))
+        server.net.now += 1.02 * SECOND
+    findings = server.findings(tmp_path)
+    assert [finding["facts"]["elsewhere"] for finding in findings] == (["B/ens34"] if ack == 8 else [])

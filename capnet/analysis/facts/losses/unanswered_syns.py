@@ -28,6 +28,7 @@ from capnet.analysis.fate.fates import STOPS, fates
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.next_points import chain_of, is_answered
 from capnet.analysis.fate.speakers import speakers
+from capnet.analysis.fate.verdict.answers_elsewhere import is_answered_elsewhere
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import (
@@ -102,7 +103,7 @@ def _unanswered_rows(context: Context) -> FlowRows:
     outcome = fates(context)
     is_told[outcome.last[outcome.state == STOPS]] = True
     is_told[[row for blocked in blocked_ports(context) for row in blocked.last_rows]] = True
-    is_told |= _is_in_one_way_tunnel(context)
+    is_told |= _is_in_one_way_tunnel(context) | is_answered_elsewhere(context)
     rows = rows[~is_among(rows, chain[is_told])]
     is_closed = is_new & (reply_values(context, schema.FLOW_SYNACK_TIME) < 0 | (replies(context) < 0))
     return rows[~is_of_scan(context, is_new, is_closed)[rows]][:MAX_FLOWS]

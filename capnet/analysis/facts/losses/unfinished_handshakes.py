@@ -3,10 +3,13 @@
 Input: flows, flow chains, SYNs. Output: `UnfinishedHandshake`s, one per server, port and place. Method: TCP flows of
 SYNs alone, of which a hop shows SYN-ACKs; the client sends a SYN a second or more after the first of them. Where the
 client's first point lacks them, they stop before it, if it shows other packets to the client, or would show these
-(`fate.verdict.stopped_answers`). Limits: MAX_FLOWS; not clients that scan.
+(`fate.verdict.stopped_answers`). Where no hop shows any, the SYN-ACKs that acknowledge these SYNs at a point that none
+of them passes. Limits: MAX_FLOWS; not clients that scan.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 
@@ -14,13 +17,14 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import destination, host_of, is_virtual_router, replies, reply_values
+from capnet.analysis.core.flow_rows import destination, host_of, is_virtual_router, replies, reply_values, source
 from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.scanning_clients import is_of_scan
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.next_points import chain_of
+from capnet.analysis.fate.speakers import speakers
 from capnet.analysis.fate.verdict.stopped_answers import stopped_answers
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import INNER_ROLES
@@ -35,10 +39,18 @@ _ENDS = [
     schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
     schema.FLOW_SPORT, schema.FLOW_DPORT,
 ]  # fmt: skip
+_CONNECTION = _ENDS[1:]
+_BACK = [
+    schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DPORT,
+    schema.FLOW_SPORT,
+]  # fmt: skip
 _SYN_ENDS = [
     schema.SYN_POINT, schema.SYN_SRC_HI, schema.SYN_SRC_LO, schema.SYN_DST_HI, schema.SYN_DST_LO, schema.SYN_SPORT,
     schema.SYN_DPORT,
 ]  # fmt: skip
+
+
+OtherWay = Literal["leave", "return", "seen"]  # the server's host, to the client's, or it is not known whose that is
 
 
 class UnfinishedHandshake(NamedTuple):
@@ -53,6 +65,7 @@ class UnfinishedHandshake(NamedTuple):
     is_at_client: bool  # that is the client's own interface
     gateways: tuple[int, int]  # MACs where the answers were last seen: SYNs come from one, answers go to another; or -1
     elsewhere: int  # point to which the answers go on instead, of the same host; -1: none was captured
+    other_way: OtherWay  # what they do at `elsewhere`
     verdict: int  # on the checksums of all of them: UNFILLED or WRONG where they differ from others', else RIGHT
 
 
@@ -95,7 +108,7 @@ def _last_seen(context: Context, row: int) -> tuple[int, int] | None:
     hop, before = row, -1
     while answers[hop] < 0:
         if links.after[hop] < 0:
-            return None
+            return _seen_elsewhere(context, row, hop)
         before, hop = hop, int(links.target[links.after[hop]])
     answer = int(answers[hop])
     is_answered = flows[answer, schema.FLOW_SYNACK_TIME] >= 0 and flows[answer, schema.FLOW_PACKETS] >= MIN_SYNACKS
@@ -105,6 +118,36 @@ def _last_seen(context: Context, row: int) -> tuple[int, int] | None:
     if before >= 0 and not _lacks_answers(context, before):
         return None
     return answer, int(flows[before, schema.FLOW_POINT]) if before >= 0 else -1
+
+
+def _seen_elsewhere(context: Context, row: int, last: int) -> tuple[int, int] | None:
+    """SYN-ACKs at a point that these SYNs do not pass, of the last hop's host if there are, and that hop's point."""
+    flows = context.flows
+    hops = np.flatnonzero(chain_of(context) == row)
+    answers = _lone_synacks(context)
+    is_ours = is_among(hash_of(flows, _BACK, answers), hash_of(flows, _CONNECTION, hops))
+    acknowledged = ((flows[row, schema.FLOW_FIRST_SEQ] >> 32) + (1 << 31) + 1) & 0xFFFFFFFF
+    is_ours &= flows[answers, schema.FLOW_FIRST_SEQ] & 0xFFFFFFFF == acknowledged
+    is_ours &= flows[last, schema.FLOW_SYN_TIME] - flows[answers, schema.FLOW_SYNACK_TIME] >= MIN_RETRY_NS
+    is_ours &= ~is_among(flows[answers, schema.FLOW_POINT], flows[hops, schema.FLOW_POINT])
+    due = int(flows[last, schema.FLOW_POINT])
+    host = _host(context, due)
+    answers = sorted(
+        answers[is_ours].tolist(), key=lambda of: _host(context, int(flows[of, schema.FLOW_POINT])) != host
+    )
+    return (answers[0], due) if answers else None
+
+
+@derived
+def _lone_synacks(context: Context) -> FlowRows:
+    """SYN-ACKs that are sent again at points that show nothing of the other direction."""
+    flows = context.flows
+    is_lone = (flows[:, schema.FLOW_SYNACK_TIME] >= 0) & (replies(context) < 0)
+    return np.flatnonzero(is_lone & (flows[:, schema.FLOW_PACKETS] >= MIN_SYNACKS))
+
+
+def _host(context: Context, point: int) -> str | None:
+    return host_of(context.points[point].name)
 
 
 def _lacks_answers(context: Context, row: int) -> bool:
@@ -135,16 +178,22 @@ def _handshake(context: Context, due: int, rows: list[int], answers: list[int]) 
     last_rows = np.flatnonzero(is_among(chain_of(context), np.array(rows)) & (flow_links(context).after < 0)).tolist()
     gateways = _gateways(context, answers)
     elsewhere = _elsewhere(context, answers, due)
+    other_way = _other_way(context, last_rows, answers, due, elsewhere)
     return UnfinishedHandshake(
-        server, port, rows, last_rows, answers, due, is_at_client, gateways, elsewhere, verdict
-    )  # fmt: skip
+        server, port, rows, last_rows, answers, due, is_at_client, gateways, elsewhere, other_way, verdict
+    )
 
 
 def _elsewhere(context: Context, answers: list[int], due: int) -> int:
-    """The one point at which all these SYN-ACKs go on though they are due at another one of its host, else -1."""
+    """The one point at which all these SYN-ACKs go on though they are due at another one of its host, else -1.
+
+    The point that alone shows them, whosever it is.
+    """
     links, flows = flow_links(context), context.flows
     if due < 0:
         return -1
+    if replies(context)[answers[0]] < 0:
+        return int(flows[answers[0], schema.FLOW_POINT])
     ends = set()
     for row in answers:
         while links.after[row] >= 0:
@@ -155,9 +204,39 @@ def _elsewhere(context: Context, answers: list[int], due: int) -> int:
     return ends.pop() if len(ends) == 1 and len(hosts) == 1 and not ends & {*own, due} else -1
 
 
+def _other_way(context: Context, last_rows: list[int], answers: list[int], due: int, elsewhere: int) -> OtherWay:
+    """Whether the SYN-ACKs leave the host that got the SYNs, or come to the one from which the SYNs left."""
+    flows = context.flows
+    if elsewhere < 0 or _host(context, due) is None or _host(context, due) != _host(context, elsewhere):
+        return "seen"
+    if replies(context)[answers[0]] >= 0:
+        answered_at = _host(context, int(flows[answers[0], schema.FLOW_POINT]))
+        return "leave" if answered_at == _host(context, due) else "return"
+    chain = np.flatnonzero(is_among(chain_of(context), chain_of(context)[last_rows]))
+    before = chain[flow_links(context).after[chain] >= 0]
+    if any(_host(context, point) == _host(context, due) for point in set(flows[before, schema.FLOW_POINT].tolist())):
+        return "return"
+    (leaves, arrives) = (
+        all(
+            _owns(context, int(flows[row, schema.FLOW_POINT]), int(flows[row, mac]), end(flows[row]))
+            for row in last_rows
+        )
+        for mac, end in ((schema.FLOW_DMAC, destination), (schema.FLOW_SMAC, source))
+    )
+    return "leave" if leaves else "return" if arrives else "seen"
+
+
+def _owns(context: Context, point: int, mac: int, address: str) -> bool:
+    """Does a station at a point have an address of its own?"""
+    speaker = speakers(context, point, outside_tunnels=True).get(mac)
+    return speaker is not None and (address in speaker.own or address in speaker.claimed)
+
+
 def _gateways(context: Context, answers: list[int]) -> tuple[int, int]:
     """The MACs from which SYNs come and to which answers go, where these are last seen; -1 if they are the same."""
     flows = context.flows
+    if (replies(context)[answers] < 0).any():
+        return -1, -1
     pairs = {
         (int(flows[int(replies(context)[row]), schema.FLOW_SMAC]), int(flows[row, schema.FLOW_DMAC])) for row in answers
     }

@@ -136,7 +136,8 @@ def blackhole(programs: list[subprocess.Popen[bytes]]) -> None:
 
 
 Asks = list[tuple[str, str, int]]  # node, address, port
-RECORDINGS: dict[str, tuple[Callable[[list[subprocess.Popen[bytes]]], None], list[str], Asks]] = {
+Recording = tuple[Callable[[list[subprocess.Popen[bytes]]], None], list[str], Asks]
+RECORDINGS: dict[str, Recording] = {
     "wrong-netmask": (wrong_netmask, ["node/cni0", "app/eth0"],
                       [("other", "10.60.0.5", 80), ("app", "10.60.0.5", 80), ("other", "10.60.0.5", 80)]),
     "snat-address": (snat_address, ["node/cni0", "node/eth0"], [("node", "10.60.0.5", 80), ("app", "10.60.0.5", 80)]),
@@ -151,8 +152,8 @@ RECORDINGS: dict[str, tuple[Callable[[list[subprocess.Popen[bytes]]], None], lis
 }  # fmt: skip
 
 
-def record(name: str) -> None:
-    build, points, asks = RECORDINGS[name]
+def record(name: str, recordings: dict[str, Recording] = RECORDINGS) -> None:
+    build, points, asks = recordings[name]
     with network() as programs:
         build(programs)
         time.sleep(1)  # servers listen

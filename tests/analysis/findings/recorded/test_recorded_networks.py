@@ -15,6 +15,8 @@ CAUSES = {
     "mac-filter": ("arp-unanswered", "error", "these questions do not come to node/cni0, where those of 10.77.1.7 do"),
     "vpn-route": ("handshake-unfinished", "error", "leave by node/tun0"),
     "pod-policy": ("stops-between", "error", "reach node/veth-app, none reaches node/veth-other"),
+    "two-cards": ("handshake-unfinished", "error", "came in by srv/eth0, and 5 SYN-ACKs leave by srv/eth1"),
+    "other-interface": ("handshake-unfinished", "error", "leave by node/eth0, and 5 SYN-ACKs come in by node/eth1"),
     "blackhole": ("connection-unanswered", "warning", "they are not seen at node/eth0"),
 }
 

@@ -1,0 +1,54 @@
+"""Records networks in which packets take two ways, as `record` does and with its nodes:
+
+    sudo python -m tests.analysis.findings.recorded.record_ways [NAME]
+
+two-cards        the server's route leaves by a second card, behind which a firewall did not see the SYN
+other-interface  the router answers by the node's second card, where the node's connection table has another zone
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.analysis.findings.recorded.record import Recording, bridge, link, masquerade, record, run
+
+Programs = list[subprocess.Popen[bytes]]
+OTHER_ZONE = (
+    "iptables -t raw -A PREROUTING -i {card} -j CT --zone 5; "
+    "iptables -A FORWARD -m conntrack --ctstate INVALID -j DROP; "
+    "iptables -A FORWARD -i {card} -p tcp -m conntrack --ctstate NEW ! --syn -j DROP"
+)
+
+
+def two_cards(_: Programs) -> None:
+    bridge()
+    masquerade()
+    link("srv", "eth1", "router", "eth2")
+    run("srv", "ip addr add 10.61.0.5/24 dev eth1; ip route replace default via 10.61.0.1")
+    run("router", "ip addr add 10.61.0.1/24 dev eth2; " + OTHER_ZONE.format(card="eth2"))
+
+
+def other_interface(_: Programs) -> None:
+    bridge()
+    link("node", "eth1", "router", "eth2")
+    run("node", "ip addr add 10.51.0.11/24 dev eth1; " + OTHER_ZONE.format(card="eth1"))
+    run("router", "ip addr add 10.51.0.1/24 dev eth2; ip route add 10.77.1.7 via 10.50.0.11; "
+                  "ip route add 10.77.1.0/24 via 10.51.0.11")  # fmt: skip
+
+
+RECORDINGS: dict[str, Recording] = {
+    "two-cards": (two_cards, ["node/eth0", "srv/eth0", "srv/eth1"],
+                  [("router", "10.60.0.5", 80), ("app", "10.60.0.5", 80)]),
+    "other-interface": (other_interface, ["node/cni0", "node/eth0", "node/eth1"],
+                        [("other", "10.60.0.5", 80), ("app", "10.60.0.5", 80)]),
+}  # fmt: skip
+
+
+def main() -> None:
+    for name in sys.argv[1:] or RECORDINGS:
+        record(name, RECORDINGS)
+
+
+if __name__ == "__main__":
+    main()
