@@ -25,7 +25,14 @@ from capnet.analysis.correlate.flow_similarity import (
     TARGET_COLUMNS,
     is_group_address,
 )
-from capnet.analysis.correlate.link_votes import PairVotes, count_votes, main_pairs, side_pairs, without_detours
+from capnet.analysis.correlate.link_votes import (
+    MIN_SIDE_VOTES,
+    PairVotes,
+    count_votes,
+    main_pairs,
+    side_pairs,
+    without_detours,
+)  # fmt: skip
 from capnet.analysis.correlate.loss import LinkEnds, measure_loss
 from capnet.analysis.correlate.order.flooded_copies import originals_of_copies
 from capnet.analysis.correlate.packet_matching import (
@@ -37,7 +44,12 @@ from capnet.analysis.correlate.packet_matching import (
 )
 from capnet.analysis.correlate.translation_evidence import false_translations, measure_pairs, rewriting_pairs
 from capnet.quick_tuple import NamedTuple
+from capnet.wire.numbers import TCP
 
+_CONNECTION = [
+    schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_SPORT,
+    schema.FLOW_DPORT,
+]  # fmt: skip
 DELAY_SHARES = (0.0, 0.5, 0.99, 1.0)  # of a link's packets: minimum, median, 99th percentile, maximum
 
 
@@ -197,7 +209,8 @@ def _false_translations(
 def _side_pairs(context: Context, votes: PairVotes, counts: Values, clear_votes: Values, main: Values) -> Values:
     """Indexes of the pairs that are side links; `clear_votes`: the pair of each vote that is not ambiguous.
 
-    Multicast takes several ways at once: its pairs are no side links.
+    Multicast takes several ways at once: its pairs are no side links. One segment suffices where it keeps its addresses
+    and ports: a SYN that a route by hash sends by another interface.
     """
     flows, pairs = context.flows, votes.pairs
     if len(main) == len(pairs) or not len(pairs):
@@ -206,6 +219,9 @@ def _side_pairs(context: Context, votes: PairVotes, counts: Values, clear_votes:
     clear_counts = np.bincount(clear_votes, minlength=len(pairs))
     is_multicast = is_group_address(flows[target, schema.FLOW_DST_HI], flows[target, schema.FLOW_DST_LO])
     is_multicast |= are_multicast_macs(flows[source, schema.FLOW_DMAC])
+    is_kept = (flows[source, schema.FLOW_PROTO] == TCP) & (clear_counts > 0)
+    is_kept[is_kept] = (flows[source[is_kept]][:, _CONNECTION] == flows[target[is_kept]][:, _CONNECTION]).all(axis=1)
+    clear_counts[is_kept] = np.maximum(clear_counts[is_kept], MIN_SIDE_VOTES)
     clear_counts[is_multicast] = 0
     return side_pairs(pairs, counts, clear_counts, main, len(flows))
 

@@ -91,6 +91,22 @@ def test_bond_round_robin_loses_nothing(tmp_path: Path) -> None:
     assert not findings_named(report, "packet-loss") and report["nat"] == []
 
 
+@pytest.mark.parametrize("is_shown", [True, False])
+def test_syn_by_another_interface_is_not_lost(tmp_path: Path, is_shown: bool) -> None:
+    """A route with two next hops, one of which is dead: the SYN that is sent again takes the other one."""
+    net = Network(["A/docker0", "A/eth0", "A/eth1"] if is_shown else ["A/docker0", "A/eth0"])
+    for port in (5555, 5556):
+        for number, way in enumerate(("A/eth1", "A/eth0")):
+            syn = tcp(f"{C1}:{port} > {B}:80", seq=port, flags=SYN, ident=port + 10 * number)
+            net.pass_by(("A/docker0", syn), *([(way, syn.routed())] if way in net.points else []), gap=1e6)
+        answer = tcp(f"{B}:80 > {C1}:{port}", seq=9, ack=port + 1, flags=SYN | ACK, ident=port + 50)
+        net.pass_by(("A/eth0", answer), ("A/docker0", answer.routed()))
+        done = tcp(f"{C1}:{port} > {B}:80", seq=port + 1, ack=10, flags=ACK, ident=port + 60)
+        net.pass_by(("A/docker0", done), ("A/eth0", done.routed()))
+    report = read(net, tmp_path)
+    assert bool(findings_named(report, "packet-loss")) != is_shown
+
+
 @pytest.mark.parametrize("count", [1, 6])
 def test_equal_datagrams_make_no_side_link(tmp_path: Path, count: int) -> None:
     """A question to two servers without identifications, one of which is translated elsewhere: no packet tells."""

@@ -132,10 +132,9 @@ def _seen_elsewhere(context: Context, row: int, last: int) -> tuple[int, int] | 
     is_ours &= ~is_among(flows[answers, schema.FLOW_POINT], flows[hops, schema.FLOW_POINT])
     due = int(flows[last, schema.FLOW_POINT])
     host = _host(context, due)
-    answers = sorted(
-        answers[is_ours].tolist(), key=lambda of: _host(context, int(flows[of, schema.FLOW_POINT])) != host
-    )
-    return (answers[0], due) if answers else None
+    ours = answers[is_ours].tolist()
+    ours.sort(key=lambda answer: _host(context, int(flows[answer, schema.FLOW_POINT])) != host)
+    return (ours[0], due) if ours else None
 
 
 @derived
