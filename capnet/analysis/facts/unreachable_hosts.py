@@ -54,6 +54,7 @@ class Unreachable(NamedTuple):
     quoted: set[tuple[str, int]]  # sources of the quoted packets, and their ports
     asked: int  # ns by the clock of the point, first packet to the destination; -1: not seen
     first: int  # ns, first message
+    last: int  # ns, last one
     evidence: list[Evidence]
 
     @property
@@ -64,7 +65,11 @@ class Unreachable(NamedTuple):
 
 @derived
 def unreachable_hosts(context: Context) -> list[Unreachable]:
-    """All of them, but for destinations that answer later; a sender's own address, on that port."""
+    """All of them, but for destinations that answer later; a sender's own address, on that port.
+
+    A port may be translated to several addresses in turn: so, about a TCP connection that waited for a MAC, only that
+    one counts.
+    """
     table = without_duplicates(context)
     is_v6, code = table[:, schema.ICMP_IS_V6] > 0, table[:, schema.ICMP_CODE]
     is_wanted = table[:, schema.ICMP_TYPE] == np.where(is_v6, ICMPV6_UNREACHABLE, ICMP_UNREACHABLE)
@@ -72,7 +77,8 @@ def unreachable_hosts(context: Context) -> list[Unreachable]:
     table = table[is_wanted & (table[:, schema.ICMP_QUOTED_PROTO] >= 0)]
     if not len(table):
         return []
-    asked, answered = _first_times(context, table), _answered_until(context, table)
+    asked = _first_times(context, table)
+    answered = _answered_until(context, table, asked)
     groups: dict[tuple[str, str, int, int, bool], list[int]] = {}
     for number, row in enumerate(table.tolist()):
         if answered[number] <= row[schema.ICMP_LAST]:
@@ -107,6 +113,7 @@ def _unreachable(
     return Unreachable(
         sender, destination, proto, port, is_network, is_own, max(messages.values()), sorted(receivers), quoted,
         int(asked[earliest]), int(rows[earliest, schema.ICMP_FIRST]),
+        int(rows[:, schema.ICMP_LAST].max()),
         sorted(context.evidence(point, frame) for point, frame in frames),
     )  # fmt: skip
 
@@ -128,7 +135,7 @@ def _first_times(context: Context, errors: IcmpErrorTable) -> Values:
     return first
 
 
-def _answered_until(context: Context, errors: IcmpErrorTable) -> Values:
+def _answered_until(context: Context, errors: IcmpErrorTable, asked: Values) -> Values:
     """Per message: time of the last packet of an answered flow to its destination, -1 if none.
 
     Elsewhere another host may have the address, as behind NAT: so flows count at the point of the message, and those
@@ -140,7 +147,11 @@ def _answered_until(context: Context, errors: IcmpErrorTable) -> Values:
     to_address = _last_answered(context, place[0], errors[:, place[1]])
     from_source = _last_answered(context, [*_ENDS, *_SERVICE], errors[:, [*_QUOTED_ENDS, *_QUOTED_SERVICE]])
     to_port = _last_answered(context, [*_ENDS[2:], *_SERVICE], errors[:, [*_QUOTED_ENDS[2:], *_QUOTED_SERVICE]])
-    return np.where(is_own, to_port, np.maximum(to_address, from_source))
+    is_connection = (errors[:, schema.ICMP_QUOTED_PROTO] == TCP) & (asked >= 0)
+    is_connection &= errors[:, schema.ICMP_FIRST] - asked >= MIN_RESOLUTION_NS
+    to_connection = _last_answered(context, [*_ENDS, *_PORTS], errors[:, [*_QUOTED_ENDS, *_QUOTED_PORTS]])
+    to_own = np.where(is_connection, to_connection, to_port)
+    return np.where(is_own, to_own, np.maximum(to_address, from_source))
 
 
 def _last_answered(context: Context, columns: list[int], wanted_values: IcmpErrorTable) -> Values:

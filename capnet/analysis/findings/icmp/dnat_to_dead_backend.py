@@ -3,10 +3,12 @@
 Looks at: ICMP "host unreachable" that quotes an address of its own sender, seconds after the packet: the host asked for
 the MAC of another address, which its translation put in place of its own (`facts.unreachable_hosts`). The address is
 the one that is asked for without an answer at that time, or to which the port was translated before.
-Not where packets of another client go on without such a message: `stale-conntrack`. A sender that answers by ARP for
+Not where datagrams of another client go on without such a message: `stale-conntrack`; nor where
+connections are accepted only since: the container has come up. A sender that answers by ARP for
 the quoted address, and has another one, may be a proxy for it (RFC 1027): there, the question for the backend must be
 seen.
-Says: which port of which host, where it is translated to if that is seen, and how many messages say so.
+Says: which port of which host, where it is translated to if that is seen, how many messages say so, and whether other
+connections to the port are accepted meanwhile: then it is one of several backends.
 Wrong when: a rule rejects with that message and holds the packet back.
 Fix: start the container, or make it anew so that the rule names its present address.
 Verify: `iptables -t nat -S DOCKER`, or `nft list ruleset`, shows the address; `docker ps` shows no container with it.
@@ -18,7 +20,7 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import proto_name, source
+from capnet.analysis.core.flow_rows import proto_name, replies, reply_values, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.nat.translations import nat_facts
@@ -39,9 +41,10 @@ PAGE_ZH = """主机把端口转换到一个不应答它的地址。
 检查：ICMP “host unreachable” 在包发出数秒后引用了发送者自己的地址：主机在询问另一个地址的 MAC，是它的转换用那个地址
 代替了自己的（`facts.unreachable_hosts
 `）。该地址就是当时被询问而无应答的那个，或该端口此前转换到的那个。如果另一个客户端的包没有收到这种消息而能通过，
-见 `stale-conntrack`。若发送者用 ARP 为被引用的地址应答，而自己另有地址，它可能只是代理（RFC 1027）：此时必须看到对后
-端地址的询问。
-结论：哪台主机的哪个端口，如果看得到则转换到哪里，有多少条消息。
+见 `stale-conntrack`；如果之后才接受连接，则容器已启动，不报告。若发送者用 ARP 为被引用的地址应答，而自己另有地址，
+它可能只是代理（RFC 1027）：此时必须看到对后端地址的询问。
+结论：哪台主机的哪个端口，如果看得到则转换到哪里，有多少条消息，以及到该端口的其他连接是否被接受：那么它是多个后端之
+一。
 误判：某条规则用该消息拒绝并拦下了包。
 处理：启动容器，或重新创建它，使规则指向它现在的地址。
 验证：`iptables -t nat -S DOCKER` 或 `nft list ruleset` 显示该地址；`docker ps` 中没有容器拥有它。
@@ -53,6 +56,11 @@ SAYS = Text(
     zh="{server} 被转换到 {backend}，而它不应答对其 MAC 的询问：{sender} 以“host unreachable”"
     "应答 {clients} {messages} 次",
 )
+OTHERS = Text(
+    en="; meanwhile {connections:other connection} to this port {connections:was|were} accepted, so it is one of "
+    "several backends",
+    zh="；其间到该端口的另外 {connections} 个连接被接受，所以它是多个后端之一",
+)
 PORT = Text(en="port {port}/{proto} of {host}", zh="{host} 的端口 {port}/{proto}")
 UNKNOWN = Text(en="an address behind it", zh="它后面的一个地址")
 FIX = Text(
@@ -60,6 +68,12 @@ FIX = Text(
     "(`{tables} -t nat -S DOCKER`){forget}; if it runs there, see whether `ip route` leads to its bridge",
     zh="启动端口 {port} 后面的容器，或重新创建它，使规则指向它现在的地址（`{tables} -t nat -S DOCKER`）{forget}；如果它"
     "正在运行，检查 `ip route` 是否指向它的网桥",
+)
+FIX_OTHERS = Text(
+    en="start that backend, or take it out of those among which port {port} is shared (`{tables} -t nat -vnL`, "
+    "`ipvsadm -Ln`, EndpointSlices): a health check of the balancer should do that",
+    zh="启动该后端，或把它从端口 {port} 的后端中去掉（`{tables} -t nat -vnL`、`ipvsadm -Ln`、EndpointSlices）：负载均衡"
+    "器的健康检查应当做到这一点",
 )
 FORGET = Text(
     en="; if the rule is right, let conntrack forget the address that was (`conntrack -D -p udp --dport {port}`)",
@@ -74,7 +88,8 @@ def diagnose(context: Context) -> list[Finding]:
     return [
         _finding(context, failed)
         for failed in unreachable_hosts(context)
-        if failed.is_own and failed.is_unresolved and failed.proto in (TCP, UDP) and not _serves_others(context, failed)
+        if failed.is_own and failed.is_unresolved and failed.proto in (TCP, UDP)
+        and (_accepted_meanwhile(context, failed) or not _serves_others(context, failed))
         and (failed.sender == failed.destination or _backends(context, failed))
     ]  # fmt: skip
 
@@ -94,11 +109,26 @@ def _serves_others(context: Context, failed: Unreachable) -> bool:
     return any((source(flows[row]), int(flows[row, schema.FLOW_SPORT])) not in failed.quoted for row in rows)
 
 
+def _accepted_meanwhile(context: Context, failed: Unreachable) -> int:
+    """How many TCP connections to the port were accepted between the first packet and the last message about it."""
+    flows, (high, low) = context.flows, address_value(failed.destination)
+    is_accepted = (flows[:, schema.FLOW_DST_HI] == high) & (flows[:, schema.FLOW_DST_LO] == low)
+    is_accepted &= (flows[:, schema.FLOW_DPORT] == failed.port) & (flows[:, schema.FLOW_PROTO] == failed.proto)
+    is_accepted &= (flows[:, schema.FLOW_SYNS] > 0) & (replies(context) >= 0)
+    is_accepted &= reply_values(context, schema.FLOW_SYNACK_TIME) >= 0
+    is_accepted &= (flows[:, schema.FLOW_FIRST] > failed.asked) & (flows[:, schema.FLOW_FIRST] < failed.last)
+    if failed.proto != TCP or not is_accepted.any():
+        return 0
+    return int(np.bincount(flows[is_accepted, schema.FLOW_POINT]).max())
+
+
 def _finding(context: Context, failed: Unreachable) -> Finding:
     lookups = _backends(context, failed)
     targets = sorted({lookup.target for lookup in lookups})
     backend = targets[0] if len(targets) == 1 else None
     asked = [context.evidence(lookup.point, lookup.request_frame) for lookup in lookups] if backend else []
+    accepted = _accepted_meanwhile(context, failed)
+    fix = FIX_OTHERS if accepted else FIX
     server = PORT.fill(port=failed.port, proto=proto_name(failed.proto), host=failed.destination)
     return Finding(
         NAME,
@@ -106,14 +136,16 @@ def _finding(context: Context, failed: Unreachable) -> Finding:
         SAYS.fill(
             server=server, backend=backend or UNKNOWN.fill(),
             sender=failed.sender, clients=several(failed.receivers), messages=failed.messages,
-        ),
-        FIX.fill(
+        )
+        + (OTHERS.fill(connections=accepted) if accepted else ""),
+        fix.fill(
             port=failed.port, tables="ip6tables" if ":" in failed.destination else "iptables",
             forget=FORGET.fill(port=failed.port) if failed.proto == UDP else "",
         ),
         {
             "host": failed.destination, "port": failed.port, "proto": proto_name(failed.proto), "backend": backend,
             "clients": failed.receivers[:MAX_EVIDENCE], "messages": failed.messages,
+            "accepted": accepted,
         },
         sorted([*failed.evidence, *asked]),
     )  # fmt: skip

@@ -145,3 +145,24 @@ def test_backend_that_answered_before_is_told(tmp_path: Path) -> None:
     attempts(net, ASKED, arp(1, BRIDGE_MAC, GATEWAY, BACKEND))
     (finding,) = of_story(net, tmp_path, NAME)
     assert finding["facts"]["backend"] == BACKEND
+
+
+def accept(net: Network, port: int) -> None:
+    syn = ASKED.but(sport=port, tsval=None)
+    net.at(net.now, "A/ens33", syn)
+    answer = tcp(f"{A}:8080 > {B}:{port}", flags=SYN | ACK, seq=5, ack=syn.seq + 1, smac=CARD_A, dmac=CARD_B)
+    net.at(net.now + 90, "A/ens33", answer)
+    net.at(net.now + 180, "A/ens33", syn.but(flags=ACK, seq=syn.seq + 1, ack=6))
+    net.now += 1e5
+
+
+@pytest.mark.parametrize("is_shared", [True, False], ids=["backends in turn", "container started again"])
+def test_one_dead_backend_of_several_is_told(tmp_path: Path, is_shared: bool) -> None:
+    net = Network(["A/docker0", "A/ens33"])
+    accept(net, 40001)
+    attempts(net, ASKED, arp(1, BRIDGE_MAC, GATEWAY, BACKEND))
+    accept(net, 40002)
+    if is_shared:
+        attempts(net, ASKED.but(sport=40003), arp(1, BRIDGE_MAC, GATEWAY, BACKEND))
+    findings = of_story(net, tmp_path, NAME)
+    assert [finding["facts"]["accepted"] for finding in findings] == ([1] if is_shared else [])

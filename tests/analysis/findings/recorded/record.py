@@ -45,7 +45,8 @@ def start(node: str, *words: str) -> subprocess.Popen[bytes]:
 
 
 def ask(node: str, address: str = "10.60.0.5", port: int = 80) -> None:
-    run(node, f'python3 -c "{ASK}" {address} {port}', is_checked=False)
+    command = f'python3 -c "{ASK}" {address} {port}' if port else f"ping -c 3 -i 0.3 -W 1 {address}"
+    run(node, command, is_checked=False)
 
 
 def link(node: str, interface: str, peer: str, peer_interface: str) -> None:
@@ -135,7 +136,7 @@ def blackhole(programs: list[subprocess.Popen[bytes]]) -> None:
     programs.append(start("router", "python3", "-c", SERVE))
 
 
-Asks = list[tuple[str, str, int]]  # node, address, port
+Asks = list[tuple[str, str, int]]  # node, address, port of TCP; 0: three pings
 Recording = tuple[Callable[[list[subprocess.Popen[bytes]]], None], list[str], Asks]
 RECORDINGS: dict[str, Recording] = {
     "wrong-netmask": (wrong_netmask, ["node/cni0", "app/eth0"],

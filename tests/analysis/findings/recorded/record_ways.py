@@ -3,6 +3,8 @@
     sudo python -m tests.analysis.findings.recorded.record_ways [NAME]
 
 two-cards        the server's route leaves by a second card, behind which a firewall did not see the SYN
+no-default-route the server has a route to its own network only
+dead-backend     the node shares a port between `app` and 10.77.1.9, which no host has
 other-interface  the router answers by the node's second card, where the node's connection table has another zone
 """
 
@@ -11,7 +13,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.analysis.findings.recorded.record import Recording, bridge, link, masquerade, record, run
+from tests.analysis.findings.recorded.record import SERVE, Recording, bridge, link, masquerade, record, run, start
 
 Programs = list[subprocess.Popen[bytes]]
 OTHER_ZONE = (
@@ -37,9 +39,26 @@ def other_interface(_: Programs) -> None:
                   "ip route add 10.77.1.0/24 via 10.51.0.11")  # fmt: skip
 
 
+def no_default_route(_: Programs) -> None:
+    bridge()
+    masquerade()
+    run("srv", "ip route del default")
+
+
+def dead_backend(programs: Programs) -> None:
+    bridge()
+    programs.append(start("app", "python3", "-c", SERVE))
+    rule = "iptables -t nat -A PREROUTING -i eth0 -p tcp --dport 8080 "
+    run("node", f"{rule} -m statistic --mode nth --every 2 --packet 0 -j DNAT --to 10.77.1.8:80; "
+                f"{rule} -j DNAT --to 10.77.1.9:80")  # fmt: skip
+
+
 RECORDINGS: dict[str, Recording] = {
     "two-cards": (two_cards, ["node/eth0", "srv/eth0", "srv/eth1"],
                   [("router", "10.60.0.5", 80), ("app", "10.60.0.5", 80)]),
+    "no-default-route": (no_default_route, ["node/cni0", "srv/eth0"],
+                         [("router", "10.60.0.5", 80), ("app", "10.60.0.5", 80), ("app", "10.60.0.5", 0)]),
+    "dead-backend": (dead_backend, ["node/eth0", "node/cni0"], [("srv", "10.50.0.11", 8080)] * 4),
     "other-interface": (other_interface, ["node/cni0", "node/eth0", "node/eth1"],
                         [("other", "10.60.0.5", 80), ("app", "10.60.0.5", 80)]),
 }  # fmt: skip

@@ -17,6 +17,8 @@ CAUSES = {
     "pod-policy": ("stops-between", "error", "reach node/veth-app, none reaches node/veth-other"),
     "two-cards": ("handshake-unfinished", "error", "came in by srv/eth0, and 5 SYN-ACKs leave by srv/eth1"),
     "other-interface": ("handshake-unfinished", "error", "leave by node/eth0, and 5 SYN-ACKs come in by node/eth1"),
+    "no-default-route": ("reverse-path-filter", "warning", "the host has no route back to these senders"),
+    "dead-backend": ("dnat-to-dead-backend", "error", "is translated to 10.77.1.9, which answers no question"),
     "blackhole": ("connection-unanswered", "warning", "they are not seen at node/eth0"),
 }
 
