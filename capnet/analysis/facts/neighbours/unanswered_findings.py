@@ -39,6 +39,10 @@ THOUGH = {
         en=" that arrives: those of {mac} are seen at {point}, and {asker} asks again",
         zh="到达：{mac} 的应答见于 {point}，而 {asker} 仍在询问",
     ),
+    Place.NOT_FLOODED: Text(
+        en=": it is behind {other}, and {point} does not send these questions into the tunnel to {other}",
+        zh="：它在 {other} 后面，而 {point} 没有把这些询问经隧道发往 {other}",
+    ),
     Place.STOPS: Text(
         en=": these questions do not come to {point}, where those of {other} do",
         zh="：这些询问没有到达 {point}，而 {other} 的询问到达了那里",
@@ -65,6 +69,12 @@ FIX_AT = {
         "arp), `ebtables -L --Lc`, `arptables -vnL`, `bridge fdb show`",
         zh="查找 {point} 和 {asker} 之间是什么丢弃了它们：`nft list ruleset`（bridge 和 arp 族的表）、"
         "`ebtables -L --Lc`、`arptables -vnL`、`bridge fdb show`",
+    ),
+    Place.NOT_FLOODED: Text(
+        en="let {point} flood to {other}, too: `bridge fdb append 00:00:00:00:00:00 dev VXLAN dst {other}` there "
+        "(`bridge fdb show dev VXLAN` lists the ends), or let the control plane announce {other}",
+        zh="让 {point} 也向 {other} 泛洪：在那里 `bridge fdb append 00:00:00:00:00:00 dev VXLAN dst {other}`（`bridge "
+        "fdb show dev VXLAN` 列出各端），或让控制平面通告 {other}",
     ),
     Place.STOPS: Text(
         en="look for what drops frames of {mac} before {point}: a filter that knows another MAC for this port "

@@ -26,6 +26,7 @@ from capnet.analysis.facts.neighbours.whereabouts.links import (
     stopped_questions,
 )
 from capnet.analysis.facts.neighbours.whereabouts.places import Whereabouts
+from capnet.analysis.facts.neighbours.whereabouts.tunnels import not_flooded
 from capnet.analysis.fate.listening import records_one_direction
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
@@ -52,7 +53,8 @@ class Unanswered(NamedTuple):
     @property
     def requests(self) -> int:
         """Questions, the largest number at one point."""
-        return max(exchange.requests for exchange in self.exchanges)
+        outside = [of for of in self.exchanges if not of.via]  # in a tunnel, a copy goes to each end
+        return max(of.requests for of in outside or self.exchanges)
 
     def evidence(self, context: Context) -> list[Evidence]:
         """The first question at each point, and the first packets that wait for the answer."""
@@ -106,7 +108,7 @@ def unanswered_neighbours(context: Context) -> list[Unanswered]:
 
 def _whereabouts(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
     """Where an address is that does not answer at all."""
-    searches = (stopped_questions, on_another_network, behind_a_router, at_home)
+    searches = (not_flooded, stopped_questions, on_another_network, behind_a_router, at_home)
     nowhere = of_broadcast(context, at_points[0])
     return nowhere or next((place for search in searches if (place := search(context, at_points))), None)
 

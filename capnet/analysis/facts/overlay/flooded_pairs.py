@@ -17,6 +17,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import are_multicast_macs
 from capnet.analysis.core.results import Tunnel
 from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
+from capnet.analysis.facts.overlay.station_ends import askers_between, ends_of_address
 from capnet.wire.addresses import address_value
 from capnet.wire.protocols import KIND_OF_NAME
 
@@ -24,7 +25,7 @@ MIN_QUESTIONS = 2  # for a MAC, without an answer: a single one may be answered 
 
 
 def carries_groups_only(context: Context, tunnel: Tunnel) -> bool:
-    """Is all that a one-way tunnel carries for groups, and none of it a question for a MAC without an answer?"""
+    """Is all that a one-way tunnel carries for groups, and none of it a question in vain for a MAC behind it?"""
     kind, vni = KIND_OF_NAME[tunnel.kind].number, -1 if tunnel.vni is None else tunnel.vni
     point = next(number for number, of in enumerate(context.points) if of.name == tunnel.point)
     flows = context.flows
@@ -37,13 +38,21 @@ def carries_groups_only(context: Context, tunnel: Tunnel) -> bool:
     outer_frames = frames[is_outer[rows]]
     carried = distinct(rows[is_inner[rows] & is_among(frames, outer_frames)])
     numbers = set(outer_frames.tolist())
-    lookups = [of for of in _lookups(context).get((point, kind, vni), ()) if of.request_frame in numbers]
+    askers = askers_between(context, kind, vni, set(tunnel.vteps))  # of copies for several ends, the first is elsewhere
+    lookups = _lookups(context).get((point, kind, vni), [])
+    lookups = [of for of in lookups if of.request_frame in numbers or of.asker_mac in askers]
     answered = _answered(context)
     open_lookups = (of for of in lookups if (of.kind, of.asker, of.target) not in answered and not of.is_announcement)
-    if any(of.requests >= MIN_QUESTIONS for of in open_lookups):
+    if any(of.requests >= MIN_QUESTIONS and not _is_elsewhere(context, of, tunnel) for of in open_lookups):
         return False
     macs = flows[carried, schema.FLOW_DMAC]
     return bool((len(carried) or lookups) and (are_multicast_macs(macs) & (macs > 0)).all())
+
+
+def _is_elsewhere(context: Context, lookup: Exchange, tunnel: Tunnel) -> bool:
+    """Does the target speak from another end, so that none of these has to answer?"""
+    homes = ends_of_address(context, lookup.via, lookup.vni, lookup.target)
+    return bool(homes) and not homes & set(tunnel.vteps)
 
 
 @derived

@@ -20,6 +20,8 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import Values
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
+from capnet.analysis.facts.overlay.carried_frames import VNI_BITS, tunnel_ends
+from capnet.analysis.facts.overlay.station_ends import all_carried_frames
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, address_value
 from capnet.wire.numbers import ARP_REQUEST
@@ -118,9 +120,12 @@ class _Talk(NamedTuple):
 
 
 def _talk(context: Context, tunnel: _OneWay) -> _Talk:
-    flows, arps = context.flows, context.arps
-    rows = np.flatnonzero((flows[:, schema.FLOW_VIA] == tunnel.kind) & (flows[:, schema.FLOW_VIA_VNI] == tunnel.vni))
+    """What the stations say in the network of a tunnel that send from its end."""
+    flows, arps, macs = context.flows, context.arps, _macs_behind(context, tunnel)
+    is_its = (flows[:, schema.FLOW_VIA] == tunnel.kind) & (flows[:, schema.FLOW_VIA_VNI] == tunnel.vni)
+    rows = np.flatnonzero(is_its & is_among(flows[:, schema.FLOW_SMAC], macs))
     asks = (arps[:, schema.ARP_VIA] == tunnel.kind) & (arps[:, schema.ARP_VIA_VNI] == tunnel.vni)
+    asks &= is_among(arps[:, schema.ARP_ETH_SOURCE], macs)
     asks = arps[asks & (arps[:, schema.ARP_OPERATION] == ARP_REQUEST)]
     asked = np.zeros((len(asks), 4), dtype=np.int64)
     asked[:, 1], asked[:, 3] = asks[:, schema.ARP_SENDER_LO], asks[:, schema.ARP_TARGET_LO]
@@ -130,6 +135,16 @@ def _talk(context: Context, tunnel: _OneWay) -> _Talk:
         np.concatenate((flows[rows, schema.FLOW_POINT], asks[:, schema.ARP_POINT])),
         np.concatenate((flows[rows, schema.FLOW_FIRST_FRAME], asks[:, schema.ARP_FIRST_FRAME])),
     )
+
+
+def _macs_behind(context: Context, tunnel: _OneWay) -> Values:
+    """The stations whose frames a tunnel's end sends; of a sample, which does not show that, all of them."""
+    if context.sample_share < 1.0:
+        return np.concatenate((context.flows[:, schema.FLOW_SMAC], context.arps[:, schema.ARP_ETH_SOURCE]))
+    carried = all_carried_frames(context)
+    ends = [address_text(*end) for end in tunnel_ends(context).tolist()]
+    is_its = (carried.network == (tunnel.kind << VNI_BITS) + tunnel.vni) & (carried.source == ends.index(tunnel.src))
+    return carried.source_mac[is_its]
 
 
 _ENDS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]

@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -57,14 +57,28 @@ def link(node: str, interface: str, peer: str, peer_interface: str) -> None:
 
 
 @contextmanager
-def network() -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Two pods without addresses, and the way from the node to the server. Programs that are yielded are ended."""
+def namespaces(names: Iterable[str]) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Namespaces that forward IPv4. They are removed, and programs that are appended to the list are ended."""
     programs: list[subprocess.Popen[bytes]] = []
+    names = list(names)
     try:
-        for name in NODES:
+        for name in names:
             subprocess.run(["ip", "netns", "add", f"cap-{name}"], check=True)
             run(name, "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1; "
                       "sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0; ip link set lo up")  # fmt: skip
+        yield programs
+    finally:
+        for program in programs:
+            program.terminate()
+            program.wait()
+        for name in names:
+            subprocess.run(["ip", "netns", "del", f"cap-{name}"], check=False)
+
+
+@contextmanager
+def network() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Two pods without addresses, and the way from the node to the server."""
+    with namespaces(NODES) as programs:
         for pod in ("app", "other"):
             link(pod, "eth0", "node", f"veth-{pod}")
         link("node", "eth0", "router", "eth0")
@@ -74,12 +88,6 @@ def network() -> Iterator[list[subprocess.Popen[bytes]]]:
         run("srv", "ip addr add 10.60.0.5/24 dev eth0; ip route add default via 10.60.0.1")
         programs.append(start("srv", "python3", "-c", SERVE))
         yield programs
-    finally:
-        for program in programs:
-            program.terminate()
-            program.wait()
-        for name in NODES:
-            subprocess.run(["ip", "netns", "del", f"cap-{name}"], check=False)
 
 
 def bridge(app_prefix: int = 24) -> None:
@@ -137,6 +145,7 @@ def blackhole(programs: list[subprocess.Popen[bytes]]) -> None:
 
 
 Asks = list[tuple[str, str, int]]  # node, address, port of TCP; 0: three pings
+Opened = AbstractContextManager[list[subprocess.Popen[bytes]]]
 Recording = tuple[Callable[[list[subprocess.Popen[bytes]]], None], list[str], Asks]
 RECORDINGS: dict[str, Recording] = {
     "wrong-netmask": (wrong_netmask, ["node/cni0", "app/eth0"],
@@ -153,9 +162,9 @@ RECORDINGS: dict[str, Recording] = {
 }  # fmt: skip
 
 
-def record(name: str, recordings: dict[str, Recording] = RECORDINGS) -> None:
+def record(name: str, recordings: dict[str, Recording] = RECORDINGS, opened: Callable[[], Opened] = network) -> None:
     build, points, asks = recordings[name]
-    with network() as programs:
+    with opened() as programs:
         build(programs)
         time.sleep(1)  # servers listen
         files = {point: FOLDER / name / f"{point.replace('/', '__')}.pcap" for point in points}

@@ -17,6 +17,7 @@ class Place(Enum):
     ELSEWHERE = "that it is on another network of this host"
     ANSWERS = "its answers, which do not come back"
     STOPS = "no such question, though it shows those of others"
+    NOT_FLOODED = "the tunnel end behind which it is, and which does not get the questions"
     BEHIND = "that a bridge of a host has it"
     BROADCAST = "that it is no host's, but a broadcast address"
 
@@ -27,7 +28,7 @@ EXISTS = tuple(place for place in Place if place != Place.BROADCAST)  # where it
 class Whereabouts(NamedTuple):
     """Where the address is that does not answer."""
 
-    point: str  # its name, or the one that it would have
+    point: str  # its name, or the one that it would have; the address of the asker's tunnel end
     mac: int
     place: Place
-    other: str = ""  # an address that shows it: whose questions pass, who is translated, who uses a router
+    other: str = ""  # an address that shows it: whose questions pass, who is translated, the target's tunnel end
