@@ -114,7 +114,8 @@ def _is_in_one_way_tunnel(context: Context) -> FlowMask:
     flows = context.flows
     place = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]
     receivers, senders = (hash_of(flows, [*place, mac]) for mac in (schema.FLOW_DMAC, schema.FLOW_SMAC))
-    mask: FlowMask = (flows[:, schema.FLOW_VIA] != 0) & ~is_among(receivers, senders)
+    asks = hash_of(context.arps, [schema.ARP_POINT, schema.ARP_VIA, schema.ARP_VIA_VNI, schema.ARP_ETH_SOURCE])
+    mask: FlowMask = (flows[:, schema.FLOW_VIA] != 0) & ~is_among(receivers, senders) & ~is_among(receivers, asks)
     return mask
 
 
@@ -139,12 +140,12 @@ def _service(context: Context, address: str, port: int, rows: list[int]) -> Unan
     began = int(flows[rows, schema.FLOW_FIRST].min())
     is_gone = shown not in ("nothing", "others", "meanwhile") and is_gone_since(context, asked[0], began)
     shown = "gone" if is_gone else shown
-    is_at_server = not is_gone and all(_is_at_server(context, row) for row in last_rows)
+    is_at_home = not is_gone and all(is_at_server(context, row) for row in last_rows)
     return UnansweredService(
         address, port, rows, last_rows, int(syns_without_duplicates(context)[rows].sum()), shown,
         len(set(chain[accepted].tolist())), clients, other_port,
         _other_macs(context, hops, accepted) if shown == "others" else [], _instead(context, address, rows),
-        is_at_server, backends, shown == "meanwhile" and decide_timestamps(context, np.array(rows), accepted),
+        is_at_home, backends, shown == "meanwhile" and decide_timestamps(context, np.array(rows), accepted),
         [] if len(accepted) else _other_nodes(context, address, port, rows),
     )  # fmt: skip
 
@@ -245,7 +246,7 @@ def _exchanges_of(context: Context) -> dict[str, list[Exchange]]:
     return exchanges
 
 
-def _is_at_server(context: Context, row: int) -> bool:
+def is_at_server(context: Context, row: int) -> bool:
     """Is a row at the own interface of the station that it is sent to, and is its destination the station's own there?
 
     Two stations of one bridge may have one MAC: then either gets what is for the other one.

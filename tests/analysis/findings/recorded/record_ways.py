@@ -4,6 +4,7 @@
 
 two-cards        the server's route leaves by a second card, behind which a firewall did not see the SYN
 no-default-route the server has a route to its own network only
+filtered-pings   the server drops echo requests
 dead-backend     the node shares a port between `app` and 10.77.1.9, which no host has
 other-interface  the router answers by the node's second card, where the node's connection table has another zone
 """
@@ -45,6 +46,12 @@ def no_default_route(_: Programs) -> None:
     run("srv", "ip route del default")
 
 
+def filtered_pings(_: Programs) -> None:
+    bridge()
+    masquerade()
+    run("srv", "iptables -A INPUT -p icmp --icmp-type echo-request -j DROP")
+
+
 def dead_backend(programs: Programs) -> None:
     bridge()
     programs.append(start("app", "python3", "-c", SERVE))
@@ -58,6 +65,8 @@ RECORDINGS: dict[str, Recording] = {
                   [("router", "10.60.0.5", 80), ("app", "10.60.0.5", 80)]),
     "no-default-route": (no_default_route, ["node/cni0", "srv/eth0"],
                          [("router", "10.60.0.5", 80), ("app", "10.60.0.5", 80), ("app", "10.60.0.5", 0)]),
+    "filtered-pings": (filtered_pings, ["node/cni0", "srv/eth0"],
+                       [("app", "10.60.0.5", 0), ("other", "10.60.0.1", 0), ("app", "10.60.0.5", 80)]),
     "dead-backend": (dead_backend, ["node/eth0", "node/cni0"], [("srv", "10.50.0.11", 8080)] * 4),
     "other-interface": (other_interface, ["node/cni0", "node/eth0", "node/eth1"],
                         [("other", "10.60.0.5", 80), ("app", "10.60.0.5", 80)]),

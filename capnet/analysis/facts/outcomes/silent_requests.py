@@ -1,0 +1,99 @@
+"""Echo requests and questions by UDP that no packet answers, by client and server, and what else the server answers.
+
+Input: flows, answers, fates. Output: `SilentRequests`, one per client, server, protocol and port. Method: flows of
+requests whose chain nothing answers and no ICMP error quotes, and whose next point is not known; none of the same
+client and service is answered. Limits: outside of tunnels; not to groups, and not of a traceroute.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import hash_of, is_among
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import are_to_groups, destination, replies, reply_values, source
+from capnet.analysis.core.schema import FlowMask, FlowRows, Mask
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.outcomes.route_probes import are_route_probes
+from capnet.analysis.fate.answers import other_address_answers, quoting_errors
+from capnet.analysis.fate.chain_values import any_of_chain
+from capnet.analysis.fate.fates import STOPS, fates
+from capnet.analysis.fate.listening import records_one_direction
+from capnet.analysis.fate.next_points import chain_of, is_answered
+from capnet.analysis.fate.verdict.answers_elsewhere import is_answered_elsewhere
+from capnet.quick_tuple import NamedTuple
+from capnet.wire.addresses import address_value
+from capnet.wire.numbers import TCP
+
+MAX_APART_NS = 10_000_000_000  # of the requests and a connection that shows that the server is up
+MAX_FLOWS = 10_000
+_HOSTS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+_SERVICE = [*_HOSTS, schema.FLOW_PROTO]
+
+
+class SilentRequests(NamedTuple):
+    """Requests of one client to one service."""
+
+    client: str
+    server: str
+    port: int  # -1: echo requests
+    rows: list[int]  # first hops
+    last_rows: list[int]  # and last ones
+    packets: int
+    span_ns: int  # from the first to the last one
+    tcp_port: int  # of the server, at which it accepts this client at that time; -1 if it accepts none
+
+
+def silent_requests(context: Context, is_request: FlowMask) -> list[SilentRequests]:
+    """Those among `is_request`, flows of one protocol, that nothing answers: by server, port and client."""
+    flows, links, chain = context.flows, flow_links(context), chain_of(context)
+    is_request = is_request & (flows[:, schema.FLOW_VIA] == 0)
+    if not is_request.any():
+        return []
+    port = np.where(flows[:, schema.FLOW_KIND] >= 0, -1, flows[:, schema.FLOW_DPORT])
+    services = np.column_stack((flows[:, _SERVICE], port))
+    has_answer = is_answered(context) | any_of_chain(context, replies(context) >= 0)  # of clocks, to the same port
+    rows = np.flatnonzero(is_request & (links.before < 0) & ~has_answer & ~are_route_probes(context))
+    rows = rows[~are_to_groups(context, rows) & ~records_one_direction(context)[flows[rows, schema.FLOW_POINT]]]
+    rows = rows[~is_among(rows, chain[_has_another_end(context)])]
+    keys = hash_of(services, list(range(services.shape[1])))
+    rows = rows[~is_among(keys[rows], keys[is_request & has_answer])][:MAX_FLOWS]
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for row in rows.tolist():
+        server, client = destination(flows[row]), source(flows[row])
+        groups.setdefault((address_value(server), int(port[row]), address_value(client)), []).append(row)
+    return [_requests(context, port_number, groups[at, port_number, of]) for at, port_number, of in sorted(groups)]  # type: ignore[arg-type]
+
+
+def _has_another_end(context: Context) -> Mask:
+    """Per flow: does it stop between two points, or does an ICMP error or another address answer it?"""
+    is_told = (quoting_errors(context) >= 0) | (other_address_answers(context) >= 0) | is_answered_elsewhere(context)
+    outcome = fates(context)
+    is_told[outcome.last[outcome.state == STOPS]] = True
+    return is_told
+
+
+def _requests(context: Context, port: int, rows: list[int]) -> SilentRequests:
+    flows = context.flows
+    hops = np.flatnonzero(is_among(chain_of(context), np.array(rows)))
+    last_rows = hops[flow_links(context).after[hops] < 0].tolist()
+    first, last = int(flows[rows, schema.FLOW_FIRST].min()), int(flows[rows, schema.FLOW_LAST].max())
+    return SilentRequests(
+        source(flows[rows[0]]), destination(flows[rows[0]]), port, rows, last_rows,
+        int(packets_without_duplicates(context)[rows].sum()), last - first,
+        _accepted_port(context, np.array(rows), first, last),
+    )  # fmt: skip
+
+
+def _accepted_port(context: Context, rows: FlowRows, first: int, last: int) -> int:
+    """The lowest port of the server that accepts the same client about that time, as its own point shows; else -1."""
+    flows, hosts = context.flows, [schema.FLOW_POINT, *_HOSTS]
+    is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0) & (replies(context) >= 0)
+    is_new &= (flows[:, schema.FLOW_FIRST] <= last + MAX_APART_NS) & (
+        flows[:, schema.FLOW_LAST] >= first - MAX_APART_NS
+    )
+    accepted = np.flatnonzero(is_new & (reply_values(context, schema.FLOW_SYNACK_TIME) >= 0))
+    accepted = accepted[is_among(hash_of(flows, hosts, accepted), hash_of(flows, hosts, rows))]
+    return int(flows[accepted, schema.FLOW_DPORT].min()) if len(accepted) else -1

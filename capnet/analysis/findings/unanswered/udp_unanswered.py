@@ -1,0 +1,105 @@
+"""udp-unanswered: a server answers no question by a protocol of UDP that answers each, such as NTP, SNMP and RADIUS.
+
+Looks at: UDP to the ports of such protocols: three questions or more of a client to a server, of which none is
+answered. Not: DNS (`dns-failure`), DHCP (`dhcp-unanswered`), QUIC (`quic-unanswered`), WireGuard (`tunnel-one-way`);
+where an ICMP error refuses them; where it is known between which two points they stop (`stops-between`).
+Says: who asks which server in vain, how often, where the questions were last seen, and whether the server accepts TCP
+connections of the same client, so that it is up.
+Wrong when: the capture has no answers, by its filter.
+Fix: let the port pass, both ways; let the server listen, and allow this client.
+Verify: `chronyc ntpdata`, `snmpget`, `radtest`; `ss -lun` and `iptables -vnL` at the server.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_one_of
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.losses.stopped_flows import hop_evidence
+from capnet.analysis.facts.losses.unanswered_syns import is_at_server
+from capnet.analysis.facts.outcomes.silent_requests import SilentRequests, silent_requests
+from capnet.wire.addresses import address_value
+from capnet.wire.numbers import UDP
+
+NAME = finding_name(__name__)
+LEVELS = ("warning",)
+SCENARIO = None  # the scenarios ask DNS servers only
+WITNESS = "pcaps/bridge.pcapng"  # questions by UDP, to a DNS server
+EXPLAINS = ()
+
+PAGE_ZH = """服务器不应答某个 UDP 协议的任何请求，而该协议本应逐个应答，例如 NTP、SNMP 和 RADIUS。
+
+检查：发往这些协议端口的 UDP：一个客户端对一台服务器的三个以上请求，没有一个得到应答。不包括：DNS（`dns-failure`）、DHCP
+（`dhcp-unanswered`）、QUIC（`quic-unanswered`）、WireGuard（`tunnel-one-way`）；ICMP 错误拒绝了它们；已知它们停在哪两个
+抓包点之间（`stops-between`）。
+结论：谁询问哪个服务器而无应答，多少次，请求最后见于哪里，服务器是否接受同一客户端的 TCP 连接，即在线。
+误判：抓包过滤器使抓包中没有应答。
+处理：双向放行该端口；让服务器监听并允许该客户端。
+验证：`chronyc ntpdata`、`snmpget`、`radtest`；在服务器上 `ss -lun` 和 `iptables -vnL`。
+"""
+
+SAYS = Text(
+    en="{server} did not answer {packets:question} of {clients} by {protocol} (UDP port {port}), last seen at {points}"
+    "{place}; {shown}",
+    zh="{server} 没有应答 {clients} 的 {packets} 个 {protocol} 请求（UDP 端口 {port}），最后见于 {points}{place}；"
+    "{shown}",
+)
+AT_SERVER = Text(en=", the server's own interface", zh="（服务器自己的接口）")
+ACCEPTS = Text(
+    en="it accepts TCP connections from there to port {tcp_port}, so it is up",
+    zh="它接受从那里到 TCP 端口 {tcp_port} 的连接，所以在线",
+)
+NOTHING = Text(en="a port where nothing listens would be refused", zh="没有程序监听的端口会拒绝")
+FIX = Text(
+    en="look for what drops UDP port {port} {where}, questions or answers (`iptables -vnL`, `nft list ruleset`, "
+    "security groups); check that the server listens there (`ss -lun`) and allows {client} (chrony: `allow`; SNMP: "
+    "community and address; RADIUS: clients.conf)",
+    zh="查找{where}是什么丢弃了 UDP 端口 {port} 的请求或应答（`iptables -vnL`、`nft list ruleset`、安全组）；检查服务"
+    "器是否在那里监听（`ss -lun`）并允许 {client}（chrony：`allow`；SNMP：团体名和地址；RADIUS：clients.conf）",
+)
+BEHIND = Text(en="behind {point} or at the server", zh=" {point} 后面或服务器上")
+AT_HOST = Text(en="on that host", zh="该主机上")
+
+MIN_QUESTIONS = 3  # one or two may be lost; clients ask again
+PROTOCOLS = {
+    69: "TFTP", 88: "Kerberos", 123: "NTP", 161: "SNMP", 500: "IKE", 1812: "RADIUS", 1813: "RADIUS accounting",
+    3478: "STUN",
+}  # fmt: skip
+
+
+def diagnose(context: Context) -> list[Finding]:
+    flows = context.flows
+    is_question = (flows[:, schema.FLOW_PROTO] == UDP) & is_one_of(flows[:, schema.FLOW_DPORT], tuple(PROTOCOLS))
+    is_question &= flows[:, schema.FLOW_CARRIES] == 0
+    requests = [of for of in silent_requests(context, is_question) if of.packets >= MIN_QUESTIONS]
+    groups = groupby(requests, lambda of: (of.server, of.port, of.tcp_port))
+    return [_finding(context, list(group)) for _, group in groups]
+
+
+def _finding(context: Context, requests: list[SilentRequests]) -> Finding:
+    last_rows = [row for of in requests for row in of.last_rows]
+    clients = sorted({of.client for of in requests}, key=address_value)
+    points = sorted({context.points[int(context.flows[row, schema.FLOW_POINT])].name for row in last_rows})
+    arrives = all(is_at_server(context, row) for row in last_rows)
+    first, packets = requests[0], sum(of.packets for of in requests)
+    protocol = PROTOCOLS[first.port]
+    return Finding(
+        NAME,
+        "warning",
+        SAYS.fill(
+            server=first.server, packets=packets,
+            clients=several(clients), protocol=protocol, port=first.port, points=several(points),
+            place=AT_SERVER.fill() if arrives else "",
+            shown=ACCEPTS.fill(tcp_port=first.tcp_port) if first.tcp_port >= 0 else NOTHING.fill(),
+        ),
+        FIX.fill(port=first.port, client=clients[0], where=(AT_HOST if arrives else BEHIND).fill(point=points[0])),
+        {
+            "server": first.server, "port": first.port, "protocol": protocol, "clients": clients[:MAX_EVIDENCE],
+            "points": points, "questions": packets, "is_at_server": arrives, "accepts_tcp": first.tcp_port >= 0,
+        },
+        hop_evidence(context, last_rows),
+    )  # fmt: skip

@@ -1,0 +1,73 @@
+"""udp-unanswered: questions by UDP to which each server answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.findings.reported import of_story
+from tests.stories import ACK, SYN, Network, Packet, about, tcp, udp
+from tests.story_reports import A, B
+
+NAME = "udp-unanswered"
+HERE = "A/ens33"
+NTP = b"\x23" + bytes(47)
+
+
+def asks(net: Network, port: int = 123, *, payload: bytes = NTP, count: int = 4, sport: int = 40000) -> None:
+    """Each time from another port, as most clients ask; `sport` 123: always from that one."""
+    for number in range(count):
+        own = sport if sport == port else sport + number
+        net.pass_by((HERE, udp(f"{A}:{own} > {B}:{port}", payload, ident=100 + number)), gap=2e6)
+
+
+def answer(port: int, to: int) -> Packet:
+    return udp(f"{B}:{port} > {A}:{to}", b"\x24" + bytes(47), ident=7, ttl=60)
+
+
+def connects(net: Network) -> None:
+    net.pass_by((HERE, tcp(f"{A}:40000 > {B}:22", flags=SYN, seq=1, ident=1)))
+    net.pass_by((HERE, tcp(f"{B}:22 > {A}:40000", flags=SYN | ACK, seq=9, ack=2, ttl=60, ident=2)))
+
+
+@pytest.mark.parametrize("is_up", [True, False])
+def test_clock_that_does_not_answer_is_told(tmp_path: Path, is_up: bool) -> None:
+    net = Network([HERE])
+    asks(net)
+    if is_up:
+        connects(net)
+    (finding,) = of_story(net, tmp_path, NAME)
+    facts = finding["facts"]
+    assert (finding["level"], facts["protocol"], facts["questions"]) == ("warning", "NTP", 4)
+    assert facts["accepts_tcp"] == is_up == ("so it is up" in finding["says"])
+
+
+@pytest.mark.parametrize("sport", [123, 40000], ids=["from the same port", "from any port"])
+def test_one_answer_is_silent(tmp_path: Path, sport: int) -> None:
+    """Classic clocks ask from the port that they ask."""
+    net = Network([HERE])
+    asks(net, sport=sport)
+    net.pass_by((HERE, answer(123, sport)))
+    assert of_story(net, tmp_path, NAME) == []
+
+
+def test_two_questions_is_silent(tmp_path: Path) -> None:
+    net = Network([HERE])
+    asks(net, count=2)
+    assert of_story(net, tmp_path, NAME) == []
+
+
+def test_log_messages_is_silent(tmp_path: Path) -> None:
+    """They ask nothing."""
+    net = Network([HERE])
+    asks(net, 514, payload=b"<14>log")
+    assert of_story(net, tmp_path, NAME) == []
+
+
+def test_questions_that_icmp_refuses_is_silent(tmp_path: Path) -> None:
+    net = Network([HERE])
+    asks(net, sport=123)
+    refusal = Packet("icmp", B, A, icmp=(3, 3))
+    net.pass_by((HERE, about(refusal, udp(f"{A}:123 > {B}:123", NTP, ident=103))))
+    assert of_story(net, tmp_path, NAME) == []
