@@ -10,20 +10,21 @@ from capnet.quick_tuple import NamedTuple
 
 
 def plural(count: int, thing: str) -> str:
-    """2, `packet` → `2 packets`."""
+    """2, `packet` → `2 packets`; 91224, `byte` → `91,224 bytes`."""
     if language.is_chinese():
         from capnet.chinese import counted
 
-        return f"{count} {counted(thing)}"
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+        return f"{count:,} {counted(thing)}"
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
 def several(words: Sequence[str]) -> str:
-    """`a and b and c`; of more than four, `a and b and c and 9 more`."""
+    """`a and b`, `a, b and c`; of more than four, `a, b, c and 9 more`."""
     left_out = len(words) - 3 if len(words) > 4 else 0
     if language.is_chinese():
         return "、".join(words[:3]) + f" 等 {len(words)} 个" if left_out else language.enumerated(words)
-    return " and ".join([*words[:3], f"{left_out} more"] if left_out else words)
+    *others, last = [*words[:3], f"{left_out} more"] if left_out else words or [""]
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def endpoint_text(address: str, port: int | None) -> str:

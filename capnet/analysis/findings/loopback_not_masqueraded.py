@@ -41,10 +41,10 @@ PAGE_ZH = """主机把到 127.0.0.1 的连接转发给容器，而源地址仍�
 """
 
 SAYS = Text(
-    en="{loopback} asks for {targets} at {point}, {attempts:time}, and gets no answer: the host sends connections to "
-    "its own loopback address on to a container, and leaves their source as it is",
-    zh="{loopback} 在 {point} 请求 {targets} {attempts} 次而无应答：主机把到自己环回地址的连接转发给容器，而源地址"
-    "保持不变",
+    en="{loopback} asks for {targets} by ARP at {point}, {attempts:time}, and gets no answer: the host sends "
+    "connections to its own loopback address on to a container, and leaves their source as it is",
+    zh="{loopback} 在 {point} 用 ARP 询问 {targets} {attempts} 次而无应答：主机把到自己环回地址的连接转发给容器，而"
+    "源地址保持不变",
 )
 FIX = Text(
     en="masquerade them (`iptables -t nat -A POSTROUTING -s 127.0.0.0/8 -d {target} -j MASQUERADE`), turn docker-proxy "

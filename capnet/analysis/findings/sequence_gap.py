@@ -44,12 +44,12 @@ PAGE_ZH = """一个 TCP 连接的字节在最先看到它的抓包点就缺失�
 """
 
 SAYS = Text(
-    en="{flows:TCP flow} had gaps at {point}, where seen first: {gaps}",
+    en="{flows:TCP flow} had gaps at {point}, the first point that shows {flows:it|them}: {gaps}",
     zh="{flows} 条 TCP 流在最先看到的 {point} 就有空缺：{gaps}",
 )
-LATE = Text(en="{octets:byte} out of order", zh="{octets} 字节乱序")
-FEW = Text(en="{octets:byte} out of order, among {all:byte}", zh="{octets} 字节乱序，共 {all} 字节")
-NEVER = Text(en="{octets:byte} that did not come", zh="{octets} 字节没有到")
+LATE = Text(en="{octets:byte} out of order", zh="{octets:,} 字节乱序")
+FEW = Text(en="{octets:byte} out of order, among {all:byte}", zh="{octets:,} 字节乱序，共 {all:,} 字节")
+NEVER = Text(en="{octets:byte} that did not come", zh="{octets:,} 字节没有到")
 FIX = Text(
     en="look before this point: queues (`tc -s qdisc`), policers and filters drop packets that no capture shows",
     zh="检查这个抓包点之前：队列（`tc -s qdisc`）、限速和过滤规则丢弃了抓包看不到的包",

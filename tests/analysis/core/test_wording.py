@@ -5,13 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.wording import Text, finding_name, several
 
 LOST = Text(en="{lost:TCP packet} of {total:,} at {point}", zh="")
 
 
 @pytest.mark.parametrize(
-    ("lost", "words"), [(0, "0 TCP packets"), (1, "1 TCP packet"), (2, "2 TCP packets"), (np.int64(2), "2 TCP packets")]
+    ("lost", "words"),
+    [
+        (0, "0 TCP packets"),
+        (1, "1 TCP packet"),
+        (2, "2 TCP packets"),
+        (np.int64(2), "2 TCP packets"),
+        (1500, "1,500 TCP packets"),
+    ],
 )
 def test_text_counts_things_in_plural(lost: int, words: str) -> None:
     assert LOST.fill(lost=lost, total=1500, point="A/ens33") == f"{words} of 1,500 at A/ens33"
@@ -20,6 +27,12 @@ def test_text_counts_things_in_plural(lost: int, words: str) -> None:
 @pytest.mark.parametrize(("lost", "words"), [(0, "they were"), (1, "it was"), (2, "they were")])
 def test_text_refers_to_one_or_several(lost: int, words: str) -> None:
     assert Text(en="{lost:it was|they were} lost", zh="").fill(lost=lost) == f"{words} lost"
+
+
+def test_several_words_are_a_list() -> None:
+    words = ["a", "b", "c", "d", "e"]
+    assert [several(words[:count]) for count in range(5)] == ["", "a", "a and b", "a, b and c", "a, b, c and d"]
+    assert several(words) == "a, b, c and 2 more"
 
 
 def test_text_keeps_braces_of_hostile_values() -> None:

@@ -107,7 +107,7 @@ def test_clients_of_one_cause_is_told_once(tmp_path: Path) -> None:
     ask_for(net, CLIENT, *OTHERS)
     (finding,) = of_story(net, tmp_path, NAME)
     assert finding["says"] == (
-        f"{CLIENT} and {OTHERS[0]} and {OTHERS[1]} asked for addresses by DHCP, together 12 times in 12 s, and got "
+        f"{CLIENT}, {OTHERS[0]} and {OTHERS[1]} asked for addresses by DHCP, together 12 times in 12 s, and got "
         "no offer"
     )
     assert finding["facts"] == {

@@ -22,7 +22,7 @@ def test_lookup_by_a_loopback_address_is_told(tmp_path: Path) -> None:
         net.at(number * 1e6, BRIDGE, arp(1, BRIDGE_MAC, "127.0.0.1", WEB))
     (finding,) = [of for of in read(net, tmp_path)["findings"] if of["level"] != "info"]
     assert (finding["name"], finding["level"]) == (NAME, "error")
-    assert finding["says"].startswith(f"127.0.0.1 asks for {WEB} at {BRIDGE}, 4 times, and gets no answer")
+    assert finding["says"].startswith(f"127.0.0.1 asks for {WEB} by ARP at {BRIDGE}, 4 times, and gets no answer")
     assert "POSTROUTING -s 127.0.0.0/8" in finding["fix"]
 
 

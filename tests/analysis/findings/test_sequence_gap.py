@@ -49,7 +49,7 @@ def test_few_octets_late_among_many_is_told_as_info(tmp_path: Path) -> None:
     times = {number: 2e5 if number == 3 else 100.0 * number for number in range(300)}
     (finding,) = stream(tmp_path, times)
     assert (finding["level"], finding["facts"]["late"], finding["fix"]) == ("info", 1000, None)
-    assert "1000 bytes out of order, among 300000 bytes" in finding["says"]
+    assert "1,000 bytes out of order, among 300,000 bytes" in finding["says"]
     (finding,) = stream(tmp_path, {number: time for number, time in times.items() if number != 3})
     assert (finding["level"], finding["facts"]["never"]) == ("warning", 1000)
 

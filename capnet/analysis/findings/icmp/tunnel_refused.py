@@ -59,7 +59,7 @@ SAYS_PROTOCOL = Text(
 OTHER_PORT = Text(en="; it sends its own to port {port}", zh="；它自己发往端口 {port}")
 MISMATCH = Text(
     en="{sender} and {peer} use different UDP ports for {kind}: {peer} sends to port {port}, {sender} to port {other}, "
-    "and each refuses the other one's ('port unreachable', {count:time})",
+    "and each refuses the datagrams of the other ('port unreachable', {count:time})",
     zh="{sender} 和 {peer} 的 {kind} 使用不同的 UDP 端口：{peer} 发往端口 {port}，{sender} 发往端口 {other}，双方互相"
     "拒绝（“port unreachable”，{count} 次）",
 )

@@ -48,7 +48,7 @@ SAYS = Text(
     en="the host reset {connection} itself at {point}: a segment{ahead} had not been translated{behind}",
     zh="主机自己在 {point} 重置了 {connection}：一个段{ahead}没有被转换{behind}",
 )
-AHEAD = Text(en=" {octets} bytes ahead of the last one", zh="（比上一个超前 {octets} 字节）")
+AHEAD = Text(en=" {octets:byte} ahead of the last one", zh="（比上一个超前 {octets:,} 字节）")
 BEHIND = Text(en=", and neither it nor the RST was seen at {inside}", zh="，它和 RST 在 {inside} 都没有出现")
 FIX = Text(
     en="`iptables -I INPUT -m conntrack --ctstate INVALID -j DROP` on the host, or `sysctl -w "

@@ -52,9 +52,9 @@ PAGE_ZH = """接收方丢弃 UDP 校验和错误的隧道数据报。
 
 SAYS = Text(
     en="{tunnel}: {packets:packet} from {sources} to {destinations} in datagrams with {sum} UDP checksum reached "
-    "{point}, and {fate}{others}: the receiver drops them",
-    zh="{tunnel}：从 {sources} 到 {destinations}、外层 UDP 校验和{sum}的 {packets} 个包到达 {point}，{fate}{others}"
-    "：接收方丢弃了它们",
+    "{point}, and {fate}: the receiver drops such datagrams{others}",
+    zh="{tunnel}：从 {sources} 到 {destinations}、外层 UDP 校验和{sum}的 {packets} 个包到达 {point}，{fate}："
+    "接收方丢弃这样的数据报{others}",
 )
 STOPPED = Text(en="none came out at {next}", zh="{next} 上一个也没有出现")
 UNANSWERED = Text(en="none was answered", zh="没有一个得到应答")

@@ -67,7 +67,7 @@ def test_several_addresses_without_reply_is_told(tmp_path: Path) -> None:
     (finding,) = of_story(net, tmp_path, "arp-unanswered")
     assert finding["level"] == "warning"
     assert finding["says"] == (
-        f"{A} asked for 192.168.111.1 and 192.168.111.2 and 192.168.111.3 and 2 more by ARP 15 times, no answer"
+        f"{A} asked for 192.168.111.1, 192.168.111.2, 192.168.111.3 and 2 more by ARP 15 times, no answer"
     )
 
 
