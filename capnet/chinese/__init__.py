@@ -8,7 +8,7 @@ _NOUNS = {
     "conversation": "个会话", "destination": "个目的地址", "source port": "个源端口", "ICMP id": "个 ICMP id",
     "time": "次", "note": "条说明", "place": "处", "line": "行", "row": "行", "file": "个文件", "error": "个错误",
     "warning": "个警告", "info": "条提示", "finding": "条诊断", "question": "个问题", "problem": "个问题",
-    "other flow": "条其他流", "compiled kernel": "个编译好的 kernel", "capture": "份抓包",
+    "other flow": "条其他流", "compiled kernel": "个编译好的 kernel", "capture": "份抓包", "day": "天",
 }  # fmt: skip
 
 

@@ -21,6 +21,10 @@ from capnet.report.words import Words
 from capnet.topology.user_mode import PROCESSES
 
 NO_FRAMES = Text(en="The capture has no frames.", zh="没有抓到任何帧。")
+_WHY_NO_FRAMES = Text(
+    en="Check the interface and the filter of the capture program, and end it by Ctrl-C or SIGTERM.",
+    zh="请检查抓包程序的接口和过滤器，并用 Ctrl-C 或 SIGTERM 结束它。",
+)
 
 # Warnings that often are symptoms: any other warning says more.
 VAGUE = ("retransmissions", "sequence-gap", "packet-loss")
@@ -176,7 +180,7 @@ def _without_flows(document: Document, words: Words) -> str:
     """What there is instead of IP: nothing, ARP, or what is not decoded."""
     coverage = document["coverage"]
     if not coverage["frames"]:
-        return NO_FRAMES.fill()
+        return language.joined([NO_FRAMES.fill(), _WHY_NO_FRAMES.fill()])
     questions = [row for row in document.get("neighbours", []) if row["kind"] == "arp"]
     if questions:
         first = questions[0]
@@ -204,8 +208,9 @@ def _without_questions(document: Document, words: Words) -> str:
             zh="{sender} 向 {receiver} 发送了 {count} 次“{error}”（ICMP）。",
         ).fill(sender=sender, error=error["name"], receiver=receiver, count=error["count"])
     return Text(
-        en="No problem found; broadcasts, multicasts, fragments or answers alone do not show what arrives.",
-        zh="没有发现问题；只有广播、组播、分片或应答，看不出包是否到达。",
+        en="No problem found, but only broadcasts, multicasts, fragments or answers were captured: they do not show "
+        "what arrives.",
+        zh="没有发现问题；但只抓到广播、组播、分片或应答，看不出包是否到达。",
     ).fill()
 
 
@@ -221,14 +226,14 @@ def _state(document: Document, words: Words) -> Iterator[str]:
     )
     if len(document["points"]) == 1:
         yield Text(
-            en="No problem found at the one capture point; what is lost elsewhere cannot be seen ({answered}).",
-            zh="在唯一的抓包点上没有发现问题；别处丢的包看不到（{answered}）。",
+            en="No problem found ({answered}); one capture point cannot show what is lost elsewhere.",
+            zh="没有发现问题（{answered}）；只有一个抓包点，看不到别处丢的包。",
         ).fill(answered=answered)
     elif unknown:
         yield Text(
             en="No problem found; {unknown} of {flows} cannot be followed{reason}.",
             zh="没有发现问题；{flows}中有 {unknown} 条无法跟踪{reason}。",
-        ).fill(unknown=number(unknown), flows=count(total, "flow"), reason=_reason(document))
+        ).fill(unknown=number(unknown), flows=count(total, "flow"), reason=_reason(document, unknown))
     elif _is_complete(document):
         yield Text(en="No packet lost between capture points{but}.", zh="抓包点之间没有丢包{but}。").fill(
             but=_lost_groups(document)
@@ -238,20 +243,22 @@ def _state(document: Document, words: Words) -> Iterator[str]:
 
 
 _REASONS = {
-    "next-unknown": Text(en="no capture point shows where they go next", zh="没有抓包点显示它们接下来去哪里"),
-    "one-packet": Text(en="single packets", zh="只有单个包"),
-    "not-listening": Text(en="the next point was not capturing them", zh="下一个抓包点当时没有在抓"),
+    "next-unknown": Text(
+        en="no capture point shows where {units:it goes|they go} next", zh="没有抓包点显示接下来去哪里"
+    ),
+    "one-packet": Text(en="{units:a single packet|single packets}", zh="只有单个包"),
+    "not-listening": Text(en="the next point was not capturing {units:it|them}", zh="下一个抓包点当时没有在抓"),
     "seen-there": Text(en="similar packets pass the next point", zh="下一个抓包点有相似的包经过"),
     "too-many": Text(en="too many to look at", zh="数量太多，没有逐一检查"),
 }
 
 
-def _reason(document: Document) -> str:
-    """` (single packets)`: why flows cannot be followed, by the reason of most of those that are listed."""
+def _reason(document: Document, flows: int) -> str:
+    """` (single packets)`: why `flows` cannot be followed, by the reason of most of those that are listed."""
     reasons = [row["unknown"] for row in document["fates"] if row["unknown"] in _REASONS]
     if not reasons:
         return ""
-    reason = _REASONS[max(sorted(set(reasons)), key=reasons.count)].fill()
+    reason = _REASONS[max(sorted(set(reasons)), key=reasons.count)].fill(units=flows)
     return Text(en=" ({reason})", zh="（{reason}）").fill(reason=reason)
 
 

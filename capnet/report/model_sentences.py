@@ -133,7 +133,7 @@ def _host(document: Document, words: Words) -> Iterator[str]:
         if evidence_points & set(station["points"]) and station["kind"] != "multicast"
     ]
     reasons = _words_of_reasons(document)
-    ips = [ip for station in stations for ip in station["ips"] if not _is_link_local(ip) and ip in reasons]
+    ips = [ip for station in stations for ip in station["ips"] if not _is_local(ip) and ip in reasons]
     host = words.introduce(*ips) if ips else Text(en="The host", zh="主机").fill()
     silent = [
         point["name"] for point in document["points"] if point["role"] in ("bridge", "veth") and not point["packets"]
@@ -270,7 +270,7 @@ def _container_addresses(document: Document, words: Words) -> list[str]:
         for ips, names in stations
         for ip in ips
         if not (names and ip not in words.names and used.issuperset(names))
-        and not _is_link_local(ip)
+        and not _is_local(ip)
         and (ip not in words.names or _host_of(words, ip) not in hosts)
     ]
     return list(dict.fromkeys(addresses))
@@ -292,6 +292,6 @@ def _words_of_reasons(document: Document) -> set[str]:
     return {word.strip(",.;") for reason in reasons for word in reason.split()}
 
 
-def _is_link_local(address: str) -> bool:
-    """Is this an address of one link only, or no address yet?"""
-    return address.startswith(("fe80:", "169.254.")) or address in ("0.0.0.0", "::")
+def _is_local(address: str) -> bool:
+    """Is this an address of one link or namespace only, or no address yet?"""
+    return address.startswith(("fe80:", "169.254.", "127.")) or address in ("0.0.0.0", "::", "::1")

@@ -11,6 +11,7 @@ from capnet import language
 
 MINUS = "−"
 MIN_DELAY_US = 1  # µs; what is below is the precision of clocks and of files with microseconds, not a delay
+MIN_DAYS = 4  # less is written in hours
 BROKEN = "↳"  # before the rest of a word that is longer than a line, so that no name from a capture begins a line
 
 # Characters that take one column each: Latin, and the dashes, arrows and lines of the reports' own. Tables of all the
@@ -121,7 +122,7 @@ def size(value: int) -> str:
 
 
 def duration(microseconds: float) -> str:
-    """Three figures: `40 ns`, `5.5 µs`, `31 µs`, `1.23 ms`, `4.20 s`, `3 min 20 s`."""
+    """Three figures: `40 ns`, `5.5 µs`, `31 µs`, `1.23 ms`, `4.20 s`, `3 min 20 s`, `2 h 5 min`, `19 days`."""
     value = abs(microseconds)
     sign = MINUS if microseconds < 0 else ""
     if value < 0.95:
@@ -137,6 +138,8 @@ def duration(microseconds: float) -> str:
         return f"{sign}{_three_figures(seconds)} s"
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(int(minutes), 60)
+    if hours >= MIN_DAYS * 24:
+        return sign + count(hours // 24, "day")
     return f"{sign}{hours} h {minutes} min" if hours else f"{sign}{minutes} min {seconds:.0f} s"
 
 

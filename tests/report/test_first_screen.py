@@ -116,6 +116,13 @@ def test_first_screen_names_the_command_to_copy():
     assert screen(shown, 60)[-1] == "Hop by hop: capnet trace FILE"
 
 
+def test_first_screen_of_no_flow_does_not_offer_to_follow_one():
+    rest = "All tables: --full · a page: -o report.html"
+    nothing = sample.empty().to_dict()
+    assert screen(nothing)[-1] == rest
+    assert screen(document(PROJECT / "tests" / "made" / "llc.pcap"))[-1] == rest
+
+
 def test_encrypted_overlay_is_no_direct_network():
     text = " ".join(" ".join(screen(document(PROJECT / "pcaps" / "overlay-encrypted.pcapng"))).split())
     assert "talk to each other through an encrypted tunnel (ESP)." in text

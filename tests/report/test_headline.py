@@ -55,7 +55,7 @@ def test_flow_that_cannot_be_followed_is_counted(tmp_path: Path) -> None:
     for number in range(3):
         net.pass_by(("A/ens33", udp(f"{A}:40000 > 192.0.2.9:514", b"log", ident=number + 1)))
     assert first_sentences(net, tmp_path) == [
-        "No problem found; 1 of 2 flows cannot be followed (no capture point shows where they go next)."
+        "No problem found; 1 of 2 flows cannot be followed (no capture point shows where it goes next)."
     ]
 
 
@@ -74,7 +74,8 @@ def test_broadcasts_alone_are_told(tmp_path: Path) -> None:
         packet = udp(f"{A}:5000 > 255.255.255.255:5000", b"here", ident=number + 1, dmac="ff:ff:ff:ff:ff:ff")
         net.pass_by(("R/eth0", packet))
     assert first_sentences(net, tmp_path) == [
-        "No problem found; broadcasts, multicasts, fragments or answers alone do not show what arrives."
+        "No problem found, but only broadcasts, multicasts, fragments or answers were captured: they do not show what "
+        "arrives."
     ]
 
 
@@ -106,7 +107,7 @@ def test_one_point_tells_what_it_cannot_see(tmp_path: Path) -> None:
     exchange(net)
     net.pass_by(("A/ens33", udp(f"{A}:40000 > {B}:514", b"log", ident=7)))
     assert first_sentences(net, tmp_path) == [
-        "No problem found at the one capture point; what is lost elsewhere cannot be seen (1 of 2 flows answered)."
+        "No problem found (1 of 2 flows answered); one capture point cannot show what is lost elsewhere."
     ]
 
 
@@ -151,7 +152,12 @@ ARP = [{**ASKED, "target": target} for target in ("172.19.0.3", "172.19.0.2", "1
 @pytest.mark.parametrize(
     ("frames", "changes", "expected"),
     [
-        (0, {}, "The capture has no frames."),
+        (
+            0,
+            {},
+            "The capture has no frames. Check the interface and the filter of the capture program, and end it by "
+            "Ctrl-C or SIGTERM.",
+        ),
         (3, {"neighbours": ARP}, "No IP packet was captured; of ARP, 172.19.0.4 asks for 172.19.0.3 and 172.19.0.2."),
         (3, {"undecoded": {"ethertype 0x894f": 3}}, "No IP packet was found; not decoded: ethertype 0x894f."),
         (3, {}, "No IP packet was captured."),

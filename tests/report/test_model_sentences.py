@@ -90,6 +90,16 @@ def test_unclear_model_is_said_where_containers_are_seen() -> None:
     assert unclear(Model("none", 0.4, ["because"], weights=[unshown]), stations=False) == ""
 
 
+def test_loopback_address_is_no_container() -> None:
+    """At `any`, a host's loopback is at the same point as its containers."""
+    report = sample.bridge()
+    station = next(station for station in report.stations if station.kind == "container")
+    others = [replace(station, ips=["127.0.0.1", "::1"], names=[])]
+    plain = replace(report, stations=[*report.stations, *others]).to_dict()
+    text = " ".join(summary.sentences(plain, Words(plain["names"])))
+    assert "web (172.17.0.2)" in text and "127.0.0.1" not in text and "::1" not in text
+
+
 def test_addresses_without_names_are_stations() -> None:
     text = sentences("ipvlan-l2", verdict("shared", MACS[:1], ["10.9.0.1", "10.9.0.2"]))
     assert text.startswith("Two stations, 10.9.0.1 and 10.9.0.2, share one MAC")

@@ -158,6 +158,8 @@ def _rest(shown: Overview, where: Mapping[str, str], width: int, has_tables: boo
     if "-" in files or columns(command) > width:
         command = _HOP_BY_HOP.fill(files="FILE")
     hints = (_PAGE if has_tables else _ALL_TABLES).fill()
+    if not shown.document.get("flows", {}).get("count", 1):  # nothing to follow
+        return fill(hints, width)
     line = f"{hints} · {command}"
     if columns(line) <= width:
         return [line]
