@@ -1,10 +1,10 @@
-"""The running Docker hosts that a command is about: `--host [NAME=]URL`, several times."""
+"""The running hosts that a command is about: `--host [NAME=]URL`, several times."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -12,6 +12,9 @@ from capnet import language
 
 if TYPE_CHECKING:
     from capnet.record.remote.docker_host import DockerHost
+    from capnet.record.remote.nodes.reached_host import ReachedHost
+
+    AnyHost = TypeVar("AnyHost", bound=ReachedHost)
 
 hosts_option = click.option(
     "--host",
@@ -31,34 +34,51 @@ no_container_option = click.option(
 
 @contextmanager
 def open_docker_hosts(given: Sequence[str], *, may_start: bool = True) -> Iterator[list[DockerHost]]:
-    """The hosts that --host names, else Docker's default; closed when the block ends.
+    """The Docker hosts that --host names, else Docker's default; closed when the block ends.
 
     `may_start`: without root, a capture container may be started.
 
     A host is called NAME, else what its daemon says; a name that an earlier one has gets a number.
     Raises UsageError for what is no host, EnvironmentLacks where no daemon answers.
     """
-    from capnet.errors import UsageError
     from capnet.record.remote.docker_host import connect
-    from capnet.record.remote.docker_urls import shown_url
 
     with ExitStack() as stack:
-        hosts: list[DockerHost] = []
-        for text in given or ("",):
-            name, url = _split(text)
-            host = connect(url or None, name=name, say=_say, may_start=may_start)
-            stack.callback(host.close)
-            if any(other.url == host.url for other in hosts):
-                raise UsageError(f"--host {shown_url(url)} is given twice")
-            names = {other.name for other in hosts}
-            if name in names:
-                raise UsageError(f"--host {name}=… is given twice: call each host otherwise")
-            if host.name in names:  # cloned machines: points are told apart by their host's name
-                host.name = next(
-                    candidate for number in range(2, 99) if (candidate := f"{host.name}-{number}") not in names
-                )
-            hosts.append(host)
-        yield hosts
+        yield _opened(given, stack, lambda url, name: connect(url, name=name, say=_say, may_start=may_start))
+
+
+@contextmanager
+def open_hosts(given: Sequence[str], *, may_start: bool = True) -> Iterator[list[ReachedHost]]:
+    """As `open_docker_hosts`; where no daemon answers, the machine itself, if containerd or CRI-O run containers."""
+    from capnet.record.find.runtimes.host_access import reach
+
+    with ExitStack() as stack:
+        yield _opened(given, stack, lambda url, name: reach(url, name=name, say=_say, may_start=may_start))
+
+
+def _opened(
+    given: Sequence[str], stack: ExitStack, connect: Callable[[str | None, str | None], AnyHost]
+) -> list[AnyHost]:
+    """The hosts, each closed with the stack; `connect` is given URL and name."""
+    from capnet.errors import UsageError
+    from capnet.record.remote.docker_urls import shown_url
+
+    hosts: list[AnyHost] = []
+    for text in given or ("",):
+        name, url = _split(text)
+        host = connect(url or None, name)
+        stack.callback(host.close)
+        if any(other.url == host.url for other in hosts):
+            raise UsageError(f"--host {shown_url(url)} is given twice")
+        names = {other.name for other in hosts}
+        if name in names:
+            raise UsageError(f"--host {name}=… is given twice: call each host otherwise")
+        if host.name in names:  # cloned machines: points are told apart by their host's name
+            host.name = next(
+                candidate for number in range(2, 99) if (candidate := f"{host.name}-{number}") not in names
+            )
+        hosts.append(host)
+    return hosts
 
 
 @contextmanager

@@ -126,6 +126,7 @@ def _table(topology: Topology, matches: Sequence[tuple[str, Match]], rows: Seque
         blocks.append(table.stopped_lines(topology, width))
         blocks.append(table.network_lines(topology, rows, width))
         blocks.append(table.service_lines(topology.services, width))
+        blocks.append(table.interface_lines(topology, width))
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from capnet import language
-from capnet.cli.docker_hosts import open_docker_hosts
+from capnet.cli.docker_hosts import open_hosts
 
 if TYPE_CHECKING:
     from capnet.topology import Topology
@@ -22,7 +22,7 @@ def survey(urls: Sequence[str], *, may_start: bool) -> Topology:
     """
     from capnet.record.find.inventory import survey_hosts
 
-    with open_docker_hosts(urls, may_start=may_start) as hosts:
+    with open_hosts(urls, may_start=may_start) as hosts:
         topology = survey_hosts(hosts)
     for host in topology.hosts:
         for unseen in host.unseen:

@@ -119,6 +119,17 @@ def network_of(topology: Topology, container: Container, endpoint: Endpoint) -> 
     return next((network for network in named if network.host in (None, container.host)), None)
 
 
+def on_bridge(topology: Topology, match: Match) -> list[tuple[Container, Endpoint]]:
+    """The endpoints at ports of the bridge that a match is about, if it is no network's of Docker."""
+    if match.kind != "interface" or match.network or match.namespace or match.interface is None:
+        return []
+    return [
+        (container, endpoint)
+        for container, endpoint in endpoints(topology)
+        if container.host == match.host and endpoint.bridge == match.interface.name and not endpoint.veth_netns
+    ]
+
+
 def has_name_server(topology: Topology, container: Container) -> bool:
     """Whether Docker's name server is on its lo: it is on any network but the default bridge."""
     attached = [network_of(topology, container, endpoint) for endpoint in container.endpoints]

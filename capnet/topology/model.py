@@ -183,21 +183,22 @@ class PublishedPort:
 
 @mutable
 class Container:
-    """A running container, or the load balancer of a swarm's network.
+    """A running container, a pod of Kubernetes, or the load balancer of a swarm's network.
 
-    Source: `docker inspect`; of a load balancer, its namespace and `docker network inspect -v`.
+    Source: `docker inspect`; of a load balancer, its namespace and `docker network inspect -v`; with containerd and
+    CRI-O, its OCI bundle, what CNI plugins answered, and `ip -j -d address`.
     """
 
     host: str  # the host it runs on
-    name: str  # its name; of a swarm's task without the task's id
-    id: str  # all of it; of a load balancer the name of its namespace
-    image: str  # as it was named at `docker run`; empty for a load balancer
-    network_mode: str  # as Docker has it: bridge, host, none, container:<id>, <network name>
+    name: str  # its name; of a swarm's task without the task's id; NAMESPACE/NAME of pods that share a name
+    id: str  # all of it; of a load balancer the name of its namespace, of a pod that of its sandbox
+    image: str  # as it was named at `docker run`; empty for a load balancer and a pod
+    network_mode: str  # as Docker has it: bridge, host, none, container:<id>, <network name>; pod:<id> of one in a pod
     endpoints: list[Endpoint] = field(default_factory=list)  # its interfaces, without loopback
     ports: list[PublishedPort] = field(default_factory=list)  # ports of the host that lead to it
     shares_network_with: str | None = None  # name of the container whose namespace it uses
     _: KW_ONLY
-    full_name: str | None = None  # Docker's name of it, where `name` is shorter
+    full_name: str | None = None  # Docker's name of it, NAMESPACE/POD or NAMESPACE/POD/CONTAINER, if `name` is shorter
     pid: int | None = None  # its first process, on its host
     netns: str | None = None  # file of its network namespace, on its host
     project: str | None = None  # Compose project, or the stack of a swarm
@@ -206,6 +207,13 @@ class Container:
     balances: str | None = None  # of a load balancer: the network whose services it balances
     state: str | None = None  # paused or restarting, by Docker; null: it runs
     lost_network_of: str | None = None  # the container whose namespace it joined, which has ended or restarted since
+    runtime: str | None = None  # containerd or CRI-O; null: Docker
+    pod: str | None = None  # NAMESPACE/NAME of the Kubernetes pod that it is, or that it is in
+
+    @property
+    def is_pod(self) -> bool:
+        """Whether it is a pod, and no container in one."""
+        return self.pod is not None and self.shares_network_with is None
 
 
 @mutable

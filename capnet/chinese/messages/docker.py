@@ -28,6 +28,13 @@ DOCKER_MESSAGES = {
     "`capnet scenario` takes --lab too":
         "{url} 没有 Docker 守护进程应答（{reason}）；请启动 Docker，或用 --host 指定其他主机；"
         "`capnet scenario` 也可用 --lab",
+    "containers of Docker": "Docker 的容器",
+    "{reason:text}; nor do containerd and CRI-O run a container there (no process containerd-shim or conmon has one)":
+        "{reason}；containerd 和 CRI-O 也没有在那里运行容器（没有进程 containerd-shim 或 conmon 带有容器）",
+    "{reason:text}; containers of containerd and CRI-O are root's: {advice:text}":
+        "{reason}；containerd 和 CRI-O 的容器属于 root：{advice}",
+    "{url}: no Docker daemon answers there; what containerd and CRI-O run there is looked at":
+        "{url}：那里没有 Docker 守护进程应答；查看 containerd 和 CRI-O 在那里运行的容器",
     "{url} is not open to this user ({reason:text}); run capnet as root (sudo capnet …), or as a member of the "
     "socket's group, usually docker":
         "这个用户不能使用 {url}（{reason}）；请以 root 运行 capnet（sudo capnet …），"

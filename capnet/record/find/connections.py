@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from capnet.errors import EnvironmentLacks
 from capnet.record.find.capture_points import CapturePoint
-from capnet.record.remote.docker_host import DockerHost
+from capnet.record.remote.nodes.reached_host import ReachedHost
 from capnet.record.remote.shell import NamespaceGone
 from capnet.topology import Topology
 
@@ -21,7 +21,7 @@ class Connections:
     Make it before the capture begins, and ask it while all containers still run: tables forget within seconds.
     """
 
-    def __init__(self, hosts: Sequence[DockerHost], points: Sequence[CapturePoint]) -> None:
+    def __init__(self, hosts: Sequence[ReachedHost], points: Sequence[CapturePoint]) -> None:
         self._earlier = [
             (host, netns, _table(host, netns)) for host in hosts for netns in (None, *_balancers(host, points))
         ]
@@ -87,7 +87,7 @@ def lines_naming(addresses: set[str], lines: Sequence[str]) -> list[str]:
     return sorted(line for line in lines if any(part.partition("=")[2] in addresses for part in line.split()))
 
 
-def connection_table(host: DockerHost, netns: str | None = None) -> ConnectionTable:
+def connection_table(host: ReachedHost, netns: str | None = None) -> ConnectionTable:
     """The table of a network namespace, else of the host's own, now; without lines on a host without a shell.
 
     EnvironmentLacks where conntrack is missing or refuses.
@@ -99,12 +99,12 @@ def connection_table(host: DockerHost, netns: str | None = None) -> ConnectionTa
     return ConnectionTable([" ".join(line.split()) for line in listing.splitlines()], asked, time.monotonic())
 
 
-def _balancers(host: DockerHost, points: Sequence[CapturePoint]) -> list[str]:
+def _balancers(host: ReachedHost, points: Sequence[CapturePoint]) -> list[str]:
     """The namespaces of load balancers with a capture point: they translate, and have tables of their own."""
     return sorted({point.netns for point in points if point.balancer and point.host == host.name})
 
 
-def _table(host: DockerHost, netns: str | None) -> ConnectionTable:
+def _table(host: ReachedHost, netns: str | None) -> ConnectionTable:
     try:
         return connection_table(host, netns)
     except EnvironmentLacks:  # then there will be no table in the topology either

@@ -1,6 +1,6 @@
 """What Docker and `ip` say of one host, as they print it: the material of a topology.
 
-Asked of a running host (`docker_facts`, `netns_facts`) or read from saved outputs (`saved_outputs`).
+Asked of a running host (`docker_facts`, `netns_facts`, `runtimes`) or read from saved outputs (`saved_outputs`).
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from capnet.record.find.runtimes.attachments import CniAttachment
+from capnet.record.find.runtimes.bundles import OciContainer
 from capnet.topology import Unseen
 
 Entry = dict[str, Any]  # an object of JSON, as a program printed it
@@ -31,6 +33,8 @@ class HostFacts:
     overlay_netns: dict[str, str] = field(default_factory=dict)  # id of a network → file of its namespace
     balancer_netns: dict[str, str] = field(default_factory=dict)  # Docker's name of a load balancer → its namespace
     forwarding: dict[str, str] = field(default_factory=dict)  # MAC → port of a bridge that learnt it
+    bundles: list[OciContainer] = field(default_factory=list)  # what containerd and CRI-O run
+    attachments: list[CniAttachment] = field(default_factory=list)  # what CNI plugins told these
     conntrack: list[str] = field(default_factory=list)  # lines of `conntrack -L`
     unseen: list[Unseen] = field(default_factory=list)
 

@@ -11,44 +11,68 @@ from capnet.record.find.docker_facts import ask_docker
 from capnet.record.find.host_facts import HostFacts
 from capnet.record.find.host_topology import build_topology
 from capnet.record.find.netns_facts import ask_namespaces
+from capnet.record.find.runtimes.bundles import list_bundles
+from capnet.record.find.runtimes.pods import add_bundles
 from capnet.record.find.unprivileged import ask_without_root
 from capnet.record.remote.docker_host import DockerHost
+from capnet.record.remote.nodes.node_host import NodeHost
+from capnet.record.remote.nodes.reached_host import ReachedHost
+from capnet.record.remote.shell import Shell
 from capnet.topology import Network, Service, Topology
 
 
-def survey_host(host: DockerHost) -> Topology:
-    """Everything that runs on a Docker host: containers, load balancers, networks, namespaces and services.
+def survey_host(host: ReachedHost) -> Topology:
+    """Everything that runs on a host: containers, pods, load balancers, networks, namespaces and services.
 
     Where namespaces cannot be entered, it has what Docker's API tells, and `hosts[0].unseen` says what is missing and
     why. Raises EnvironmentLacks if Docker stops answering.
     """
-    return build_topology(host_facts(host))
+    facts = host_facts(host)
+    topology = build_topology(facts)
+    add_bundles(topology, facts)
+    return topology
 
 
-def survey_hosts(hosts: Sequence[DockerHost]) -> Topology:
+def survey_hosts(hosts: Sequence[ReachedHost]) -> Topology:
     """Everything that runs on several hosts; networks and services of a swarm once. Raises as `survey_host`."""
     return merged([survey_host(host) for host in hosts])
 
 
-def host_facts(host: DockerHost) -> HostFacts:
-    """What Docker and `ip` say of a host now. Raises EnvironmentLacks if Docker stops answering."""
+def host_facts(host: ReachedHost) -> HostFacts:
+    """What Docker, files of other runtimes and `ip` say of a host now.
+
+    Raises EnvironmentLacks if Docker stops answering, or if nothing can be asked of a host without it.
+    """
     facts = HostFacts(
         name=host.name,
-        docker=host.version,
         kernel=host.kernel,
         surveyed=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
+    if not isinstance(host, DockerHost):
+        if host.shell is None:
+            raise EnvironmentLacks(host.no_capture_reason or "")
+        _ask_shell(host, host.shell, facts)
+        return facts
+    facts.docker = host.version
     ask_docker(host, facts)
     reason: object = host.no_capture_reason
     if host.shell is not None:
         try:
-            ask_namespaces(host.shell, facts)
+            _ask_shell(host, host.shell, facts)
         except EnvironmentLacks as error:
             reason = error
         else:
             return facts
     _without_root(host, facts, reason)
     return facts
+
+
+def _ask_shell(host: ReachedHost, shell: Shell, facts: HostFacts) -> None:
+    listing = list_bundles(shell)
+    facts.bundles, facts.attachments = listing.containers, listing.attachments
+    if listing.dockers and isinstance(host, NodeHost):
+        facts.not_seen("containers of Docker", host.no_docker)
+    ask_namespaces(shell, facts)
 
 
 def _without_root(host: DockerHost, facts: HostFacts, reason: object) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from itertools import chain
 
 from capnet.record.find.host_facts import Entry, HostFacts
 from capnet.record.remote.shell import Shell
@@ -33,23 +34,25 @@ _SECONDS = 120  # within which all namespaces must have answered: 50 take a tent
 
 
 def ask_namespaces(shell: Shell, facts: HostFacts) -> None:
-    """Fills in namespaces and their interfaces; notes what could not be seen. Docker's facts must be there.
+    """Fills in namespaces and their interfaces; notes what could not be seen. Facts of containers must be there.
 
     Raises EnvironmentLacks if no command can be run on the host as root.
     """
     owners_first = sorted(facts.containers, key=lambda each: each["HostConfig"]["NetworkMode"].startswith("container:"))
-    files = {each["Id"]: f"/proc/{pid}/ns/net" for each in owners_first if (pid := each["State"]["Pid"])}
+    files = {each["Id"]: [f"/proc/{pid}/ns/net"] for each in owners_first if (pid := each["State"]["Pid"])}
+    sandboxes_first = sorted(facts.bundles, key=lambda each: not each.is_sandbox)
+    files |= {each.id: list(each.netns) for each in sandboxes_first}
     listing = shell.run(
-        ["sh", "-c", _FIND, "sh", shell.host, shell.host_netns, *files.values()],
+        ["sh", "-c", _FIND, "sh", shell.host, shell.host_netns, *chain.from_iterable(files.values())],
         timeout=_SECONDS,
         title="list network namespaces",
     )
     inodes, mounts = _inodes(listing)
     facts.host_netns = shell.host_netns
     file_of = {inodes[shell.host_netns]: shell.host_netns} if shell.host_netns in inodes else {}
-    for container, file in files.items():
-        if inode := inodes.get(file):
-            facts.container_netns[container] = file_of.setdefault(inode, file)
+    for container, candidates in files.items():
+        if file := next((each for each in candidates if each in inodes), None):
+            facts.container_netns[container] = file_of.setdefault(inodes[file], file)
     name_mounts(facts, {path: shell.host_path(path) for path in mounts})
     wanted = [*file_of.values(), *facts.overlay_netns.values(), *facts.balancer_netns.values()]
     _note_missing(facts)

@@ -11,15 +11,14 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from capnet.errors import EnvironmentLacks, UsageError
 from capnet.record.remote import ssh_forward
 from capnet.record.remote.docker_urls import parsed_url, shown_url
 from capnet.record.remote.host_shell import HostShell, Reached
+from capnet.record.remote.nodes.reached_host import ReachedHost
 from capnet.record.remote.shell import Shell
 
 _DESKTOP_SOCKET = re.compile(r"^unix:.*/\.docker/(desktop|run)/docker\.sock$")  # of its context desktop-linux
@@ -29,8 +28,8 @@ TIMEOUT = 120  # seconds for one API call: creating a swarm or loading an image 
 
 
 @dataclass
-class DockerHost:
-    """`name` is what the host is called everywhere."""
+class DockerHost(ReachedHost):
+    """A machine whose Docker daemon answers."""
 
     name: str
     url: str = field(repr=False)  # may hold a password
@@ -40,41 +39,8 @@ class DockerHost:
     _open_shell: Callable[[ExitStack], Shell] = field(repr=False, compare=False)  # EnvironmentLacks where there is none
     _open: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
 
-    @cached_property
-    def _shell(self) -> Shell | EnvironmentLacks:
-        try:
-            return self._open_shell(self._open)
-        except EnvironmentLacks as error:
-            return error
 
-    @property
-    def shell(self) -> Shell | None:
-        """Commands on its machine as root; None if there is no way to that. The first call may start a container."""
-        return self._shell if isinstance(self._shell, Shell) else None
-
-    @property
-    def no_capture_reason(self) -> str | None:
-        """Why there is no capturing there, else None. The first call may start a container."""
-        return str(self._shell) if isinstance(self._shell, EnvironmentLacks) else None
-
-    @property
-    def shown_url(self) -> str:
-        """Its URL without a password."""
-        return shown_url(self.url)
-
-    def control_ports(self) -> set[int]:
-        """TCP ports on the wire by which this host is driven from here, captures of its packets sent included."""
-        parts = urlsplit(self.url)
-        if parts.scheme == "ssh":
-            return ssh_forward.ssh_ports(ssh_forward.ssh_command(parts))
-        return set() if parts.scheme == "unix" else {parts.port or 2375, parts.port or 2376}
-
-    def close(self) -> None:
-        """Closes the client, and the ssh connection that it may use."""
-        self._open.close()
-
-
-def control_ports(hosts: Iterable[DockerHost]) -> list[int]:
+def control_ports(hosts: Iterable[ReachedHost]) -> list[int]:
     """The TCP ports by which these hosts are driven from here, sorted."""
     return sorted({port for host in hosts for port in host.control_ports()})
 
@@ -133,7 +99,7 @@ def connect(
     import docker
     import requests
 
-    url, tls = (url, None if through else _tls_for(url)) if url else _docker_default()
+    url, tls = (url, None if through else _tls_for(url)) if url else docker_default()
     parts = parsed_url(url)
     with ExitStack() as stack:
         if parts.scheme == "ssh" and through is None:
@@ -184,7 +150,7 @@ def _tls_for(url: str) -> Any:
     return kwargs_from_env(environment={**os.environ, "DOCKER_HOST": url}).get("tls")
 
 
-def _docker_default() -> tuple[str, Any]:
+def docker_default() -> tuple[str, Any]:
     """(URL, TLS settings) that `docker` itself would use: DOCKER_HOST, else the current context, else the socket."""
     from docker.context import ContextAPI
     from docker.utils import kwargs_from_env

@@ -17,12 +17,12 @@ _MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 _WORDS = (
     "driver", "kind", "role", "proto", "mode", "endpoint_mode", "state", "mtu", "ifindex", "vni", "udp_port",
     "peer_ifindex", "host_port", "container_port", "published_port", "target_port", "internal", "ingress", "clock",
-    "time_ns", "ahead_ns", "uncertainty_ns",
+    "time_ns", "ahead_ns", "uncertainty_ns", "runtime",
 )  # fmt: skip
 _IDS = ("id", "network_id", "netns", "veth_netns")  # what is equal stays equal
 _DEVICES = ("interface", "veth", "bridge", "parent", "master")
 _EMPTY = ("docker", "kernel", "image", "describes", "conntrack", "recorded", "outputs", "options", "unseen")
-_LEFT_OUT = ("scenario", "surveyed", "pid", "full_name")
+_LEFT_OUT = ("scenario", "surveyed", "pid", "full_name", "pod")
 _MODES = ("bridge", "host", "none", "default")  # network_mode
 
 

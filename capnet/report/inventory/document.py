@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from capnet.report.escape import visible, visible_all
-from capnet.report.inventory.rows import InventoryRow
+from capnet.report.inventory.rows import InventoryRow, node_interfaces
 from capnet.topology import Topology
 from capnet.topology.file import as_json
 
@@ -16,7 +16,7 @@ from capnet.topology.file import as_json
 def inventory_json(
     topology: Topology, rows: Sequence[InventoryRow], answers: Sequence[dict[str, str]]
 ) -> dict[str, Any]:
-    """The rows, and networks and services as a topology has them.
+    """The rows, and networks, services and own interfaces of nodes as a topology has them.
 
     `answers`: what was asked, and what it is. Then only networks and services of the rows are there.
     """
@@ -26,6 +26,9 @@ def inventory_json(
         "containers": [row_json(row) for row in rows],
         "networks": [as_json(each) for each in topology.networks if not answers or each.name in used],
         "services": [as_json(each) for each in topology.services if not answers or each.name in services],
+        "interfaces": [
+            {"host": host.name, **as_json(each)} for host, each in node_interfaces(topology) if not answers
+        ],
         "stopped": [as_json(each) for each in topology.stopped if not answers],
         "unseen": [
             {"host": host.name, **as_json(unseen)} for host in topology.hosts for unseen in host.unseen

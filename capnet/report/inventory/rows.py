@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from capnet.quick_tuple import NamedTuple
 from capnet.report.inventory.selection import is_selected
-from capnet.topology import Container, Endpoint, Network, PublishedPort, Topology
+from capnet.topology import Container, Endpoint, Host, Interface, Network, PublishedPort, Topology
 from capnet.topology.lookup import Match, network_of
 
 
@@ -32,16 +32,27 @@ class InventoryRow(NamedTuple):
     pid: int | None
     namespace: str | None  # file, on the host
     state: str | None  # paused or restarting; None: it runs
+    pod: str | None  # NAMESPACE/NAME of the Kubernetes pod that it is, or is in
+    runtime: str | None  # containerd or CRI-O; None: Docker
 
 
 def inventory_rows(topology: Topology, matches: Sequence[Match] | None = None) -> Iterator[InventoryRow]:
-    """The rows of all containers, or of those that the matches are about: by host, then by name."""
-    for container in sorted(topology.containers, key=lambda each: (each.host, bool(each.balances), each.name)):
+    """The rows of all containers, or of those that the matches are about: by host, then by name.
+
+    Containers of a pod follow it.
+    """
+    for container in sorted(topology.containers, key=_order):
         ports = tuple(published(port) for port in container.ports)
         for endpoint in container.endpoints or (None,):
             if matches is None or is_selected(topology, matches, container, endpoint):
                 yield _row(topology, container, endpoint, ports)
                 ports = ()
+
+
+def _order(container: Container) -> tuple[str, bool, str, bool, str]:
+    is_member = bool(container.pod) and not container.is_pod
+    group = (container.shares_network_with or "") if is_member else container.name
+    return container.host, bool(container.balances), group, is_member, container.name
 
 
 def model_of(network: Network) -> str:
@@ -57,6 +68,22 @@ def model_of(network: Network) -> str:
     return network.driver
 
 
+def node_interfaces(topology: Topology) -> list[tuple[Host, Interface]]:
+    """The own interfaces of nodes, by which packets of their pods pass; those of hosts of Docker alone are not there.
+
+    Loopback and host ends of veths are left out.
+    """
+    nodes = {container.host for container in topology.containers if container.runtime}
+    ends = {(each.host, end.veth) for each in topology.containers for end in each.endpoints if not end.veth_netns}
+    return [
+        (host, interface)
+        for host in topology.hosts
+        if host.name in nodes
+        for interface in host.interfaces
+        if interface.name != "lo" and (host.name, interface.name) not in ends
+    ]
+
+
 def published(port: PublishedPort) -> str:
     """As `docker ps` writes it: `0.0.0.0:8080->80/tcp`."""
     address = f"[{port.host_ip}]" if ":" in port.host_ip else port.host_ip
@@ -64,9 +91,9 @@ def published(port: PublishedPort) -> str:
 
 
 def mode_of(container: Container) -> str:
-    """The network of a container without interfaces of its own: host, none, `container:` and a name, or a network."""
+    """The network of a container without interfaces of its own: host, none, a name, or `pod:` and a name."""
     if container.shares_network_with:
-        return f"container:{container.shares_network_with}"
+        return f"{'pod' if container.pod else 'container'}:{container.shares_network_with}"
     if container.lost_network_of:
         return f"none (lost that of {container.lost_network_of})"
     return container.network_mode
@@ -85,10 +112,16 @@ def _bridge(endpoint: Endpoint, network: Network | None) -> str | None:
     return endpoint.bridge or (network.bridge if network and not is_seen else None)
 
 
+def _model_without_network(container: Container, endpoint: Endpoint | None, mode: str) -> str | None:
+    if endpoint is None:
+        return mode.partition(":")[0]
+    return "bridge" if container.runtime and endpoint.bridge else endpoint.kind
+
+
 def _row(topology: Topology, container: Container, endpoint: Endpoint | None, ports: tuple[str, ...]) -> InventoryRow:
     network = network_of(topology, container, endpoint) if endpoint else None
     mode = mode_of(container)
-    model = model_of(network) if network else (endpoint.kind if endpoint else mode.partition(":")[0])
+    model = model_of(network) if network else _model_without_network(container, endpoint, mode)
     return InventoryRow(
         host=container.host,
         container=container.name,
@@ -109,4 +142,6 @@ def _row(topology: Topology, container: Container, endpoint: Endpoint | None, po
         pid=container.pid,
         namespace=container.netns,
         state=container.state,
+        pod=container.pod,
+        runtime=container.runtime,
     )

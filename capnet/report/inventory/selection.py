@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from capnet.topology import Container, Endpoint, Topology
-from capnet.topology.lookup import Match, has_name_server, network_of
+from capnet.topology.lookup import Match, has_name_server, network_of, on_bridge
 
 
 def is_selected(topology: Topology, matches: Sequence[Match], container: Container, endpoint: Endpoint | None) -> bool:
@@ -32,6 +32,8 @@ def _is_about(topology: Topology, match: Match, container: Container, endpoint: 
         ]
     else:
         networks = [match.network]
+    if endpoint is not None and any(endpoint is each for _, each in on_bridge(topology, match)):
+        return True
     if endpoint is None:
         names = [network.name for network in networks if network.host == container.host]
         return container.network_mode in names

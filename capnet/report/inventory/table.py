@@ -12,7 +12,7 @@ from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
 from capnet.report.drawing.text_table import GAP, INDENT, MAX_WHOLE_NAME, table_lines
 from capnet.report.escape import visible
-from capnet.report.inventory.rows import InventoryRow, model_of
+from capnet.report.inventory.rows import InventoryRow, model_of, node_interfaces
 from capnet.report.text import columns, fill
 from capnet.topology import Network, Service, Topology
 from capnet.topology.stopped import stopped_names
@@ -146,6 +146,23 @@ def network_lines(topology: Topology, rows: Sequence[InventoryRow], width: int) 
         for network in networks
     ]
     return table_lines(headings, _visible(cells), width)
+
+
+def interface_lines(topology: Topology, width: int) -> list[str]:
+    """The table of the nodes' own interfaces."""
+    titles = ("host", "interface", "kind", "VNI", "address", "MAC")
+    cells = [
+        [
+            host.name if len(topology.hosts) > 1 else "",
+            each.name,
+            each.kind or "",
+            "" if each.vni is None else str(each.vni),
+            "\n".join(_shown_addresses(each.addresses)),
+            each.mac or "",
+        ]
+        for host, each in node_interfaces(topology)
+    ]
+    return table_lines([_Heading(language.term(title)) for title in titles], _visible(cells), width)
 
 
 def service_lines(services: Iterable[Service], width: int) -> list[str]:

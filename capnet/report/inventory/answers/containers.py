@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capnet.language import clauses, items, pick
-from capnet.report.inventory.answers.words import listed, network_words
+from capnet.report.inventory.answers.words import called, listed, network_words
 from capnet.report.inventory.groups import without_link_local
 from capnet.report.inventory.rows import host_end as end_on_host
 from capnet.topology import Container, Endpoint, Topology
@@ -20,18 +20,36 @@ def container(topology: Topology, asked: str, match: Match, on_host: str) -> str
             f" is the load balancer of network {meant.balances}{on_host}",
             f" 是{on_host}网络 {meant.balances} 的负载均衡",
         )
+    if meant.is_pod:
+        return _pod(topology, asked, meant, on_host)
     services = [f"{meant.project}/{meant.compose_service}"] if meant.compose_service else []
     services += [meant.swarm_service] if meant.swarm_service else []
-    details = items(
-        [*(pick("service ", "服务 ") + name for name in services), pick("image ", "镜像 ") + str(meant.image)]
-    )
+    image = [pick("image ", "镜像 ") + meant.image] if meant.image or not meant.runtime else []
+    details = items([*(pick("service ", "服务 ") + name for name in services), *image, *filter(None, [meant.runtime])])
     is_asked = asked == meant.name
     name = pick("a container" if is_asked else f"container {meant.name}", "容器" if is_asked else f"容器 {meant.name}")
     where = _network_of(topology, meant)
     return pick(f" is {name} ({details}){on_host}: {where}", f" 是{on_host}{name}（{details}）：{where}")
 
 
+def _pod(topology: Topology, asked: str, meant: Container, on_host: str) -> str:
+    """`is a pod (namespace default, containers nginx, sidecar) on host A: eth0 on network cbr0`."""
+    members = listed(_members(topology, meant)) or pick("none", "无")
+    namespace = (meant.pod or "").partition("/")[0]
+    details = items([pick("namespace ", "命名空间 ") + namespace, pick("containers ", "容器 ") + members])
+    name = pick("a pod", " Pod") if asked == meant.name else pick("pod ", " Pod ") + meant.name
+    where = _network_of(topology, meant)
+    return pick(f" is {name} ({details}){on_host}: {where}", f" 是{on_host}{name}（{details}）：{where}")
+
+
+def _members(topology: Topology, pod: Container) -> list[str]:
+    return [each.name for each in topology.containers if each.host == pod.host and each.shares_network_with == pod.name]
+
+
 def _network_of(topology: Topology, meant: Container) -> str:
+    if meant.shares_network_with and meant.pod:
+        owner = meant.shares_network_with
+        return pick(f"it is in pod {owner}", f"它在 Pod {owner} 中")
     if meant.shares_network_with:
         owner = meant.shares_network_with
         return pick(f"it uses the network namespace of container {owner}", f"它使用容器 {owner} 的网络命名空间")
@@ -64,8 +82,7 @@ def inside(topology: Topology, asked: str, match: Match, on_host: str) -> str:
     """`is eth0 in container web on host A, on network bridge; its host end is veth1`."""
     meant, endpoint = match.container, match.endpoint
     assert meant and endpoint
-    kind = pick("load balancer", "负载均衡") if meant.balances else pick("container", "容器")
-    owner = f"{kind} {meant.name}"
+    owner = called(meant)
     interface = endpoint.interface or pick("an interface", "一个接口")
     begin = (
         pick(f" in {owner}{on_host} is on", f" 属于{on_host}{owner}，在")
@@ -78,7 +95,10 @@ def inside(topology: Topology, asked: str, match: Match, on_host: str) -> str:
     details = [pick(f"its host end is {ends}", f"主机端是 {ends}")] if ends else []
     details += [pick(f"its parent is {parent}", f"父接口是 {parent}")] if parent and not ends else []
     shared = [each.name for each in topology.containers if each.shares_network_with == meant.name]
-    details += [pick("shared with ", "共享者：") + listed(shared)] if shared else []
+    if meant.is_pod:
+        details += [pick("containers in it: ", "其中的容器：") + listed(_members(topology, meant))] if shared else []
+    else:
+        details += [pick("shared with ", "共享者：") + listed(shared)] if shared else []
     words = network_words(topology, meant, endpoint)
     return begin + clauses([pick(f" network {words}", f"网络 {words} 上"), *details])
 
@@ -94,8 +114,8 @@ def host_end(topology: Topology, asked: str, match: Match, on_host: str) -> str:
             f" in the namespace of overlay network {endpoint.network}", f"overlay 网络 {endpoint.network} 的命名空间中"
         )
     sentence = pick(
-        f"{on_host} is the host end of {endpoint.interface} in container {meant.name} ({owned}), network {words}",
-        f" 是{on_host}容器 {meant.name} 的 {endpoint.interface}（{owned}）的主机端，网络 {words}",
+        f"{on_host} is the host end of {endpoint.interface} in {called(meant)} ({owned}), network {words}",
+        f" 是{on_host}{called(meant)} 的 {endpoint.interface}（{owned}）的主机端，网络 {words}",
     )
     details = []
     if endpoint.bridge:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from capnet.language import clauses, items, pick
-from capnet.report.inventory.answers.words import members
+from capnet.report.inventory.answers.words import listed, members
 from capnet.report.inventory.groups import without_link_local
 from capnet.report.inventory.rows import model_of
 from capnet.topology import Interface, Topology
-from capnet.topology.lookup import Match
+from capnet.topology.lookup import Match, on_bridge
 
 
 def interface(topology: Topology, asked: str, match: Match, on_host: str) -> str:
@@ -37,6 +37,8 @@ def interface(topology: Topology, asked: str, match: Match, on_host: str) -> str
         for each in topology.networks
         if each.host == match.host and each.parent == meant.name
     ]
+    if bridged := on_bridge(topology, match):
+        kinds.append(pick("on it: ", "其上：") + listed(owner.name for owner, _ in bridged))
     described = _described(meant)
     own_words = pick(f" an interface of host {match.host} ({described})", f"主机 {match.host} 的接口（{described}）")
     return clauses([begin + own_words, *kinds])

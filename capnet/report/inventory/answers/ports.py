@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capnet.language import items, pick
-from capnet.report.inventory.answers.words import listed
+from capnet.report.inventory.answers.words import called, listed
 from capnet.report.inventory.rows import published
 from capnet.topology import Container, PublishedPort, ServicePort, Topology
 from capnet.topology.lookup import Match, has_name_server
@@ -21,27 +21,25 @@ def port(_: Topology, __: str, match: Match, on_host: str) -> str:
             f" is published by service {match.service.name}: {mappings} on every node",
             f" 是服务 {match.service.name} 映射的端口：{mappings}，每个节点上都有",
         )
-    name, mappings = _container(match).name, _mappings(match)
-    return pick(
-        f" is published by container {name}{on_host}: {mappings}", f" 是{on_host}容器 {name} 映射的端口：{mappings}"
-    )
+    name, mappings = called(_container(match)), _mappings(match)
+    return pick(f" is published by {name}{on_host}: {mappings}", f" 是{on_host}{name} 映射的端口：{mappings}")
 
 
 def port_elsewhere(_: Topology, __: str, match: Match, on_host: str) -> str:
     """`is not published: container db on host A publishes 127.0.0.1:5353->53/udp, and not this address`."""
-    name, mappings = _container(match).name, _mappings(match)
+    name, mappings = called(_container(match)), _mappings(match)
     return pick(
-        f" is not published: container {name}{on_host} publishes {mappings}, and not this address",
-        f" 没有映射：{on_host}容器 {name} 映射的是 {mappings}，不是这个地址",
+        f" is not published: {name}{on_host} publishes {mappings}, and not this address",
+        f" 没有映射：{on_host}{name} 映射的是 {mappings}，不是这个地址",
     )
 
 
 def port_inside(_: Topology, __: str, match: Match, on_host: str) -> str:
     """`is a port of container web on host A, published as 0.0.0.0:8080->80/tcp`."""
-    name, mappings = _container(match).name, _mappings(match)
+    name, mappings = called(_container(match)), _mappings(match)
     return pick(
-        f" is a port inside container {name}{on_host}, published as {mappings}",
-        f" 是{on_host}容器 {name} 内的端口，映射为 {mappings}",
+        f" is a port inside {name}{on_host}, published as {mappings}",
+        f" 是{on_host}{name} 内的端口，映射为 {mappings}",
     )
 
 

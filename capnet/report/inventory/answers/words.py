@@ -19,9 +19,18 @@ def listed(texts: Iterable[str]) -> str:
     return items(texts[:_MAX_LISTED]) + (pick(f" and {rest} more", f" 等 {len(texts)} 个") if rest > 0 else "")
 
 
+def called(container: Container) -> str:
+    """`container web`, `pod web-7d4b`, `load balancer lb-shop`."""
+    if container.balances:
+        return pick("load balancer ", "负载均衡 ") + container.name
+    return (pick("pod ", "Pod ") if container.is_pod else pick("container ", "容器 ")) + container.name
+
+
 def network_words(topology: Topology, container: Container, endpoint: Endpoint) -> str:
     """Name and model of an endpoint's network; its VNI too."""
     network = network_of(topology, container, endpoint)
+    if network is None and container.runtime:
+        return endpoint.network or pick("without a name", "（没有名称）")
     if network is None:
         return endpoint.network or pick("that Docker does not know", "（Docker 没有这个网络）")
     vni = f", VNI {network.vni}" if network.vni is not None else ""

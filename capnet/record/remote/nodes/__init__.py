@@ -1,0 +1,1 @@
+"""Machines whose containers are looked at: what all have in common, and those without Docker. Internal."""
