@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import ip_interface
 
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import (
@@ -79,7 +79,7 @@ def look_up(topology: Topology, asked: str) -> list[Match]:
         return owners
     if subnets := [Match("network", each.host, network=each) for each in topology.networks if asked in each.subnets]:
         return subnets
-    if (address := _address(asked)) is not None:
+    if (address := address_of(asked)) is not None:
         return list(_by_address(topology, address))
     matches = [*_by_name(topology, asked), *_by_point(topology, asked), *_by_vni(topology, asked)]
     if port := asked_port(asked):
@@ -136,35 +136,7 @@ def has_name_server(topology: Topology, container: Container) -> bool:
     return any(network is not None and network.name not in _WITHOUT_NAMES for network in attached)
 
 
-def subnets_with(topology: Topology, asked: str) -> list[tuple[Network, str]]:
-    """The networks, with their subnet, in which an address lies that nothing has."""
-    address = _address(asked.strip())
-    return [
-        (network, subnet)
-        for network in topology.networks
-        for subnet in network.subnets
-        if address is not None and ip_address(address) in ip_network(subnet, strict=False)
-    ]
-
-
-def vacant_network(topology: Topology, host: str, asked: str) -> Network | None:
-    """The bridge network of a host in which an address lies that nothing has: no container, gateway or interface.
-
-    None where others may have it: a bridge with a port that is no veth joins other machines.
-    """
-    address = _address(asked)
-    if address is None or next(_by_address(topology, address), None) is not None:
-        return None
-    ports = [(port.master, port.kind) for each in topology.hosts if each.name == host for port in each.interfaces]
-    for network, subnet in subnets_with(topology, address):
-        of_bridge = [kind for master, kind in ports if master is not None and master == network.bridge]
-        is_edge = ip_address(address) in (ip_network(subnet, strict=False)[0], ip_network(subnet, strict=False)[-1])
-        if network.driver == "bridge" and network.host == host and not is_edge and set(of_bridge) <= {"veth"}:
-            return network
-    return None
-
-
-def _address(text: str) -> str | None:
+def address_of(text: str) -> str | None:
     """The address, in the spelling of `ip`, without prefix length and zone; None if it is none."""
     try:
         return str(ip_interface(text.partition("%")[0]).ip)

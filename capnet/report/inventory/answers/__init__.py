@@ -10,9 +10,10 @@ from capnet.language import in_english, pick, sentence
 from capnet.report.inventory.answers import containers, networks, ports, services
 from capnet.report.inventory.answers.words import listed
 from capnet.topology import Topology
-from capnet.topology.lookup import Match, endpoints, names, subnets_with
+from capnet.topology.lookup import Match, endpoints, names
 from capnet.topology.port_lookup import asked_port, published_ports
 from capnet.topology.stopped import state_of
+from capnet.topology.subnets import subnets_with
 
 _MAX_NEAREST = 4
 _MAX_PORTS = 12  # published ones that an error lists

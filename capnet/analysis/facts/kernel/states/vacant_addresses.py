@@ -13,7 +13,7 @@ from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text
 from capnet.analysis.facts.kernel.states.named_addresses import ASKED, named_addresses
 from capnet.quick_tuple import NamedTuple
-from capnet.topology.lookup import vacant_network
+from capnet.topology.subnets import vacant_network
 from capnet.wire.addresses import address_value
 
 SAYS = Text(
