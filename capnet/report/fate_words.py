@@ -125,7 +125,7 @@ def answers(rows: Sequence[Document], words: Words) -> list[str]:
             case "none":
                 silent = Text(en="reaches {point}, nothing answers", zh="到达 {point}，没有应答")
                 texts.append(silent.fill(point=row["point"]))
-    return texts
+    return list(dict.fromkeys(texts))  # each hop of a flow that is translated quotes other addresses
 
 
 def is_lost(ends: str) -> bool:

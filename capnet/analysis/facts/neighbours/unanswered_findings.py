@@ -39,6 +39,10 @@ THOUGH = {
         en=" that arrives: those of {mac} are seen at {point}, and {asker} asks again",
         zh="到达：{mac} 的应答见于 {point}，而 {asker} 仍在询问",
     ),
+    Place.PROXIED: Text(
+        en=": it is a gateway for which the node answers by proxy ARP, as it does for {other} at {point}, and not here",
+        zh="：它是节点用代理 ARP 应答的网关，节点在 {point} 为 {other} 应答，在这里却没有",
+    ),
     Place.NOT_FLOODED: Text(
         en=": it is behind {other}, and {point} does not send these questions into the tunnel to {other}",
         zh="：它在 {other} 后面，而 {point} 没有把这些询问经隧道发往 {other}",
@@ -70,6 +74,12 @@ FIX_AT = {
         zh="查找 {point} 和 {asker} 之间是什么丢弃了它们：`nft list ruleset`（bridge 和 arp 族的表）、"
         "`ebtables -L --Lc`、`arptables -vnL`、`bridge fdb show`",
     ),
+    Place.PROXIED: Text(
+        en="let the node answer for {target} at the interface of {asker}: `sysctl -w net.ipv4.conf.VETH.proxy_arp=1` "
+        "(Calico writes it when it makes the interface), and a default route, without which the kernel does not answer",
+        zh="让节点在 {asker} 的接口上为 {target} 应答：`sysctl -w net.ipv4.conf.VETH.proxy_arp=1`（Calico 创建接口时会"
+        "写入），并要有默认路由，否则内核不应答",
+    ),
     Place.NOT_FLOODED: Text(
         en="let {point} flood to {other}, too: `bridge fdb append 00:00:00:00:00:00 dev VXLAN dst {other}` there "
         "(`bridge fdb show dev VXLAN` lists the ends), or let the control plane announce {other}",
@@ -84,8 +94,9 @@ FIX_AT = {
     ),
 }
 GATEWAY = Text(
-    en="; others on this link send by {gateway}: is {target} the gateway of {asker} by mistake?",
-    zh="；本链路上的其他主机经 {gateway} 发送：{asker} 是否误把 {target} 设为网关？",
+    en="if {target} is meant to be the gateway of {asker}, correct it: others on this link send by {gateway} (`ip "
+    "route`); else ",
+    zh="如果 {target} 本应是 {asker} 的网关，请更正：本链路上的其他主机经 {gateway} 发送（`ip route`）；否则",
 )
 
 
@@ -128,7 +139,7 @@ def _fix(context: Context, wording: Wording, question: Unanswered) -> str:
     if question.whereabouts is None:
         other = gateway(context, question.exchanges)
         more = GATEWAY.fill(gateway=other, target=target, asker=asker) if other else ""
-        return wording.fix.fill(target=target) + more
+        return more + wording.fix.fill(target=target)
     point, mac, place, other = question.whereabouts
     texts = FIX_AT | dict(wording.fix_at)
     return texts[place].fill(point=point, mac=mac_text(mac), target=target, asker=asker, other=other)

@@ -23,6 +23,7 @@ from capnet.analysis.facts.neighbours.whereabouts.links import (
     behind_a_router,
     lost_answers,
     on_another_network,
+    proxied,
     stopped_questions,
 )
 from capnet.analysis.facts.neighbours.whereabouts.places import Whereabouts
@@ -108,7 +109,7 @@ def unanswered_neighbours(context: Context) -> list[Unanswered]:
 
 def _whereabouts(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
     """Where an address is that does not answer at all."""
-    searches = (not_flooded, stopped_questions, on_another_network, behind_a_router, at_home)
+    searches = (not_flooded, proxied, stopped_questions, on_another_network, behind_a_router, at_home)
     nowhere = of_broadcast(context, at_points[0])
     return nowhere or next((place for search in searches if (place := search(context, at_points))), None)
 

@@ -4,8 +4,9 @@ Looks at: ICMP "host unreachable" and "network unreachable" (IPv4 3/1 and 3/0; I
 answer nothing later (`facts.unreachable_hosts`). About an address of its own it is `dnat-to-dead-backend`.
 Says: who cannot reach which destinations, why, and how many messages say so to whom. "No answer" where the message
 came as late as unanswered questions for a MAC take, with the next hop that it asks for in vain, if that is seen; "no
-route" where it says so. An info about one who tries more than
-five destinations of a router, as a scan does. Silent about a single message.
+route" where it says so; that it says so at once, if it cannot have asked for a MAC. An info about one who tries more
+than five destinations of a router, as a scan does. Silent about a single message, unless it ends a TCP connection that
+was tried twice.
 Wrong when: the message was forged.
 Fix: start the destination, correct the address, or add the route.
 Verify: `ip route get DESTINATION` and `ip neigh show DESTINATION` on the sender of the message.
@@ -15,12 +16,19 @@ from __future__ import annotations
 
 from itertools import groupby
 
+import numpy as np
+
+from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.schema import FlowMask
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.facts.neighbours.unanswered_neighbours import unanswered_neighbours
 from capnet.analysis.facts.unreachable_hosts import Unreachable, unreachable_hosts
 from capnet.wire.addresses import address_value
+from capnet.wire.numbers import TCP
 
 NAME = finding_name(__name__)
 LEVELS = ("warning", "info")
@@ -33,7 +41,8 @@ PAGE_ZH = """路由器告知它到不了某个目的地。
 检查：ICMP “host unreachable” 和 “network unreachable”（IPv4 3/1 和 3/0；IPv6 1/3 和 1/0），其目的地之后也没有任何应
 答（`facts.unreachable_hosts`）。关于它自己的地址见 `dnat-to-dead-backend`。
 结论：谁到不了哪些目的地，为什么，有多少条消息发给谁。消息的延迟与询问 MAC 无应答所需的时间一样时说“无应答”，
-如果看得到则说出它询问而无应答的下一跳；消息中写明时说“没有路由”。一个客户端尝试路由器后面五个以上目的地时为提示，扫描就是这样。只有一条消息时不报告。
+如果看得到则说出它询问而无应答的下一跳；消息中写明时说“没有路由”；如果它不可能询问过 MAC，则说明它是立即告知的。一个客户
+端尝试路由器后面五个以上目的地时为提示，扫描就是这样。只有一条消息时不报告，除非它终止了尝试过两次的 TCP 连接。
 误判：消息是伪造的。
 处理：启动目的主机，更正地址，或添加路由。
 验证：在消息的发送者上 `ip route get DESTINATION` 和 `ip neigh show DESTINATION`。
@@ -51,6 +60,16 @@ NOBODY = Text(
 NEXT_HOP = Text(
     en=", when no answer came from {hop}, to which it sends these packets",
     zh="，它把这些包发往 {hop}，而 {hop} 没有应答 ARP 或邻居查询",
+)
+AT_ONCE = Text(
+    en=", and says so at once, without asking for a MAC: by a route of type unreachable, or a rule",
+    zh="，且立即告知而没有询问 MAC：因为 unreachable 类型的路由，或某条规则",
+)
+FIX_AT_ONCE = Text(
+    en="look on {sender} for the route (`ip route get {destination}`, `ip route show table all type unreachable`), "
+    "then for a rule that rejects with icmp-host-unreachable (`iptables -vnL`, `nft list ruleset`)",
+    zh="在 {sender} 上查找路由（`ip route get {destination}`、`ip route show table all type unreachable`），然后查找用 "
+    "icmp-host-unreachable 拒绝的规则（`iptables -vnL`、`nft list ruleset`）",
 )
 FIX_NEXT_HOP = Text(
     en="check that {hop} is up, and that it is the right next hop: `ip route get {destination}` and `ip rule` on "
@@ -76,6 +95,7 @@ ACCEPT_RA = Text(
     zh="。转发 IPv6 的主机（运行 Docker 的主机就是）不从路由器通告取得路由，除非 `net.ipv6.conf.IFACE.accept_ra` 为 2",
 )
 
+MAX_AT_ONCE_NS = 100_000_000  # from the first packet to the destination: a question for a MAC waits a second and more
 MIN_MESSAGES = 2  # a single one may be about a packet that no program misses
 LOOPBACK = "127."
 MAX_DESTINATIONS = 5  # of one receiver: a receiver that tries more scans the network
@@ -84,7 +104,35 @@ MAX_DESTINATIONS = 5  # of one receiver: a receiver that tries more scans the ne
 def diagnose(context: Context) -> list[Finding]:
     reports = sorted((of for of in unreachable_hosts(context) if not (of.is_own and of.is_unresolved)), key=_group)
     groups = [list(group) for _, group in groupby(reports, key=_group)]
-    return [_finding(context, group) for group in groups if sum(of.messages for of in group) >= MIN_MESSAGES]
+    return [
+        _finding(context, group)
+        for group in groups
+        if sum(of.messages for of in group) >= MIN_MESSAGES or any(_ends_attempts(context, of) for of in group)
+    ]
+
+
+def _ends_attempts(context: Context, report: Unreachable) -> bool:
+    """Is the message about a TCP connection that was tried more than once? A program waits for it."""
+    flows = context.flows
+    is_attempt = _are_to(context, report) & (flows[:, schema.FLOW_DPORT] == report.port)
+    is_attempt &= (flows[:, schema.FLOW_PROTO] == TCP) & (syns_without_duplicates(context) >= MIN_MESSAGES)
+    rows = np.flatnonzero(is_attempt)[:MAX_EVIDENCE].tolist()
+    return any((source(flows[row]), int(flows[row, schema.FLOW_SPORT])) in report.quoted for row in rows)
+
+
+def _are_to(context: Context, report: Unreachable) -> FlowMask:
+    flows, (high, low) = context.flows, address_value(report.destination)
+    mask: FlowMask = (flows[:, schema.FLOW_DST_HI] == high) & (flows[:, schema.FLOW_DST_LO] == low)
+    return mask
+
+
+def _is_at_once(context: Context, report: Unreachable) -> bool:
+    """Does the message come sooner after the first packet to the destination than any question for a MAC ends?"""
+    if report.is_network or report.is_own or report.asked < 0:
+        return False
+    asked = {question.target for question in unanswered_neighbours(context)}
+    first = int(context.flows[_are_to(context, report), schema.FLOW_FIRST].min(initial=report.asked))
+    return report.destination not in asked and 0 <= report.first - first <= MAX_AT_ONCE_NS
 
 
 def _group(report: Unreachable) -> tuple[tuple[int, int], str, bool, list[str]]:
@@ -104,15 +152,20 @@ def _finding(context: Context, group: list[Unreachable]) -> Finding:
     messages = sum(of.messages for of in group)
     is_scan = len(destinations) > MAX_DESTINATIONS
     hop = None if is_scan else _next_hop(context, first, destinations)
+    is_at_once = not is_scan and all(_is_at_once(context, of) for of in group)
     return Finding(
         NAME,
         "info" if is_scan else "warning",
         SAYS.fill(
             sender=first.sender, destinations=several(destinations),
-            why=NEXT_HOP.fill(hop=hop) if hop else _why(first), messages=messages,
+            why=NEXT_HOP.fill(hop=hop) if hop else AT_ONCE.fill() if is_at_once else _why(first), messages=messages,
             receivers=several(first.receivers),
         ),
-        None if is_scan else _fix(first, destinations[0], hop),
+        None
+        if is_scan
+        else FIX_AT_ONCE.fill(sender=first.sender, destination=destinations[0])
+        if is_at_once
+        else _fix(first, destinations[0], hop),
         {
             "sender": first.sender, "destinations": destinations[:MAX_EVIDENCE], "addresses": len(destinations),
             "receivers": first.receivers[:MAX_EVIDENCE], "messages": messages, "no_route": first.is_network,

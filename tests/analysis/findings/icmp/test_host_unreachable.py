@@ -149,3 +149,24 @@ def test_answer_without_a_way_back_is_told(tmp_path: Path) -> None:
             net.pass_by(("A/docker0", packet))
     (finding,) = of_story(net, tmp_path, NAME)
     assert finding["says"] == f"172.17.0.1 cannot reach 10.9.0.5, it has no route: 3 messages to {C1}"
+
+
+@pytest.mark.parametrize(("after", "is_at_once"), [(40.0, True), (5e5, False), (3e6, False)])
+def test_message_that_comes_at_once_is_told(tmp_path: Path, after: float, is_at_once: bool) -> None:
+    """A route of type unreachable, as no question for a MAC ends so soon; half a second is not clear."""
+    net = Network([POINT])
+    refused(net, "10.9.0.77", after=after)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert ("at once" in finding["says"]) == ("type unreachable" in finding["fix"]) == is_at_once
+
+
+@pytest.mark.parametrize("syns", [1, 3])
+def test_message_that_ends_a_connection_is_told(tmp_path: Path, syns: int) -> None:
+    """IPv6 says so once for all SYNs. One SYN may be a scan's."""
+    net = Network([POINT])
+    ends = "[2001:db8:1::5]:40000 > [2001:db8:2::77]:80"
+    for number in range(syns):
+        net.at(number * 1e6, POINT, tcp(ends, flags=SYN, seq=5, ident=number))
+    error = Packet("icmp", "2001:db8:1::1", "2001:db8:1::5", icmp=(1, 3))
+    net.at(3.1e6, POINT, error.but(payload=tcp(ends, flags=SYN, seq=5).ip()[:60]))
+    assert len(of_story(net, tmp_path, NAME)) == (syns > 1)

@@ -4,6 +4,8 @@
 
 two-cards        the server's route leaves by a second card, behind which a firewall did not see the SYN
 no-default-route the server has a route to its own network only
+unreachable-route the node has a route of type unreachable to 10.60.0.9
+no-proxy-arp     pods with routed links, of which the node answers `other` for their gateway and not `app`
 filtered-pings   the server drops echo requests
 dead-backend     the node shares a port between `app` and 10.77.1.9, which no host has
 other-interface  the router answers by the node's second card, where the node's connection table has another zone
@@ -46,6 +48,21 @@ def no_default_route(_: Programs) -> None:
     run("srv", "ip route del default")
 
 
+def unreachable_route(_: Programs) -> None:
+    bridge()
+    masquerade()
+    run("node", "ip route add unreachable 10.60.0.9")
+
+
+def no_proxy_arp(_: Programs) -> None:
+    for pod, address in (("app", "10.90.2.14"), ("other", "10.90.2.20")):
+        run(pod, f"ip addr add {address}/32 dev eth0; ip route add 169.254.1.1 dev eth0 scope link; "
+                 "ip route add default via 169.254.1.1")  # fmt: skip
+        run("node", f"ip link set veth-{pod} address ee:ee:ee:ee:ee:ee; ip route add {address} dev veth-{pod}; "
+                    f"sysctl -qw net.ipv4.neigh.veth-{pod}.proxy_delay=0")  # fmt: skip
+    run("node", "sysctl -qw net.ipv4.conf.veth-other.proxy_arp=1; iptables -t nat -A POSTROUTING -j MASQUERADE")
+
+
 def filtered_pings(_: Programs) -> None:
     bridge()
     masquerade()
@@ -65,6 +82,10 @@ RECORDINGS: dict[str, Recording] = {
                   [("router", "10.60.0.5", 80), ("app", "10.60.0.5", 80)]),
     "no-default-route": (no_default_route, ["node/cni0", "srv/eth0"],
                          [("router", "10.60.0.5", 80), ("app", "10.60.0.5", 80), ("app", "10.60.0.5", 0)]),
+    "unreachable-route": (unreachable_route, ["node/cni0", "node/eth0"],
+                          [("other", "10.60.0.5", 80), *[("app", "10.60.0.9", 80)] * 2]),
+    "no-proxy-arp": (no_proxy_arp, ["node/veth-app", "node/veth-other"],
+                     [("other", "10.60.0.5", 80), ("app", "10.60.0.5", 80)]),
     "filtered-pings": (filtered_pings, ["node/cni0", "srv/eth0"],
                        [("app", "10.60.0.5", 0), ("other", "10.60.0.1", 0), ("app", "10.60.0.5", 80)]),
     "dead-backend": (dead_backend, ["node/eth0", "node/cni0"], [("srv", "10.50.0.11", 8080)] * 4),

@@ -20,6 +20,8 @@ CAUSES = {
     "no-default-route": ("reverse-path-filter", "warning", "the host has no route back to these senders"),
     "dead-backend": ("dnat-to-dead-backend", "error", "is translated to 10.77.1.9, which answers no question"),
     "filtered-pings": ("echo-unanswered", "warning", "accepts connections of 10.77.1.8 to port 80"),
+    "unreachable-route": ("host-unreachable", "warning", "and says so at once"),
+    "no-proxy-arp": ("arp-unanswered", "error", "by proxy ARP, as it does for 10.90.2.20 at node/veth-other"),
     "flood-list": ("arp-unanswered", "error", "10.60.0.1 does not send these questions into the tunnel to 10.60.0.3"),
     "pod-without-arp": ("arp-unanswered", "warning", "10.5.0.1 asked for 10.5.0.3 by ARP 3 times, no answer"),
     "wrong-vni": ("vni-mismatch", "error", "10.60.0.2 answers in VXLAN VNI 101"),

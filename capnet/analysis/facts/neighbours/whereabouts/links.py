@@ -31,6 +31,7 @@ from capnet.wire.addresses import address_value
 MIN_ASKED_AGAIN_NS = 500_000_000  # after an answer: a station that got it does not ask again a second later
 MAX_ASKED_AGAIN_NS = 2_000_000_000
 MIN_ANSWERS = 2  # of which the asker gets none
+METADATA = "169.254.169.254"  # of clouds, a server that pods ask
 MAX_ROWS = 100  # flows to one address
 
 
@@ -132,6 +133,23 @@ def _rows_to_targets(context: Context) -> dict[tuple[int, int], list[int]]:
         high, low = flows[row, receiver].tolist()
         by_address.setdefault((high, low), []).append(row)
     return by_address
+
+
+def proxied(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
+    """The point of the same node at which a link-local gateway, as pods with routed links have, is answered to another.
+
+    No host has such an address: the node answers by proxy ARP, which is set for each interface.
+    """
+    asked, target = at_points[0], at_points[0].target
+    if asked.kind != "arp" or not target.startswith("169.254.") or target == METADATA or asked.asker[:8] == "169.254.":
+        return None
+    hosts = {host_of(context.points[of.point].name) for of in at_points} - {None}
+    for of in neighbours(context):
+        name = context.points[of.point].name
+        is_other_answered = of.target == target and of.replies and not of.via and of.asker != asked.asker
+        if is_other_answered and host_of(name) in hosts:
+            return Whereabouts(name, of.target_macs[0], Place.PROXIED, of.asker)
+    return None
 
 
 def gateway(context: Context, at_points: list[Exchange]) -> str | None:

@@ -19,6 +19,7 @@ class Place(Enum):
     STOPS = "no such question, though it shows those of others"
     NOT_FLOODED = "the tunnel end behind which it is, and which does not get the questions"
     BEHIND = "that a bridge of a host has it"
+    PROXIED = "that the node answers for this link-local gateway at the interface of another pod"
     BROADCAST = "that it is no host's, but a broadcast address"
 
 
