@@ -52,13 +52,14 @@ SAYS = Text(
     "{high}）中有 {used} 个已用于该服务器，而到其他服务器的流仍被转换",
 )
 FIX = Text(
-    en="give the translation more ports or addresses (a wider `--to-source` range, more addresses), or let clients "
-    "keep their connections; `conntrack -S` counts insert_failed",
-    zh="给转换更多端口或地址（更宽的 `--to-source` 范围、更多地址），或让客户端保持连接；`conntrack -S` 显示 "
-    "insert_failed",
+    en="give the translation more ports or addresses (a wider `--to-source` or `--to-ports` range, more addresses), "
+    "or let clients keep their connections and sockets; `conntrack -S` counts insert_failed",
+    zh="给转换更多端口或地址（更宽的 `--to-source` 或 `--to-ports` 范围、更多地址），或让客户端保持连接和套接字；"
+    "`conntrack -S` 显示 insert_failed",
 )
 
 MIN_USED = 8  # ports: fewer are in a row by chance
+MIN_FULL = 4  # ports, of a range that is full, and of which no client has chosen one
 MAX_KEPT = 0.5  # share of flows whose port is not rewritten
 MIN_FILLED = 0.9  # of the range: those that just ended may be free
 
@@ -116,12 +117,14 @@ def _ports(
     if not len(others) or (is_there & is_server & is_later).any():
         return None
     ports = distinct(flows[taken, schema.FLOW_SPORT])
-    if len(ports) < MIN_USED or len({source(flows[row]) for row in taken}) != 1:
+    if len(ports) < MIN_FULL or len({source(flows[row]) for row in taken}) != 1:
         return None
     low, high = int(ports[0]), int(ports[-1])
     kept = flows[sources[is_there & is_server & ~is_later], schema.FLOW_SPORT] == flows[taken, schema.FLOW_SPORT]
     if kept.mean() > MAX_KEPT:
         return None  # the clients chose these ports, not the translation
+    if len(ports) < MIN_USED and (kept.any() or len(ports) != high - low + 1):
+        return None
     if len(ports) < MIN_FILLED * (high - low + 1):
         return None
     return _Ports(source(flows[taken[0]]), len(ports), low, high)

@@ -6,6 +6,7 @@ two-cards        the server's route leaves by a second card, behind which a fire
 no-default-route the server has a route to its own network only
 unreachable-route the node has a route of type unreachable to 10.60.0.9
 no-proxy-arp     pods with routed links, of which the node answers `other` for their gateway and not `app`
+few-ports        the node translates to four ports, and `app` keeps four connections open
 filtered-pings   the server drops echo requests
 dead-backend     the node shares a port between `app` and 10.77.1.9, which no host has
 other-interface  the router answers by the node's second card, where the node's connection table has another zone
@@ -18,6 +19,7 @@ import sys
 
 from tests.analysis.findings.recorded.record import SERVE, Recording, bridge, link, masquerade, record, run, start
 
+KEEP = "import socket, time; time.sleep(2.5); s = [socket.create_connection(('10.60.0.5', 80)) for _ in range(4)]; time.sleep(60)"  # noqa: E501
 Programs = list[subprocess.Popen[bytes]]
 OTHER_ZONE = (
     "iptables -t raw -A PREROUTING -i {card} -j CT --zone 5; "
@@ -63,6 +65,13 @@ def no_proxy_arp(_: Programs) -> None:
     run("node", "sysctl -qw net.ipv4.conf.veth-other.proxy_arp=1; iptables -t nat -A POSTROUTING -j MASQUERADE")
 
 
+def few_ports(programs: Programs) -> None:
+    bridge()
+    programs.append(start("app", "python3", "-c", KEEP))
+    rule = "iptables -t nat -A POSTROUTING -s 10.77.1.0/24 -o eth0"
+    run("node", f"{rule} -p tcp -j MASQUERADE --to-ports 40000-40003; {rule} -j MASQUERADE")
+
+
 def filtered_pings(_: Programs) -> None:
     bridge()
     masquerade()
@@ -86,6 +95,8 @@ RECORDINGS: dict[str, Recording] = {
                           [("other", "10.60.0.5", 80), *[("app", "10.60.0.9", 80)] * 2]),
     "no-proxy-arp": (no_proxy_arp, ["node/veth-app", "node/veth-other"],
                      [("other", "10.60.0.5", 80), ("app", "10.60.0.5", 80)]),
+    "few-ports": (few_ports, ["node/cni0", "node/eth0"],
+                  [*[("app", "10.60.0.1", 0)] * 2, *[("other", "10.60.0.5", 80)] * 2, ("app", "10.60.0.5", 0)]),
     "filtered-pings": (filtered_pings, ["node/cni0", "srv/eth0"],
                        [("app", "10.60.0.5", 0), ("other", "10.60.0.1", 0), ("app", "10.60.0.5", 80)]),
     "dead-backend": (dead_backend, ["node/eth0", "node/cni0"], [("srv", "10.50.0.11", 8080)] * 4),

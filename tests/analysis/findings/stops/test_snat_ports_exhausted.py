@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.analysis.findings.bridges import APP, APP_MAC, BRIDGE, BRIDGE_MAC, CARD, host
 from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, of_story
 from tests.stories import ACK, SYN, Network, tcp
@@ -49,6 +51,16 @@ def test_range_that_is_full_is_told(tmp_path: Path) -> None:
     assert (finding["facts"]["lowest"], finding["facts"]["highest"]) == (40000, 40007)
     assert finding["facts"]["server"] == f"{B}:80" and finding["facts"]["address"] == A
     assert of_story(net, tmp_path, "stops-between") == []
+
+
+@pytest.mark.parametrize("gap", [1, 2], ids=["full", "with gaps"])
+def test_small_range_is_told_if_full(tmp_path: Path, gap: int) -> None:
+    net = host()
+    for number in range(4):
+        connect(net, number, 40000 + gap * number)
+    knock(net, 100)
+    connect(net, 200, 40000, port=81)
+    assert len(exhausted(net, tmp_path)) == (gap == 1)
 
 
 def test_ports_with_gaps_is_silent(tmp_path: Path) -> None:
