@@ -3,7 +3,8 @@
 Looks at: packets of each hop that are not at the next one, while that point was capturing (`correlate.loss`): by
 digest, and by bytes where offload or fragmentation cut them differently. Not where a router refused them as too large
 and the sender went on with smaller ones, nor between a point and itself, which shows no way between two places.
-Says: between which two points, how many of how many packets, and of how many flows. An info about a single packet.
+Says: between which two points, how many of how many packets, and of how many flows; whether all are SYNs, or later
+fragments. An info about a single packet.
 Wrong when: the capture itself dropped packets (`capture-dropped-packets`), or the flow went on by two ways and only one
 of them was captured.
 Fix: find what drops between the two points: a filter, a queue, an MTU, a full receive ring.
@@ -17,13 +18,26 @@ import numpy as np
 from capnet.analysis.core.arrays import combined_hash, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.schema import FLOW_POINT, OBS_DIGEST, OBS_FLOW, OBS_FRAME, Values
+from capnet.analysis.core.schema import (
+    FLOW_FRAGMENTS,
+    FLOW_POINT,
+    FLOW_PROTO,
+    OBS_CONTROL,
+    OBS_DIGEST,
+    OBS_FLOW,
+    OBS_FRAME,
+    OBS_FROM,
+    PerLink,
+    Values,
+)
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.path_mtu import learned_path_mtu
 from capnet.analysis.facts.tunnels import carrier_flows
 from capnet.analysis.fate.hop_loss import lost_packets
+from capnet.quick_tuple import NamedTuple
+from capnet.wire.numbers import TCP, TCP_ACK, TCP_SYN
 
 NAME = finding_name(__name__)
 LEVELS = ("warning", "info")  # info: one packet, which needs no action
@@ -35,7 +49,7 @@ PAGE_ZH = """一条流的包在途中的下一个抓包点缺失。
 
 检查：每一跳中在下一跳没有出现的包，而那个抓包点当时在抓（`correlate.loss`）：按摘要比较；卸载或分片使切分不同时按字
 节比较。路由器因过大而拒绝、发送者改发较小的包时不算；同一抓包点与它自己之间也不算：那里没有两处之间的路。
-结论：在哪两个抓包点之间，多少个包中丢了多少个，多少条流。只有一个包时仅供参考。
+结论：在哪两个抓包点之间，多少个包中丢了多少个，多少条流；是否都是 SYN 或都是后续分片。只有一个包时仅供参考。
 误判：抓包本身丢了包（`capture-dropped-packets`），或流分两路走而只抓了一路。
 处理：查找两个抓包点之间是什么在丢：过滤规则、队列、MTU、满的接收环。
 验证：`tc -s qdisc show dev IFACE`、`ip -s -s link show dev IFACE`、`ethtool -S IFACE | grep -E 'drop|miss'`。
@@ -49,6 +63,30 @@ FIX = Text(
     en="look at what lies between {before} and {after}: filters, queues, MTU",
     zh="检查 {before} 和 {after} 之间：过滤规则、队列、MTU",
 )
+KINDS = {
+    "syns": Text(en=": all of them are SYNs, and other packets pass", zh="：它们都是 SYN，而其他包通过了"),
+    "fragments": Text(
+        en=": all of them are later fragments, without which the first ones are useless",
+        zh="：它们都是后续分片，没有它们首个分片就没有用",
+    ),
+}
+FIXES = {
+    "syns": Text(
+        en="look for a limit on new connections between {before} and {after} first: `limit`, `hashlimit`, `connlimit` "
+        "or `ct count` (`iptables -vnL`, `nft list ruleset`), a SYN protection; clients wait a second and more for "
+        "each lost SYN",
+        zh="先查找 {before} 和 {after} 之间对新连接的限制：`limit`、`hashlimit`、`connlimit` 或 `ct count`（`iptables "
+        "-vnL`、`nft list ruleset`）、SYN 防护；每丢一个 SYN 客户端要等一秒以上",
+    ),
+    "fragments": Text(
+        en="let later fragments pass between {before} and {after}: they have no ports, and a rule by port drops them; "
+        "or send smaller messages (DNS: an EDNS buffer of 1232 octets; else a smaller MTU)",
+        zh="让后续分片通过 {before} 和 {after} 之间：它们没有端口，按端口的规则会丢弃它们；或发送较小的消息（DNS："
+        "1232 字节的 EDNS 缓冲区；否则用较小的 MTU）",
+    ),
+}
+FRAGMENT_OFFSET = 0xFFFF  # the lower half of OBS_FROM
+MIN_OF_A_KIND = 3  # lost packets, by chance one in a few is a SYN
 MIN_LOST = 2  # one packet may be what a tap missed, or the kernel while it asked for a MAC or confirmed an entry
 CAPTURE_DROPPED = Text(en="; the capture there dropped packets itself", zh="；那里的抓包本身也丢了包")
 
@@ -71,7 +109,8 @@ def _finding(context: Context, points: tuple[int, int], lossy_links: list[int]) 
     before, after = (context.points[point] for point in points)
     count = sum(lost_packets(context, links, link) or 0 for link in lossy_links)
     packets = sum(int(packets_without_duplicates(context)[links.source[link]]) for link in lossy_links)
-    lost_frames = _lost_frames(context, np.array(lossy_links))
+    lost = _lost(context, np.array(lossy_links))
+    lost_frames, kind = _lost_frames(context, lost), _kind(context, lost, count)
     evidence = [
         context.flow_evidence(links.source[link], frame)
         for link in lossy_links
@@ -85,19 +124,29 @@ def _finding(context: Context, points: tuple[int, int], lossy_links: list[int]) 
         "flows": len(lossy_links),
         "bytes": sum(max(int(links.missing_bytes[link]), 0) for link in lossy_links),
         "captures_dropped": after.dropped,
+        **({"kind": kind} if kind else {}),
     }
     return Finding(
         NAME,
         "warning" if count >= MIN_LOST else "info",
-        SAYS.fill(lost=count, packets=packets, flows=len(lossy_links), before=before.name, after=after.name),
-        FIX.fill(before=before.name, after=after.name) + (CAPTURE_DROPPED.fill() if after.dropped else ""),
+        SAYS.fill(lost=count, packets=packets, flows=len(lossy_links), before=before.name, after=after.name)
+        + (KINDS[kind].fill() if kind else ""),
+        FIXES.get(kind, FIX).fill(before=before.name, after=after.name)
+        + (CAPTURE_DROPPED.fill() if after.dropped else ""),
         facts,
         sorted(evidence),
     )
 
 
-def _lost_frames(context: Context, lossy_links: Values) -> dict[int, list[int]]:
-    """Of each link, the first frames whose packet its later point has nowhere: where they can be told by digests."""
+class _Lost(NamedTuple):
+    """Observations that left by a link and whose packet its later point has nowhere, with their links."""
+
+    observation: Values
+    link: PerLink
+
+
+def _lost(context: Context, lossy_links: Values) -> _Lost:
+    """Those of links of which it is known one by one: not where some left while the later point was not listening."""
     links, observed = flow_links(context), context.observations
     link_of_flow = np.full(len(context.flows), -1)
     link_of_flow[links.source[lossy_links]] = lossy_links
@@ -107,12 +156,28 @@ def _lost_frames(context: Context, lossy_links: Values) -> dict[int, list[int]]:
     arrived = combined_hash([observed[:, OBS_DIGEST], points[observed[:, OBS_FLOW]]]).view(np.int64)
     due = combined_hash([observed[departures, OBS_DIGEST], points[links.target[link]]]).view(np.int64)
     is_lost = ~is_among(due, arrived)
+    departures, link = departures[is_lost], link[is_lost]
+    is_known = np.bincount(link, minlength=len(links)) == links.missing
+    return _Lost(departures[is_known[link]], link[is_known[link]])
+
+
+def _lost_frames(context: Context, lost: _Lost) -> dict[int, list[int]]:
+    """Of each link, the first frames that are lost."""
     frames: dict[int, list[int]] = {}
-    for of_link, frame in zip(link[is_lost].tolist(), observed[departures[is_lost], OBS_FRAME].tolist(), strict=True):
-        frames.setdefault(of_link, []).append(frame)
-    # More than are missing: some left while the later point was not listening, at the beginning or the end.
-    return {
-        of_link: sorted(numbers)[:MAX_EVIDENCE]
-        for of_link, numbers in frames.items()
-        if len(numbers) == links.missing[of_link]
-    }
+    for link, frame in zip(lost.link.tolist(), context.observations[lost.observation, OBS_FRAME].tolist(), strict=True):
+        frames.setdefault(link, []).append(frame)
+    return {link: sorted(numbers)[:MAX_EVIDENCE] for link, numbers in frames.items()}
+
+
+def _kind(context: Context, lost: _Lost, count: int) -> str:
+    """What all lost packets are: `syns`, while other packets pass, or later `fragments`; else empty."""
+    observed = context.observations[lost.observation]
+    is_tcp = context.flows[observed[:, OBS_FLOW], FLOW_PROTO] == TCP
+    if len(observed) != count or count < MIN_OF_A_KIND or len(set(is_tcp.tolist())) > 1:
+        return ""
+    if is_tcp.all():
+        is_syn = (observed[:, OBS_CONTROL] >> 48) & (TCP_SYN | TCP_ACK) == TCP_SYN
+        return "syns" if is_syn.all() else ""
+    is_later = observed[:, OBS_FROM] & FRAGMENT_OFFSET != 0
+    is_cut = context.flows[observed[:, OBS_FLOW], FLOW_FRAGMENTS] > 0
+    return "fragments" if (is_later & is_cut).all() else ""

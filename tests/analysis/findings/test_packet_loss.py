@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.analysis.findings.reported import Findings, named, of_story
-from tests.stories import SYN, Network, Packet, tcp, udp
+from tests.stories import ACK, SYN, Network, Packet, tcp, udp
 from tests.story_reports import C1, POINTS, A, B, read
 
 ROUTER = "192.168.111.1"
@@ -90,3 +92,23 @@ def path_mtu_found(heeded: bool) -> Network:
         if not heeded:
             net.pass_by(("B/ens33", Packet("icmp", ROUTER, B, icmp=(3, 4), payload=again.ip()[:28], seq=1420)))
     return net
+
+
+@pytest.mark.parametrize("loses", ["syns", "fragments", "both"])
+def test_kind_of_the_lost_packets_is_told(tmp_path: Path, loses: str) -> None:
+    """A limit on new connections; a rule by port, which later fragments have not."""
+    net = Network(["A/ens33", "B/ens33"])
+    for number in range(4):
+        first = tcp(f"{A}:{40000 + number} > {B}:80", flags=SYN, seq=5, ident=10 * number + 1)
+        hops: list[tuple[str, Packet | list[Packet]]] = [("A/ens33", first)]
+        net.pass_by(*(hops if loses != "fragments" else [*hops, ("B/ens33", first)]), gap=1e6)
+        for again in range(3):
+            segment = first.but(ident=10 * number + 2 + again, flags=SYN if again == 0 else ACK, seq=5 + (again > 0))
+            net.pass_by(("A/ens33", segment), ("B/ens33", segment), gap=1e5)
+        pieces = udp(f"{A}:5000 > {B}:7000", bytes([number]) * 2000, ident=500 + number).fragments(1480)
+        net.pass_by(("A/ens33", pieces), ("B/ens33", pieces if loses == "syns" else pieces[:1]), gap=1e5)
+    last = udp(f"{A}:5000 > {B}:7000", b"last", ident=900)
+    net.pass_by(("A/ens33", last), ("B/ens33", last))  # both points listen to the end
+    (finding,) = of_story(net, tmp_path, "packet-loss")
+    assert finding["facts"].get("kind") == (None if loses == "both" else loses)
+    assert ("all of them are" in finding["says"]) == (loses != "both")
