@@ -74,8 +74,8 @@ def _paths(section: Section, shown: Overview, width: int) -> Iterator[str]:
 
 
 _DECODE_AS = Text(
-    en="with `tshark {option}`, or Decode As …, for what is inside the tunnel",
-    zh="隧道内的包：`tshark {option}`，或 Decode As …",
+    en="with `tshark {option}`, or Decode As in Wireshark, for what is inside the tunnel",
+    zh="隧道内的包：`tshark {option}`，或 Wireshark 的 Decode As",
 )
 
 

@@ -80,8 +80,20 @@ class UnansweredService(NamedTuple):
 @derived
 def unanswered_services(context: Context) -> list[UnansweredService]:
     """The services with unanswered SYNs, by address and port."""
+    rows = _unanswered_rows(context)
+    return _services(context, rows[~_is_answered_another_way(context)[rows]])
+
+
+@derived
+def services_answered_another_way(context: Context) -> list[UnansweredService]:
+    """The services whose answers are seen where their SYNs do not pass, by address and port."""
+    rows = _unanswered_rows(context)
+    return _services(context, rows[_is_answered_another_way(context)[rows]])
+
+
+def _services(context: Context, rows: FlowRows) -> list[UnansweredService]:
     by_service: dict[tuple[str, int], list[int]] = {}
-    for row in _unanswered_rows(context).tolist():
+    for row in rows.tolist():
         address = destination(context.flows[row])
         if not is_multicast(address):
             by_service.setdefault((address, int(context.flows[row, schema.FLOW_DPORT])), []).append(row)
@@ -89,6 +101,14 @@ def unanswered_services(context: Context) -> list[UnansweredService]:
     return [_service(context, *service, by_service[service]) for service in order]
 
 
+def _is_answered_another_way(context: Context) -> FlowMask:
+    """Per flow: is an answer to it seen where none of its hops is?"""
+    chain = chain_of(context)
+    mask: FlowMask = is_among(chain, chain[is_answered_elsewhere(context)])
+    return mask
+
+
+@derived
 def _unanswered_rows(context: Context) -> FlowRows:
     flows, links = context.flows, flow_links(context)
     is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0)
@@ -103,7 +123,7 @@ def _unanswered_rows(context: Context) -> FlowRows:
     outcome = fates(context)
     is_told[outcome.last[outcome.state == STOPS]] = True
     is_told[[row for blocked in blocked_ports(context) for row in blocked.last_rows]] = True
-    is_told |= _is_in_one_way_tunnel(context) | is_answered_elsewhere(context)
+    is_told |= _is_in_one_way_tunnel(context)
     rows = rows[~is_among(rows, chain[is_told])]
     is_closed = is_new & (reply_values(context, schema.FLOW_SYNACK_TIME) < 0 | (replies(context) < 0))
     return rows[~is_of_scan(context, is_new, is_closed)[rows]][:MAX_FLOWS]

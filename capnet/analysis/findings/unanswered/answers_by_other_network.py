@@ -19,7 +19,11 @@ from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import are_of_one_host, hop_evidence
-from capnet.analysis.facts.losses.unanswered_syns import UnansweredService, unanswered_services
+from capnet.analysis.facts.losses.unanswered_syns import (
+    UnansweredService,
+    services_answered_another_way,
+    unanswered_services,
+)
 from capnet.analysis.facts.neighbours.exchanges import neighbours
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import TCP
@@ -65,7 +69,8 @@ _INSIDE = ("bridge", "veth")
 def diagnose(context: Context) -> list[Finding]:
     if sum(point.role in _INSIDE for point in context.points) < 2:
         return []
-    findings = (_finding(context, service) for service in unanswered_services(context))
+    services = [*services_answered_another_way(context), *unanswered_services(context)]
+    findings = (_finding(context, service) for service in services)
     return [finding for finding in findings if finding is not None]
 
 
