@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from capnet.record.live.outputs.output import Output
     from capnet.record.live.recording import Arrive
     from capnet.record.live.session import LiveCapture
+    from capnet.record.remote.nodes.reached_host import ReachedHost
     from capnet.record.targets.target_points import Aim
     from capnet.witnesses import Witnesses
 
@@ -145,8 +146,8 @@ def arrivals_of(aim: Aim) -> Arrive | None:
 
 @contextmanager
 def open_aim(given: Given) -> Iterator[Aim]:
-    """What to capture; Docker hosts are open while the block runs, and asked only if they are needed."""
-    from capnet.cli.docker_hosts import open_docker_hosts, open_swarm
+    """What to capture; hosts are open while the block runs, and asked only if they are needed."""
+    from capnet.cli.docker_hosts import open_docker_hosts, open_hosts, open_swarm
     from capnet.record.targets import target_points
     from capnet.record.targets.target_words import split_words
     from capnet.scenario.interrupts import Interruptible
@@ -158,7 +159,12 @@ def open_aim(given: Given) -> Iterator[Aim]:
     if given.interfaces and not needs_docker:
         yield target_points.aim_at_interfaces(given.interfaces, words)
         return
-    with Interruptible(), open_docker_hosts(given.hosts) as named, open_swarm(named, given.swarm) as hosts:
+    with Interruptible(), ExitStack() as stack:
+        hosts: Sequence[ReachedHost]
+        if given.swarm:
+            hosts = stack.enter_context(open_swarm(stack.enter_context(open_docker_hosts(given.hosts)), given.swarm))
+        else:
+            hosts = stack.enter_context(open_hosts(given.hosts))
         yield target_points.aim_at_containers(hosts, given.words, selection, given.interfaces, given.capture_filter)
 
 

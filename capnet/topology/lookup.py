@@ -181,9 +181,7 @@ def _by_address(topology: Topology, address: str) -> Iterator[Match]:
 
 def _by_name(topology: Topology, name: str) -> Iterator[Match]:
     for container in topology.containers:
-        if name in (container.name, container.full_name, f"{container.host}/{container.name}") or _begins(
-            container.id, name
-        ):
+        if name in (*container.called, f"{container.host}/{container.name}") or _begins(container.id, name):
             yield Match("container", container.host, container)
     for network in topology.networks:
         if name == network.name or _begins(network.id, name):

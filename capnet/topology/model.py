@@ -26,7 +26,7 @@ class Interface:
     mtu: int | None = None  # largest packet that it sends [bytes]
     _: KW_ONLY
     peer_ifindex: int | None = None  # ip's link_index: the other end of a veth, the parent of a macvlan, ipvlan or VLAN
-    parent: str | None = None  # name of the parent in the same namespace, of a VLAN or macvlan
+    parent: str | None = None  # name of the parent in the same namespace, of a VLAN, a macvlan or a VXLAN device
     vni: int | None = None  # of a VXLAN device
     vtep: str | None = None  # the address that a VXLAN device sends from
     udp_port: int | None = None  # of a VXLAN device
@@ -214,6 +214,12 @@ class Container:
     def is_pod(self) -> bool:
         """Whether it is a pod, and no container in one."""
         return self.pod is not None and self.shares_network_with is None
+
+    @property
+    def called(self) -> set[str]:
+        """All its names, without that of its host: a pod is also called without its namespace."""
+        short = {self.pod.rpartition("/")[2]} if self.pod and self.is_pod else set()
+        return {self.name, self.full_name or self.name, *short}
 
 
 @mutable

@@ -37,7 +37,7 @@ class RecordedShell(Shell):
     answers: dict[str, str]
 
     def run(self, command: Sequence[str], *, title: str | None = None, **_: Any) -> str:
-        return self.answers[title or ""]
+        return self.answers[title or " ".join(command)]
 
 
 @cache
@@ -46,10 +46,16 @@ def answers(runtime: str) -> dict[str, str]:
     return recorded
 
 
-def surveyed(runtime: str, **changed: str) -> Topology:
-    """The topology of a node, with other answers to some questions."""
+def recorded_shell(runtime: str, **changed: str) -> Shell:
+    """A shell on the node, with other answers to some questions."""
     shell = RecordedShell("self")
     object.__setattr__(shell, "answers", {**answers(runtime), **changed})
+    return shell
+
+
+def surveyed(runtime: str, **changed: str) -> Topology:
+    """The topology of a node, with other answers to some questions."""
+    shell = recorded_shell(runtime, **changed)
     return survey_host(NodeHost(NODES[runtime], "unix:///var/run/docker.sock", "6.1", "", lambda undo: shell))
 
 

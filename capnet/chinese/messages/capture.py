@@ -102,6 +102,7 @@ CAPTURE_MESSAGES = {
     "{point} is left out: {reason:text}": "略过 {point}：{reason}",
     "{point} ended at {time}: {reason:text}": "{point} 在 {time} 结束：{reason}",
     "captured from {time} on: {names:list}": "从 {time} 起抓包：{names}",
+    "host {name}: pods that start after {clock} are not captured": "主机 {name}：{clock} 之后启动的 Pod 不会被抓包",
     "host {host}: since {time} Docker does not tell which containers start; they are not captured":
         "主机 {host}：从 {time} 起 Docker 不再告知哪些容器启动；不对它们抓包",
     "{number} points have been captured; no others are added": "已有 {number} 个抓包点；不再增加",

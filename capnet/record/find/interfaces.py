@@ -13,7 +13,7 @@ def interface_of(entry: Entry, neighbours: Iterable[Entry] = ()) -> Interface:
     linkinfo = entry.get("linkinfo", {})
     kind, data = linkinfo.get("info_kind"), linkinfo.get("info_data", {})
     is_vxlan = kind == "vxlan"
-    parent = entry.get("link")
+    parent = entry.get("link") or (data.get("link") if is_vxlan else None)
     if parent is None and kind in ("vlan", "macvlan", "ipvlan") and "link_netnsid" not in entry:
         numbered = (other["ifname"] for other in neighbours if other["ifindex"] == entry.get("link_index"))
         parent = next(numbered, None)

@@ -20,7 +20,7 @@ from capnet.record.remote.shell import Shell
 _MARK = "@capnet "
 
 # $1: a process in the host's namespaces, then files of namespaces. A file that went meanwhile is left out.
-_FIND = "grep ' - nsfs ' /proc/$1/mountinfo; shift; stat -L -c '%i %n' \"$@\" 2>/dev/null; true"
+_FIND = "grep ' - nsfs ' /proc/$1/mountinfo; shift; stat -L -c '%d.%i %n' \"$@\" 2>/dev/null; true"
 
 # Arguments: files of namespaces. What fails is printed in place of an answer. The own one needs no right to enter it.
 _ASK = f"""
@@ -50,8 +50,10 @@ def ask_namespaces(shell: Shell, facts: HostFacts) -> None:
     inodes, mounts = _inodes(listing)
     facts.host_netns = shell.host_netns
     file_of = {inodes[shell.host_netns]: shell.host_netns} if shell.host_netns in inodes else {}
+    device = re.match(r"\d+\.|", inodes.get(shell.host_netns, ""))  # of nsfs; on another one, nothing is mounted there
     for container, candidates in files.items():
-        if file := next((each for each in candidates if each in inodes), None):
+        mounted = [each for each in candidates if each in inodes and device and inodes[each].startswith(device[0])]
+        if file := next(iter(mounted), None):
             facts.container_netns[container] = file_of.setdefault(inodes[file], file)
     name_mounts(facts, {path: shell.host_path(path) for path in mounts})
     wanted = [*file_of.values(), *facts.overlay_netns.values(), *facts.balancer_netns.values()]
@@ -60,7 +62,7 @@ def ask_namespaces(shell: Shell, facts: HostFacts) -> None:
 
 
 def _inodes(listing: str) -> tuple[dict[str, str], dict[str, str]]:
-    """(file → inode of what `stat` printed, path of a bind mount → inode of what mountinfo lists)."""
+    """(file → device and inode, as `stat` printed them; path of a bind mount → inode of what mountinfo lists)."""
     inodes, mounts = {}, {}
     for line in listing.splitlines():
         words = line.split()

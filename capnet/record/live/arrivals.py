@@ -1,10 +1,11 @@
 """Finds the points of containers that start, or are attached to a network, while a capture runs.
 
-Method: one thread for each host reads Docker's events. Another one asks a host that told of something (as at the
-beginning), and starts a capture program at each point that is new. A restarted container is in a new network
-namespace, so its points are new; the second one of a name is called `NAME#2`.
+Method: one thread for each host reads Docker's events, and one what changes in the files of containerd and CRI-O.
+Another one asks a host that told of something (as at the beginning), and starts a capture program at each point that
+is new. A restarted container is in a new network namespace, so its points are new; the second one of a name is called
+`NAME#2`.
 Limits: what a container sends before the program listens, some tenths of a second after its start, is not captured.
-One that has ended by then is told.
+One of Docker that has ended by then is told.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from capnet.quick_tuple import NamedTuple
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.find.host_facts import Entry
 from capnet.record.find.inventory import survey_host
+from capnet.record.find.runtimes.changes import BundleChanges
 from capnet.record.polling import poll_until
 from capnet.record.remote.docker_host import DockerHost
+from capnet.record.remote.nodes.reached_host import ReachedHost
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.targets.containers import without_bystanders
 from capnet.record.targets.coverage import TargetCoverage
@@ -50,10 +53,10 @@ class Arrival(NamedTuple):
 
 
 class _Event(NamedTuple):
-    """What Docker told of a host."""
+    """Something changed on a host; what, if Docker told it."""
 
     host: str
-    content: Entry
+    content: Entry | None
 
 
 class Arrivals:
@@ -62,7 +65,7 @@ class Arrivals:
     def __init__(
         self,
         coverage: TargetCoverage,
-        hosts: Sequence[DockerHost],
+        hosts: Sequence[ReachedHost],
         points: Sequence[CapturePoint],
         start: Starter,
         listens: Listener,
@@ -77,7 +80,11 @@ class Arrivals:
         self._lock = Lock()  # of the two below
         self._streams: list[Any] = []  # of events
         self._is_closed = self._is_full = False
-        self._threads = [Thread(target=self._listen, args=(host,), daemon=True) for host in hosts]
+        self._threads = [
+            Thread(target=self._listen, args=(host,), daemon=True) for host in hosts if isinstance(host, DockerHost)
+        ]
+        nodes = [host for host in hosts if host.name in coverage.routed and host.shell]
+        self._threads += [Thread(target=self._watch, args=(host,), daemon=True) for host in nodes]
         self._worker = Thread(target=self._work, name="arrivals", daemon=True)
 
     def open(self) -> None:
@@ -128,19 +135,36 @@ class Arrivals:
                 f"host {host.name}: since {clock} Docker does not tell which containers start; they are not captured"
             )
 
+    def _watch(self, host: ReachedHost) -> None:
+        """Notes changes of what containerd and CRI-O run, until it is closed or the host is not reached any more."""
+        assert host.shell is not None
+        with suppress(EnvironmentLacks):
+            changes = BundleChanges(host.shell)
+            with self._lock:
+                if self._is_closed:
+                    changes.close()
+                    return
+                self._streams.append(changes)
+            for _ in changes:
+                self._told.put(_Event(host.name, None))
+        if not self._is_closed:
+            clock = time.strftime("%H:%M:%S")
+            self._sentences.put(f"host {host.name}: pods that start after {clock} are not captured")
+
     def _work(self) -> None:
         while (event := self._told.get()) is not None:
             waiting = [event, *_drained(self._told)]
             events = [each for each in waiting if each is not None]
             for each in events:
-                self._started[each.host].note(each.content)
+                if each.content is not None:
+                    self._started[each.host].note(each.content)
             for host in self._hosts:
                 if not self._is_closed and any(each.host == host.name for each in events):
                     self._ask(host)
             if None in waiting:
                 break
 
-    def _ask(self, host: DockerHost) -> None:
+    def _ask(self, host: ReachedHost) -> None:
         try:
             topology = survey_host(host)
             self._tell_missed(topology, self._started[host.name].missed(topology))

@@ -16,14 +16,15 @@ from capnet.record.kernel.asked_namespaces import AskedNamespace, asked_namespac
 from capnet.record.kernel.snapshots import Witnessing, witnessing
 from capnet.record.kernel.why import AskingWhy
 from capnet.record.remote.clocks import measured_clocks
-from capnet.record.remote.docker_host import DockerHost, control_ports
+from capnet.record.remote.docker_host import control_ports
+from capnet.record.remote.nodes.reached_host import ReachedHost
 from capnet.record.run_id import temporary_folder
 from capnet.topology import Topology
 
 
 @contextmanager
 def surroundings(
-    hosts: Sequence[DockerHost],
+    hosts: Sequence[ReachedHost],
     topology: Topology,
     say: Callable[[str], None],
     why: bool,
@@ -69,7 +70,7 @@ def _folder() -> Iterator[Path]:
 
 @contextmanager
 def _connection_tables(
-    hosts: Sequence[DockerHost], topology: Topology, points: Sequence[CapturePoint], say: Callable[[str], None]
+    hosts: Sequence[ReachedHost], topology: Topology, points: Sequence[CapturePoint], say: Callable[[str], None]
 ) -> Iterator[None]:
     """Adds the lines that had packets and name an address of a container to each host of the topology."""
     connections = Connections(hosts, points)

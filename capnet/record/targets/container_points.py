@@ -2,8 +2,9 @@
 
 Per container: its interfaces; the host end of each veth; its bridge; the parent NIC of a macvlan or ipvlan interface;
 `br0` and `vxlan0` of an overlay network; the load balancer of a swarm's service; and the NICs by which the host
-reaches others: for what a bridge translates, for VXLAN, and for the sockets of pasta or slirp4netns. A point that
-several containers share comes once.
+reaches others: for what a bridge translates, for VXLAN, and for the sockets of pasta or slirp4netns. What a host of
+containerd or CRI-O routes leaves by the interfaces of its routes: tunnel devices and NICs. A point that several
+containers share comes once.
 
 Loopback is captured where something is to be heard there: Docker's DNS server answers there on every network but the
 default bridge, containers of one namespace talk there, and a container without a network has nothing else.
@@ -14,9 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from capnet.quick_dataclass import value
+from capnet.record.targets.uplinks import RoutedDevices
 from capnet.topology import Container, Endpoint, Interface, Topology
 from capnet.topology.user_mode import is_the_machine, process_behind
 
+TUNNELS = ("vxlan", "geneve", "gre", "gretap", "ip6gre", "ipip", "sit", "ip6tnl", "vti", "xfrm", "wireguard", "tun")
 DEFAULT_BRIDGE = "bridge"  # Docker's network of containers that are given none; it has no DNS server
 
 
@@ -36,13 +39,20 @@ class ContainerPoint:
 
 
 def container_points(
-    topology: Topology, containers: Sequence[Container], uplinks: Mapping[str, Sequence[str]]
+    topology: Topology,
+    containers: Sequence[Container],
+    uplinks: Mapping[str, Sequence[str]],
+    routed: Mapping[str, RoutedDevices] | None = None,
 ) -> list[ContainerPoint]:
-    """The places of these containers: first what is theirs alone, then what they share. `uplinks`: NICs of each host.
+    """The places of these containers: first what is theirs alone, then what they share.
 
+    `uplinks`: NICs of each host. `routed`: of hosts with pods, where routes lead.
     A container whose namespace could not be seen has none of its own.
     """
-    planners = [_Planner(topology, container, uplinks.get(container.host, ())) for container in containers]
+    planners = [
+        _Planner(topology, container, uplinks.get(container.host, ()), (routed or {}).get(container.host))
+        for container in containers
+    ]
     distinct: dict[tuple[str, str, str], ContainerPoint] = {}
     for place in (
         *(place for planner in planners for place in planner.own()),
@@ -55,10 +65,13 @@ def container_points(
 class _Planner:
     """The places of one container; `_owner` is the one whose network namespace it uses."""
 
-    def __init__(self, topology: Topology, container: Container, uplinks: Sequence[str]) -> None:
-        self._topology, self._container, self._uplinks = topology, container, uplinks
+    def __init__(
+        self, topology: Topology, container: Container, uplinks: Sequence[str], routed: RoutedDevices | None
+    ) -> None:
+        self._topology, self._container, self._uplinks, self._routed = topology, container, uplinks, routed
         self._host = next(host for host in topology.hosts if host.name == container.host)
-        self._owner = self._same_host(lambda each: each.name == container.shares_network_with) or container
+        owner = self._same_host(lambda each: each.name == container.shares_network_with)
+        self._owner = owner or container
         self._is_host_mode = self._owner.network_mode == "host"
 
     def own(self) -> Iterator[ContainerPoint]:
@@ -94,6 +107,8 @@ class _Planner:
                 yield from self._of_parent(endpoint.parent, endpoint.network)
             elif process_behind(endpoint):
                 uses_uplinks |= is_the_machine(self._host)
+            elif endpoint.veth and self._owner.runtime:  # routed by the host, without a bridge
+                uses_uplinks = True
         if uses_uplinks:
             yield from self._of_uplinks()
 
@@ -154,8 +169,25 @@ class _Planner:
             yield self._at_host(lower.parent, "parent", f"{lower.parent} of host {self._host.name}")
 
     def _of_uplinks(self) -> Iterator[ContainerPoint]:
-        for name in self._uplinks:
-            yield self._at_host(name, "parent", f"{name} of host {self._host.name}, by which it reaches others")
+        for name in dict.fromkeys([*self._uplinks, *self._ways_of_pods()]):
+            interface = self._interface(name)
+            role = "overlay" if interface and interface.kind in TUNNELS else "parent"
+            yield self._at_host(name, role, f"{name} of host {self._host.name}, by which it reaches others")
+
+    def _ways_of_pods(self) -> Iterator[str]:
+        """Interfaces that routes lead out of to next hops and into tunnels, and the NICs below these.
+
+        A device that is told the tunnel with each packet (`ip link … external`) has no route, and no VNI.
+        """
+        if self._routed is None or not self._owner.runtime:
+            return
+        for interface in self._host.interfaces:
+            is_tunnel = interface.kind in TUNNELS
+            is_external = interface.kind in ("vxlan", "geneve") and interface.vni is None
+            if is_tunnel and (is_external or interface.name in self._routed.links):
+                yield from filter(None, (interface.name, interface.parent))
+            elif interface.name in self._routed.next_hops and interface.kind != "bridge":
+                yield from filter(None, (interface.name, interface.parent if is_tunnel else None))
 
     # -- parts -------------------------------------------------------------------------------------------
     def _inside(self, interface: str, endpoint: Endpoint | None, describes: str) -> ContainerPoint:
@@ -196,6 +228,9 @@ class _Planner:
 
     def _is_heard_at_loopback(self) -> bool:
         owner = self._owner
+        if owner.runtime:  # no name server is there; in a pod of one container nothing talks to another one
+            sharing = [each for each in self._topology.containers if each.shares_network_with == owner.name]
+            return len(sharing) > 1 if owner.is_pod else bool(sharing) or not owner.endpoints
         is_shared = owner is not self._container or bool(
             self._same_host(lambda each: each.shares_network_with == owner.name)
         )

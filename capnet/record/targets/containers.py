@@ -1,6 +1,7 @@
 """Which containers the words of a command mean.
 
 Names first: a container's name, `HOST/NAME` where hosts share one, the beginning of its id, its address, MAC or veth.
+Of Kubernetes: a pod's name, `NAMESPACE/POD`, and as long as they mean one pod the names of containers in it.
 A name that is none of these may be a network's, a Compose project's or a service's. What is ambiguous or unknown is an
 error that says how to choose, with the nearest names.
 """
@@ -135,12 +136,14 @@ def _unknown(topology: Topology, running: Sequence[Container], target: str) -> U
 
 
 def _named(containers: Iterable[Container], target: str) -> list[Container]:
-    return [
+    """The containers of that name; a pod stands for those in it that are called as it is."""
+    named = [
         container
         for container in containers
-        for names in [{container.name, container.full_name or container.name}]
-        if target in names or target in {f"{container.host}/{name}" for name in names}
+        if target in container.called or target in {f"{container.host}/{name}" for name in container.called}
     ]
+    pods = {(each.host, each.pod) for each in named if each.is_pod}
+    return [each for each in named if each.is_pod or (each.host, each.pod) not in pods]
 
 
 def _with_id(containers: Iterable[Container], target: str) -> list[Container]:
@@ -161,11 +164,7 @@ def _with_end(containers: Iterable[Container], target: str) -> list[Container]:
 
 def _on_network(topology: Topology, running: Iterable[Container], name: str) -> list[Container]:
     """The containers on a network of that name, or whose id begins so."""
-    names = {
-        network.name
-        for network in topology.networks
-        if network.name == name or (len(name) >= 12 and network.id.startswith(name))
-    }
+    names = {network.name for network in topology.networks if len(name) >= 12 and network.id.startswith(name)} | {name}
     return [
         container
         for container in running
@@ -206,7 +205,9 @@ def _only(
 
 
 def _networks(topology: Topology) -> list[str]:
-    return [network.name for network in topology.networks]
+    """Docker's networks, and those of CNI plugins, of which there is no more than the name."""
+    of_plugins = (end.network for each in topology.containers if each.runtime for end in each.endpoints if end.network)
+    return list(dict.fromkeys([*(network.name for network in topology.networks), *of_plugins]))
 
 
 def _projects(running: Iterable[Container]) -> list[str]:
@@ -241,4 +242,8 @@ def _ids(containers: Iterable[Container]) -> set[str]:
 
 def _full_target(container: Container, among: Sequence[Container]) -> str:
     hosts = {each.host for each in among}
-    return f"{container.host}/{container.name}" if len(hosts) == len(among) else container.id[:12]
+    if len(hosts) == len(among):
+        return f"{container.host}/{container.name}"
+    full_names = [each.full_name or each.name for each in among]
+    full_name = container.full_name or container.name
+    return full_name if full_names.count(full_name) == 1 else container.id[:12]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import field
 
 from capnet.errors import UsageError
 from capnet.quick_dataclass import mutable
@@ -11,6 +12,7 @@ from capnet.record.find.capture_points import CapturePoint
 from capnet.record.remote.shell import Shell
 from capnet.record.targets.container_points import ContainerPoint, container_points
 from capnet.record.targets.containers import Selection, selected
+from capnet.record.targets.uplinks import RoutedDevices
 from capnet.topology import Container, Topology
 
 
@@ -19,7 +21,8 @@ class TargetCoverage:
     """A selection on hosts, with the filter inside containers, and that of the hosts' own namespaces.
 
     `uplinks`: NICs of each host's default routes. `ids`: containers that were chosen when the capture began.
-    `surveyed_s`: when the hosts were asked, in seconds since 1970.
+    `surveyed_s`: when the hosts were asked, in seconds since 1970. `routed`: of hosts on which containerd or CRI-O run
+    containers, where routes lead.
     """
 
     selection: Selection
@@ -29,10 +32,11 @@ class TargetCoverage:
     uplinks: Mapping[str, Sequence[str]]
     ids: set[str]
     surveyed_s: float
+    routed: Mapping[str, RoutedDevices] = field(default_factory=dict)
 
     def points(self, topology: Topology, containers: Sequence[Container]) -> list[CapturePoint]:
         """All points that packets of these containers pass."""
-        return [self._point(place) for place in container_points(topology, containers, self.uplinks)]
+        return [self._point(place) for place in container_points(topology, containers, self.uplinks, self.routed)]
 
     def containers(self, topology: Topology) -> list[Container]:
         """Those that are covered by now: chosen at the beginning, or meant by a word of the selection."""

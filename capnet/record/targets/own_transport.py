@@ -11,13 +11,14 @@ from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 
-from capnet.record.remote.docker_host import DockerHost, control_ports
+from capnet.record.remote.docker_host import control_ports
+from capnet.record.remote.nodes.reached_host import ReachedHost
 
 _VARIABLE = "SSH_CONNECTION"  # ssh(1): client, its port, server, its port
 _MAX_ANCESTORS = 16  # sudo, shells, make, ...
 
 
-def control_filter(hosts: Iterable[DockerHost]) -> str:
+def control_filter(hosts: Iterable[ReachedHost]) -> str:
     """Leaves out the connections to these hosts; empty where there are none."""
     return " and ".join(f"not tcp port {port}" for port in control_ports(hosts))
 

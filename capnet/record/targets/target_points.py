@@ -10,28 +10,28 @@ from capnet.errors import EnvironmentLacks, UsageError
 from capnet.quick_dataclass import mutable
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.find.inventory import survey_hosts
-from capnet.record.remote.docker_host import DockerHost
+from capnet.record.remote.nodes.reached_host import ReachedHost
 from capnet.record.remote.shell import Shell
 from capnet.record.targets import own_transport
 from capnet.record.targets.containers import Selection, is_container, selected, without_bystanders
 from capnet.record.targets.coverage import TargetCoverage
 from capnet.record.targets.host_interfaces import bare_topology, host_points, this_machine
 from capnet.record.targets.target_words import TargetWords, split_words
-from capnet.record.targets.uplinks import uplinks
+from capnet.record.targets.uplinks import routed_devices, uplinks
 from capnet.topology import Topology
 
 
 @mutable
 class Aim:
-    """Capture points, their topology, a word for the name of the file, and the Docker hosts that were asked.
+    """Capture points, their topology, a word for the name of the file, and the hosts that were asked.
 
-    `coverage` tells which containers belong to it that start later; None without Docker.
+    `coverage` tells which containers belong to it that start later; None if only interfaces were asked for.
     """
 
     points: list[CapturePoint]
     topology: Topology
     name: str
-    hosts: list[DockerHost] = field(default_factory=list)
+    hosts: list[ReachedHost] = field(default_factory=list)
     coverage: TargetCoverage | None = None
 
 
@@ -43,13 +43,13 @@ def aim_at_interfaces(interfaces: Sequence[str], words: TargetWords) -> Aim:
 
 
 def aim_at_containers(
-    hosts: Sequence[DockerHost],
+    hosts: Sequence[ReachedHost],
     words: Sequence[str],
     selection: Selection,
     interfaces: Sequence[str],
     capture_filter: str | None,
 ) -> Aim:
-    """Containers of Docker hosts, and interfaces of the hosts themselves. UsageError, EnvironmentLacks."""
+    """Containers of hosts, and interfaces of the hosts themselves. UsageError, EnvironmentLacks."""
     for host in hosts:
         if host.shell is None:
             raise EnvironmentLacks(f"host {host.name} cannot be captured at: {host.no_capture_reason}")
@@ -61,6 +61,7 @@ def aim_at_containers(
     if not containers and not interfaces:
         raise UsageError("capture what? Name containers, --network, --project, --service, --all or -i IFACE")
     shells = {host.name: host.shell for host in hosts if host.shell is not None}
+    nodes = {container.host for container in topology.containers if container.runtime}
     own = own_transport.joined(own_transport.control_filter(hosts), own_transport.session_filter())
     coverage = TargetCoverage(
         selection,
@@ -70,6 +71,7 @@ def aim_at_containers(
         {name: uplinks(shell) for name, shell in shells.items()},
         {container.id for container in containers},
         surveyed_s,
+        {name: routed_devices(shells[name]) for name in sorted(nodes)},
     )
     points: list[CapturePoint] = []
     for name, shell in shells.items():

@@ -1,4 +1,4 @@
-"""Records what a node answers to capnet's questions: python -m tests.record.runtimes.save FILE, as root on the node.
+"""Records what a node answers to `capnet capture`: python -m tests.record.runtimes.save FILE, as root on the node.
 
 Of each config.json, what is long and is not asked for is left out: mounts, process, hooks, root, limits, masks, and
 annotations that hold all of a pod (`…Annotations`, `kubectl.kubernetes.io/…`, of CNI `pod-annotations`).
@@ -15,6 +15,7 @@ from typing import Any
 from capnet.record.find.inventory import survey_host
 from capnet.record.remote.nodes.node_host import open_node
 from capnet.record.remote.shell import Shell
+from capnet.record.targets.uplinks import routed_devices, uplinks
 
 _LONG = ("mounts", "process", "hooks", "root")
 _LONG_OF_LINUX = ("resources", "maskedPaths", "readonlyPaths", "seccomp", "devices", "sysctl", "cgroupsPath")
@@ -51,14 +52,16 @@ def main(target: Path) -> None:
 
     def noting(shell: Shell, command: Sequence[str], **options: Any) -> str:
         answer = run(shell, command, **options)
-        if title := options.get("title"):
-            answers[title] = _trimmed_listing(answer) if title.startswith("list containers") else answer
+        title = options.get("title") or " ".join(command)
+        answers[title] = _trimmed_listing(answer) if title.startswith("list containers") else answer
         return answer
 
     Shell.run = noting  # type: ignore[method-assign]
     node = open_node("unix:///", "")
-    assert node
+    assert node and node.shell
     survey_host(node)
+    uplinks(node.shell)
+    routed_devices(node.shell)
     target.write_text(json.dumps(answers, indent=1) + "\n")
 
 

@@ -236,15 +236,15 @@ def _of_pod(
 
 
 def _namespace_files(roots: Sequence[str], pid: int | None, config: dict[str, Any]) -> Iterator[str]:
-    """Files of the network namespace: that of the process, else the one that config.json names.
+    """Files of the network namespace: the one that config.json names, which is there before any process, else its own.
 
-    The latter is a path of the host's root; where the runtime has mounts of its own, of the process in the bundle.
+    The former is a path of the host's root; where the runtime has mounts of its own, of the process in the bundle.
     /var/run is a link to /run, which /proc/PID/root does not follow into that root. A file of /proc is of another
     process, which may have ended.
     """
-    if pid is not None:
-        yield f"/proc/{pid}/ns/net"
     for entry in (config.get("linux") or {}).get("namespaces") or []:
         if isinstance(entry, dict) and entry.get("type") == "network":
             path = re.sub(r"^/var/run/", "/run/", str(entry.get("path") or "/proc/"))
             yield from (root + path for root in roots if not path.startswith("/proc/"))
+    if pid is not None:
+        yield f"/proc/{pid}/ns/net"
