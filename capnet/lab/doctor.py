@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +20,9 @@ from capnet.errors import CapnetError
 from capnet.lab import requirements
 from capnet.lab.uml import machine, processor
 from capnet.record.find import kernel_features
+from capnet.record.find.runtimes.bundles import OciContainer, list_bundles
 from capnet.record.remote.docker_host import connect
+from capnet.record.remote.shell import Shell
 from capnet.scenario import library
 from capnet.scenario.docker.image import DEFAULT as DEFAULT_IMAGE
 from capnet.scenario.preflight.plan import plan_of
@@ -82,7 +84,7 @@ _LISTENING = {  # program: (what it is for, Debian package)
 def examine() -> tuple[list[Check], list[Play]]:
     """Everything, in the order in which a person needs it."""
     features = _features()
-    checks = [*_docker(), *_listening(), *_kernel(features), *_lab(), *_uml()]
+    checks = [*_docker(), *_pods(), *_listening(), *_kernel(features), *_lab(), *_uml()]
     return checks, list(_plays(features, checks))
 
 
@@ -110,6 +112,19 @@ def _docker() -> Iterator[Check]:
         yield Check("Docker", "static busybox", Presence.YES, "the image can be made of it, without a registry")
     else:
         yield _missing("Docker", "static busybox", "busybox-static", "makes the image where no registry answers")
+
+
+def _pods() -> Iterator[Check]:
+    """Containers of other runtimes, if there are any that can be seen: they are root's."""
+    running: list[OciContainer] = []
+    if sys.platform.startswith("linux"):
+        with suppress(CapnetError):
+            running = [each for each in list_bundles(Shell("self")).containers if each.pid]
+    pods = len({each.sandbox for each in running if each.sandbox})
+    others = sum(not each.sandbox for each in running)
+    if running:
+        runtimes = ", ".join(sorted({each.runtime for each in running}))
+        yield Check("pods", runtimes, Presence.YES, f"pods: {pods}; containers outside pods: {others}")
 
 
 def _cure(reason: str) -> str:

@@ -8,6 +8,7 @@ DOCTOR_MESSAGES = {
     "the image can be made of it, without a registry": "可用它制作镜像，不需要镜像仓库",
     "makes the image where no registry answers": "在没有镜像仓库应答时用来制作镜像",
     "a scenario pulls or makes it": "场景会拉取或制作它",
+    "pods: {pods}; containers outside pods: {others}": "Pod：{pods}；Pod 之外的容器：{others}",
     "captures, with nanoseconds": "抓包，精确到纳秒",
     "captures where there is no dumpcap": "在没有 dumpcap 时抓包",
     "the second opinion of capnet packet": "为 capnet packet 提供另一种解析",
