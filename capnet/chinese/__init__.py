@@ -106,8 +106,8 @@ TERMS = {
     "containers": "容器数",
     "swarm": "swarm", "Docker": "Docker", "up": "运行中", "down": "未运行", "listening": "抓包", "kernel": "内核",
     "lab": "实验环境", "lab, uml": "实验环境，uml", "daemon": "守护进程", "image busybox": "镜像 busybox",
-    "static busybox": "静态 busybox", "permission": "权限", "kernel modules": "内核模块", "processor": "处理器", "pods": "Pod",
-    "root": "root", "uml": "uml",
+    "static busybox": "静态 busybox", "permission": "权限", "kernel modules": "内核模块", "processor": "处理器",
+    "pods": "Pod", "root": "root", "uml": "uml",
     # cards, comparisons, traces and manual pages
     "The packet": "这个包",
     "Where it fails": "哪里失败", "Who reaches it": "谁访问它", "Ports that were asked": "被请求的端口",

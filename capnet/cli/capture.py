@@ -31,7 +31,7 @@ def command(**options: Any) -> int:
     """Capture running containers at every point that their packets pass on this host, into one pcapng.
 
     TARGET is a container's name, HOST/NAME, id, address or veth; a network, project or service where no container is
-    called so.
+    called so. On a Kubernetes node it is a pod, NAMESPACE/POD, or a container in one pod alone.
 
     \b
     capnet capture web                      web's eth0, its veth, its bridge, the NIC behind it
@@ -43,8 +43,9 @@ def command(**options: Any) -> int:
 
     A container's points are its interfaces, the host ends of its veths, its bridges, and the NICs of the default
     routes. With macvlan and ipvlan it is the parent NIC; with an overlay network also br0 and vxlan0 of its namespace
-    and the load balancer of a service. Loopback is a point on networks with Docker's DNS server, in a namespace that
-    containers share, and where there is nothing else.
+    and the load balancer of a service; with pods also the tunnel devices where routes lead, flannel.1 for example.
+    Loopback is a point on networks with Docker's DNS server, in a namespace that containers share, and where there is
+    nothing else.
 
     A container that starts or restarts during the capture joins it, if TARGET or an option names it.
 

@@ -47,7 +47,7 @@ def command(
     saved: tuple[Path, ...],
     format_: str,
 ) -> None:
-    """List containers, networks and services of running Docker hosts, and where they are on the wire.
+    """List containers, pods, networks and services of running hosts, and where they are on the wire.
 
     \b
     capnet ps                     each interface of each container: address, MAC, host end of the veth
@@ -57,8 +57,10 @@ def command(
     capnet ps docker0 web 8080    a bridge, a container, a published port (also 8080/tcp, 127.0.0.1:8080)
     capnet ps --from a.topology.json veth1   of hosts that were saved
 
-    An argument is a name or id of Docker, an interface, an address, a MAC, a capture point, a VNI, a published port
-    or what `ip link` prints after @ (if8).
+    An argument is a name or id of Docker, a pod or NAMESPACE/POD, an interface, an address, a MAC, a capture point, a
+    VNI, a published port or what `ip link` prints after @ (if8).
+    Pods of a Kubernetes node, and containers of nerdctl, are those that containerd and CRI-O run; beside Docker or
+    without it, and as root. A node's own interfaces are listed too.
     Interfaces and host ends need root, here or where ssh:// leads. Without root, capnet
     starts a container that looks, and removes it afterwards; with --no-container it shows what any user may see.
     The table has as many columns as there is room for; json and csv have all.

@@ -39,7 +39,7 @@ def command(
     output: Path | None,
     format_: str | None,
 ) -> None:
-    """Write the topology of running Docker hosts: hosts, networks, containers, their addresses and interfaces.
+    """Write the topology of running hosts: hosts, networks, containers, pods, their addresses and interfaces.
 
     \b
     capnet topology -o web.topology.json           beside web.pcapng, analyze finds it by itself

@@ -5,7 +5,7 @@ from __future__ import annotations
 CAPTURE_PAGES = {
     "ps": (
         "列出主机上的容器，以及每个容器在网络中的位置。",
-        """列出正在运行的 Docker 主机上的容器、网络和服务，以及它们在网络上的位置。
+        """列出正在运行的主机上的容器、Pod、网络和服务，以及它们在网络上的位置。
 
 \b
 capnet ps                     每个容器的每个接口：地址、MAC、veth 的主机端
@@ -15,7 +15,10 @@ capnet ps 02:42:ac:11:00:02   谁拥有这个 MAC
 capnet ps docker0 web 8080    网桥、容器、端口映射（也可写 8080/tcp、127.0.0.1:8080）
 capnet ps --from a.topology.json veth1   保存的主机
 
-参数可以是 Docker 的名称或 id、接口、地址、MAC、抓包点、VNI、发布的端口，或 `ip link` 在 @ 之后输出的内容（if8）。
+参数可以是 Docker 的名称或 id、Pod 或 NAMESPACE/POD、接口、地址、MAC、抓包点、VNI、发布的端口，或 `ip link` 在 @
+之后输出的内容（if8）。
+Kubernetes 节点的 Pod 和 nerdctl 的容器，是 containerd 和 CRI-O 所运行的；有没有 Docker 都可以，需要 root。
+也列出节点自己的接口。
 接口和主机端需要 root，在本机或 ssh:// 所到之处。没有 root 时，由 dockerd 的一个容器查看，之后移除；
 用 --no-container 时，只有 Docker 和网桥对任何用户公开的内容。
 表格的列数取决于宽度；json 和 csv 包含全部。
@@ -23,7 +26,7 @@ capnet ps --from a.topology.json veth1   保存的主机
     ),
     "topology": (
         "哪个地址属于谁：存为文件，或画成图。",
-        """写出正在运行的 Docker 主机的拓扑：主机、网络、容器及其地址和接口。
+        """写出正在运行的主机的拓扑：主机、网络、容器、Pod 及其地址和接口。
 
 \b
 capnet topology -o web.topology.json           放在 web.pcapng 旁边，analyze 会自动找到
@@ -43,6 +46,7 @@ ip -j -d address、ip -j route、ip -j neigh、iptables-save -c、nft -j list ru
         """在容器的包经过本机的每个抓包点上抓取，写入一个 pcapng。
 
 TARGET 是容器的名称、HOST/NAME、id、地址或 veth；没有这样的容器时，是网络、项目或服务。
+在 Kubernetes 节点上，是 Pod、NAMESPACE/POD，或只在一个 Pod 中的容器。
 
 \b
 capnet capture web                      web 的 eth0、它的 veth、网桥、后面的网卡
@@ -53,7 +57,8 @@ capnet capture -i eth0 -i docker0       接口，有没有 Docker 都可以
 capnet capture --all -C 100 -W 10       最新的 10 个 100 MB 的文件
 
 容器的抓包点是它的接口、veth 的主机端、网桥，以及默认路由的网卡。macvlan 和 ipvlan 是父接口；
-overlay 网络还有其命名空间中的 br0 和 vxlan0，以及服务的负载均衡。在有 Docker DNS 服务器的网络上、
+overlay 网络还有其命名空间中的 br0 和 vxlan0，以及服务的负载均衡；Pod 还有路由所到的隧道设备，例如 flannel.1。
+在有 Docker DNS 服务器的网络上、
 在容器共享的命名空间中，以及没有其他接口时，loopback 也是抓包点。
 
 其间启动或重启、并且同样的写法所指的容器，会加入抓包。
