@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.outcomes import KernelReason
 from capnet.analysis.core.results import Finding
+from capnet.quick_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from capnet.analysis.facts.kernel.states.listening_servers import ListeningInstead
@@ -42,6 +43,24 @@ def listening_instead(
     from capnet.analysis.facts.kernel.states import listening_servers
 
     return listening_servers.listening_instead(context, address, port, points, published)
+
+
+class UnsentPackets(NamedTuple):
+    """Packets that programs in a namespace wanted to send, and that no interface of it sent."""
+
+    namespace: str
+    packets: int
+    rule: str  # the rule that stopped them; empty: there was no route
+    text: str  # of that rule
+
+
+def unsent_packets(context: Context) -> list[UnsentPackets]:
+    """What programs in containers wanted to send; nothing if the kernels were not asked."""
+    if context.witnesses is None:
+        return []
+    from capnet.analysis.facts.kernel.states import unsent_packets
+
+    return unsent_packets.unsent_packets(context)
 
 
 def ambiguous_drops(context: Context) -> dict[str, int]:
