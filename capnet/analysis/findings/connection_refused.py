@@ -40,7 +40,6 @@ from capnet.analysis.facts.outcomes.refused_connections import (
     ttl_from_nearer,
 )
 from capnet.topology import PublishedPort
-from capnet.topology.lookup import endpoints
 
 if TYPE_CHECKING:
     from capnet.analysis.facts.kernel.states.listening_servers import ListeningInstead
@@ -252,14 +251,7 @@ def _listening(context: Context, address: str, port: int | None, rows: list[int]
     if port is None or context.witnesses is None:
         return None
     points = {context.points[int(context.flows[row, schema.FLOW_POINT])].name for row in rows}
-    published = [
-        each
-        for container, endpoint in (endpoints(context.topology) if context.topology else ())
-        if address in {own.partition("/")[0] for own in endpoint.addresses}
-        for each in container.ports
-        if each.container_port == port and each.proto == "tcp"
-    ]
-    return listening_instead(context, address, port, points, published[0] if published else None)
+    return listening_instead(context, "tcp", address, port, points)
 
 
 def _published_elsewhere(context: Context, address: str, port: int | None) -> tuple[str, PublishedPort] | None:

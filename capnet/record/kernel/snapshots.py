@@ -48,6 +48,7 @@ run ip -j route show table all type blackhole
 run ip -6 -j route show table all type blackhole
 run tc -s -j qdisc
 run ss -ltn
+run ss -lun
 if [ -r /proc/net/ip_vs ]; then run ipvsadm --stats -n -L; fi
 file /proc/net/snmp
 file /proc/net/netstat

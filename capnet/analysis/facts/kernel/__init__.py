@@ -15,7 +15,6 @@ from capnet.quick_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from capnet.analysis.facts.kernel.states.listening_servers import ListeningInstead
-    from capnet.topology import PublishedPort
 
 
 def kernel_reasons(context: Context) -> list[KernelReason]:
@@ -35,14 +34,14 @@ def has_meaning(counter: str) -> bool:
 
 
 def listening_instead(
-    context: Context, address: str, port: int, points: Iterable[str], published: PublishedPort | None
+    context: Context, proto: str, address: str, port: int, points: Iterable[str]
 ) -> ListeningInstead | None:
     """What listens where a port refuses, by the kernel of the namespace that has the address and one of the points."""
     if context.witnesses is None:
         return None
     from capnet.analysis.facts.kernel.states import listening_servers
 
-    return listening_servers.listening_instead(context, address, port, points, published)
+    return listening_servers.listening_instead(context, proto, address, port, points)
 
 
 class UnsentPackets(NamedTuple):

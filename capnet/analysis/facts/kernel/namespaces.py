@@ -43,7 +43,7 @@ _IP6_ERRORS = (
     "Ip6InHdrErrors", "Ip6InTooBigErrors", "Ip6InNoRoutes", "Ip6InAddrErrors", "Ip6InUnknownProtos",
     "Ip6InTruncatedPkts", "Ip6InDiscards",
 )  # fmt: skip
-_LISTENERS = "ss -ltn"
+_LISTENERS = {"tcp": "ss -ltn", "udp": "ss -lun"}
 _BLACKHOLES = "route show table all type blackhole"
 FILTERING_QDISCS = ("clsact", "ingress")  # they hold tc filters, and count what these drop
 
@@ -77,7 +77,7 @@ class NamespaceChanges(NamedTuple):
     down: frozenset[str]  # interfaces that were set down at both moments
     left_bridges: dict[str, str]  # interface → the bridge that it was a port of before; of none after
     blackholes: tuple[IPv4Network | IPv6Network, ...]  # of routes that drop what they have, the longest prefix first
-    listeners: tuple[frozenset[Listener], frozenset[Listener]] | None  # before and after; None if they are not known
+    listeners: dict[str, tuple[frozenset[Listener], frozenset[Listener]]]  # tcp, udp → before and after, where known
     trace: tuple[str, ...]  # lines of the netfilter trace
     is_compared: bool  # both moments are kept: it had not ended before
 
@@ -125,10 +125,12 @@ def _namespace(witness: NamespaceWitness, before: Snapshot, after: Snapshot) -> 
 
 def _listeners(
     before: Mapping[str, str], after: Mapping[str, str]
-) -> tuple[frozenset[Listener], frozenset[Listener]] | None:
-    if not (before.get(_LISTENERS) and after.get(_LISTENERS)):  # its header is there where nothing listens
-        return None
-    return parsed_listeners(before[_LISTENERS]), parsed_listeners(after[_LISTENERS])
+) -> dict[str, tuple[frozenset[Listener], frozenset[Listener]]]:
+    return {
+        proto: (parsed_listeners(before[command]), parsed_listeners(after[command]))
+        for proto, command in _LISTENERS.items()
+        if before.get(command) and after.get(command)  # the header is there where nothing listens
+    }
 
 
 def _tables(outputs: Mapping[str, str]) -> list[RuleTable]:

@@ -92,7 +92,8 @@ def _without_masquerade(namespace: NamespaceChanges, finding: Finding) -> Iterat
     addresses = [str(address) for address in listed][:MAX_ADDRESSES] if isinstance(listed, list) else []
     if not addresses or not namespace.tables:
         return
-    rules = list(_source_nat_rules(namespace))
+    families = {_family(address) for address in addresses}
+    rules = [rule for rule in _source_nat_rules(namespace) if any(_is_of_family(rule, family) for family in families)]
     if not any(_may_translate(rule, address) for rule in rules for address in addresses):
         yield NO_RULE.fill(host=namespace.name, addresses=several(addresses), rules=len(rules))
 
@@ -106,11 +107,18 @@ def _source_nat_rules(namespace: NamespaceChanges) -> Iterator[Rule]:
 
 def _may_translate(rule: Rule, address: str) -> bool:
     """Can a packet from the address pass the rule's own tests? Only those of the source are known."""
-    family = "ip6" if ":" in address else "ip"
+    family = _family(address)
     packet = Packet(family, address, "", "", None, None, None, None, None, False)
     tests = [test for test in rule.tests if test.what == "src"]
-    is_of_family = rule.tool == "nft" or rule.tool.startswith("ip6tables") == (family == "ip6")
-    return is_of_family and all_pass(tests, packet) is not False
+    return _is_of_family(rule, family) and all_pass(tests, packet) is not False
+
+
+def _family(address: str) -> str:
+    return "ip6" if ":" in address else "ip"
+
+
+def _is_of_family(rule: Rule, family: str) -> bool:
+    return rule.tool == "nft" or rule.tool.startswith("ip6tables") == (family == "ip6")
 
 
 class LeftBridge(NamedTuple):

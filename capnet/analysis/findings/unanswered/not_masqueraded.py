@@ -5,7 +5,8 @@ translation, and that no packet answered at any point. Where a router gets them,
 host masquerades.
 Says: which addresses, by which interface. The far side has no route back to them, or owns such addresses itself.
 Wrong when: the network is meant to be routed, and the far side does not answer for another reason.
-Fix: restore the masquerade rule, for instance by restarting Docker after a firewall reload.
+Fix: restore the masquerade rule, for instance by restarting Docker after a firewall reload. Docker before 27 writes
+none for IPv6 unless daemon.json says so.
 Verify: `iptables -t nat -S POSTROUTING` has a MASQUERADE rule for the bridge's subnet; then `conntrack -D -s ADDRESS`,
 because NAT rules see the first packet of a connection only.
 """
@@ -33,7 +34,7 @@ PAGE_ZH = """容器的包以容器自己的地址离开主机，没有应答。
 由器，则该路由器必须应答同一主机做了 MASQUERADE 的其他请求。
 结论：哪些地址，从哪个接口。对端没有返回它们的路由，或自己就有这样的地址。
 误判：网络本来就是路由方式，对端因其他原因不应答。
-处理：恢复 MASQUERADE 规则，例如防火墙重新加载之后重启 Docker。
+处理：恢复 MASQUERADE 规则，例如防火墙重新加载之后重启 Docker。Docker 27 之前，除非 daemon.json 要求，不为 IPv6 写规则。
 验证：`iptables -t nat -S POSTROUTING` 中有针对网桥子网的 MASQUERADE 规则；然后 `conntrack -D -s ADDRESS`，因为 NAT
 规则只看连接的第一个包。
 """
@@ -47,6 +48,14 @@ FIX = Text(
     "(restarting Docker writes it again); mind `enable_ip_masquerade`",
     zh="恢复 MASQUERADE 规则：`iptables -t nat -S POSTROUTING` 中应有一条针对该网桥子网的规则（重启 Docker 会重新写"
     "入）；注意 `enable_ip_masquerade`",
+)
+FIX_IPV6 = Text(
+    en='let Docker masquerade IPv6 too: `"ip6tables": true` in daemon.json (before Docker 27 with `"experimental": '
+    "true`), which `ip6tables -t nat -S POSTROUTING` then shows; or give the containers addresses of a prefix that the "
+    "network routes to this host",
+    zh='让 Docker 也对 IPv6 做 MASQUERADE：在 daemon.json 中设置 `"ip6tables": true`（Docker 27 之前还要 '
+    '`"experimental": true`），之后 `ip6tables -t nat -S POSTROUTING` 会显示；或给容器分配网络会路由到该主机的前缀中的'
+    "地址",
 )
 
 MAX_SENTENCE_ADDRESSES = 3
@@ -71,7 +80,7 @@ def diagnose(context: Context) -> list[Finding]:
                 SAYS.fill(
                     connections=len(rows), addresses=language.items(addresses[:MAX_SENTENCE_ADDRESSES]), point=point
                 ),
-                FIX.fill(),
+                (FIX_IPV6 if all(":" in address for address in addresses) else FIX).fill(),
                 {"point": point, "addresses": addresses[:MAX_ADDRESSES], "connections": len(rows)},
                 sorted(evidence),
             )

@@ -37,6 +37,15 @@ def test_answer_to_a_namesake_on_the_other_host_is_told(tmp_path: Path) -> None:
     assert route_findings(read(net, tmp_path)) == {"not-masqueraded"}
 
 
+def test_ipv6_address_on_the_wire_is_told(tmp_path: Path) -> None:
+    """Docker before 27 has no rules for IPv6, and restarting it writes none."""
+    net = Network(WAY[:2])
+    ask(net, tcp("[fd00:1::2]:5555 > [fd00:aa::b]:7000", flags=SYN, seq=100, ident=1), WAY[:2])
+    (finding,) = named(read(net, tmp_path), "not-masqueraded")
+    assert finding["facts"]["addresses"] == ["fd00:1::2"]
+    assert '"ip6tables": true' in finding["fix"] and "restarting" not in finding["fix"]
+
+
 def test_capture_of_the_senders_host_alone_is_told(tmp_path: Path) -> None:
     net = Network(WAY[:2])
     ask(net, tcp(f"{C1}:5555 > {B}:7000", flags=SYN, seq=100, ident=1), WAY[:2])

@@ -1,10 +1,11 @@
-"""On which TCP ports programs listen, as `ss -ltn` prints it (ss(8))."""
+"""On which TCP and UDP ports programs listen, as `ss -ltn` and `ss -lun` print it (ss(8))."""
 
 from __future__ import annotations
 
 from capnet.analysis.core.wording import endpoint_text
 from capnet.quick_tuple import NamedTuple
 
+_STATES = ("LISTEN", "UNCONN")  # of TCP, of UDP
 _ANY = {4: ("0.0.0.0", "*"), 6: ("::", "*")}  # `*`: an IPv6 socket that takes IPv4 too
 
 
@@ -26,7 +27,7 @@ def parsed_listeners(text: str) -> frozenset[Listener]:
     """Of lines `LISTEN 0 5 127.0.0.1:80 0.0.0.0:*`: the local address and port; `[::]:80`, `127.0.0.53%lo:53`."""
     listeners = set()
     for words in map(str.split, text.splitlines()):
-        address, _, port = words[3].rpartition(":") if len(words) > 3 and words[0] == "LISTEN" else ("", "", "")
+        address, _, port = words[3].rpartition(":") if len(words) > 3 and words[0] in _STATES else ("", "", "")
         if port.isascii() and port.isdecimal():
             listeners.add(Listener(address.partition("%")[0].strip("[]"), int(port)))
     return frozenset(listeners)

@@ -1,8 +1,8 @@
-"""Programs that listen on TCP ports of a namespace, and what they tell of a port that refuses.
+"""Programs that listen on ports of a namespace, and what they tell of a port that refuses.
 
-Input: `ss -ltn` of both moments (ss(8)), the address and port that refuse, the points that show the RST. Output: a
-sentence's end and what to do. Method: the namespace is the one that has such a point and the address itself; a port is
-served if a program listens on it at this address or at all of its family. Silence: both moments show that a program
+Input: `ss -ltn` and `ss -lun` of both moments, the address and port that refuse, the points that show it. Output: the
+end of a sentence, and what to do. Method: the namespace is the one that has such a point and the address itself; a port
+is served if a program listens on it at this address or at all of its family. Silence: both moments show that a program
 does, or the output is not there. Limits: what listened between both moments alone is not known.
 """
 
@@ -16,8 +16,9 @@ from capnet.analysis.facts.kernel.namespaces import NamespaceChanges, namespaces
 from capnet.analysis.facts.kernel.states.listeners import Listener
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import PublishedPort
-from capnet.topology.lookup import DOCKER_DNS
+from capnet.topology.lookup import DOCKER_DNS, endpoints
 
+FIRST_CLIENT_PORT = 32768  # net.ipv4.ip_local_port_range of Linux
 MAX_LISTED = 4  # programs; of more, the one that is meant is not clear
 
 ELSEWHERE = Text(
@@ -33,17 +34,17 @@ OTHER_PORTS = Text(
     zh="；{namespace} 中没有程序监听该端口，监听的是 {bound}",
 )
 FIX_PUBLISH = Text(
-    en="publish the port that it listens on: `-p {at}{host_port}:{port}` in place of `-p {at}{host_port}:{inside}`; or "
+    en="publish the port that it listens on: `-p {begin}:{port}{suffix}` in place of `-p {begin}:{inside}{suffix}`; or "
     "let the server listen on {inside}",
-    zh="发布它所监听的端口：用 `-p {at}{host_port}:{port}` 代替 `-p {at}{host_port}:{inside}`；或让服务器监听 {inside}",
+    zh="发布它所监听的端口：用 `-p {begin}:{port}{suffix}` 代替 `-p {begin}:{inside}{suffix}`；或让服务器监听 {inside}",
 )
 FIX_OTHER_PORTS = Text(
     en="ask for a port that it listens on, or start the server that is missing",
     zh="访问它所监听的端口，或启动缺少的服务器",
 )
 NOTHING = Text(
-    en="; no program listens on any TCP port in {namespace}",
-    zh="；{namespace} 中没有程序监听任何 TCP 端口",
+    en="; no program listens on any {proto} port in {namespace}",
+    zh="；{namespace} 中没有程序监听任何 {proto} 端口",
 )
 NOT_THIS = Text(
     en="; no program listens on it in {namespace}",
@@ -82,29 +83,44 @@ class ListeningInstead(NamedTuple):
 
 
 def listening_instead(
-    context: Context, address: str, port: int, points: Iterable[str], published: PublishedPort | None
+    context: Context, proto: str, address: str, port: int, points: Iterable[str]
 ) -> ListeningInstead | None:
-    """What listens in the namespace that refuses; None if that is not known, or if a program listened there always.
-
-    `published`: the port of the host by which clients came.
-    """
+    """What listens in the namespace that refuses; None if that is not known, or if a program listened there always."""
     namespace = _namespace_of(context, address, set(points))
-    if namespace is None or namespace.listeners is None:
+    if namespace is None or proto not in namespace.listeners:
         return None
-    before, after = namespace.listeners
+    before, after = namespace.listeners[proto]
     was_served, is_served = (any(each.serves(address, port) for each in moment) for moment in (before, after))
     if was_served and is_served:
         return None
-    lasting = sorted((before & after) - {each for each in before if each.address == DOCKER_DNS})
+    lasting = sorted(each for each in before & after if each.address != DOCKER_DNS and _is_server(proto, each))
     facts: dict[str, object] = {"namespace": namespace.name, "listens": [str(each) for each in lasting[:MAX_LISTED]]}
     if was_served or is_served:
         says, fix = (STARTED, FIX_STARTED) if is_served else (ENDED, FIX_ENDED)
         return ListeningInstead(says.fill(namespace=namespace.name), fix.fill(namespace=namespace.name), facts)
-    return ListeningInstead(*_instead(namespace.name, address, port, lasting, published), facts)
+    published = _published(context, proto, address, port)
+    return ListeningInstead(*_instead(namespace.name, proto, address, port, lasting, published), facts)
+
+
+def _is_server(proto: str, listener: Listener) -> bool:
+    """Of UDP, a socket of a client looks like one that listens."""
+    return proto == "tcp" or listener.port < FIRST_CLIENT_PORT
+
+
+def _published(context: Context, proto: str, address: str, port: int) -> PublishedPort | None:
+    """The port of the host that leads to this one."""
+    published = (
+        each
+        for container, endpoint in (endpoints(context.topology) if context.topology else ())
+        if address in {own.partition("/")[0] for own in endpoint.addresses}
+        for each in container.ports
+        if each.container_port == port and each.proto == proto
+    )
+    return next(published, None)
 
 
 def _instead(
-    namespace: str, address: str, port: int, lasting: list[Listener], published: PublishedPort | None
+    namespace: str, proto: str, address: str, port: int, lasting: list[Listener], published: PublishedPort | None
 ) -> tuple[str, str]:
     """That a program listens at another address, on other ports, or that none listens."""
     of_port = [each for each in lasting if each.port == port]
@@ -115,14 +131,16 @@ def _instead(
             FIX_ELSEWHERE.fill(namespace=namespace, bound=bound, everywhere=f"{everywhere}:{port}"),
         )
     if not lasting:
-        return NOTHING.fill(namespace=namespace), FIX_NOTHING.fill(namespace=namespace)
+        return NOTHING.fill(namespace=namespace, proto=proto.upper()), FIX_NOTHING.fill(namespace=namespace)
     if len(lasting) > MAX_LISTED:
         return NOT_THIS.fill(namespace=namespace), FIX_NOTHING.fill(namespace=namespace)
     ports = sorted({each.port for each in lasting})
     fix = FIX_OTHER_PORTS.fill()
     if published and len(ports) == 1:
-        at = "" if published.host_ip in ("", "0.0.0.0", "::") else f"{endpoint_text(published.host_ip, None)}:"
-        fix = FIX_PUBLISH.fill(at=at, host_port=published.host_port, port=ports[0], inside=port)
+        suffix = "" if proto == "tcp" else f"/{proto}"
+        is_any = published.host_ip in ("", "0.0.0.0", "::")
+        begin = published.host_port if is_any else endpoint_text(published.host_ip, published.host_port)
+        fix = FIX_PUBLISH.fill(begin=str(begin), port=ports[0], inside=port, suffix=suffix)
     return OTHER_PORTS.fill(namespace=namespace, bound=several([str(each) for each in lasting])), fix
 
 
