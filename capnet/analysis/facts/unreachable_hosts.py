@@ -103,7 +103,9 @@ def _unreachable(
     messages: dict[int, int] = {}
     for point, packets in rows[:, [schema.ICMP_POINT, schema.ICMP_PACKETS]].tolist():
         messages[point] = messages.get(point, 0) + packets
-    earliest = int(np.argmin(rows[:, schema.ICMP_FIRST]))
+    # A bridge that translates (bridge-nf-call-iptables) shows the messages, and not what they are about.
+    numbers = np.flatnonzero(asked >= 0) if (asked >= 0).any() else np.arange(len(rows))
+    earliest = int(numbers[np.argmin(rows[numbers, schema.ICMP_FIRST])])
     speaker = speakers(context).get(int(rows[earliest, schema.ICMP_SMAC]))
     is_own = sender == destination or (speaker is not None and destination in speaker.claimed)
     receivers = {address_text(*ends) for ends in rows[:, [schema.ICMP_DST_HI, schema.ICMP_DST_LO]].tolist()}

@@ -52,6 +52,18 @@ SAYS = Text(
     en="{sender} cannot reach {destinations}{why}: {messages:message} to {receivers}",
     zh="{sender} 到不了 {destinations}{why}：给 {receivers} 的 {messages} 条消息",
 )
+SAYS_OWN = Text(
+    en="{sender} answers {receivers} '{error}' about packets to itself {messages:time}: it sends them on to another "
+    "address, or a rule rejects them with that message",
+    zh="{sender} 就发往它自己的包以“{error}”应答 {receivers} {messages} 次：它把这些包转发给另一个地址，或有规则以该消"
+    "息拒绝它们",
+)
+FIX_OWN = Text(
+    en="look for the rule on {destination}: `iptables -t nat -vnL` for a translation of it to an address that is not "
+    "there, `iptables -vnL` for REJECT; capture at the bridges, too",
+    zh="在 {destination} 上查找规则：`iptables -t nat -vnL` 中把它转换到不存在的地址的规则，`iptables -vnL` 中的 "
+    "REJECT；同时在网桥上抓包",
+)
 NO_ROUTE = Text(en=", it has no route", zh="，因为没有路由")
 NOBODY = Text(
     en=", as it says seconds after the packets, when no ARP or neighbor answer came",
@@ -153,19 +165,22 @@ def _finding(context: Context, group: list[Unreachable]) -> Finding:
     is_scan = len(destinations) > MAX_DESTINATIONS
     hop = None if is_scan else _next_hop(context, first, destinations)
     is_at_once = not is_scan and all(_is_at_once(context, of) for of in group)
+    receivers = several(first.receivers)
+    error = "network unreachable" if first.is_network else "host unreachable"
+    says = SAYS_OWN.fill(sender=first.sender, error=error, receivers=receivers, messages=messages)
+    if destinations != [first.sender]:
+        why = NEXT_HOP.fill(hop=hop) if hop else AT_ONCE.fill() if is_at_once else _why(first)
+        says = SAYS.fill(
+            sender=first.sender, destinations=several(destinations), why=why, messages=messages, receivers=receivers
+        )
+    fix = _fix(first, destinations[0], hop)
+    if is_at_once:
+        fix = FIX_AT_ONCE.fill(sender=first.sender, destination=destinations[0])
     return Finding(
         NAME,
         "info" if is_scan else "warning",
-        SAYS.fill(
-            sender=first.sender, destinations=several(destinations),
-            why=NEXT_HOP.fill(hop=hop) if hop else AT_ONCE.fill() if is_at_once else _why(first), messages=messages,
-            receivers=several(first.receivers),
-        ),
-        None
-        if is_scan
-        else FIX_AT_ONCE.fill(sender=first.sender, destination=destinations[0])
-        if is_at_once
-        else _fix(first, destinations[0], hop),
+        says,
+        None if is_scan else fix,
         {
             "sender": first.sender, "destinations": destinations[:MAX_EVIDENCE], "addresses": len(destinations),
             "receivers": first.receivers[:MAX_EVIDENCE], "messages": messages, "no_route": first.is_network,
@@ -188,5 +203,7 @@ def _fix(report: Unreachable, destination: str, hop: str | None) -> str:
         return FIX_NEXT_HOP.fill(hop=hop, destination=destination, sender=report.sender)
     if report.is_own and report.sender.startswith(LOOPBACK):
         return FIX_LOOPBACK.fill(destination=destination)
+    if report.sender == report.destination:
+        return FIX_OWN.fill(destination=destination)
     fix = FIX.fill(sender=report.sender, destination=destination)
     return fix + ACCEPT_RA.fill() if report.is_network and ":" in destination else fix

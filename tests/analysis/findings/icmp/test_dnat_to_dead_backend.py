@@ -58,6 +58,16 @@ def test_dead_backend_at_the_card_alone_is_told(tmp_path: Path) -> None:
     assert finding["facts"]["backend"] is None and "is translated to an address behind it" in finding["says"]
 
 
+def test_message_that_passes_another_point_first_is_told(tmp_path: Path) -> None:
+    """A bridge that translates shows the message a little earlier than the veth, and none of the packets to it."""
+    net = Network(["B/ens33", "A/ens33"])
+    attempts(net, ASKED, None)
+    net.points.append("A/br0")
+    net.at(3.06e6 - 50, "A/br0", about(Packet("icmp", A, B, icmp=(3, 1), smac=CARD_A, dmac=CARD_B), ASKED))
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["facts"]["host"] == A and finding["facts"]["port"] == 8080
+
+
 def test_dead_ipv6_backend_is_told(tmp_path: Path) -> None:
     net = Network(["A/docker0", "A/ens33"])
     asked = ASKED.but(ends="[fd00:1::129]:33893 > [fd00:1::128]:8080")

@@ -43,6 +43,15 @@ def test_host_that_nobody_answers_for_is_told(tmp_path: Path) -> None:
     assert finding["facts"]["unresolved"] and not finding["facts"]["no_route"]
 
 
+def test_message_about_its_own_address_is_told(tmp_path: Path) -> None:
+    """A rule rejects at once, or translates: that a host does not reach itself would be no help."""
+    net = Network([POINT])
+    refused(net, ROUTER, after=40.0)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["says"].startswith(f"{ROUTER} answers {B} 'host unreachable' about packets to itself 3 times")
+    assert f"look for the rule on {ROUTER}" in finding["fix"] and "cannot reach" not in finding["says"]
+
+
 def test_next_hop_that_does_not_answer_is_told(tmp_path: Path) -> None:
     """The router asks for another router, at its other interface: the destination may well be up."""
     net = Network([POINT, "R/ens33"])
