@@ -70,7 +70,9 @@ def _talk(document: Document, addresses: list[str], has_tunnelled: bool, words: 
             zh="{subject} {introduced} 通过加密隧道（ESP）互相通信。",
         ).fill(**values)
     is_rewritten = any(
-        set(ends) <= set(addresses) for ends in row_values(document.get("nat", []), "before.src", "before.dst")
+        set(ends) <= set(addresses)  # after a translation too: a service's address stands for one of them
+        for side in ("before", "after")
+        for ends in row_values(document.get("nat", []), f"{side}.src", f"{side}.dst")
     )
     if "nat" in document and not is_rewritten and not document.get("tunnels"):  # some hide who is inside
         return Text(

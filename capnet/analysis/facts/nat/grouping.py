@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, equal_rows
+from capnet.analysis.core.arrays import distinct, equal_rows, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.core.schema import Mask, Values
@@ -100,6 +100,21 @@ def whole(keys: StepKeys, leading: Values) -> Mask:
             present.remove(key)
             is_whole[place] = False
     return is_whole
+
+
+def contradicted(keys: StepKeys, forward: Values, backward: Values) -> Mask:
+    """For each translation: do replies alone show it, and the original direction of another one its very inverse?
+
+    A bridge that translates what it forwards (bridge-nf-call-iptables) hands a reply to the port, translated back,
+    before the tap of the bridge gets it as it came: by time, that looks like a translation of the reply the other way.
+    """
+    leading = np.where(forward >= 0, forward, backward)
+    host, proto = keys.host[leading], keys.proto[leading]
+    before, after = keys.before.take(leading), keys.after.take(leading)
+    forms = [np.concatenate(pair) for pair in (*zip(before, after, strict=True), *zip(after, before, strict=True))]
+    own, inverse = equal_rows([np.tile(host, 2), np.tile(proto, 2), *forms]).reshape(2, -1)
+    mask: Mask = (forward < 0) & is_among(inverse, own[forward >= 0])
+    return mask
 
 
 def _sharing_a_tuple(keys: StepKeys, leading: Values) -> Values:

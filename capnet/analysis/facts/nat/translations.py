@@ -19,7 +19,7 @@ from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.nat.conntrack import Entries
-from capnet.analysis.facts.nat.grouping import StepKeys, directions, step_keys, whole
+from capnet.analysis.facts.nat.grouping import StepKeys, contradicted, directions, step_keys, whole
 from capnet.analysis.facts.nat.half_translated import half_translated
 from capnet.analysis.facts.nat.partial_translations import TupleIndex, is_part
 from capnet.analysis.facts.nat.translation_rows import Places, Translations, evidence_columns
@@ -62,6 +62,7 @@ def _nat_facts(context: Context) -> _NatFacts:
     steps = linked_steps(context, links, answers)
     keys = step_keys(context, steps)
     both = _Directions(*directions(context, steps, keys))
+    both = _Directions(*(column[~contradicted(keys, *both)] for column in both))
     both = _Directions(*(column[whole(keys, both.leading)] for column in both))
     halves, count = _half_translations(context, keys, both, answers, np.append(steps.first, steps.last))
     if len(halves.first):
