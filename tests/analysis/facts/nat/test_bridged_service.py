@@ -1,8 +1,8 @@
 """A service's address that a bridge translates to a port of its own: bridged-service.pcapng.
 
 Recorded on Linux 6.18 with bridge-nf-call-iptables = 1, at a pod's veth and at its bridge cni0 (CNI plugin bridge
-1.1.1): three HTTP requests of the pod 10.244.1.2 to 10.96.0.10:80, for which nat PREROUTING had `-d 10.96.0.10/32 -p tcp
---dport 80 -j DNAT --to-destination 10.244.1.3:8080`, a pod on the same bridge.
+1.1.1): three HTTP requests of the pod 10.244.1.2 to 10.96.0.10:80, for which nat PREROUTING had `-d 10.96.0.10/32 -p
+tcp --dport 80 -j DNAT --to-destination 10.244.1.3:8080`, a pod on the same bridge.
 """
 
 from __future__ import annotations
