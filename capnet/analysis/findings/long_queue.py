@@ -135,17 +135,17 @@ def _findings(
     is_slow = trips.length >= shortest + MIN_ADDED_NS
     if is_slow.sum() < MIN_SLOW:
         return
-    here = transfers[flows[transfers, schema.FLOW_POINT] == point]
-    goes_on = (flows[here, schema.FLOW_FIRST][:, None] <= trips.begin) & (
-        flows[here, schema.FLOW_LAST][:, None] >= trips.begin
+    beside_rows = transfers[flows[transfers, schema.FLOW_POINT] == point]
+    goes_on = (flows[beside_rows, schema.FLOW_FIRST][:, None] <= trips.begin) & (
+        flows[beside_rows, schema.FLOW_LAST][:, None] >= trips.begin
     )
     is_loaded = goes_on.any(axis=0)
     quick = ~is_loaded & (trips.length <= shortest + MAX_QUICK_NS)
-    if not len(here) or quick.sum() < MIN_QUICK or (is_slow & ~is_loaded).any():
+    if not len(beside_rows) or quick.sum() < MIN_QUICK or (is_slow & ~is_loaded).any():
         return
     # Of several transfers, the one beside which most are slow, then the largest.
     beside = (goes_on & is_slow).sum(axis=1)
-    row = int(here[np.lexsort((-flows[here, schema.FLOW_BYTES], -beside))[0]])
+    row = int(beside_rows[np.lexsort((-flows[beside_rows, schema.FLOW_BYTES], -beside))[0]])
     flow = flows[row]
     seconds = max(int(flow[schema.FLOW_LAST] - flow[schema.FLOW_FIRST]), 1) / 1e9
     sender, receiver = source(flow), destination(flow)

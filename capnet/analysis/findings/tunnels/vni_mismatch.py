@@ -20,7 +20,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import Values
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
-from capnet.analysis.facts.overlay.carried_frames import VNI_BITS, tunnel_ends
+from capnet.analysis.facts.overlay.carried_frames import KINDS_WITH_VNI, VNI_BITS, tunnel_ends
 from capnet.analysis.facts.overlay.station_ends import all_carried_frames
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, address_value
@@ -54,10 +54,10 @@ SAYS = Text(
     "受对方发来的包（{packets} 个包）",
 )
 FIX = Text(
-    en="give both hosts the same id: remove and create the network again, or let the node leave and join "
-    "(`ip -d link show type vxlan` on both hosts shows the ids)",
-    zh="让两台主机使用相同的 id：删除并重新创建网络，或让节点离开后重新加入（在两台主机上 `ip -d link show type "
-    "vxlan` 显示 id）",
+    en="give both hosts the same {id_name} (`ip -d link show type {kind}` on both shows it): remove and create the "
+    "network again, or let the node leave and join",
+    zh="让两台主机使用相同的 {id_name}（在两台主机上 `ip -d link show type {kind}` 显示它）：删除并重新创建网络，或让"
+    "节点离开后重新加入",
 )
 
 MIN_PACKETS = 2  # of each direction: a single one may be the last of the capture
@@ -138,8 +138,8 @@ def _talk(context: Context, tunnel: _OneWay) -> _Talk:
 
 
 def _macs_behind(context: Context, tunnel: _OneWay) -> Values:
-    """The stations whose frames a tunnel's end sends; of a sample, which does not show that, all of them."""
-    if context.sample_share < 1.0:
+    """The stations whose frames a tunnel's end sends; all where that is not known: in a sample, or without MACs."""
+    if context.sample_share < 1.0 or tunnel.kind not in KINDS_WITH_VNI:
         return np.concatenate((context.flows[:, schema.FLOW_SMAC], context.arps[:, schema.ARP_ETH_SOURCE]))
     carried = all_carried_frames(context)
     ends = [address_text(*end) for end in tunnel_ends(context).tolist()]
@@ -186,7 +186,7 @@ def _finding(context: Context, outward: _OneWay, back: _OneWay) -> Finding | Non
             sender=outward.src, peer=outward.dst, stations=several(stations), tunnel=kind.titled(outward.vni),
             kind=kind.title, id_name=kind.id_name, other_vni=back.vni, packets=sum(packets),
         ),
-        FIX.fill(),
+        FIX.fill(id_name=kind.id_name, kind=kind.name),
         {
             "kind": kind.name, "hosts": [outward.src, outward.dst], "vni": outward.vni, "other_vni": back.vni,
             "stations": stations[:MAX_EVIDENCE], "packets": sum(packets),

@@ -7,6 +7,7 @@
 flood-list       n1 floods to n2 and not to n3, so p3 does not get p1's question
 pod-without-arp  n1 floods to both, and p3 answers no ARP
 wrong-vni        n2 has another VNI than the others
+gre-keys         n1 and n2 have GRE tunnels with different keys, made by a program: this kernel has no GRE
 """
 
 from __future__ import annotations
@@ -57,12 +58,39 @@ def wrong_vni(_: Programs) -> None:
     vxlan(1), vxlan(2, vni=101), vxlan(3)
 
 
+GRE = """
+import fcntl, os, select, socket, struct, sys
+device = os.open('/dev/net/tun', os.O_RDWR)
+fcntl.ioctl(device, 0x400454CA, struct.pack('16sH14x', b'tun0', 0x1001))
+wire = socket.socket(socket.AF_INET, socket.SOCK_RAW, 47)
+header = struct.pack('>HHI', 0x2000, 0x800, int(sys.argv[2]))
+while True:
+    for ready in select.select([device, wire], [], [])[0]:
+        if ready == device:
+            wire.sendto(header + os.read(device, 65535), (sys.argv[1], 0))
+        else:
+            packet = wire.recv(65535)[20:]
+            if packet[:8] == header:
+                os.write(device, packet[8:])
+"""
+
+
+def gre_keys(programs: Programs) -> None:
+    for number, other in ((1, 2), (2, 1)):
+        programs.append(start(f"n{number}", "python3", "-c", GRE, f"10.60.0.{other}", str(6 + number)))
+        run(f"n{number}", f"ip addr add 10.6.{number}.254/24 dev br0; sleep 1; ip link set tun0 mtu 1476 up; "
+                          f"ip route add 10.6.{other}.0/24 dev tun0")  # fmt: skip
+        run(f"p{number}", f"ip addr flush dev eth0; ip addr add 10.6.{number}.1/24 dev eth0; "
+                          f"ip route add default via 10.6.{number}.254")  # fmt: skip
+
+
 ASKS = [("p1", "10.5.0.2", 80), ("p1", "10.5.0.3", 80), ("p2", "10.5.0.3", 80)]
 RECORDINGS: dict[str, Recording] = {
     "flood-list": (flood_list, ["n1/eth0", "n1/vx0", "n3/eth0"], ASKS),
     "pod-without-arp": (pod_without_arp, ["n1/eth0", "n1/vx0", "n3/eth0"], [("p3", "10.5.0.2", 80), *ASKS[1:2]]),
     "wrong-vni": (wrong_vni, ["n1/eth0", "n2/eth0", "n3/eth0"],
                   [("p1", "10.5.0.3", 80), ("p1", "10.5.0.2", 80), ("p2", "10.5.0.1", 80)]),
+    "gre-keys": (gre_keys, ["n1/tun0", "n1/eth0", "n2/eth0"], [("p1", "10.6.2.1", 80), ("p2", "10.6.1.1", 80)]),
 }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ CAUSES = {
     "few-ports": ("snat-ports-exhausted", "error", "4 of the 4 source ports 40000 to 40003 of 10.50.0.11 are taken"),
     "flood-list": ("arp-unanswered", "error", "10.60.0.1 does not send these questions into the tunnel to 10.60.0.3"),
     "pod-without-arp": ("arp-unanswered", "warning", "10.5.0.1 asked for 10.5.0.3 by ARP 3 times, no answer"),
+    "gre-keys": ("vni-mismatch", "error", "10.60.0.1 sends the packets of 10.6.1.1 and 10.6.2.1 in GRE key 7"),
     "wrong-vni": ("vni-mismatch", "error", "10.60.0.2 answers in VXLAN VNI 101"),
     "blackhole": ("connection-unanswered", "warning", "they are not seen at node/eth0"),
 }
