@@ -39,8 +39,8 @@ PAGE_ZH = """一个连接的两个方向经过同一主机的不同接口。
 """
 
 SAYS = Text(
-    en="{connections:connection} came by {forward} and went back by {back}",
-    zh="{connections} 个连接从 {forward} 进来，从 {back} 返回",
+    en="{connections:connection} {connections:passes|pass} {forward} on the way there and {back} on the way back",
+    zh="{connections} 个连接去程经过 {forward}，回程经过 {back}",
 )
 BROKEN = Text(
     en="; {broken} of them never began: the answers do not reach the client",
