@@ -24,6 +24,11 @@ NOT_TEXT = (  # suffixes of files that no report is in, and that a report as tex
 MIN_COLUMNS, MAX_COLUMNS = 60, 200  # of a report: narrower tables cannot be read, wider ones have all their columns
 DEFAULT_COLUMNS = 100  # without a terminal
 STDOUT_CLOSED = "standard output is closed; open it, or write to a file with --output FILE"
+_IN_ASCII = {
+    "→": "->", "←": "<-", "↔": "<->", "▶": ">", "─": "-", "━": "-", "╌": "-", "│": "|", "└": "`", "├": "|", "┴": "+",
+    "◆": "*", "●": "o", "◉": "o", "■": "#", "✗": "x", "·": "-", "−": "-", "–": "-", "…": "...", "µ": "u", "↳": ">",
+    "↓": "v", "↑": "^", "“": '"', "”": '"',
+}  # fmt: skip
 UNWRAPPED = 10_000  # columns of a list that is piped: an entry is a line
 
 
@@ -107,11 +112,25 @@ def _print(pieces: Iterable[str]) -> None:
         for text in pieces:
             try:
                 sys.stdout.write(text)
-            except UnicodeEncodeError:  # a terminal that is not UTF-8: what it lacks becomes a question mark
-                sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+            except UnicodeEncodeError:  # a terminal that is not UTF-8
+                sys.stdout.write(_in_encoding(text, encoding))
         sys.stdout.flush()
     except BrokenPipeError:  # the reader (head, less) has enough
         let_go_of_stdout()
+
+
+def _in_encoding(text: str, encoding: str) -> str:
+    """`text` with what an encoding lacks in ASCII: `->` for an arrow, a question mark for letters."""
+
+    def replacement(error: UnicodeError) -> tuple[str, int]:
+        if not isinstance(error, UnicodeEncodeError):
+            raise error
+        return "".join(_IN_ASCII.get(char, "?") for char in error.object[error.start : error.end]), error.end
+
+    from codecs import register_error
+
+    register_error("capnet-ascii", replacement)
+    return text.encode(encoding, "capnet-ascii").decode(encoding)
 
 
 def binary_stdout(what: str, *, may_be_terminal: bool = False) -> BinaryIO:
