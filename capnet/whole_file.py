@@ -45,6 +45,14 @@ def kind_of(error: OSError) -> type[CapnetError]:
     return EnvironmentLacks if error.errno in _FULL else UsageError
 
 
+def not_written(path: Path | str, error: OSError) -> CapnetError:
+    """The error of a failed write, which says what is in its way."""
+    reason, folder = error.strerror or str(error), Path(path).absolute().parent
+    if error.errno == errno.ENOENT and not folder.is_dir():
+        reason = f"there is no folder {Path(path).parent}"
+    return kind_of(error)(f"{path}: cannot be written ({reason})")
+
+
 def link_target(path: Path) -> Path:
     """The path at the end of all links.
 

@@ -37,7 +37,7 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
     """
     from capnet.cli.inputs import named_sources, problems_of, tell_problems, topology_at
     from capnet.cli.interrupts import terminated_is_interrupted
-    from capnet.whole_file import kind_of, whole
+    from capnet.whole_file import not_written, whole
 
     sources = list(named_sources(files))
     if any(each.path is None for each in sources):
@@ -60,7 +60,7 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
                 with whole(target) as file:
                     written = annotate(result, source_blocks, file.write)
             except OSError as error:
-                raise kind_of(error)(f"{target}: cannot be written ({error.strerror or error})") from error
+                raise not_written(target, error) from error
         else:
             written = annotate(result, source_blocks, target.write)
             target.flush()

@@ -96,7 +96,7 @@ def command(
 
 
 def _write(tables: Tables, table: str, format_: str, target: Path, inputs: list[Path]) -> None:
-    from capnet.whole_file import kind_of, whole
+    from capnet.whole_file import not_written, whole
 
     if is_folder(target):
         raise UsageError(f"{target}: is a folder; name a file in it")
@@ -110,4 +110,4 @@ def _write(tables: Tables, table: str, format_: str, target: Path, inputs: list[
         with whole(target) as file:
             write(tables.table(table), format_, file)
     except OSError as error:
-        raise kind_of(error)(f"{target}: cannot be written ({error.strerror or error})") from error
+        raise not_written(target, error) from error

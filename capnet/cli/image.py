@@ -60,10 +60,12 @@ def save(output: Path | None) -> None:
         sys.stdout.buffer.write(archive.data)
         sys.stdout.buffer.flush()
         return
+    from capnet.whole_file import not_written
+
     try:
         output.write_bytes(archive.data)
     except OSError as error:
-        raise UsageError(f"{output}: cannot be written ({error.strerror})") from error
+        raise not_written(output, error) from error
     click.echo(language.message(f"{archive.tag}, {len(archive.data) / 1e6:.0f} MB in {output}"), err=True)
 
 

@@ -14,7 +14,7 @@ from capnet.cli.path_tests import is_plain, is_there
 from capnet.errors import UsageError
 from capnet.export.writers import COMPRESSED
 from capnet.report.formats import format_of_suffix
-from capnet.whole_file import kind_of, whole
+from capnet.whole_file import not_written, whole
 
 FOR_PEOPLE = ("table", "html", "markdown", "text")  # formats whose sentences are in the reader's language
 NOT_TEXT = (  # suffixes of files that no report is in, and that a report as text would not open as
@@ -101,7 +101,7 @@ def emit(text: str | Iterable[str], path: Path | None = None) -> None:
         try:
             _write(pieces, path)
         except OSError as error:
-            raise kind_of(error)(f"{path}: cannot be written ({error.strerror or error})") from error
+            raise not_written(path, error) from error
 
 
 def _print(pieces: Iterable[str]) -> None:

@@ -78,7 +78,8 @@ def _read_frame(file: Path, number: int, with_hex: bool) -> _Frame:
                 text += "\n" + hex_dump(raw)
             return _Frame(text, interface.linktype, rows[0], raw)
         damage = "".join(f"; {problem.says}" for problem in capture.problems)
-    raise UsageError(f"{file}: there is no frame {number}; the last one is {last}{damage}")
+    which = f"the last one is {last}" if last else "the capture has none"
+    raise UsageError(f"{file}: there is no frame {number}; {which}{damage}")
 
 
 def _rule(row: dict[str, int], raw: bytes) -> str:

@@ -104,7 +104,7 @@ def _must_be_other(output: Path, inputs: list[Path]) -> None:
 def write(reduced: Reduced, output: Path) -> None:
     """Write the capture, and beside it the topology and the witnesses that its finding needs."""
     from capnet.topology import topology_path, witnesses_path
-    from capnet.whole_file import kind_of, whole
+    from capnet.whole_file import not_written, whole
 
     try:
         with whole(output, private=True) as file:
@@ -119,7 +119,7 @@ def write(reduced: Reduced, output: Path) -> None:
             else:
                 beside.unlink(missing_ok=True)  # of another capture of this name: it would be read with this one
     except OSError as error:
-        raise kind_of(error)(f"{output}: cannot be written ({error.strerror or error})") from error
+        raise not_written(output, error) from error
 
 
 def _said(reduced: Reduced, output: Path, seconds: float, limit: int, keep: bool) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -33,10 +33,15 @@ class _Style(NamedTuple):
 
 
 def csv_pieces(table: Table) -> Iterator[str]:
-    """A line of names, then a line for each row; nothing stands for a missing value."""
+    """A line of names, then a line for each row; nothing stands for a missing value.
+
+    The first rows are made before the names are written: where a capture cannot be read, nothing is.
+    """
+    batches = table.batches()
+    first = next(batches, None)
     yield ",".join(map(_quoted, table.columns)) + "\n"
     style = _Style(lambda value: _quoted(spreadsheet_text(value)))
-    for batch in table.batches():
+    for batch in [] if first is None else chain([first], batches):
         columns = [_cells(column, data, style) for column, data in zip(batch.columns, batch.data, strict=True)]
         yield _lines(map(",".join, zip(*columns, strict=True)))
 

@@ -139,7 +139,7 @@ def _any_interfaces() -> Splitter:
 def _why_empty(source: ByteSource) -> str:
     if source.error and not source.failure:
         return f"the {source.compression} stream is damaged where it begins: {source.error}"
-    return source.failure or "the file is empty"
+    return source.failure or ("standard input is empty" if source.name == "-" else "the file is empty")
 
 
 def _decode_batch(machine: Machine, vxlan_port: int, batch: RecordBatch) -> Block | None:

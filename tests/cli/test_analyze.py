@@ -313,7 +313,7 @@ def test_output_to_pipe_does_not_replace_it(tmp_path):
 
 
 def test_output_in_missing_folder_is_one_error_line(tmp_path):
-    assert "No such file" in error(2, TCP, "-o", tmp_path / "missing" / "x.json")
+    assert f"there is no folder {tmp_path / 'missing'}" in error(2, TCP, "-o", tmp_path / "missing" / "x.json")
 
 
 def test_stdout_closed_by_reader_is_no_error():
@@ -546,7 +546,7 @@ def test_wrong_usage_exits_two(words):
 
 
 def test_stdin_without_data_is_unreadable():
-    assert "empty" in error(3, "-", stdin=b"")
+    assert error(3, "-", stdin=b"") == "capnet: -: standard input is empty\n"
 
 
 @pytest.mark.parametrize("text", ["{", '{"schema": "capnet.topology/1", "hosts": [{}]}', "\x1b[2J"])

@@ -58,6 +58,12 @@ def test_frame_number_beyond_the_last_is_refused():
     assert done.stderr == f"capnet: {VXLAN}: there is no frame 8; the last one is 7\n"
 
 
+def test_frame_of_a_capture_without_any_is_refused(tmp_path):
+    empty = tmp_path / "empty.pcap"
+    empty.write_bytes(VXLAN.read_bytes()[:24])
+    assert packet(empty, 1).stderr == f"capnet: {empty}: there is no frame 1; the capture has none\n"
+
+
 def test_frame_number_of_no_packet_is_refused(tmp_path):
     """Wireshark numbers custom blocks (pcapng section 4.8) among the frames."""
     raw = (ROOT / "tests" / "made" / "pcapng_le.pcapng").read_bytes()

@@ -290,7 +290,12 @@ def test_trace_of_packet_names_point_without_it(tmp_path):
         ([BRIDGE, "--flow", "host"], "expected a value after host"),
         ([BRIDGE, "--point", "A/ens33", "--container", "web"], "choose one of"),
         ([BRIDGE, "--point", "eth0"], "is several points: A/web/eth0"),
-        ([BRIDGE, "--point", "docker1"], "names no point; there are A/web/eth0"),
+        ([BRIDGE, "--point", "docker1"], "capnet: --point docker1: names no point; there are A/web/eth0"),
+        (
+            [BRIDGE, "--flow", "tcp.flags.syn == 1"],
+            '"tcp.flags.syn" is no field of flow expressions; they have',
+        ),
+        ([BRIDGE, "--flow", "tcp.prt == 80"], '"tcp.prt" is no word of flow expressions; tcp.port?'),
         ([BRIDGE, "--flow", "tcp", "--container", "web"], "choose one of"),
         ([BRIDGE, "--container", "wbe"], "no station has this name; known: web"),
         ([BRIDGE, "--frame", "9999"], "there is no frame 9999; the last one is 272"),

@@ -17,7 +17,7 @@ from capnet.analysis.core.sources import Source
 from capnet.analysis.tables.library import Tables, columns_of
 from capnet.analysis.tables.names import TABLES
 from capnet.cli import cli
-from capnet.errors import EnvironmentLacks, UsageError
+from capnet.errors import EnvironmentLacks, UnreadableInput, UsageError
 from capnet.export.text_rows import csv_pieces, jsonl_pieces, spreadsheet_text
 from capnet.export.writers import FORMATS, write
 from capnet.table.batch import batch_of
@@ -120,6 +120,13 @@ def test_file_on_stdout_and_name_of_its_format() -> None:
     result = run(OVERLAY, "--to", "csv", "-o", "-", "--table", "tunnels")
     assert result.exit_code == 0
     assert result.stdout.startswith("kind,vni,point,")
+
+
+def test_capture_that_cannot_be_read_writes_nothing(tmp_path: Path) -> None:
+    """Not even the names of columns: a program that reads them would take the table for an empty one."""
+    result = run(tmp_path / "missing.pcap", "--to", "csv", "-o", "-")
+    assert isinstance(result.exception, UnreadableInput)
+    assert result.stdout == ""
 
 
 @pytest.mark.parametrize(

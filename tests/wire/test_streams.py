@@ -108,7 +108,7 @@ def test_compressed_skippable_frames_are_skipped(name: str) -> None:
         assert (problems, compression) == ([], name)
         np.testing.assert_array_equal(actual, rows(GOLDENS[0])[0])
     for nothing in (skippable(9), begin):
-        with pytest.raises(UnreadableInput, match="the file is empty"):
+        with pytest.raises(UnreadableInput, match="standard input is empty"):
             open_capture(io.BytesIO(nothing), compiled=False)
     for cut in (skippable(9)[:-1], skippable(9)[:6]):
         with pytest.raises(UnreadableInput):

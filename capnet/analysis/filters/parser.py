@@ -23,14 +23,17 @@ from capnet.analysis.filters.tokens import Token, TokenStream
 from capnet.analysis.filters.values import host_predicate, point_predicate, value_predicate
 from capnet.analysis.filters.vocabulary import (
     AND,
+    COMMON_FIELDS,
     DIRECTIONS,
     FIELDS,
     OR,
     OTHER_TYPES,
     TYPES,
+    is_like_field,
     may_repeat_qualifiers,
     similar_word,
 )
+from capnet.errors import UsageError
 from capnet.quick_tuple import NamedTuple
 
 MAX_DEPTH = 100  # of parentheses and `not` in each other: each is a call of Python's, which ends at about a thousand
@@ -61,7 +64,7 @@ def at_host(name: str) -> Expression:
 
 def at_point(name: str) -> Expression:
     """`point NAME`, for a name with any characters."""
-    return Expression(name, point_predicate(TokenStream(name, []), Token(name, 0)))
+    return Expression(name, point_predicate(name, lambda message: UsageError(f"--point {name}: {message}")))
 
 
 class _Qualifiers(NamedTuple):
@@ -234,4 +237,8 @@ class _Parser:
 
 def _unknown_word(word: str) -> str:
     similar = similar_word(word)
+    if not similar and is_like_field(word):
+        return (
+            f"is no field of flow expressions; they have {', '.join(COMMON_FIELDS)} and others of addresses and ports"
+        )
     return f"is no word of flow expressions{f'; {similar}?' if similar else '; put a name after host'}"

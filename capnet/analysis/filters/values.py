@@ -7,6 +7,7 @@ its type. Names of hosts and points are looked up when the predicate is asked ab
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from ipaddress import ip_network
 
 import numpy as np
@@ -41,7 +42,7 @@ def value_predicate(tokens: TokenStream, token: Token, kind: str, end: str) -> P
         return _protocol_predicate(tokens, token)
     if kind == "ether":
         return predicates.mac(_mac(tokens, token), end)
-    return point_predicate(tokens, token)
+    return point_predicate(token.text, lambda message: tokens.error(token, message))
 
 
 def host_predicate(tokens: TokenStream, token: Token, end: str) -> Predicate:
@@ -75,16 +76,19 @@ def host_predicate(tokens: TokenStream, token: Token, end: str) -> Predicate:
     return predicate
 
 
-def point_predicate(tokens: TokenStream, token: Token) -> Predicate:
-    """Flows that were seen at a point, called as the report calls it or as `points_called` understands."""
+def point_predicate(name: str, error: Callable[[str], UsageError]) -> Predicate:
+    """Flows that were seen at a point, called as the report calls it or as `points_called` understands.
+
+    `error` makes an error of what is wrong with the name.
+    """
 
     def predicate(flows: ChainedFlows) -> FlowMask:
         points = flows.context.points
-        numbers = points_called(token.text, points)
+        numbers = points_called(name, points)
         if len(numbers) != 1:
             names = [" ".join(points[number].name.split()) for number in numbers or range(len(points))]
             why = "is several points" if numbers else "names no point; there are"
-            raise tokens.error(token, f"{why}{':' if numbers else ''} {', '.join(names[:MAX_POINT_NAMES])}")
+            raise error(f"{why}{':' if numbers else ''} {', '.join(names[:MAX_POINT_NAMES])}")
         return flows.at_any_hop(flows.table[:, schema.FLOW_POINT] == numbers[0])
 
     return predicate

@@ -16,6 +16,7 @@ WORDS = (
     *predicates.PROTOCOLS, *predicates.FAMILIES, *predicates.TUNNELS,
 )  # fmt: skip
 MIN_SIMILARITY = 0.6  # of 0 to 1, by difflib: a word less similar is no typing error
+MIN_FIELD_SIMILARITY = 0.8  # their beginnings are alike
 
 
 class Field(NamedTuple):
@@ -52,9 +53,21 @@ FIELDS = {
 }
 
 
+COMMON_FIELDS = ("ip.addr", "ip.src", "ip.dst", "tcp.port", "udp.port", "eth.addr", "vxlan.vni")
+_FIRST_WORDS = {name.partition(".")[0] for name in FIELDS}
+
+
+def is_like_field(text: str) -> bool:
+    """Is this a field of Wireshark, of a protocol of which FIELDS has others?"""
+    return text.partition(".")[0] in _FIRST_WORDS and "." in text
+
+
 def similar_word(text: str) -> str | None:
     """The word that was probably meant; None if none is similar."""
-    similar = get_close_matches(text, WORDS, 1, MIN_SIMILARITY)
+    if is_like_field(text):
+        similar = get_close_matches(text, FIELDS, 1, MIN_FIELD_SIMILARITY)
+    else:
+        similar = get_close_matches(text, WORDS, 1, MIN_SIMILARITY)
     return similar[0] if similar else None
 
 

@@ -85,7 +85,8 @@ def _asked(study: Study, source: int, number: int) -> _Asked:
         while last < number and capture.read_batch(batch):
             last = int(batch.records[batch.count * record.WIDTH - record.WIDTH + record.NUMBER])
         if last < number:
-            raise UsageError(f"{label}: there is no frame {number}; the last one is {last}")
+            which = f"the last one is {last}" if last else "the capture has none"
+            raise UsageError(f"{label}: there is no frame {number}; {which}")
         while (block := capture.decode(batch)) is not None:
             rows = block.rows[block.rows[:, fields.FRAME] == number]
             if len(rows):

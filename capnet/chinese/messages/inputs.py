@@ -16,6 +16,7 @@ INPUT_MESSAGES = {
     "{path}: has no frame {number}": "{path}：没有第 {number} 帧",
     "{name} is none of the inputs": "{name} 不在输入文件之中",
     "the file is empty": "文件是空的",
+    "standard input is empty": "标准输入是空的",
     "the {method} stream is damaged where it begins: {reason:text}": "{method} 压缩流在开头就已损坏：{reason}",
     "compressed twice; unpack it once": "压缩了两次；请解压一次",
     "compressed with {method}, which capnet does not read; unpack it: {program} -dc FILE | capnet analyze -":
@@ -160,6 +161,11 @@ INPUT_MESSAGES = {
     "{word} is no word of flow expressions; put a name after host": "{word} 不是流表达式的词；名称请写在 host 之后",
     "{word} is no word of flow expressions; {similar}?": "{word} 不是流表达式的词；是不是 {similar}？",
     "{word} is several points: {names:list}": "{word} 可以是多个抓包点：{names}",
+    "{word} is no field of flow expressions; they have {names:list} and others of addresses and ports":
+        "{word} 不是流表达式的字段；可用 {names} 等地址和端口的字段",
+    "--point {word}: {reason:text}": "--point {word}：{reason}",
+    "names no point; there are {names:list}": "没有这个抓包点；现有 {names}",
+    "is several points: {names:list}": "可以是多个抓包点：{names}",
     "{word} names no point; there are {names:list}": "没有抓包点 {word}；现有 {names}",
     "no station has this name; {hint:text}": "没有站点叫这个名称；{hint}",
     "the word {word}? {hint:text}": "是不是 {word} 这个词？{hint}",

@@ -132,9 +132,10 @@ OPTION_MESSAGES = {
     "- (standard input) cannot be annotated: the capture is read twice; save it first":
         "-（标准输入）无法标注：抓包要读两遍；请先保存",
     "--container {name}: no station has this name; {hint:text}": "--container {name}：没有站点叫这个名称；{hint}",
-    "{path}: there is no frame {number}; the last one is {last}": "{path}：没有第 {number} 帧；最后一帧是 {last}",
-    "{path}: there is no frame {number}; the last one is {last}; {damage:text}":
-        "{path}：没有第 {number} 帧；最后一帧是 {last}；{damage}",
+    "{path}: there is no frame {number}; {why:text}": "{path}：没有第 {number} 帧；{why}",
+    "{path}: there is no frame {number}; {why:text}; {damage:text}": "{path}：没有第 {number} 帧；{why}；{damage}",
+    "the last one is {last}": "最后一帧是 {last}",
+    "the capture has none": "抓包中没有帧",
     "{path}: frame {number} is no packet, but a pcapng block of another kind":
         "{path}：第 {number} 帧不是包，而是其他类型的 pcapng 块",
     "{path}: frame {number} cannot be followed: {reason:text}; see capnet packet {file} {frame}":

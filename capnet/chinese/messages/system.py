@@ -4,6 +4,7 @@ from __future__ import annotations
 
 SYSTEM_MESSAGES = {
     "No such file or directory": "没有这个文件或文件夹",
+    "there is no folder {path}": "没有文件夹 {path}",
     "Permission denied": "没有权限",
     "Operation not permitted": "不允许此操作",
     "Is a directory": "是文件夹",
