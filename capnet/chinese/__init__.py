@@ -61,7 +61,7 @@ TERMS = {
     "VLAN": "VLAN", "RTT": "RTT", "VNI": "VNI", "TTL": "TTL", "Wireshark": "Wireshark",
     "finding": "诊断", "capture": "抓包", "reason": "原因", "in": "所在",
     "since (UTC)": "起始（UTC）", "until (UTC)": "终止（UTC）", "first in": "首见于",
-    "what was found first": "首次诊断", "earlier captures without it": "此前没有它的抓包数",
+    "what was found first": "首次诊断", "earlier without": "此前没有它的抓包数",
     "Captures that were not read, or not to their end": "未读出或未读完的抓包",
     "Containers": "容器", "Connections in several captures": "出现在多份抓包中的连接", "connections": "连接数",
     # cells

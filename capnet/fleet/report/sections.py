@@ -158,11 +158,11 @@ def _finding_columns(rows: Sequence[Document]) -> list[Column]:
         Column("level", lambda row: language.term(row["level"])),
         Column("finding", lambda row: row["name"]),
         *_new(rows),
-        Column("what was found first", lambda row: row["says"]),
+        Column("what was found first", lambda row: row["says"], wrap="words"),
         *_in_captures(),
-        Column("since (UTC)", _time("since")),
-        Column("until (UTC)", _time("until")),
-        Column("earlier captures without it", lambda row: number(row["earlier_without"]), "right"),
+        Column("since (UTC)", _time("since"), wrap="words"),
+        Column("until (UTC)", _time("until"), wrap="words"),
+        Column("earlier without", lambda row: number(row["earlier_without"]), "right"),
     ]
 
 
@@ -179,7 +179,12 @@ def _named(name: str) -> list[Column]:
 
 def _containers() -> list[Column]:
     host = Column("host", lambda row: row["host"] or "")
-    return [*_named("name")[:1], host, Column("addresses", lambda row: listing(row["ips"])), *_in_captures()]
+    return [
+        *_named("name")[:1],
+        host,
+        Column("addresses", lambda row: listing(row["ips"]), wrap="words"),
+        *_in_captures(),
+    ]
 
 
 def _stations() -> list[Column]:
@@ -187,7 +192,7 @@ def _stations() -> list[Column]:
         Column("MAC", lambda row: row["mac"]),
         Column("kind", lambda row: language.term(row["kind"])),
         Column("name", lambda row: listing(row["names"])),
-        Column("addresses", lambda row: listing(row["ips"])),
+        Column("addresses", lambda row: listing(row["ips"]), wrap="words"),
         *_in_captures(),
     ]
 
