@@ -2,6 +2,7 @@
 
     report = capnet.analyze("bridge.pcapng")                    # a Report: models, nat, tunnels, paths, findings …
     report = capnet.analyze(["docker0.pcap", "ens33.pcap"])     # one capture made at two points
+    report = capnet.analyze(capnet.Source(Path("one.pcap"), "A/ens33"))         # a file, and the name of its point
     report = capnet.analyze("bridge.pcapng", capnet.Topology.load("bridge.topology.json"))
 
     for finding in report.findings:                             # lists of small dataclasses
@@ -34,12 +35,24 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-__all__ = ["Finding", "Report", "Topology", "__version__", "analyze", "errors", "open_capture", "render", "tables"]
+__all__ = [
+    "Finding",
+    "Report",
+    "Source",
+    "Topology",
+    "__version__",
+    "analyze",
+    "errors",
+    "open_capture",
+    "render",
+    "tables",
+]
 
 if TYPE_CHECKING:
     from capnet import errors
     from capnet.analysis.core.contract.report import Report
     from capnet.analysis.core.results import Finding
+    from capnet.analysis.core.sources import Source
     from capnet.analysis.engine import analyze
     from capnet.analysis.tables.library import tables
     from capnet.report.formats import render
@@ -49,6 +62,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Finding": "capnet.analysis.core.results",
     "Report": "capnet.analysis.core.contract.report",
+    "Source": "capnet.analysis.core.sources",
     "Topology": "capnet.topology",
     "analyze": "capnet.analysis.engine",
     "open_capture": "capnet.wire.capture",

@@ -136,9 +136,30 @@ def test_file_size_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked.count(TCP) == 1
 
 
+def test_source_names_the_point_of_a_file_and_reads_a_stream() -> None:
+    report = capnet.analyze([capnet.Source(TCP, "A/ens33"), capnet.Source(BRIDGE)])
+    assert report.points[0].name == "A/ens33"
+    with BRIDGE.open("rb") as file:
+        assert capnet.analyze(capnet.Source(None, stream=file)).flows == capnet.analyze(BRIDGE).flows
+
+
+def test_what_is_no_capture_says_what_to_write() -> None:
+    """Lines of an open file were taken for names of files; of bytes, Python said that they have no `read`."""
+    with (
+        BRIDGE.open("rb") as file,
+        pytest.raises(TypeError, match=r"BufferedReader: capnet\.Source\(None, stream=FILE\)"),
+    ):
+        capnet.analyze(file)
+    with pytest.raises(TypeError, match=r"not bytes: io\.BytesIO\(DATA\)"):
+        capnet.open_capture(BRIDGE.read_bytes())
+    with pytest.raises(TypeError, match=r"not str: capnet\.Topology\.load\(FILE\)"):
+        capnet.analyze(BRIDGE, str(BRIDGE.with_suffix(".topology.json")))
+
+
 def test_public_names_are_few_and_importable() -> None:
     """What is not named here is internal."""
-    public = {"Finding", "Report", "Topology", "__version__", "analyze", "errors", "open_capture", "render", "tables"}
+    classes = {"Finding", "Report", "Source", "Topology"}
+    public = {*classes, "__version__", "analyze", "errors", "open_capture", "render", "tables"}
     assert set(capnet.__all__) == public
     assert public <= set(dir(capnet))
     assert capnet.errors.UnreadableInput is UnreadableInput

@@ -206,4 +206,5 @@ def _is_worth_compiling(sources: list[Source], sizes: list[int | None]) -> bool:
 
 def _must_be_topology(given: object) -> None:
     if given is not None and not isinstance(given, Topology | TopologyFile):
-        raise TypeError(f"a topology is a Topology, not {type(given).__name__}; several captures go in a list")
+        what = f"a topology is a Topology, not {type(given).__name__}"
+        raise TypeError(f"{what}: capnet.Topology.load(FILE) reads one; several captures go in a list")

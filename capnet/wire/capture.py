@@ -66,8 +66,11 @@ def open_capture(
     `on_block` is given every pcapng block that is no packet, in its place among the packets, and whether it is
     big-endian. `until`: the file may be growing, and ends when this is set; `waiting` is called while nothing comes.
     `split_any`: a capture at `any` of link type LINUX_SLL2 has a point for each interface of the host.
-    Raises UnreadableInput.
+    Raises UnreadableInput, and TypeError for anything that is neither.
     """
+    if not isinstance(where, str | PathLike) and not hasattr(where, "read"):
+        what = f"a capture is a path (str or Path) or a binary stream, not {type(where).__name__}"
+        raise TypeError(f"{what}: io.BytesIO(DATA) makes a stream of bytes")
     source = open_source(Path(where) if isinstance(where, str | PathLike) else where, name, until, size, waiting)
     try:
         machine = Machine(_is_worth_compiling(source) if compiled is None else compiled)

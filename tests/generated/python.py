@@ -56,6 +56,8 @@ def _classes() -> Iterator[str]:
     yield "pyarrow, Polars and DuckDB read them as they are: `polars.DataFrame(report.nat)`.\n"
     yield from _members(FactList, ("__getitem__", "columns", "dtypes", "to_pandas", "to_arrow"))
     yield f"\n## Finding\n\n{_doc(capnet.Finding)} Its keys are in [Finding](report.md#finding).\n"
+    yield f"\n## Source\n\n{_doc(capnet.Source)}\n\n"
+    yield 'Attributes: `path`, `point_name`, `stream`, `later`: `capnet.Source(Path("one.pcap"), "A/ens33")`.\n'
     yield f"\n## Topology\n\n{_doc(capnet.Topology)} Its keys are in [Topology](topology.md).\n"
     yield from _members(capnet.Topology, ("load", "save", "names", "addresses"))
     yield f"\n## Capture\n\n`capnet.open_capture` returns it; a `with` statement closes it.\n\n{_doc(Capture)}\n"

@@ -14,10 +14,10 @@ from capnet.quick_tuple import NamedTuple
 
 @value
 class Source:
-    """Something to analyze: a file, or standard input (`path` None), and the name of its point if given.
+    """Something to analyze: a file, or a stream (`path` None), and the name of its point if given.
 
-    `stream`: what standard input is read through, if not directly. `later`: further files of the same points, in the
-    order of time, as a capture program writes a ring.
+    `stream`: the binary stream; None = standard input. `later`: further files of the same points, in the order of
+    time, as a capture program writes a ring.
     """
 
     path: Path | None
@@ -38,6 +38,8 @@ class Source:
         return "-" if self.path is None else str(self.path)
 
 
+_WHAT = "a capture is a path (str or Path) or a Source"
+
 AnySource: TypeAlias = Source | str | PathLike[str]
 
 
@@ -55,12 +57,14 @@ def as_sources(given: AnySource | Iterable[AnySource]) -> list[Source]:
     Raises TypeError for anything that is no source, UsageError if there is none, as of a pattern that fits no file:
     a report on nothing has no finding. Raises UnreadableInput for a path without the name of a file.
     """
+    if hasattr(given, "read"):  # its lines would be taken for names
+        raise TypeError(f"{_WHAT}, not {type(given).__name__}: capnet.Source(None, stream=FILE) reads an open file")
     items = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]
     if not items:
         raise UsageError("no capture: the list of sources is empty")
     for item in items:
         if not isinstance(item, Source | str | PathLike):
-            raise TypeError(f"a capture is a path (str or Path) or a Source, not {type(item).__name__}")
+            raise TypeError(f"{_WHAT}, not {type(item).__name__}")
         if not isinstance(item, Source) and not Path(item).name:
             raise UnreadableInput(f"{item!r}: is no name of a file")
     return [item if isinstance(item, Source) else Source(Path(item)) for item in items]
