@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -37,11 +40,25 @@ def test_files_that_contributing_names_exist() -> None:
 )
 def test_worked_example_is_what_its_file_says(title: str, file: str) -> None:
     """Constants and signatures of the example stand in the file, but for comments."""
-    (example,) = re.findall(r"```python\n(.*?)```", section(title), re.DOTALL)
+    example = examples(title)[0]
     shown = [code(line) for line in example.splitlines() if re.match(r"\s*(?:[A-Z]+ = (?!Text)|def )", line)]
     source = {code(line) for line in (PROJECT / file).read_text(encoding="utf-8").splitlines()}
     assert len(shown) >= 3
     assert [line for line in shown if line not in source] == []
+
+
+def examples(title: str) -> list[str]:
+    return [dedent(text) for text in re.findall(r"```python\n(.*?)```", section(title), re.DOTALL)]
+
+
+def test_worked_example_of_a_story_passes(tmp_path: Path) -> None:
+    _, story = examples("A finding")
+    names: dict[str, Any] = {}
+    exec(story, names)
+    tests = [name for name in names if name.startswith("test_")]
+    assert [name.rpartition("_")[2] for name in tests] == ["told", "silent"]
+    for name in tests:
+        names[name](tmp_path)
 
 
 def code(line: str) -> str:
