@@ -243,35 +243,38 @@ class StoppedContainer:
 
 @mutable
 class VirtualAddress:
-    """The address of a swarm's service on one network."""
+    """The address of a service on one network."""
 
-    network: str  # name of the network
+    network: str  # name of the network; `services` in Kubernetes, whose virtual addresses are on no network
     address: str  # the VIP, without prefix length
 
 
 @mutable
 class ServicePort:
-    """A published port of a swarm's service."""
+    """A published port of a swarm's service, or a node port of Kubernetes."""
 
     proto: str  # tcp, udp or sctp
     published_port: int  # port of the nodes
-    target_port: int  # port of the tasks
+    target_port: int  # port of the tasks; of Kubernetes, the port of the service
     mode: str  # ingress: every node, through the routing mesh; host: nodes with a task only
 
 
 @mutable
 class Service:
-    """A service of a swarm.
+    """A service of a swarm, or of Kubernetes.
 
-    Source: `docker service inspect` on a manager, else `docker network inspect -v`, which has no ids and protocols.
+    Source: `docker service inspect` on a manager, else `docker network inspect -v`, which has no ids and protocols. Of
+    Kubernetes: the comments of kube-proxy's rules, in mode iptables.
     """
 
-    name: str  # as `docker service ls` prints it
-    id: str | None  # null if asked on a worker, which does not know it
+    name: str  # as `docker service ls` prints it; of Kubernetes NAME.NAMESPACE
+    id: str | None  # null if asked on a worker, which does not know it, and in Kubernetes
     endpoint_mode: str  # vip or dnsrr
     vips: list[VirtualAddress] = field(default_factory=list)  # none with dnsrr
     ports: list[ServicePort] = field(default_factory=list)  # what it publishes
     project: str | None = None  # the stack that it belongs to
+    _: KW_ONLY
+    namespace: str | None = None  # of Kubernetes; null: a swarm's
 
 
 @mutable

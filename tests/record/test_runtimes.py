@@ -31,12 +31,17 @@ ID = "0123456789abcdef" * 4
 SANDBOX = {"io.kubernetes.cri.container-type": "sandbox", "io.kubernetes.cri.sandbox-id": ID}
 
 
+KUBE_RULES = "list rules of kube-proxy"  # not asked when these nodes were recorded
+
+
 class RecordedShell(Shell):
     """Answers as the node did."""
 
     answers: dict[str, str]
 
     def run(self, command: Sequence[str], *, title: str | None = None, **_: Any) -> str:
+        if title == KUBE_RULES:
+            return ""
         return self.answers[title or " ".join(command)]
 
 

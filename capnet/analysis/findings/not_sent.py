@@ -12,11 +12,16 @@ Verify: `nsenter -t PID -n ip route get ADDRESS`; `nsenter -t PID -n iptables -v
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, finding_name
-from capnet.analysis.facts.kernel import UnsentPackets, unsent_packets
+from capnet.analysis.facts.kernel import unsent_packets
 from capnet.topology import Container
+
+if TYPE_CHECKING:
+    from capnet.analysis.facts.kernel.states.unsent_packets import UnsentPackets
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)

@@ -10,7 +10,7 @@ from typing import Any
 
 from capnet.record.find.runtimes.attachments import CniAttachment
 from capnet.record.find.runtimes.bundles import OciContainer
-from capnet.topology import Unseen
+from capnet.topology import Service, Unseen
 
 Entry = dict[str, Any]  # an object of JSON, as a program printed it
 
@@ -27,6 +27,7 @@ class HostFacts:
     stopped: list[Entry] = field(default_factory=list)  # those that do not run, as Docker inspects them
     networks: list[Entry] = field(default_factory=list)  # as Docker inspects them, verbosely where it can
     services: list[Entry] | None = None  # as a manager of a swarm lists them; None: this is no manager
+    kube_services: list[Service] = field(default_factory=list)  # of Kubernetes, by kube-proxy's rules
     host_netns: str | None = None  # file of the host's own network namespace
     interfaces: dict[str, list[Entry]] = field(default_factory=dict)  # file of a network namespace → its interfaces
     container_netns: dict[str, str] = field(default_factory=dict)  # id of a container → file of its namespace

@@ -11,6 +11,7 @@ from capnet.record.find.docker_facts import ask_docker
 from capnet.record.find.host_facts import HostFacts
 from capnet.record.find.host_topology import build_topology
 from capnet.record.find.netns_facts import ask_namespaces
+from capnet.record.find.runtimes import kube_services
 from capnet.record.find.runtimes.bundles import list_bundles
 from capnet.record.find.runtimes.pods import add_bundles
 from capnet.record.find.unprivileged import ask_without_root
@@ -73,6 +74,8 @@ def _ask_shell(host: ReachedHost, shell: Shell, facts: HostFacts) -> None:
     if listing.dockers and isinstance(host, NodeHost):
         facts.not_seen("containers of Docker", host.no_docker)
     ask_namespaces(shell, facts)
+    rules = shell.run(["sh", "-c", kube_services.LIST], netns=shell.host_netns, title="list rules of kube-proxy")
+    facts.kube_services = kube_services.kube_services(rules.splitlines())
 
 
 def _without_root(host: DockerHost, facts: HostFacts, reason: object) -> None:
@@ -134,5 +137,9 @@ def _limited(topology: Topology, names: set[str], balancers: set[str]) -> Topolo
         networks=[network for network in topology.networks if network.name in used],
         containers=containers,
         namespaces=[namespace for namespace in topology.namespaces if namespace.network in used],
-        services=[service for service in topology.services if any(c.swarm_service == service.name for c in containers)],
+        services=[
+            service
+            for service in topology.services
+            if service.namespace or any(each.swarm_service == service.name for each in containers)
+        ],
     )

@@ -37,7 +37,7 @@ def services_of(facts: HostFacts) -> list[Service]:
         services = [_by_manager(facts, entry) for entry in facts.services]
     else:
         services = _by_networks(facts)
-    return sorted(services, key=lambda service: service.name)
+    return sorted([*services, *facts.kube_services], key=lambda service: service.name)
 
 
 def _by_manager(facts: HostFacts, entry: Entry) -> Service:

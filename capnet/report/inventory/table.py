@@ -166,13 +166,13 @@ def interface_lines(topology: Topology, width: int) -> list[str]:
 
 
 def service_lines(services: Iterable[Service], width: int) -> list[str]:
-    """The table of the swarm's services."""
+    """The table of the services of a swarm, or of Kubernetes."""
     headings = [_Heading(language.term(title)) for title in ("service", "mode", "virtual IP", "published ports")]
     cells = [
         [
             service.name,
             service.endpoint_mode,
-            "\n".join(f"{vip.address} on {vip.network}" for vip in service.vips),
+            "\n".join(vip.address if service.namespace else f"{vip.address} on {vip.network}" for vip in service.vips),
             "\n".join(
                 f"{port.published_port}->{port.target_port}/{port.proto} ({port.mode})" for port in service.ports
             ),

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.outcomes import KernelReason
 from capnet.analysis.core.results import Finding
-from capnet.quick_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from capnet.analysis.facts.kernel.states.listening_servers import ListeningInstead
+    from capnet.analysis.facts.kernel.states.unsent_packets import UnsentPackets
 
 
 def kernel_reasons(context: Context) -> list[KernelReason]:
@@ -42,15 +42,6 @@ def listening_instead(
     from capnet.analysis.facts.kernel.states import listening_servers
 
     return listening_servers.listening_instead(context, proto, address, port, points)
-
-
-class UnsentPackets(NamedTuple):
-    """Packets that programs in a namespace wanted to send, and that no interface of it sent."""
-
-    namespace: str
-    packets: int
-    rule: str  # the rule that stopped them; empty: there was no route
-    text: str  # of that rule
 
 
 def unsent_packets(context: Context) -> list[UnsentPackets]:

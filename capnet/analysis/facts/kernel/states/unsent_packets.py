@@ -11,14 +11,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.facts.kernel import UnsentPackets
 from capnet.analysis.facts.kernel.causes import causes
 from capnet.analysis.facts.kernel.namespaces import NamespaceChanges, namespaces
 from capnet.analysis.facts.kernel.netfilter.rules import DROP, GOTO, JUMP, OUTPUT, REJECT, Chain, Rule, RuleTable
+from capnet.quick_tuple import NamedTuple
 
 NO_ROUTES = "IpOutNoRoutes"
 MAX_TEXT = 200  # characters of a rule
 MAX_RULES = 3  # of one namespace
+
+
+class UnsentPackets(NamedTuple):
+    """Packets that programs in a namespace wanted to send, and that no interface of it sent."""
+
+    namespace: str
+    packets: int
+    rule: str  # the rule that stopped them; empty: there was no route
+    text: str  # of that rule
 
 
 def unsent_packets(context: Context) -> list[UnsentPackets]:
