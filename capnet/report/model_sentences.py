@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from capnet import language
 from capnet.analysis.core.contract.document import Document, row_values
@@ -13,6 +14,7 @@ from capnet.report.words import Words
 
 MIN_MODEL_CONFIDENCE = 0.5  # less is a guess, and a guess is no headline
 DIRECTLY = Text(en="directly: no NAT, no encapsulation", zh="直接通信：没有地址转换，没有封装")
+Share = Literal["all", "some", "none"]
 _SILENT = Text(en="No packets on {points}.", zh="{points} 上没有包。")
 _UNRESOLVED = Text(en="that is not resolved by ARP: others need a route", zh="这些地址不经 ARP 解析：其他主机需要路由")
 _ON_PARENT_NETWORK = Text(en="on the network of the parent interface", zh="位于父接口的网络上")
@@ -44,7 +46,7 @@ def container_sentences(document: Document, words: Words) -> Iterator[str]:
     names = {words.address(ip) for ip in between.ends}
     talking = [ip for ip in addresses if words.address(ip) in names] if names else []
     if talking:
-        yield _talk(document, talking, between.has_tunnelled, words)
+        yield _talk(document, talking, between.tunnelled, words)
     others = [ip for ip in addresses if words.address(ip) not in names] if names else addresses
     if others:
         seen = Text(en="{subject} {verb} seen: {introduced}.", zh="看到 {subject}：{introduced}。")
@@ -55,32 +57,28 @@ def container_sentences(document: Document, words: Words) -> Iterator[str]:
         )
 
 
-def _talk(document: Document, addresses: list[str], has_tunnelled: bool, words: Words) -> str:
+_TALK = {
+    "all": Text(en=" through a tunnel", zh="，经过隧道"),
+    "some": Text(en=", in part through a tunnel", zh="，其中一部分经过隧道"),
+    "encrypted": Text(en=" through an encrypted tunnel (ESP)", zh="，经过加密隧道（ESP）"),
+}
+
+
+def _talk(document: Document, addresses: list[str], tunnelled: Share, words: Words) -> str:
     """How containers talk to each other."""
-    subject = _containers(_different_names(addresses, words))
-    values = {"subject": subject, "introduced": words.introduce(*addresses)}
-    if has_tunnelled:
-        return Text(
-            en="{subject}, {introduced}, talk to each other through a tunnel.",
-            zh="{subject} {introduced} 通过隧道互相通信。",
-        ).fill(**values)
-    if _is_encrypted_overlay(document):
-        return Text(
-            en="{subject}, {introduced}, talk to each other through an encrypted tunnel (ESP).",
-            zh="{subject} {introduced} 通过加密隧道（ESP）互相通信。",
-        ).fill(**values)
     is_rewritten = any(
-        set(ends) <= set(addresses)  # after a translation too: a service's address stands for one of them
-        for side in ("before", "after")
-        for ends in row_values(document.get("nat", []), f"{side}.src", f"{side}.dst")
+        set(ends) <= set(addresses) for ends in row_values(document.get("nat", []), "before.src", "before.dst")
     )
-    if "nat" in document and not is_rewritten and not document.get("tunnels"):  # some hide who is inside
+    subject, introduced = _containers(_different_names(addresses, words)), words.introduce(*addresses)
+    hides_ends = bool(document.get("tunnels"))
+    if "nat" in document and not (is_rewritten or hides_ends):
         return Text(
             en="{subject}, {introduced}, talk to each other {directly}.", zh="{subject} {introduced} {directly}。"
-        ).fill(**values, directly=DIRECTLY.fill())
-    return Text(en="{subject}, {introduced}, talk to each other.", zh="{subject} {introduced} 互相通信。").fill(
-        **values
-    )
+        ).fill(subject=subject, introduced=introduced, directly=DIRECTLY.fill())
+    how = "encrypted" if tunnelled == "none" and _is_encrypted_overlay(document) else tunnelled
+    return Text(
+        en="{subject}, {introduced}, talk to each other{how}.", zh="{subject} {introduced} 互相通信{how}。"
+    ).fill(subject=subject, introduced=introduced, how=_TALK[how].fill() if how in _TALK else "")
 
 
 def _different_names(addresses: list[str], words: Words) -> int:
@@ -232,11 +230,11 @@ def _is_encrypted_overlay(document: Document) -> bool:
 
 class _FlowsBetween(NamedTuple):
     ends: set[str]
-    has_tunnelled: bool
+    tunnelled: Share  # of the flows
 
 
 def _flows_between(document: Document, addresses: set[str]) -> _FlowsBetween:
-    """The ends of answered flows with both ends among `addresses`; and is any of these flows inside a tunnel?
+    """The ends of answered flows with both ends among `addresses`; and which of these flows are inside a tunnel?
 
     Of many flows a report has the biggest ones, and paths of others.
     """
@@ -249,7 +247,9 @@ def _flows_between(document: Document, addresses: set[str]) -> _FlowsBetween:
     }
     ways = inside.keys() - _unanswered(document)
     answered = {(source, to) for source, to in ways if (to, source) in ways}
-    return _FlowsBetween({end for way in answered for end in way}, any(inside[way] for way in answered))
+    tunnelled = {inside[way] for way in answered}
+    share: Share = "none" if True not in tunnelled else "some" if False in tunnelled else "all"
+    return _FlowsBetween({end for way in answered for end in way}, share)
 
 
 def _unanswered(document: Document) -> set[tuple[str, str]]:
