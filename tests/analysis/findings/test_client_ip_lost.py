@@ -29,6 +29,13 @@ def test_client_behind_ingress_address_is_told(tmp_path: Path) -> None:
     assert finding["level"] == "info" and INGRESS in finding["says"]
 
 
+def test_fix_of_a_node_port_is_that_of_kubernetes() -> None:
+    """Truth: the golden's service has node ports 30080 (Cluster) and 30081 (Local), which keeps the client."""
+    findings = of_capture("pcaps/kubernetes-service.pcapng", "client-ip-lost")
+    assert {finding["facts"]["seen_as"] for finding in findings} == {"10.244.1.0", "10.244.1.1"}
+    assert all("30080" in finding["fix"] and "externalTrafficPolicy: Local" in finding["fix"] for finding in findings)
+
+
 def test_client_behind_docker_proxy_is_told() -> None:
     """The scenario's client is another container; conntrack has both connections of the proxy, untranslated."""
     findings = of_capture("pcaps/bridge-hairpin.pcapng", "client-ip-lost")
