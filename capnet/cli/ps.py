@@ -104,7 +104,7 @@ def _rows(topology: Topology, matches: Sequence[Match] | None, network: str | No
     rows = list(inventory_rows(topology, matches))
     if network is None:
         return rows
-    names = [each.name for each in topology.networks]
+    names = topology.network_names()
     if network not in names:
         near = nearest(network, names, topology) or names
         raise UsageError(f"no network is called {network}; nearest: {', '.join(near)}")

@@ -148,6 +148,11 @@ class Topology:
         """The overlay network of a VNI."""
         return next((network for network in self.networks if network.vni == vni), None)
 
+    def network_names(self) -> list[str]:
+        """Docker's networks, and those of CNI plugins, of which there is no more than the name that endpoints have."""
+        of_plugins = (end.network for each in self.containers if each.runtime for end in each.endpoints if end.network)
+        return list(dict.fromkeys([*(network.name for network in self.networks), *of_plugins]))
+
     def joined(self, other: Topology) -> Topology:
         """Both topologies as one, for captures of several hosts that are analyzed together."""
         return Topology(

@@ -21,6 +21,7 @@ from capnet.record.remote.nodes.node_host import NodeHost
 from capnet.record.remote.shell import Shell
 from capnet.report.inventory.answers import answer
 from capnet.report.inventory.rows import inventory_rows
+from capnet.report.inventory.table import container_lines
 from capnet.topology import Container, Topology
 from capnet.topology.lookup import look_up
 
@@ -226,3 +227,37 @@ def test_port_without_a_plugin_that_maps_it_is_not_published() -> None:
         assert attachment
         ports.append([port.host_port for port in attachment.ports])
     assert ports == [[8080], [], [], []]
+
+
+def test_file_where_no_namespace_is_mounted_is_passed_over() -> None:
+    """A runtime with mounts of its own: on the host, the file that config.json names is an empty one."""
+    web = container(surveyed("containerd"), "web-7d4b9c-x2x5k")
+    assert web.netns and web.netns.startswith("/proc/self/root/run/netns/cni-")
+    found = answers("containerd")["list network namespaces"]
+    device = re.search(r"^(\d+)\.\d+ /proc/self/ns/net$", found, flags=re.MULTILINE)
+    assert device
+    elsewhere = re.sub(rf"^{device[1]}\.(\d+ /proc/\w+/root/)", r"99.\1", found, flags=re.MULTILINE)
+    assert elsewhere != found
+    beside = container(surveyed("containerd", **{"list network namespaces": elsewhere}), "web-7d4b9c-x2x5k")
+    assert beside.netns == f"/proc/{web.pid}/ns/net"
+
+
+def test_names_that_hold_escape_sequences_are_shown_escaped() -> None:
+    text = answers("containerd")
+    hostile = json.dumps("web\x1b[2J\n@capnet 1 /x")[1:-1]
+    topology = surveyed("containerd", **{LISTING: text[LISTING].replace("web-7d4b9c-x2x5k", hostile)})
+    assert any("\x1b" in each.name for each in topology.containers)
+    shown = "\n".join(container_lines(list(inventory_rows(topology)), 200, several_hosts=False))
+    assert "\x1b" not in shown and "web\\x1b[2J" in shown
+
+
+def test_config_of_other_types_is_no_crash() -> None:
+    """The files are root's, and yet a runtime may change what it writes."""
+    odd = {
+        "annotations": {**SANDBOX, "io.kubernetes.cri.sandbox-name": 5},
+        "linux": {"namespaces": [7, {"type": "network"}]},
+    }
+    (found,) = listing(("9", f"/proc/7/cwd/../../k8s.io/{ID}", odd)).containers
+    assert (found.name, found.netns) == ("5", ("/proc/9/ns/net",))
+    (other,) = listing(("9", "/proc/7/cwd/../../default/odd", {"annotations": [1]})).containers
+    assert other.name == "odd"

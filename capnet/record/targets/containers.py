@@ -43,7 +43,7 @@ def selected(topology: Topology, selection: Selection) -> list[Container]:
         containers += _meant(topology, running, target)
     for name in selection.networks:
         idle = [each for each in stopped if name in each.networks]
-        containers += _only(_on_network(topology, running, name), idle, "network", name, _networks(topology))
+        containers += _only(_on_network(topology, running, name), idle, "network", name, topology.network_names())
     in_projects: list[Container] = []
     for name in selection.projects:
         idle = [each for each in stopped if each.project == name]
@@ -122,7 +122,7 @@ def _unknown(topology: Topology, running: Sequence[Container], target: str) -> U
     idle = [each for each in topology.stopped if target in (*each.names, each.compose_service, each.project)]
     if idle:
         return UsageError(f"{target} has no running container here; not running: {stopped_names(idle)}")
-    kinds = {"network": _networks(topology), "project": _projects(running), "service": _services(running)}
+    kinds = {"network": topology.network_names(), "project": _projects(running), "service": _services(running)}
     names = [container.name for container in running]
     others = [f"{name} ({kind})" for kind, named in kinds.items() for name in named if _is_near(target, name)]
     if not running and topology.stopped:
@@ -202,12 +202,6 @@ def _only(
     if kind == "service" and len(projects) > 1:
         raise UsageError(f"service {name} is in the projects {', '.join(projects)}: add --project with one of them")
     return group
-
-
-def _networks(topology: Topology) -> list[str]:
-    """Docker's networks, and those of CNI plugins, of which there is no more than the name."""
-    of_plugins = (end.network for each in topology.containers if each.runtime for end in each.endpoints if end.network)
-    return list(dict.fromkeys([*(network.name for network in topology.networks), *of_plugins]))
 
 
 def _projects(running: Iterable[Container]) -> list[str]:

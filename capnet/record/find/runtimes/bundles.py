@@ -180,7 +180,8 @@ def _parts(folder: str) -> tuple[str, str]:
 
 
 def _container(folder: str, root: str, pid: int | None, config: dict[str, Any]) -> OciContainer | None:
-    annotations: dict[str, str] = config.get("annotations") or {}
+    values = config.get("annotations")
+    annotations = {key: str(value) for key, value in values.items()} if isinstance(values, dict) else {}
     if annotations.get(_MANAGER) == _LIBPOD:
         return None
     namespace, identity = _parts(folder)
@@ -218,7 +219,7 @@ def _of_pod(
     netns: tuple[str, ...],
 ) -> OciContainer:
     is_sandbox = annotations.get(names.kind) == "sandbox"
-    pod = annotations.get(names.pod) or annotations.get(_CRIO_POD[0]) or config.get("hostname") or sandbox[:12]
+    pod = annotations.get(names.pod) or annotations.get(_CRIO_POD[0]) or str(config.get("hostname") or sandbox[:12])
     return OciContainer(
         id=identity,
         runtime=names.runtime,
