@@ -72,6 +72,45 @@ def test_server_that_listens_or_is_unknown_is_silent(before: str | None, after: 
     assert "listen" not in finding.says and "listens" not in finding.facts
 
 
+NOT_PUBLISHED = RECORDED.with_name("not-published.pcapng")
+
+
+def of_host(folder: Path, old: str, new: str, ports: list[dict[str, object]] | None = None) -> Finding:
+    """The finding where `ss -ltn` in web printed something else, or where web publishes ports."""
+    path = Path(shutil.copy(NOT_PUBLISHED, folder))
+    topology = json.loads(topology_path(NOT_PUBLISHED).read_text(encoding="utf-8"))
+    (web,) = topology["containers"]
+    web["ports"] = ports or []
+    topology_path(path).write_text(json.dumps(topology), encoding="utf-8")
+    data = json.loads(witnesses_path(NOT_PUBLISHED).read_text(encoding="utf-8"))
+    (inside,) = [namespace for namespace in data["namespaces"] if namespace["name"] == "A/web"]
+    for moment in ("before", "after"):
+        listed = inside[moment]["outputs"]["ss -ltn"]
+        assert old in listed
+        inside[moment]["outputs"]["ss -ltn"] = listed.replace(old, new)
+    witnesses_path(path).write_text(json.dumps(data), encoding="utf-8")
+    (finding,) = [finding for finding in analyze(path).findings if finding.name == "connection-refused"]
+    return finding
+
+
+def test_port_that_a_container_does_not_publish_is_named() -> None:
+    (finding,) = [finding for finding in analyze(NOT_PUBLISHED).findings if finding.name == "connection-refused"]
+    assert finding.says.endswith("A/web listens on that port, which it does not publish on A")
+    assert finding.fix is not None and finding.fix.startswith("publish the port of A/web: `-p 8080:8080`")
+
+
+@pytest.mark.parametrize("listens", ["127.0.0.1:8080", "0.0.0.0:8081"])
+def test_container_that_cannot_be_meant_is_not(listens: str, tmp_path: Path) -> None:
+    """It listens on its own loopback, or on another port."""
+    finding = of_host(tmp_path, "0.0.0.0:8080", listens)
+    assert "does not publish" not in finding.says and "A/web" not in finding.says
+
+
+def test_container_that_publishes_elsewhere_is_not(tmp_path: Path) -> None:
+    port = {"proto": "tcp", "host_ip": "0.0.0.0", "host_port": 80, "container_port": 8080}
+    assert "does not publish" not in of_host(tmp_path, "0.0.0.0:8080", "0.0.0.0:8080", [port]).says
+
+
 def test_addresses_of_ss_are_read() -> None:
     lines = "LISTEN 0 5 127.0.0.53%lo:53 0.0.0.0:*\nLISTEN 0 5 [::1]:6379 [::]:*\nLISTEN 0 9 *:80 *:*\nESTAB 0"
     assert parsed_listeners(lines) == {Listener("127.0.0.53", 53), Listener("::1", 6379), Listener("*", 80)}

@@ -19,6 +19,10 @@ class Listener(NamedTuple):
         """Does it take connections to this address and port?"""
         return self.port == port and self.address in (address, *_ANY[_family(address)])
 
+    def serves_all(self, port: int) -> bool:
+        """Does it take connections to this port, to all addresses of a family?"""
+        return self.port == port and self.address in ("0.0.0.0", "::", "*")
+
     def __str__(self) -> str:
         return f"*:{self.port}" if self.address == "*" else endpoint_text(self.address, self.port)
 

@@ -11,67 +11,34 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.wording import Text, endpoint_text, several
+from capnet.analysis.core.wording import endpoint_text, several
 from capnet.analysis.facts.kernel.namespaces import NamespaceChanges, namespaces
 from capnet.analysis.facts.kernel.states.listeners import Listener
+from capnet.analysis.facts.kernel.states.listening_words import (
+    ELSEWHERE,
+    ENDED,
+    FIX_ELSEWHERE,
+    FIX_ENDED,
+    FIX_NOTHING,
+    FIX_NOTHING_ON_HOST,
+    FIX_OTHER_CONTAINER,
+    FIX_OTHER_PORTS,
+    FIX_PUBLISH,
+    FIX_STARTED,
+    FIX_UNPUBLISHED,
+    NOT_THIS,
+    NOTHING,
+    OTHER_CONTAINER,
+    OTHER_PORTS,
+    STARTED,
+    UNPUBLISHED,
+)
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import PublishedPort
 from capnet.topology.lookup import DOCKER_DNS, endpoints
 
 FIRST_CLIENT_PORT = 32768  # net.ipv4.ip_local_port_range of Linux
 MAX_LISTED = 4  # programs; of more, the one that is meant is not clear
-
-ELSEWHERE = Text(
-    en="; a program listens on that port in {namespace}, but at {bound} only",
-    zh="；{namespace} 中有程序监听该端口，但只监听 {bound}",
-)
-FIX_ELSEWHERE = Text(
-    en="let the server in {namespace} listen on {everywhere}, all addresses, in place of {bound}",
-    zh="让 {namespace} 中的服务器监听 {everywhere}（所有地址），而不是 {bound}",
-)
-OTHER_PORTS = Text(
-    en="; nothing listens on it in {namespace}, where programs listen on {bound}",
-    zh="；{namespace} 中没有程序监听该端口，监听的是 {bound}",
-)
-FIX_PUBLISH = Text(
-    en="publish the port that it listens on: `-p {begin}:{port}{suffix}` in place of `-p {begin}:{inside}{suffix}`; or "
-    "let the server listen on {inside}",
-    zh="发布它所监听的端口：用 `-p {begin}:{port}{suffix}` 代替 `-p {begin}:{inside}{suffix}`；或让服务器监听 {inside}",
-)
-FIX_OTHER_PORTS = Text(
-    en="ask for a port that it listens on, or start the server that is missing",
-    zh="访问它所监听的端口，或启动缺少的服务器",
-)
-NOTHING = Text(
-    en="; no program listens on any {proto} port in {namespace}",
-    zh="；{namespace} 中没有程序监听任何 {proto} 端口",
-)
-NOT_THIS = Text(
-    en="; no program listens on it in {namespace}",
-    zh="；{namespace} 中没有程序监听该端口",
-)
-FIX_NOTHING = Text(
-    en="start the server in {namespace}; its log says why it does not listen",
-    zh="启动 {namespace} 中的服务器；它的日志说明它为何没有监听",
-)
-STARTED = Text(
-    en="; in {namespace} no program listened on it when the capture began, and one did when it ended: it was starting",
-    zh="；{namespace} 中抓包开始时没有程序监听该端口，结束时有：服务器当时正在启动",
-)
-FIX_STARTED = Text(
-    en="let clients try again until the server listens (in Compose, a health check and `depends_on` with `condition: "
-    "service_healthy`)",
-    zh="让客户端重试直到服务器开始监听（在 Compose 中使用健康检查，并在 `depends_on` 中写 `condition: "
-    "service_healthy`）",
-)
-ENDED = Text(
-    en="; in {namespace} a program listened on it when the capture began, and none did when it ended",
-    zh="；{namespace} 中抓包开始时有程序监听该端口，结束时没有",
-)
-FIX_ENDED = Text(
-    en="look at the log of the server in {namespace} for why it ended, and start it again",
-    zh="查看 {namespace} 中服务器的日志，了解它为何结束，并重新启动它",
-)
 
 
 class ListeningInstead(NamedTuple):
@@ -99,7 +66,42 @@ def listening_instead(
         says, fix = (STARTED, FIX_STARTED) if is_served else (ENDED, FIX_ENDED)
         return ListeningInstead(says.fill(namespace=namespace.name), fix.fill(namespace=namespace.name), facts)
     published = _published(context, proto, address, port)
+    if not any(each.port == port for each in lasting) and not published:
+        container = _container_that_listens(context, namespace, proto, port)
+        if container:
+            facts["container"] = container
+            return ListeningInstead(*_in_container(namespace.name, proto, port, container), facts)
     return ListeningInstead(*_instead(namespace.name, proto, address, port, lasting, published), facts)
+
+
+def _container_that_listens(context: Context, namespace: NamespaceChanges, proto: str, port: int) -> str | None:
+    """The only other container of the host that listens on the port, at all addresses, and does not publish it."""
+    host = namespace.name.partition("/")[0]
+    published = {
+        f"{container.host}/{container.name}"
+        for container in (context.topology.containers if context.topology else [])
+        if any(each.container_port == port and each.proto == proto for each in container.ports)
+    }
+    serving = [
+        other.name
+        for other in namespaces(context)
+        if other is not namespace and other.name.startswith(f"{host}/") and proto in other.listeners
+        and any(each.serves_all(port) for each in frozenset.intersection(*other.listeners[proto]))
+    ]  # fmt: skip
+    return serving[0] if len(serving) == 1 and ("/" in namespace.name or serving[0] not in published) else None
+
+
+def _in_container(namespace: str, proto: str, port: int, container: str) -> tuple[str, str]:
+    """That a container listens on the port: of its host, or another one of the host."""
+    if "/" in namespace:
+        fix = FIX_OTHER_CONTAINER.fill(container=container, namespace=namespace)
+        return OTHER_CONTAINER.fill(container=container), fix
+    fix = FIX_UNPUBLISHED.fill(container=container, port=port, suffix=_suffix(proto))
+    return UNPUBLISHED.fill(container=container, namespace=namespace), fix
+
+
+def _suffix(proto: str) -> str:
+    return "" if proto == "tcp" else f"/{proto}"
 
 
 def _is_server(proto: str, listener: Listener) -> bool:
@@ -130,17 +132,18 @@ def _instead(
             ELSEWHERE.fill(namespace=namespace, bound=bound),
             FIX_ELSEWHERE.fill(namespace=namespace, bound=bound, everywhere=f"{everywhere}:{port}"),
         )
+    fix_nothing = FIX_NOTHING if "/" in namespace else FIX_NOTHING_ON_HOST
+    fix = fix_nothing.fill(namespace=namespace, port=port, suffix=_suffix(proto))
     if not lasting:
-        return NOTHING.fill(namespace=namespace, proto=proto.upper()), FIX_NOTHING.fill(namespace=namespace)
+        return NOTHING.fill(namespace=namespace, proto=proto.upper()), fix
     if len(lasting) > MAX_LISTED:
-        return NOT_THIS.fill(namespace=namespace), FIX_NOTHING.fill(namespace=namespace)
+        return NOT_THIS.fill(namespace=namespace), fix
     ports = sorted({each.port for each in lasting})
     fix = FIX_OTHER_PORTS.fill()
     if published and len(ports) == 1:
-        suffix = "" if proto == "tcp" else f"/{proto}"
         is_any = published.host_ip in ("", "0.0.0.0", "::")
         begin = published.host_port if is_any else endpoint_text(published.host_ip, published.host_port)
-        fix = FIX_PUBLISH.fill(begin=str(begin), port=ports[0], inside=port, suffix=suffix)
+        fix = FIX_PUBLISH.fill(begin=str(begin), port=ports[0], inside=port, suffix=_suffix(proto))
     return OTHER_PORTS.fill(namespace=namespace, bound=several([str(each) for each in lasting])), fix
 
 
