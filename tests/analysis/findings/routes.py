@@ -24,4 +24,6 @@ def ask(net: Network, packet: Packet, points: list[str], *, outside: str | None 
     for number in range(3):
         inside = packet.but(ident=packet.ident + number, seq=packet.seq + number * (packet.proto == "icmp"))
         routed = inside.routed(smac=CARD, **({"src": outside} if outside else {}))
-        net.pass_by(*((point, inside if point == "A/docker0" else routed) for point in points), gap=gap)
+        net.pass_by(
+            *((point, inside if point.endswith(("docker0", "podman0")) else routed) for point in points), gap=gap
+        )

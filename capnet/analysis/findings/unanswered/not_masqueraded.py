@@ -49,6 +49,11 @@ FIX = Text(
     zh="恢复 MASQUERADE 规则：`iptables -t nat -S POSTROUTING` 中应有一条针对该网桥子网的规则（重启 Docker 会重新写"
     "入）；注意 `enable_ip_masquerade`",
 )
+FIX_PODMAN = Text(
+    en="restore the masquerade rule: `podman network reload --all` writes podman's rules again, which a firewall's "
+    "reload removes",
+    zh="恢复 MASQUERADE 规则：`podman network reload --all` 会重新写入 podman 的规则，防火墙重新加载会删除它们",
+)
 FIX_IPV6 = Text(
     en='let Docker masquerade IPv6 too: `"ip6tables": true` in daemon.json (before Docker 27 with `"experimental": '
     "true`), which `ip6tables -t nat -S POSTROUTING` then shows; or give the containers addresses of a prefix that the "
@@ -80,9 +85,18 @@ def diagnose(context: Context) -> list[Finding]:
                 SAYS.fill(
                     connections=len(rows), addresses=language.items(addresses[:MAX_SENTENCE_ADDRESSES]), point=point
                 ),
-                (FIX_IPV6 if all(":" in address for address in addresses) else FIX).fill(),
+                _fix(context, rows, addresses),
                 {"point": point, "addresses": addresses[:MAX_ADDRESSES], "connections": len(rows)},
                 sorted(evidence),
             )
         )
     return findings
+
+
+def _fix(context: Context, rows: list[int], addresses: list[str]) -> str:
+    """What to do, by the bridge that the packets came by, and their family."""
+    before = context.flows[flow_links(context).before[rows], FLOW_POINT].tolist()
+    bridges = [context.points[point].name.rpartition("/")[2] for point in before]
+    if all(bridge.startswith(("podman", "cni-podman")) for bridge in bridges):
+        return FIX_PODMAN.fill()
+    return (FIX_IPV6 if all(":" in address for address in addresses) else FIX).fill()

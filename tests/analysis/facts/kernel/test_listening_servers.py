@@ -111,6 +111,55 @@ def test_container_that_publishes_elsewhere_is_not(tmp_path: Path) -> None:
     assert "does not publish" not in of_host(tmp_path, "0.0.0.0:8080", "0.0.0.0:8080", [port]).says
 
 
+FLUSHED = RECORDED.with_name("dnat-flushed.pcapng")
+
+
+def with_rule(folder: Path, rule: str, bridge: str | None = None) -> Finding:
+    """The finding where nat of the host has a rule, or where its networks have another bridge."""
+    path = Path(shutil.copy(FLUSHED, folder))
+    topology = json.loads(topology_path(FLUSHED).read_text(encoding="utf-8"))
+    for network in topology["networks"]:
+        network["bridge"] = bridge or network["bridge"]
+    topology_path(path).write_text(json.dumps(topology), encoding="utf-8")
+    data = json.loads(witnesses_path(FLUSHED).read_text(encoding="utf-8"))
+    (host,) = [namespace for namespace in data["namespaces"] if namespace["name"] == "A"]
+    outputs = host["after"]["outputs"]
+    saved = outputs["iptables-save -c"]
+    commit = saved.index("COMMIT", saved.index("*nat"))
+    outputs["iptables-save -c"] = f"{saved[:commit]}{rule}{saved[commit:]}"
+    witnesses_path(path).write_text(json.dumps(data), encoding="utf-8")
+    (finding,) = [finding for finding in analyze(path).findings if finding.name == "connection-refused"]
+    return finding
+
+
+NO_RULE = "it is published there for container web, and no rule of A translates it any more"
+
+
+def test_published_port_without_its_rule_is_named() -> None:
+    (finding,) = [finding for finding in analyze(FLUSHED).findings if finding.name == "connection-refused"]
+    assert finding.says.endswith(NO_RULE)
+    assert finding.fix is not None and finding.fix.startswith("`systemctl restart docker` writes the rules again")
+
+
+def test_port_of_podman_without_its_rule_is_restored_by_podman(tmp_path: Path) -> None:
+    finding = with_rule(tmp_path, "", "podman1")
+    assert finding.fix is not None and finding.fix.startswith("`podman network reload --all`")
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_named"),
+    [
+        ("-p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.29.0.2:80", False),
+        ("-j DNAT --to-destination 172.29.0.2", False),
+        ("-p tcp -m tcp --dport 8081 -j DNAT --to-destination 172.29.0.2:80", True),
+        ("-p udp -m udp --dport 8080 -j DNAT --to-destination 172.29.0.2:80", True),
+    ],
+)
+def test_rule_that_may_translate_it_is_silent(rule: str, is_named: bool, tmp_path: Path) -> None:
+    finding = with_rule(tmp_path, f"[0:0] -A PREROUTING {rule}\n")
+    assert (NO_RULE in finding.says) == is_named
+
+
 def test_addresses_of_ss_are_read() -> None:
     lines = "LISTEN 0 5 127.0.0.53%lo:53 0.0.0.0:*\nLISTEN 0 5 [::1]:6379 [::]:*\nLISTEN 0 9 *:80 *:*\nESTAB 0"
     assert parsed_listeners(lines) == {Listener("127.0.0.53", 53), Listener("::1", 6379), Listener("*", 80)}

@@ -46,6 +46,14 @@ def test_ipv6_address_on_the_wire_is_told(tmp_path: Path) -> None:
     assert '"ip6tables": true' in finding["fix"] and "restarting" not in finding["fix"]
 
 
+def test_address_of_podmans_bridge_is_told(tmp_path: Path) -> None:
+    way = ["A/podman0", *WAY[1:2]]
+    net = Network(way)
+    ask(net, tcp(f"{C1}:5555 > {B}:7000", flags=SYN, seq=100, ident=1), way)
+    (finding,) = named(read(net, tmp_path), "not-masqueraded")
+    assert "`podman network reload --all`" in finding["fix"] and "Docker" not in finding["fix"]
+
+
 def test_capture_of_the_senders_host_alone_is_told(tmp_path: Path) -> None:
     net = Network(WAY[:2])
     ask(net, tcp(f"{C1}:5555 > {B}:7000", flags=SYN, seq=100, ident=1), WAY[:2])

@@ -19,6 +19,7 @@ from capnet.analysis.facts.kernel.states.listening_words import (
     ENDED,
     FIX_ELSEWHERE,
     FIX_ENDED,
+    FIX_NOT_TRANSLATED,
     FIX_NOTHING,
     FIX_NOTHING_ON_HOST,
     FIX_OTHER_CONTAINER,
@@ -27,12 +28,14 @@ from capnet.analysis.facts.kernel.states.listening_words import (
     FIX_STARTED,
     FIX_UNPUBLISHED,
     NOT_THIS,
+    NOT_TRANSLATED,
     NOTHING,
     OTHER_CONTAINER,
     OTHER_PORTS,
     STARTED,
     UNPUBLISHED,
 )
+from capnet.analysis.facts.kernel.states.lost_translations import restoring_command, untranslated_container
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import PublishedPort
 from capnet.topology.lookup import DOCKER_DNS, endpoints
@@ -63,9 +66,14 @@ def listening_instead(
     lasting = sorted(each for each in before & after if each.address != DOCKER_DNS and _is_server(proto, each))
     facts: dict[str, object] = {"namespace": namespace.name, "listens": [str(each) for each in lasting[:MAX_LISTED]]}
     if was_served or is_served:
-        says, fix = (STARTED, FIX_STARTED) if is_served else (ENDED, FIX_ENDED)
-        return ListeningInstead(says.fill(namespace=namespace.name), fix.fill(namespace=namespace.name), facts)
+        changed, mend = (STARTED, FIX_STARTED) if is_served else (ENDED, FIX_ENDED)
+        return ListeningInstead(changed.fill(namespace=namespace.name), mend.fill(namespace=namespace.name), facts)
     published = _published(context, proto, address, port)
+    if owner := untranslated_container(context, namespace, proto, address, port):
+        facts["container"] = owner.name
+        says = NOT_TRANSLATED.fill(container=owner.name, namespace=namespace.name)
+        fix = FIX_NOT_TRANSLATED.fill(command=restoring_command(context, namespace.name))
+        return ListeningInstead(says, fix, facts)
     if not any(each.port == port for each in lasting) and not published:
         container = _container_that_listens(context, namespace, proto, port)
         if container:

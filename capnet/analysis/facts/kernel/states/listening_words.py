@@ -78,3 +78,11 @@ FIX_NOTHING_ON_HOST = Text(
     "{namespace}",
     zh="发布提供服务的容器的端口（`-p {port}:PORT{suffix}`），或在 {namespace} 上启动服务器",
 )
+NOT_TRANSLATED = Text(
+    en="; it is published there for container {container}, and no rule of {namespace} translates it any more",
+    zh="；它在那里为容器 {container} 发布，而 {namespace} 上已没有规则转换它",
+)
+FIX_NOT_TRANSLATED = Text(
+    en="{command} writes the rules again; look for what removed them: `iptables -F`, or the reload of a firewall",
+    zh="{command} 会重新写入规则；查找是什么删除了它们：`iptables -F`，或防火墙的重新加载",
+)
