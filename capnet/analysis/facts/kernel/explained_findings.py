@@ -26,6 +26,7 @@ from capnet.analysis.facts.kernel.counters import fix_of_counter
 from capnet.analysis.facts.kernel.netfilter.rules import EBTABLES, Rule
 from capnet.analysis.facts.kernel.reasons import says
 from capnet.analysis.facts.kernel.settings import ABOUT_LOSS, LeftBridge, left_bridge_of, settings_of
+from capnet.analysis.facts.kernel.states.departed_containers import DepartedContainer, departed_container_of
 from capnet.analysis.facts.kernel.states.docker_rules import docker_remark
 from capnet.analysis.facts.kernel.states.links_down import LinkDown, link_down_of
 from capnet.analysis.facts.kernel.states.vacant_addresses import VacantAddress, vacant_address_of
@@ -89,7 +90,7 @@ def _with_reasons(context: Context, finding: Finding, frames_of: Sequence[tuple[
         sentence = language.clauses([finding.says, *(remark.says for remark in remarks)])
         fix = remarks[0].fix if remarks else _fix_of_counter(context, own)
         return replace(finding, says=sentence, fix=fix or finding.fix)
-    state = _state(context, finding)
+    state = _state(context, finding, has_cause=bool(own))
     sentences = [*([state.says()] if state else []), *(says(cause) for cause in own)]
     sentences += [remark.says for remark in remarks]
     sentences += settings_of(context, finding, mentioned=" ".join(sentences))
@@ -101,11 +102,17 @@ def _with_reasons(context: Context, finding: Finding, frames_of: Sequence[tuple[
     return replace(finding, says=sentence, facts=facts, fix=fix or finding.fix)
 
 
-def _state(context: Context, finding: Finding) -> LeftBridge | LinkDown | VacantAddress | None:
+def _state(
+    context: Context, finding: Finding, *, has_cause: bool
+) -> LeftBridge | LinkDown | VacantAddress | DepartedContainer | None:
     """What is known of the way to those whose packets a finding misses."""
     if finding.name not in ABOUT_LOSS:
         return None
-    return left_bridge_of(context, finding) or link_down_of(context, finding) or vacant_address_of(context, finding)
+    departed = None if has_cause else departed_container_of(context, finding)  # it may have left for another reason
+    return (
+        departed or left_bridge_of(context, finding) or link_down_of(context, finding)
+        or vacant_address_of(context, finding)
+    )  # fmt: skip
 
 
 def _fix(context: Context, finding: Finding, own: Sequence[Cause]) -> str:

@@ -75,6 +75,7 @@ class NamespaceChanges(NamedTuple):
     settings: dict[str, str]  # `net.ipv4.ip_forward` → its value
     interfaces: dict[str, NamespaceInterface]
     down: frozenset[str]  # interfaces that were set down at both moments
+    gone: frozenset[str]  # interfaces that it had before, and not after
     left_bridges: dict[str, str]  # interface → the bridge that it was a port of before; of none after
     blackholes: tuple[IPv4Network | IPv6Network, ...]  # of routes that drop what they have, the longest prefix first
     listeners: dict[str, tuple[frozenset[Listener], frozenset[Listener]]]  # tcp, udp → before and after, where known
@@ -102,7 +103,7 @@ def _namespace(witness: NamespaceWitness, before: Snapshot, after: Snapshot) -> 
     earlier_texts, texts = (
         {name: text for name, text in snapshot.outputs.items() if name not in cut} for snapshot in (before, after)
     )
-    tables = _tables(texts)
+    tables, interfaces = _tables(texts), _interfaces(texts)
     earlier, later = _counters(earlier_texts), _counters(texts)
     rises = {name: value - _base(earlier.get(name, 0), value) for name, value in later.items()}
     rises.update(_balances(rises, later))
@@ -113,8 +114,9 @@ def _namespace(witness: NamespaceWitness, before: Snapshot, after: Snapshot) -> 
         _rises(_tables(earlier_texts), tables),
         {name: rise for name, rise in rises.items() if rise},
         dict(_settings(texts)),
-        _interfaces(texts),
+        interfaces,
         _down(earlier_texts) & _down(texts),
+        frozenset(_interfaces(earlier_texts)) - frozenset(interfaces) if interfaces else frozenset(),
         left_bridges(witness),
         tuple(sorted(_blackholes(texts), key=lambda network: -network.prefixlen)),
         _listeners(earlier_texts, texts),

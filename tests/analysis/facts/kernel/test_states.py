@@ -162,3 +162,36 @@ def of_macvlan(data: dict[str, Any]) -> None:
 def test_address_that_others_may_have_is_not_named(alter: Callable[[dict[str, Any]], None], tmp_path: Path) -> None:
     (finding,) = altered("vacant-arp", tmp_path, same, topology=alter)
     assert finding.name == "arp-unanswered" and "no container" not in finding.says
+
+
+def unanswered(found: list[Finding]) -> str:
+    (finding,) = [finding for finding in found if finding.name == "connection-unanswered"]
+    return finding.says
+
+
+def keep_veth(outputs: dict[str, Any]) -> None:
+    """The host end of web is still there."""
+    interfaces = json.loads(outputs["ip -s -j address"])
+    interfaces.append(interfaces[0] | {"ifname": "veth0269582"})
+    outputs["ip -s -j address"] = json.dumps(interfaces)
+
+
+def test_container_that_left_meanwhile_is_named() -> None:
+    says = unanswered(findings(RECORDED / "stopped-meanwhile.pcapng"))
+    assert says.endswith(
+        "container web left the network meanwhile (veth0269582 is gone): it stopped, restarted or was disconnected"
+    )
+
+
+def test_container_whose_host_end_stays_is_not(tmp_path: Path) -> None:
+    assert "left the network" not in unanswered(altered("stopped-meanwhile", tmp_path, keep_veth, ("after",)))
+
+
+def test_other_container_that_left_is_not(tmp_path: Path) -> None:
+    """cli asks another address: who left is not the one that is missed."""
+
+    def renumber(data: dict[str, Any]) -> None:
+        web = next(container for container in data["containers"] if container["name"] == "web")
+        web["endpoints"][0]["addresses"] = ["172.29.0.77/16"]
+
+    assert "left the network" not in unanswered(altered("stopped-meanwhile", tmp_path, same, topology=renumber))
