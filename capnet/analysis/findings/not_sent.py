@@ -80,7 +80,9 @@ def diagnose(context: Context) -> list[Finding]:
 def _finding(unsent: UnsentPackets, container: Container | None) -> Finding:
     facts: dict[str, object] = {"namespace": unsent.namespace, "packets": unsent.packets, "rule": unsent.rule or None}
     if unsent.rule:
-        says = BY_RULE.fill(rule=unsent.rule, namespace=unsent.namespace, packets=unsent.packets, text=unsent.text)
+        says = BY_RULE.fill(
+            rule=unsent.rule_words, namespace=unsent.namespace, packets=unsent.packets, text=unsent.text
+        )
         return Finding(NAME, "warning", says, FIX_RULE.fill(), facts, [])
     says, fix = NO_ROUTE.fill(namespace=unsent.namespace, times=unsent.packets), FIX_NO_ROUTE.fill()
     if container and container.lost_network_of:

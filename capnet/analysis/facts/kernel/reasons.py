@@ -127,7 +127,7 @@ def _evidence(context: Context, cause: Cause) -> list[Evidence]:
 def _rewrite_reason(context: Context, rewrite: Rewrite) -> KernelReason:
     rule, connections = rewrite.rule, rewrite.connections
     text = REWROTE.fill(
-        name=_in_words(rule.name), host=rewrite.namespace.name, connections=connections, text=_short(rule.text)
+        name=rule_in_words(rule.name), host=rewrite.namespace.name, connections=connections, text=_short(rule.text)
     )
     return KernelReason(
         kind="rule",
@@ -157,13 +157,13 @@ def says(cause: Cause) -> str:
     if cause.known_by == DROP_REASON:
         setting = cause.setting
     return _texts(cause)[cause.match].fill(
-        name=_in_words(cause.name), host=cause.namespace.name,
+        name=rule_in_words(cause.name), host=cause.namespace.name,
         action=language.term(REFUSED if cause.is_refusal else DROPPED),
         text=_short(rule.text) if rule else setting, packets=cause.packets, missing=cause.missing,
     )  # fmt: skip
 
 
-def _in_words(name: str) -> str:
+def rule_in_words(name: str) -> str:
     """The name of a rule or counter in the current language; facts and keys keep the English one."""
     if not language.is_chinese():
         return name

@@ -14,6 +14,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.facts.kernel.causes import causes
 from capnet.analysis.facts.kernel.namespaces import NamespaceChanges, namespaces
 from capnet.analysis.facts.kernel.netfilter.rules import DROP, GOTO, JUMP, OUTPUT, REJECT, Chain, Rule, RuleTable
+from capnet.analysis.facts.kernel.reasons import rule_in_words
 from capnet.quick_tuple import NamedTuple
 
 NO_ROUTES = "IpOutNoRoutes"
@@ -27,6 +28,7 @@ class UnsentPackets(NamedTuple):
     namespace: str
     packets: int
     rule: str  # the rule that stopped them; empty: there was no route
+    rule_words: str  # in the current language
     text: str  # of that rule
 
 
@@ -39,11 +41,13 @@ def unsent_packets(context: Context) -> list[UnsentPackets]:
             continue
         times = namespace.counters.get(NO_ROUTES, 0)
         if times and (namespace.name, NO_ROUTES) not in explained:
-            unsent.append(UnsentPackets(namespace.name, times, "", ""))
+            unsent.append(UnsentPackets(namespace.name, times, "", "", ""))
         rules = [rule for rule in _stopping(namespace) if (namespace.name, rule.name) not in explained]
         for rule in rules[:MAX_RULES]:
             packets = namespace.rises[rule].packets
-            unsent.append(UnsentPackets(namespace.name, packets, rule.name, rule.text[:MAX_TEXT]))
+            unsent.append(
+                UnsentPackets(namespace.name, packets, rule.name, rule_in_words(rule.name), rule.text[:MAX_TEXT])
+            )
     return unsent
 
 
