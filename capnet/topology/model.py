@@ -206,6 +206,7 @@ class Container:
     swarm_service: str | None = None  # service of the swarm that it is a task of
     balances: str | None = None  # of a load balancer: the network whose services it balances
     state: str | None = None  # paused or restarting, by Docker; null: it runs
+    unpublished: list[PublishedPort] = field(default_factory=list)  # that it was made with, and that lead nowhere
     lost_network_of: str | None = None  # the container whose namespace it joined, which has ended or restarted since
     runtime: str | None = None  # containerd or CRI-O; null: Docker
     pod: str | None = None  # NAMESPACE/NAME of the Kubernetes pod that it is, or that it is in

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -162,3 +163,40 @@ def test_shared_namespace_is_not_said_to_be_lost(netns: str | None, owner_netns:
     side = next(container for container in topology.containers if container.name == "side")
     assert (side.lost_network_of, side.shares_network_with) == (None, "vpn")
     assert not any("no network" in warning for warning in idle_warnings(topology, {"b" * 64}))
+
+
+BINDINGS = {"80/tcp": [{"HostIp": "", "HostPort": "8080"}], "53/udp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}
+
+
+def with_ports(ports: dict[str, Any], mode: str, *, is_internal: bool = True) -> Topology:
+    """What capnet makes of a container that was made with BINDINGS, and of what Docker publishes of them."""
+    entry = json.loads(RECORDED.read_text(encoding="utf-8"))[0]
+    running = entry["State"] | {"Running": True, "Paused": False, "Restarting": False, "Status": "running"}
+    networks = {} if mode == "host" else {mode: {"IPAddress": "10.9.0.2", "IPPrefixLen": 24, "NetworkID": "9" * 64}}
+    web = entry | {
+        "Name": "/web", "Id": "a" * 64, "State": running,
+        "HostConfig": entry["HostConfig"] | {"NetworkMode": mode, "PortBindings": BINDINGS},
+        "NetworkSettings": entry["NetworkSettings"] | {"Ports": ports, "Networks": networks},
+    }  # fmt: skip
+    inner = {"Name": "inner", "Id": "9" * 64, "Driver": "bridge", "Scope": "local", "Internal": is_internal}
+    return build_topology(HostFacts("A", containers=[web], networks=[inner]))
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_internal", "why"),
+    [
+        ("host", True, "it uses the host's own network, where its ports are the host's"),
+        ("inner", True, "all its networks are internal, so connect it to another one too"),
+        ("inner", False, "`docker port web` shows what is"),
+    ],
+)
+def test_port_that_is_not_published_is_said(mode: str, is_internal: bool, why: str) -> None:
+    """Of the port that Docker was to choose nothing is said."""
+    *_, warning = idle_warnings(with_ports({"80/tcp": None}, mode, is_internal=is_internal), {"a" * 64})
+    assert warning == f"web was made with -p 8080:80/tcp, which is not published: {why}"
+
+
+def test_published_port_is_not_said() -> None:
+    topology = with_ports({"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}]}, "inner")
+    assert not any("not published" in warning for warning in idle_warnings(topology, {"a" * 64}))
+    assert [(port.host_port, port.container_port) for port in topology.containers[0].ports] == [(8080, 80)]

@@ -10,7 +10,7 @@ from capnet.record.find.host_facts import Entry, HostFacts
 from capnet.record.find.services import belonging
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.run_id import MADE
-from capnet.topology import StoppedContainer
+from capnet.topology import PublishedPort, StoppedContainer
 
 STOPPED = ("created", "exited", "dead")  # Docker's words
 _NEVER = "0001-01-01"  # Go's zero time: it has not run yet
@@ -82,6 +82,28 @@ def stopped_container(host: str, attributes: Entry) -> StoppedContainer:
         networks=sorted(attached),
         names=sorted({*names, shown_name(attributes)} - {attributes["Id"][:12]}),
     )
+
+
+def published_ports(published: dict[str, list[Entry] | None]) -> list[PublishedPort]:
+    """The ports of `NetworkSettings.Ports` and of `HostConfig.PortBindings`, but those that Docker chooses."""
+    return [
+        PublishedPort(
+            proto=inner.partition("/")[2] or "tcp",
+            host_ip=outer.get("HostIp") or "0.0.0.0",  # podman: "" for all addresses
+            host_port=int(outer["HostPort"]),
+            container_port=int(inner.partition("/")[0]),
+        )
+        for inner, outers in sorted(published.items())
+        for outer in outers or []
+        if str(outer.get("HostPort")).isdecimal()
+    ]
+
+
+def unpublished_ports(attributes: Entry) -> list[PublishedPort]:
+    """The ports that a running container was made with, and that lead nowhere."""
+    published = attributes["NetworkSettings"].get("Ports") or {}
+    bindings = attributes["HostConfig"].get("PortBindings") or {}
+    return published_ports({inner: outers for inner, outers in bindings.items() if not published.get(inner)})
 
 
 def is_capnets_own(attributes: Entry) -> bool:

@@ -8,14 +8,12 @@ Where only Docker was asked, endpoints have addresses and MACs, but no interface
 
 from __future__ import annotations
 
-from typing import Any
-
 from capnet.record.find.capture_points import peer_of, shown_name
-from capnet.record.find.docker_facts import stopped_container
+from capnet.record.find.docker_facts import published_ports, stopped_container, unpublished_ports
 from capnet.record.find.host_facts import Entry, HostFacts
 from capnet.record.find.interfaces import addresses_of, interface_of
 from capnet.record.find.services import belonging, services_of
-from capnet.topology import Container, Endpoint, Host, Namespace, Network, PublishedPort, Topology
+from capnet.topology import Container, Endpoint, Host, Namespace, Network, Topology
 from capnet.topology.stopped import resolve_owners
 from capnet.topology.user_mode import PROCESSES
 
@@ -123,13 +121,14 @@ def _container(facts: HostFacts, attributes: Entry) -> Container:
         id=attributes["Id"],
         image=attributes["Config"]["Image"],
         network_mode=mode,
-        ports=_ports(attributes["NetworkSettings"].get("Ports") or {}),
+        ports=published_ports(attributes["NetworkSettings"].get("Ports") or {}),
         full_name=full_name if full_name != name else None,
         pid=attributes["State"]["Pid"] or None,
         netns=facts.container_netns.get(attributes["Id"]),
         project=belongs.project,
         compose_service=belongs.compose_service,
         swarm_service=belongs.swarm_service,
+        unpublished=unpublished_ports(attributes),
         state=next((word.lower() for word in ("Paused", "Restarting") if attributes["State"].get(word)), None),
     )
     if mode != "host" and not mode.startswith("container:"):  # else no interface is its own
@@ -277,19 +276,3 @@ def _docker_addresses(endpoint: Entry) -> list[str]:
 
 def _attributes(facts: HostFacts, network_id: str | None) -> Entry | None:
     return next((network for network in facts.networks if network["Id"] == network_id), None)
-
-
-def _ports(published: dict[str, list[dict[str, Any]] | None]) -> list[PublishedPort]:
-    ports = []
-    for inner, outers in sorted(published.items()):
-        number, _, proto = inner.partition("/")
-        for outer in outers or []:
-            ports.append(
-                PublishedPort(
-                    proto=proto or "tcp",
-                    host_ip=outer.get("HostIp") or "0.0.0.0",  # podman: "" for all addresses
-                    host_port=int(outer["HostPort"]),
-                    container_port=int(number),
-                )
-            )
-    return ports

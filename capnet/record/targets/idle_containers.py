@@ -42,9 +42,25 @@ def idle_warnings(topology: Topology, ids: Collection[str]) -> Iterator[str]:
                 f"while {owner} runs, `docker restart {container.name}` joins it again"
             )
     for container in chosen:
+        if container.unpublished and not container.lost_network_of:
+            yield _unpublished(topology, container)
+    for container in chosen:
         for end, bridge in _detached(topology, container):
             point = f"{container.host}/{end}"
             yield f"{point} of {container.name} is no port of {bridge}: `ip link set {end} master {bridge}`"
+
+
+def _unpublished(topology: Topology, container: Container) -> str:
+    """That `-p` had no effect, and why."""
+    ports = ", ".join(f"{port.host_port}:{port.container_port}/{port.proto}" for port in container.unpublished)
+    networks = [network_of(topology, container, endpoint) for endpoint in container.endpoints]
+    if container.network_mode == "host":
+        why = "it uses the host's own network, where its ports are the host's"
+    elif networks and all(network and network.internal for network in networks):
+        why = "all its networks are internal, so connect it to another one too"
+    else:
+        why = f"`docker port {container.name}` shows what is"
+    return f"{container.name} was made with -p {ports}, which is not published: {why}"
 
 
 def _detached(topology: Topology, container: Container) -> Iterator[tuple[str, str]]:
