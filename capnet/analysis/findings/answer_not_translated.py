@@ -121,6 +121,9 @@ def _answers(context: Context) -> list[_Answer]:
     flows, answers, chain = context.flows, replies(context), chain_of(context)
     is_tcp = flows[:, schema.FLOW_PROTO] == TCP
     asked = np.flatnonzero(is_tcp & (flows[:, schema.FLOW_SYN_TIME] >= 0) & ~_has_syn_ack(context))
+    # No client asks itself by a wire: a host that translates made this of its SYN to a service.
+    hosts = ([schema.FLOW_SRC_HI, schema.FLOW_SRC_LO], [schema.FLOW_DST_HI, schema.FLOW_DST_LO])
+    asked = asked[(flows[asked[:, None], hosts[0]] != flows[asked[:, None], hosts[1]]).any(axis=1)]
     answering = np.flatnonzero(is_tcp & (flows[:, schema.FLOW_SYNACK_TIME] >= 0) & (answers >= 0))
     flags = flows[:, schema.FLOW_TCP_FLAGS][answers[answering]]
     answering = answering[(flags & TCP_RST > 0) & (flags & TCP_ACK == 0)][:MAX_ANSWERS]

@@ -78,7 +78,7 @@ class _Reset(NamedTuple):
 def diagnose(context: Context) -> list[Finding]:
     flows = context.flows
     is_client = is_tcp_with(context, TCP_SYN) & (replies(context) >= 0) & (flow_links(context).before < 0)
-    is_client &= flows[:, schema.FLOW_SYN_TIME] >= 0
+    is_client &= (flows[:, schema.FLOW_SYN_TIME] >= 0) & (flows[:, schema.FLOW_STRAYS] == 0)  # copies are reset, too
     flags = reply_values(context, schema.FLOW_TCP_FLAGS)
     is_client &= (flags & TCP_SYN_ACK == TCP_SYN_ACK) & ((flags | flows[:, schema.FLOW_TCP_FLAGS]) & TCP_RST > 0)
     groups: dict[tuple[tuple[int, int], int, bool], list[_Reset]] = {}

@@ -7,6 +7,7 @@ no-default-route the server has a route to its own network only
 unreachable-route the node has a route of type unreachable to 10.60.0.9
 no-proxy-arp     pods with routed links, of which the node answers `other` for their gateway and not `app`
 few-ports        the node translates to four ports, and `app` keeps four connections open
+service-of-pods  the pods are the servers of a service that one of them asks, and the bridge is promiscuous
 filtered-pings   the server drops echo requests
 dead-backend     the node shares a port between `app` and 10.77.1.9, which no host has
 other-interface  the router answers by the node's second card, where the node's connection table has another zone
@@ -72,6 +73,16 @@ def few_ports(programs: Programs) -> None:
     run("node", f"{rule} -p tcp -j MASQUERADE --to-ports 40000-40003; {rule} -j MASQUERADE")
 
 
+def service_of_pods(programs: Programs) -> None:
+    bridge()
+    rule = "iptables -t nat -A PREROUTING -d 10.96.0.10 -p tcp --dport 80"
+    run("node", f"{rule} -m statistic --mode nth --every 2 --packet 0 -j DNAT --to 10.77.1.8:80; "
+                f"{rule} -j DNAT --to 10.77.1.7:80; sysctl -qw net.bridge.bridge-nf-call-iptables=1; "
+                "iptables -t nat -A POSTROUTING -m conntrack --ctorigdst 10.96.0.10 -j MASQUERADE")  # fmt: skip
+    run("router", "ip route add 10.96.0.0/16 via 10.50.0.11")
+    programs.extend(start(pod, "python3", "-c", SERVE) for pod in ("app", "other"))
+
+
 def filtered_pings(_: Programs) -> None:
     bridge()
     masquerade()
@@ -97,6 +108,8 @@ RECORDINGS: dict[str, Recording] = {
                      [("other", "10.60.0.5", 80), ("app", "10.60.0.5", 80)]),
     "few-ports": (few_ports, ["node/cni0", "node/eth0"],
                   [*[("app", "10.60.0.1", 0)] * 2, *[("other", "10.60.0.5", 80)] * 2, ("app", "10.60.0.5", 0)]),
+    "service-of-pods": (service_of_pods, ["node/cni0", "node/veth-app"],
+                        [("router", "10.96.0.10", 80)] * 4 + [("app", "10.96.0.10", 80), ("other", "10.96.0.10", 80)]),
     "filtered-pings": (filtered_pings, ["node/cni0", "srv/eth0"],
                        [("app", "10.60.0.5", 0), ("other", "10.60.0.1", 0), ("app", "10.60.0.5", 80)]),
     "dead-backend": (dead_backend, ["node/eth0", "node/cni0"], [("srv", "10.50.0.11", 8080)] * 4),
