@@ -21,6 +21,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
 from capnet.analysis.core.schema import Mask, Values
 from capnet.analysis.correlate.duplicates import duplicates, packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.losses.path_mtu import learned_path_mtu
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.outcomes.answers import chain_answers
 from capnet.analysis.facts.outcomes.route_probes import are_route_probes
@@ -66,7 +67,7 @@ def fate_facts(context: Context) -> list[Fate]:
 
 def every_fate(context: Context, most: int | None = None) -> Iterator[Fate]:
     """What became of flows, the worst and busiest ones first, `most` of them or all; one is made at a time."""
-    outcome = verdicts(context)
+    outcome = _outcome(context)
     listed = np.flatnonzero(_is_listed(context))
     badness = (outcome.verdict[listed] << 48) - context.flows[:, schema.FLOW_PACKETS][outcome.first[listed]]
     if most is not None and len(listed) > most:  # sorting a few takes less time
@@ -88,7 +89,7 @@ class Totals(NamedTuple):
 
 def outcome_totals(context: Context) -> Totals:
     """How many flows have which fate, how many have an answer, and what the points did not record."""
-    outcome, listed = verdicts(context), _is_listed(context)
+    outcome, listed = _outcome(context), _is_listed(context)
     counts = np.bincount(outcome.verdict[listed], minlength=len(FATES)).tolist()
     links, missed = flow_links(context), unrecorded_packets(context)
     unrecorded: dict[str, int] = {}
@@ -103,9 +104,18 @@ def outcome_totals(context: Context) -> Totals:
 
 
 @derived
+def _outcome(context: Context) -> Verdicts:
+    """The verdicts, by which a flow arrives whose sender was told the path's MTU, and sent again what was too large."""
+    outcome = verdicts(context)
+    is_learned = (outcome.verdict == verdict.LOSES) & learned_path_mtu(context)[outcome.first]
+    columns = outcome._asdict() | {"verdict": np.where(is_learned, verdict.DELIVERED, outcome.verdict)}
+    return Verdicts(**columns) if is_learned.any() else outcome
+
+
+@derived
 def _is_listed(context: Context) -> Mask:
     """Per verdict: is it about a flow that a report lists?"""
-    outcome = verdicts(context)
+    outcome = _outcome(context)
     proto, kind = (context.flows[:, column][outcome.first] for column in (schema.FLOW_PROTO, schema.FLOW_KIND))
     is_message = is_one_of(proto, ICMP_PROTOCOLS)
     asks_nothing = is_message & ~is_one_of(kind >> 8, (*ICMP_REQUESTS, ICMPV6_ECHO_REQUEST))

@@ -8,6 +8,7 @@ unreachable-route the node has a route of type unreachable to 10.60.0.9
 no-proxy-arp     pods with routed links, of which the node answers `other` for their gateway and not `app`
 few-ports        the node translates to four ports, and `app` keeps four connections open
 service-of-pods  the pods are the servers of a service that one of them asks, and the bridge is promiscuous
+path-mtu         the router tells `app` of a smaller MTU, and its data arrives; nothing is wrong
 filtered-pings   the server drops echo requests
 dead-backend     the node shares a port between `app` and 10.77.1.9, which no host has
 other-interface  the router answers by the node's second card, where the node's connection table has another zone
@@ -21,6 +22,7 @@ import sys
 from tests.analysis.findings.recorded.record import SERVE, Recording, bridge, link, masquerade, record, run, start
 
 KEEP = "import socket, time; time.sleep(2.5); s = [socket.create_connection(('10.60.0.5', 80)) for _ in range(4)]; time.sleep(60)"  # noqa: E501
+POST = "import socket, time; time.sleep(2.5); s = socket.create_connection(('10.60.0.5', 80)); s.send(b'POST / HTTP/1.0\\r\\n\\r\\n' + bytes(6000)); s.recv(99); time.sleep(60)"  # noqa: E501
 Programs = list[subprocess.Popen[bytes]]
 OTHER_ZONE = (
     "iptables -t raw -A PREROUTING -i {card} -j CT --zone 5; "
@@ -83,6 +85,13 @@ def service_of_pods(programs: Programs) -> None:
     programs.extend(start(pod, "python3", "-c", SERVE) for pod in ("app", "other"))
 
 
+def path_mtu(programs: Programs) -> None:
+    bridge()
+    masquerade()
+    run("router", "ip link set eth1 mtu 1400")
+    programs.append(start("app", "python3", "-c", POST))
+
+
 def filtered_pings(_: Programs) -> None:
     bridge()
     masquerade()
@@ -110,6 +119,7 @@ RECORDINGS: dict[str, Recording] = {
                   [*[("app", "10.60.0.1", 0)] * 2, *[("other", "10.60.0.5", 80)] * 2, ("app", "10.60.0.5", 0)]),
     "service-of-pods": (service_of_pods, ["node/cni0", "node/veth-app"],
                         [("router", "10.96.0.10", 80)] * 4 + [("app", "10.96.0.10", 80), ("other", "10.96.0.10", 80)]),
+    "path-mtu": (path_mtu, ["node/cni0", "router/eth1"], [("other", "10.60.0.5", 0)] * 3),
     "filtered-pings": (filtered_pings, ["node/cni0", "srv/eth0"],
                        [("app", "10.60.0.5", 0), ("other", "10.60.0.1", 0), ("app", "10.60.0.5", 80)]),
     "dead-backend": (dead_backend, ["node/eth0", "node/cni0"], [("srv", "10.50.0.11", 8080)] * 4),

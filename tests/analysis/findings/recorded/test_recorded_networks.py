@@ -30,6 +30,7 @@ CAUSES = {
     "wrong-vni": ("vni-mismatch", "error", "10.60.0.2 answers in VXLAN VNI 101"),
     "blackhole": ("connection-unanswered", "warning", "they are not seen at node/eth0"),
 }
+HEALTHY = ["path-mtu"]
 
 
 @pytest.mark.parametrize("name", CAUSES)
@@ -41,8 +42,15 @@ def test_cause_is_the_only_problem_of_all_points(name: str) -> None:
     assert words in problem.says
 
 
+@pytest.mark.parametrize("name", HEALTHY)
+def test_healthy_network_has_no_problem(name: str) -> None:
+    report = analyze(sorted((FOLDER / name).glob("*.pcap")))
+    assert [finding.name for finding in report.findings if finding.level != "info"] == []
+    assert {fate.fate for fate in report.fates} <= {"delivered", "unknown"}
+
+
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*/*.pcap")), ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_one_point_alone_accuses_no_other(file: Path) -> None:
     """What one point does not show is not told as certain: an error names the same cause."""
     errors = {finding.name for finding in analyze(file).findings if finding.level == "error"}
-    assert errors <= {CAUSES[file.parent.name][0]}
+    assert errors <= {CAUSES.get(file.parent.name, ("none",))[0]}
