@@ -27,6 +27,7 @@ from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.transport.full_segments import LostFullSegments, announced_mss, lost_full_segments
 from capnet.analysis.facts.transport.lost_lengths import LostLengths, lost_lengths
+from capnet.analysis.fate.next_points import chain_of
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import (
     ICMP,
@@ -102,8 +103,11 @@ ELSEWHERE_FIX_MSS = Text(
     "--clamp-mss-to-pmtu`",
 )
 FIX = Text(
-    en="lower the MTU of the sending interface below {fails} ({passes} passed), or raise that of the link between them",
-    zh="把发送接口的 MTU 降到 {fails} 以下（{passes} 能通过），或提高两者之间链路的 MTU",
+    en="lower the MTU of the sending interface below {fails} ({passes} passed), raise that of the link between them, "
+    "or clamp the MSS where they are forwarded (`iptables -t mangle -A FORWARD -p tcp --syn -j TCPMSS "
+    "--clamp-mss-to-pmtu`); and let ICMP 'fragmentation needed' pass",
+    zh="把发送接口的 MTU 降到 {fails} 以下（{passes} 能通过），提高两者之间链路的 MTU，或在转发处限制 MSS（`iptables "
+    "-t mangle -A FORWARD -p tcp --syn -j TCPMSS --clamp-mss-to-pmtu`）；并放行 ICMP “fragmentation needed”",
 )
 
 MAX_FINDINGS = 20
@@ -116,7 +120,8 @@ def diagnose(context: Context) -> list[Finding]:
         by_points.setdefault(of_flow.points, []).append(of_flow)
     senders = _reporters(context)
     findings = []
-    reported: set[int] = set()  # flow rows
+    chain = chain_of(context)
+    reported: set[int] = set()  # flow chains: each hop of a translated flow loses the same segments
     for points, of_points in sorted(by_points.items()):
         passes = max(of_flow.largest_passed for of_flow in of_points)
         fails = min(of_flow.smallest_lost for of_flow in of_points)
@@ -126,9 +131,9 @@ def diagnose(context: Context) -> list[Finding]:
                 is_inside = context.flows[of_points[0].flow, schema.FLOW_VIA] > 0
                 names = names[0], (OUTSIDE if is_inside else INSIDE).fill()
             findings.append(_between_points(names, passes, fails, of_points, senders))
-            reported |= {of_flow.flow for of_flow in of_points}
+            reported |= {int(chain[of_flow.flow]) for of_flow in of_points}
     return findings + _between_hosts(
-        context, [lost for lost in lost_full_segments(context) if lost.flow not in reported]
+        context, [lost for lost in lost_full_segments(context) if int(chain[lost.flow]) not in reported]
     )
 
 

@@ -9,6 +9,7 @@ no-proxy-arp     pods with routed links, of which the node answers `other` for t
 few-ports        the node translates to four ports, and `app` keeps four connections open
 service-of-pods  the pods are the servers of a service that one of them asks, and the bridge is promiscuous
 path-mtu         the router tells `app` of a smaller MTU, and its data arrives; nothing is wrong
+mtu-blackhole    the same, and a rule drops what the router tells
 filtered-pings   the server drops echo requests
 dead-backend     the node shares a port between `app` and 10.77.1.9, which no host has
 other-interface  the router answers by the node's second card, where the node's connection table has another zone
@@ -92,6 +93,11 @@ def path_mtu(programs: Programs) -> None:
     programs.append(start("app", "python3", "-c", POST))
 
 
+def mtu_blackhole(programs: Programs) -> None:
+    path_mtu(programs)
+    run("router", "iptables -A OUTPUT -p icmp --icmp-type fragmentation-needed -j DROP")
+
+
 def filtered_pings(_: Programs) -> None:
     bridge()
     masquerade()
@@ -120,6 +126,7 @@ RECORDINGS: dict[str, Recording] = {
     "service-of-pods": (service_of_pods, ["node/cni0", "node/veth-app"],
                         [("router", "10.96.0.10", 80)] * 4 + [("app", "10.96.0.10", 80), ("other", "10.96.0.10", 80)]),
     "path-mtu": (path_mtu, ["node/cni0", "router/eth1"], [("other", "10.60.0.5", 0)] * 3),
+    "mtu-blackhole": (mtu_blackhole, ["node/cni0", "node/eth0", "router/eth1"], [("other", "10.60.0.5", 0)] * 6),
     "filtered-pings": (filtered_pings, ["node/cni0", "srv/eth0"],
                        [("app", "10.60.0.5", 0), ("other", "10.60.0.1", 0), ("app", "10.60.0.5", 80)]),
     "dead-backend": (dead_backend, ["node/eth0", "node/cni0"], [("srv", "10.50.0.11", 8080)] * 4),
