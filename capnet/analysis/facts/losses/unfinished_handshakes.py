@@ -105,11 +105,12 @@ def _synack_times(context: Context) -> np.ndarray:
 def _last_seen(context: Context, row: int) -> tuple[int, int] | None:
     """The SYN-ACKs' row where they come nearest to the client, and the point before it that lacks them, -1 if none."""
     flows, links, answers = context.flows, flow_links(context), replies(context)
-    hop, before = row, -1
+    hop, before, hops = row, -1, [row]
     while answers[hop] < 0:
         if links.after[hop] < 0:
-            return _seen_elsewhere(context, row, hop)
+            return _seen_elsewhere(context, hops)
         before, hop = hop, int(links.target[links.after[hop]])
+        hops.append(hop)
     answer = int(answers[hop])
     is_answered = flows[answer, schema.FLOW_SYNACK_TIME] >= 0 and flows[answer, schema.FLOW_PACKETS] >= MIN_SYNACKS
     is_vain = flows[hop, schema.FLOW_SYN_TIME] - flows[answer, schema.FLOW_SYNACK_TIME] >= MIN_RETRY_NS
@@ -120,29 +121,36 @@ def _last_seen(context: Context, row: int) -> tuple[int, int] | None:
     return answer, int(flows[before, schema.FLOW_POINT]) if before >= 0 else -1
 
 
-def _seen_elsewhere(context: Context, row: int, last: int) -> tuple[int, int] | None:
+def _seen_elsewhere(context: Context, hops: list[int]) -> tuple[int, int] | None:
     """SYN-ACKs at a point that these SYNs do not pass, of the last hop's host if there are, and that hop's point."""
-    flows = context.flows
-    hops = np.flatnonzero(chain_of(context) == row)
-    answers = _lone_synacks(context)
-    is_ours = is_among(hash_of(flows, _BACK, answers), hash_of(flows, _CONNECTION, hops))
-    acknowledged = ((flows[row, schema.FLOW_FIRST_SEQ] >> 32) + (1 << 31) + 1) & 0xFFFFFFFF
-    is_ours &= flows[answers, schema.FLOW_FIRST_SEQ] & 0xFFFFFFFF == acknowledged
-    is_ours &= flows[last, schema.FLOW_SYN_TIME] - flows[answers, schema.FLOW_SYNACK_TIME] >= MIN_RETRY_NS
-    is_ours &= ~is_among(flows[answers, schema.FLOW_POINT], flows[hops, schema.FLOW_POINT])
-    due = int(flows[last, schema.FLOW_POINT])
-    host = _host(context, due)
-    ours = answers[is_ours].tolist()
-    ours.sort(key=lambda answer: _host(context, int(flows[answer, schema.FLOW_POINT])) != host)
-    return (ours[0], due) if ours else None
+    flows, by_ends = context.flows, _lone_synacks(context)
+    if not by_ends:
+        return None
+    acknowledged = ((flows[hops[0], schema.FLOW_FIRST_SEQ] >> 32) + (1 << 31) + 1) & 0xFFFFFFFF
+    passed, last = set(flows[hops, schema.FLOW_POINT].tolist()), int(flows[hops[-1], schema.FLOW_SYN_TIME])
+    due = int(flows[hops[-1], schema.FLOW_POINT])
+    answers = [
+        answer
+        for key in set(hash_of(flows, _CONNECTION, np.array(hops)).tolist())
+        for answer in by_ends.get(key, ())
+        if flows[answer, schema.FLOW_FIRST_SEQ] & 0xFFFFFFFF == acknowledged
+        and last - flows[answer, schema.FLOW_SYNACK_TIME] >= MIN_RETRY_NS
+        and flows[answer, schema.FLOW_POINT] not in passed
+    ]
+    answers.sort(key=lambda answer: _host(context, int(flows[answer, schema.FLOW_POINT])) != _host(context, due))
+    return (answers[0], due) if answers else None
 
 
 @derived
-def _lone_synacks(context: Context) -> FlowRows:
-    """SYN-ACKs that are sent again at points that show nothing of the other direction."""
+def _lone_synacks(context: Context) -> dict[int, list[int]]:
+    """SYN-ACKs that are sent again at points that show nothing of the other direction, by a hash of that one's ends."""
     flows = context.flows
     is_lone = (flows[:, schema.FLOW_SYNACK_TIME] >= 0) & (replies(context) < 0)
-    return np.flatnonzero(is_lone & (flows[:, schema.FLOW_PACKETS] >= MIN_SYNACKS))
+    rows = np.flatnonzero(is_lone & (flows[:, schema.FLOW_PACKETS] >= MIN_SYNACKS))
+    by_ends: dict[int, list[int]] = {}
+    for key, row in zip(hash_of(flows, _BACK, rows).tolist(), rows.tolist(), strict=True):
+        by_ends.setdefault(key, []).append(row)
+    return by_ends
 
 
 def _host(context: Context, point: int) -> str | None:

@@ -16,6 +16,7 @@ from capnet.analysis.core.flow_rows import are_to_groups, destination, replies, 
 from capnet.analysis.core.schema import FlowMask, FlowRows, Mask
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.outcomes.answers import chain_rows
 from capnet.analysis.facts.outcomes.route_probes import are_route_probes
 from capnet.analysis.fate.answers import other_address_answers, quoting_errors
 from capnet.analysis.fate.chain_values import any_of_chain
@@ -30,6 +31,7 @@ from capnet.wire.numbers import TCP
 MAX_APART_NS = 10_000_000_000  # of the requests and a connection that shows that the server is up
 MAX_FLOWS = 10_000
 _HOSTS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+_HOSTS_THERE = [schema.FLOW_POINT, *_HOSTS]
 _SERVICE = [*_HOSTS, schema.FLOW_PROTO]
 
 
@@ -60,11 +62,12 @@ def silent_requests(context: Context, is_request: FlowMask) -> list[SilentReques
     rows = rows[~is_among(rows, chain[_has_another_end(context)])]
     keys = hash_of(services, list(range(services.shape[1])))
     rows = rows[~is_among(keys[rows], keys[is_request & has_answer])][:MAX_FLOWS]
-    groups: dict[tuple[object, ...], list[int]] = {}
+    groups: dict[tuple[tuple[int, int], int, tuple[int, int]], list[int]] = {}
     for row in rows.tolist():
         server, client = destination(flows[row]), source(flows[row])
         groups.setdefault((address_value(server), int(port[row]), address_value(client)), []).append(row)
-    return [_requests(context, port_number, groups[at, port_number, of]) for at, port_number, of in sorted(groups)]  # type: ignore[arg-type]
+    accepted = _accepted(context, rows)
+    return [_requests(context, key[1], groups[key], accepted) for key in sorted(groups)]
 
 
 def _has_another_end(context: Context) -> Mask:
@@ -75,25 +78,30 @@ def _has_another_end(context: Context) -> Mask:
     return is_told
 
 
-def _requests(context: Context, port: int, rows: list[int]) -> SilentRequests:
-    flows = context.flows
-    hops = np.flatnonzero(is_among(chain_of(context), np.array(rows)))
-    last_rows = hops[flow_links(context).after[hops] < 0].tolist()
+def _requests(context: Context, port: int, rows: list[int], accepted: dict[int, list[int]]) -> SilentRequests:
+    flows, after = context.flows, flow_links(context).after
+    last_rows = [int(hop) for row in rows for hop in chain_rows(context, row) if after[hop] < 0]
     first, last = int(flows[rows, schema.FLOW_FIRST].min()), int(flows[rows, schema.FLOW_LAST].max())
+    ports = [
+        int(flows[of, schema.FLOW_DPORT])
+        for key in set(hash_of(flows, _HOSTS_THERE, np.array(rows)).tolist())
+        for of in accepted.get(key, ())
+        if flows[of, schema.FLOW_FIRST] <= last + MAX_APART_NS and flows[of, schema.FLOW_LAST] >= first - MAX_APART_NS
+    ]
     return SilentRequests(
         source(flows[rows[0]]), destination(flows[rows[0]]), port, rows, last_rows,
-        int(packets_without_duplicates(context)[rows].sum()), last - first,
-        _accepted_port(context, np.array(rows), first, last),
+        int(packets_without_duplicates(context)[rows].sum()), last - first, min(ports, default=-1),
     )  # fmt: skip
 
 
-def _accepted_port(context: Context, rows: FlowRows, first: int, last: int) -> int:
-    """The lowest port of the server that accepts the same client about that time, as its own point shows; else -1."""
-    flows, hosts = context.flows, [schema.FLOW_POINT, *_HOSTS]
+def _accepted(context: Context, rows: FlowRows) -> dict[int, list[int]]:
+    """Hash of point and hosts → connections that were accepted there, of the clients and servers of these requests."""
+    flows = context.flows
     is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0) & (replies(context) >= 0)
-    is_new &= (flows[:, schema.FLOW_FIRST] <= last + MAX_APART_NS) & (
-        flows[:, schema.FLOW_LAST] >= first - MAX_APART_NS
-    )
     accepted = np.flatnonzero(is_new & (reply_values(context, schema.FLOW_SYNACK_TIME) >= 0))
-    accepted = accepted[is_among(hash_of(flows, hosts, accepted), hash_of(flows, hosts, rows))]
-    return int(flows[accepted, schema.FLOW_DPORT].min()) if len(accepted) else -1
+    keys = hash_of(flows, _HOSTS_THERE, accepted)
+    is_wanted = is_among(keys, hash_of(flows, _HOSTS_THERE, rows))
+    by_hosts: dict[int, list[int]] = {}
+    for key, row in zip(keys[is_wanted].tolist(), accepted[is_wanted].tolist(), strict=True):
+        by_hosts.setdefault(key, []).append(row)
+    return by_hosts

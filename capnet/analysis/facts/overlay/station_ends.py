@@ -6,11 +6,19 @@ kinds with a VNI; nothing in a sample.
 
 from __future__ import annotations
 
+import numpy as np
+
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_one_of
+from capnet.analysis.core.arrays import distinct_rows, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.facts.overlay.carried_frames import VNI_BITS, CarriedFrames, carried_frames, tunnel_ends
+from capnet.analysis.facts.overlay.carried_frames import (
+    KINDS_WITH_VNI,
+    VNI_BITS,
+    CarriedFrames,
+    carried_frames,
+    tunnel_ends,
+)
 from capnet.wire.addresses import address_text, address_value
 
 
@@ -22,23 +30,44 @@ def all_carried_frames(context: Context) -> CarriedFrames:
 
 def ends_of_address(context: Context, kind: int, vni: int, address: str) -> set[str]:
     """The ends that send frames of the MACs that speak for an address in this network, as sender of ARP or of IP."""
-    if context.sample_share < 1.0:
-        return set()
-    high, low = address_value(address)
+    macs = _macs_of_addresses(context).get((kind, vni, *address_value(address)), set())
+    return {end for mac in macs for end in ends_of_mac(context, kind, vni, mac)}
+
+
+def ends_of_mac(context: Context, kind: int, vni: int, mac: int) -> set[str]:
+    """The ends that send frames of a MAC in this network."""
+    return _ends_of_macs(context).get(((kind << VNI_BITS) + vni, mac), set())
+
+
+@derived
+def _macs_of_addresses(context: Context) -> dict[tuple[int, int, int, int], set[int]]:
+    """Kind, VNI and the halves of an address → the MACs that speak for it in that network."""
     flows, arps = context.flows, context.arps
-    is_its = (flows[:, schema.FLOW_SRC_HI] == high) & (flows[:, schema.FLOW_SRC_LO] == low)
-    is_its &= (flows[:, schema.FLOW_VIA] == kind) & (flows[:, schema.FLOW_VIA_VNI] == vni)
-    is_sender = (arps[:, schema.ARP_VIA] == kind) & (arps[:, schema.ARP_VIA_VNI] == vni)
-    is_sender &= arps[:, schema.ARP_SENDER_LO] == low
-    macs = {*flows[is_its, schema.FLOW_SMAC].tolist(), *arps[is_sender, schema.ARP_SENDER_MAC].tolist()}
-    return ends_of_macs(context, kind, vni, macs) if macs else set()
+    columns = [
+        schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SMAC,
+    ]  # fmt: skip
+    senders = np.zeros((len(arps), 5), dtype=np.int64)
+    senders[:, [0, 1, 3, 4]] = arps[
+        :, [schema.ARP_VIA, schema.ARP_VIA_VNI, schema.ARP_SENDER_LO, schema.ARP_SENDER_MAC]
+    ]
+    rows = np.concatenate((flows[:, columns], senders))
+    macs: dict[tuple[int, int, int, int], set[int]] = {}
+    for kind, vni, high, low, mac in distinct_rows(rows[is_one_of(rows[:, 0], KINDS_WITH_VNI)]).tolist():
+        macs.setdefault((kind, vni, high, low), set()).add(mac)
+    return macs
 
 
-def ends_of_macs(context: Context, kind: int, vni: int, macs: set[int]) -> set[str]:
-    """The ends that send frames of these MACs in this network."""
-    carried = all_carried_frames(context)
-    is_its = (carried.network == (kind << VNI_BITS) + vni) & is_one_of(carried.source_mac, tuple(macs))
-    return {address_text(*tunnel_ends(context)[end].tolist()) for end in set(carried.source[is_its].tolist())}
+@derived
+def _ends_of_macs(context: Context) -> dict[tuple[int, int], set[str]]:
+    """Network and MAC → the ends that send its frames."""
+    if context.sample_share < 1.0:
+        return {}
+    carried, addresses = all_carried_frames(context), [address_text(*end) for end in tunnel_ends(context).tolist()]
+    ends: dict[tuple[int, int], set[str]] = {}
+    rows = np.column_stack((carried.network, carried.source_mac, carried.source))
+    for network, mac, end in distinct_rows(rows).tolist():
+        ends.setdefault((network, mac), set()).add(addresses[end])
+    return ends
 
 
 def askers_between(context: Context, kind: int, vni: int, ends: set[str]) -> set[int]:

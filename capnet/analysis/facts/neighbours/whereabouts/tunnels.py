@@ -13,7 +13,7 @@ from capnet.analysis.core.flow_rows import host_of, is_multicast
 from capnet.analysis.facts.neighbours.exchanges import Exchange
 from capnet.analysis.facts.neighbours.question_delays import question_delays
 from capnet.analysis.facts.neighbours.whereabouts.places import Place, Whereabouts
-from capnet.analysis.facts.overlay.station_ends import ends_of_address, ends_of_macs
+from capnet.analysis.facts.overlay.station_ends import ends_of_address, ends_of_mac
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.wire.addresses import address_text, address_value
 
@@ -27,7 +27,7 @@ def not_flooded(context: Context, at_points: list[Exchange]) -> Whereabouts | No
         if not of.via or of.asker_mac <= 0:
             continue
         homes = ends_of_address(context, of.via, of.vni, of.target)
-        senders = ends_of_macs(context, of.via, of.vni, {of.asker_mac})
+        senders = ends_of_mac(context, of.via, of.vni, of.asker_mac)
         if not len(homes) == len(senders) == 1 or homes == senders:
             continue
         (home,), (sender,) = homes, senders
