@@ -21,6 +21,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct, hash_of, is_among, is_one_of
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, host_of, is_at_roles, ports, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import Values
@@ -152,8 +153,14 @@ def _asks_for_all(context: Context, rows: list[int]) -> bool:
 def _waits_for_mac(context: Context, point: int, rows: list[int]) -> bool:
     """Does the host that gets these ask for a MAC in vain there? Then it has a route."""
     macs = set(context.flows[rows, schema.FLOW_DMAC].tolist())
-    questions = [of for question in unanswered_neighbours(context) for of in question.exchanges]
-    return any(of.point == point and of.asker_mac in macs for of in questions)
+    return any((point, mac) in _waiting(context) for mac in macs)
+
+
+@derived
+def _waiting(context: Context) -> set[tuple[int, int]]:
+    """Points, and the MACs that ask for another one in vain there."""
+    questions = (of for question in unanswered_neighbours(context) for of in question.exchanges)
+    return {(of.point, of.asker_mac) for of in questions}
 
 
 def _served_neighbour(context: Context, rows: list[int]) -> str:
