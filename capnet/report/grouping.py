@@ -45,7 +45,7 @@ def harmless_refusals(document: Document) -> dict[str, str]:
     """Address → what a finding that needs no action says of its refusals: a scan, or a server that was starting."""
     return {
         row["facts"]["address"]: row["says"]
-        for row in document["findings"]
+        for row in document.get("findings", [])
         if row["name"] == "connection-refused" and row["level"] == "info" and "address" in row["facts"]
     }
 
@@ -53,6 +53,12 @@ def harmless_refusals(document: Document) -> dict[str, str]:
 def is_refused_by(row: Document, addresses: Container[str]) -> bool:
     """Is it a flow whose only answer is a reset, to one of these addresses?"""
     return row["flow"]["dst"] in addresses and {answer["kind"] for answer in row["answers"]} == {"reset"}
+
+
+def harmful_fates(document: Document) -> Groups:
+    """`same_fate` without the refusals that need no action."""
+    harmless = harmless_refusals(document)
+    return [group for group in same_fate(document) if not is_refused_by(group[0], harmless)]
 
 
 def same_icmp_error(document: Document) -> Groups:

@@ -15,7 +15,7 @@ from capnet.analysis.core.contract.finding_list import findings_in
 from capnet.analysis.core.contract.keys import FILES_BESIDE, LEVELS
 from capnet.analysis.core.wording import Text
 from capnet.report.fate_words import FAILED, fate, flows_of, together
-from capnet.report.grouping import harmless_refusals, is_refused_by, same_fate
+from capnet.report.grouping import harmful_fates, harmless_refusals, same_fate
 from capnet.report.text import count, listing, number
 from capnet.report.words import Words
 from capnet.topology.user_mode import PROCESSES
@@ -158,10 +158,10 @@ def _is_outside(before: str) -> bool:
 
 def _failed(document: Document, words: Words) -> Iterator[str]:
     """The worst of the flows that fail, and how many of all do; of refusals that need no action, the findings."""
-    groups, harmless = same_fate(document), harmless_refusals(document)
-    others = [group for group in groups if not is_refused_by(group[0], harmless)]
+    groups, others = same_fate(document), harmful_fates(document)
     if not others:
-        yield from (language.sentence(says) for says in list(harmless.values())[: len(groups)])
+        harmless = harmless_refusals(document).values()
+        yield from (language.sentence(says) for says in list(harmless)[: len(groups)])
         return
     fates = document["correlation"].get("fates", {})
     failed, total = sum(fates.get(name, 0) for name in FAILED), sum(fates.values())

@@ -56,11 +56,22 @@ def test_first_screen_begins_with_the_worst_problem(path):
 @pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.stem)
 def test_first_screen_draws_one_path_of_points(path):
     shown = document(path)
-    drawn = [line for line in screen(shown) if "─▶" in line]
+    drawn = [line for line in screen(shown) if "─▶" in line or " ✗ " in line]
     has_paths = any(len(route["hops"]) > 1 for route in shown["paths"])
     assert bool(drawn) == has_paths
     names = {point["name"] for point in shown["points"]}
     assert all(set(re.findall(r"─▶ (\S+)", line)) <= names for line in drawn)
+
+
+def test_first_screen_draws_the_flow_that_its_first_sentence_is_about():
+    """It drew the path with most packets, "delivered", below a sentence on another flow that fails."""
+    drawn = screen(document(PROJECT / "pcaps" / "ipvlan-l3.pcapng"))
+    assert drawn[2:6] == [
+        "icmp B → one: 192.168.111.1 answers 'network unreachable' (ICMP).",
+        "",
+        "  icmp B → one",
+        "    B/ens33 ✗ 192.168.111.1 answers 'network unreachable' (ICMP)",
+    ]
 
 
 def test_first_screen_of_many_problems_counts_the_rest():

@@ -14,6 +14,7 @@ from capnet.analysis.core.wording import Text
 from capnet.report.drawing.routes import packets
 from capnet.report.drawing.session_end import session_end
 from capnet.report.fate_words import FAILED, REST_DELIVERED, ending, failing_fate, fate, is_lost, packets_lost
+from capnet.report.grouping import harmful_fates
 from capnet.report.text import fill, number
 from capnet.report.words import TUNNEL_CHANGES, Words, tunnel
 
@@ -25,9 +26,9 @@ _SHOWN_CHANGES = ("snat", "dnat", "proxied")
 def main_path(document: Document, words: Words, problems: Sequence[Document], width: int) -> list[str]:
     """The drawing, broken at points if it is too long; [] without a path of two points.
 
-    Of the worst problem: the path that its frames refuse, or are evidence of; else the fate of a flow that was seen at
-    one point only; else a path that loses packets where the problem was seen. Another path would not show an error:
-    then [].
+    Of the worst problem, without one of the worst flow that fails: the path that its frames refuse, or are evidence of;
+    else the fate of a flow that was seen at one point only; else a path that loses packets where the problem was seen.
+    Another path would not show an error: then [].
     """
     row = main_row(document, problems)
     if row is None:
@@ -41,7 +42,7 @@ def main_path(document: Document, words: Words, problems: Sequence[Document], wi
 def main_row(document: Document, problems: Sequence[Document]) -> Document | None:
     """The path that `main_path` draws, or the fate; None where it draws nothing."""
     paths = [path for path in document.get("paths", []) if len(path["hops"]) > 1 and not _is_message(path)]
-    frames = _frames(problems)
+    frames = _frames(problems) if problems else _frames([group[0] for group in harmful_fates(document)])
     shown = [path for path in paths if _refusals(path, frames)] or [path for path in paths if _shows(path, frames)]
     failing = [path for path in shown if is_lost(path["ends"]) or packets_lost(path) or failing_fate(document, path)]
     if failing:
@@ -58,7 +59,7 @@ def main_row(document: Document, problems: Sequence[Document]) -> Document | Non
 
 
 def _frames(problems: Sequence[Document]) -> set[tuple[str, int]]:
-    """The evidence of the worst problem."""
+    """The evidence of the worst problem, or fate."""
     return {(frame["point"], frame["frame"]) for row in problems[:1] for frame in row["evidence"]}
 
 

@@ -42,12 +42,12 @@ PAGE_ZH = """主机到不了自己接口上的 macvlan 子接口。
 
 SAYS = Text(
     en="{host} asked for {child} by ARP {requests:time}: a macvlan child of its own parent interface, out of its reach",
-    zh="{host} 用 ARP 询问 {child} 共 {requests} 次：它是自己父接口上的 macvlan 子接口，主机到不了",
+    zh="{host} 用 ARP 询问 {child} 共 {requests} 次：后者是主机自己父接口上的 macvlan 子接口，主机到不了",
 )
 CHILD_SAYS = Text(
     en="{child} asked for {host} by ARP {requests:time}: it is a macvlan child of that host's own parent interface, "
     "out of its reach",
-    zh="{child} 用 ARP 询问 {host} 共 {requests} 次：它是该主机父接口上的 macvlan 子接口，到不了自己的主机",
+    zh="{child} 用 ARP 询问 {host} 共 {requests} 次：前者是该主机父接口上的 macvlan 子接口，到不了自己的主机",
 )
 FIX = Text(
     en="by design; give the host a macvlan interface of its own on that parent interface with a route to the children, "
