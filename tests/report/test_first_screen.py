@@ -63,7 +63,7 @@ def test_first_screen_draws_one_path_of_points(path):
     assert all(set(re.findall(r"─▶ (\S+)", line)) <= names for line in drawn)
 
 
-def test_first_screen_draws_the_flow_that_its_first_sentence_is_about():
+def test_first_screen_draws_the_flow_of_its_first_sentence():
     """It drew the path with most packets, "delivered", below a sentence on another flow that fails."""
     drawn = screen(document(PROJECT / "pcaps" / "ipvlan-l3.pcapng"))
     assert drawn[2:6] == [
