@@ -109,13 +109,15 @@ def _end() -> Text:
 
     return Text(
         en="""Next:
-  capnet learn bridge            questions about these packets; `capnet learn` lists the models
+  capnet learn bridge            questions about these packets
+  capnet learn                   the other network models
   capnet analyze YOUR.pcapng     a capture of yours
-  sudo capnet ps                 your running containers, and where each is on the wire
+  sudo capnet ps                 your containers, and where each is on the wire
   sudo capnet capture web --report
 """,
         zh="""接下来：
-  capnet learn bridge --lang zh  关于这些包的问题；`capnet learn` 列出所有模型
+  capnet learn bridge --lang zh  关于这些包的问题
+  capnet learn --lang zh         其他网络模型
   capnet analyze YOUR.pcapng     分析你自己的抓包
   sudo capnet ps                 你正在运行的容器，以及它们在网络上的位置
   sudo capnet capture web --report

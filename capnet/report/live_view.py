@@ -34,13 +34,27 @@ def live_lines(document: Document, rates: Sequence[FlowRate], width: int, height
     """The screen, without its last line, which is the caller's."""
     shown = overview(document, View.COMPACT)
     lines = [fit(f"{shown.title}", width)]
-    lines += fill(language.joined(shown.sentences), width)[:MAX_SENTENCE_LINES]
+    lines += _sentences(shown.sentences, width)
     tables = _tables(shown, rates, width)
     room = height - len(lines)
     for (_, table), share in zip(tables, _shares([len(table) + 1 for _, table in tables], room), strict=True):
         if share >= MIN_TABLE_LINES:
             lines += ["", *_shortened(table, share - 1)]
     return lines[:height]
+
+
+def _sentences(sentences: Sequence[str], width: int) -> list[str]:
+    """As many whole sentences as MAX_SENTENCE_LINES hold; of a first one that is longer, its beginning and a …"""
+    lines: list[str] = []
+    for most in range(1, len(sentences) + 1):
+        longer = fill(language.joined(list(sentences[:most])), width)
+        if len(longer) > MAX_SENTENCE_LINES:
+            if lines:
+                break
+            *full, last = longer[:MAX_SENTENCE_LINES]
+            return [*full, fit(last, width - 2) + " …"]
+        lines = longer
+    return lines
 
 
 def fit(line: str, width: int) -> str:

@@ -30,6 +30,14 @@ def test_problems_stand_above_flows() -> None:
     assert 0 < text.index("error") < text.index("Flows now")
 
 
+@pytest.mark.parametrize("width", [79, 99])
+def test_sentences_are_whole(studied: Study, width: int) -> None:
+    """The third line ended in the middle of a sentence, as if it were the last word."""
+    lines = live_lines(studied.report.to_dict(), flow_rates(studied.context, None, 1.0), width, 24)
+    sentences = lines[1 : lines.index("")]
+    assert sentences and len(sentences) <= 3 and sentences[-1].endswith((".", " …"))
+
+
 def test_rates_have_their_units() -> None:
     assert [bit_rate(value) for value in (0, 10, 125, 125_000, 1.5e8)] == [
         "–", "80 bit/s", "1 kbit/s", "1 Mbit/s", "1.2 Gbit/s",
