@@ -215,6 +215,7 @@ def _show(error: click.ClickException) -> None:
 
         click.echo(shown_error(error), err=True)
     else:
+        error.message = error.message.replace("is not a valid integer range", "is not a whole number")  # of click
         error.show()
 
 

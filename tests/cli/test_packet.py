@@ -122,7 +122,7 @@ def test_frame_comments_of_annotate_equal_wireshark(tmp_path):
         (["missing.pcap", 1], 3, "missing.pcap: No such file"),
         (["pyproject.toml", 1], 3, "neither pcap nor pcapng"),
         ([VXLAN, 0], 2, "0 is not in the range"),
-        ([VXLAN, "one"], 2, "not a valid integer"),
+        ([VXLAN, "one"], 2, "not a whole number"),
     ],
 )
 def test_frame_errors_are_one_line(words, code, says):
