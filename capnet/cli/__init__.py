@@ -215,8 +215,13 @@ def _show(error: click.ClickException) -> None:
 
         click.echo(shown_error(error), err=True)
     else:
-        error.message = error.message.replace("is not a valid integer range", "is not a whole number")  # of click
-        error.show()
+        from io import StringIO
+
+        shown = StringIO()
+        error.show(shown)
+        click.echo(
+            shown.getvalue().replace("is not a valid integer range", "is not a whole number"), err=True, nl=False
+        )
 
 
 def _only_reads() -> bool:
