@@ -88,6 +88,16 @@ def test_screen_has_at_most_thirty_lines(fleet: tuple[dict, Path]) -> None:
     assert len(screen(document, "out", 100).splitlines()) <= MAX_LINES
 
 
+def test_containers_of_one_name_are_counted_as_one(fleet: tuple[dict, Path]) -> None:
+    """Two hosts with a container each: the line had `db 1, db 1`."""
+    rows = [
+        {"name": "db", "host": host, "ips": [], "captures": captures}
+        for host, captures in (("A", ["1.pcap", "2.pcap"]), ("B", ["2.pcap"]))
+    ]
+    document = {**fleet[0], "containers": rows, "totals": {**fleet[0]["totals"], "containers": 2}}
+    assert "Containers in how many captures: db 2\n" in screen(document, "out", 100)
+
+
 def test_hostile_file_name_is_escaped(tmp_path: Path) -> None:
     name = "\x1b[31m|<script>`x`.pcap"
     (tmp_path / "captures").mkdir()

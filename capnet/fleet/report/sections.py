@@ -76,11 +76,17 @@ def screen_sections(document: Document) -> Iterator[FleetSection]:
 
 
 def screen_lines(document: Document) -> Iterator[str]:
-    """`Network models: bridge in 73 captures, overlay 9`: what a screen says in lines instead of tables."""
+    """`Network models: bridge in 73 captures, overlay 9`: what a screen says in lines instead of tables.
+
+    Containers of one name on several hosts are one name.
+    """
     for heading, key, name in (("Network models", "models", "model"), ("Containers", "containers", "name")):
-        rows = document[key]
-        names = [f"{row[name]} {number(len(row['captures']))}" for row in rows[:MAX_COUNTED]]
-        left_out = document["totals"][key] - len(names)
+        captures: dict[str, set[str]] = {}
+        for row in document[key]:
+            captures.setdefault(row[name], set()).update(row["captures"])
+        shown = sorted(captures, key=lambda of: (-len(captures[of]), of))[:MAX_COUNTED]
+        names = [f"{of} {number(len(captures[of]))}" for of in shown]
+        left_out = document["totals"][key] - sum(row[name] in shown for row in document[key])
         if left_out > 0:
             names.append(Text(en="and {number} more", zh="另有 {number} 个").fill(number=number(left_out)))
         if names:
