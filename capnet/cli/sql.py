@@ -35,9 +35,7 @@ TABLE_LISTING = (".tables", "\\d", "\\dt")
     "-f", "--file", "query_file", type=click.Path(path_type=Path), metavar="FILE",
     help="The file with the query; - is standard input.",
 )  # fmt: skip
-@click.option(
-    "--format", "format_", type=click.Choice(FORMATS), default="table", show_default=True, help="How to print."
-)
+@options.format_(FORMATS)
 @click.option(
     "--flow",
     "expression",
@@ -51,7 +49,7 @@ def command(
     arguments: tuple[str, ...],
     read: tuple[str, ...],
     query_file: Path | None,
-    format_: str,
+    format_: str | None,
     expression: str,
     output: Path | None,
     topology: Path | None,
@@ -71,8 +69,9 @@ def command(
     capnet sql overlay.pcapng
     """
     files, query = _split((*read, *arguments), query_file)
-    if not files:
+    if not files or (query is None and not any(map(_names_file, files))):
         raise UsageError('name a capture: capnet sql FILES… "select …"')
+    format_ = _chosen_format(format_, output)
     language.use_for_programs()
     from capnet.analysis.tables.library import Tables
     from capnet.cli.inputs import named_sources, tell_problems, topology_at
@@ -94,6 +93,23 @@ def command(
     else:
         raise UsageError("no query: write it behind the files, or name its file with -f")
     return Exit.OK
+
+
+def _chosen_format(asked: str | None, output: Path | None) -> str:
+    """The format that --format asks for, else that of the output's suffix, else a table. UsageError if both contradict
+    each other, and for a file of a format that no answer has.
+    """
+    from capnet.cli.output import NOT_TEXT
+    from capnet.export import writers
+
+    suffix = "" if output is None else output.suffix.lower()
+    named = suffix[1:] if suffix[1:] in FORMATS else None
+    others = {*NOT_TEXT, *writers.COMPRESSED}.union(*(kind.suffixes for kind in writers.FORMATS.values()))
+    if named is None and suffix in others:
+        raise UsageError(f"--output {output}: this command writes {', '.join(FORMATS)}, not {suffix[1:]}")
+    if asked and named and asked != named:
+        raise UsageError(f"--format {asked} and --output {output} contradict each other: name the file otherwise")
+    return asked or named or "table"
 
 
 def _split(arguments: tuple[str, ...], query_file: Path | None) -> tuple[tuple[str, ...], str | None]:

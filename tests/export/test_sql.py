@@ -57,6 +57,30 @@ def test_documentation_has_ten_queries() -> None:
 
 
 @needs_duckdb
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.csv", "n\n1\n"), ("a.json", '[\n{"n": 1}\n]\n'), ("a.txt", "n\n-\n1\n")]
+)
+def test_format_is_that_of_the_outputs_name(name: str, text: str, tmp_path: Path) -> None:
+    """A table for people stood in a file called .csv."""
+    assert run(OVERLAY, "select 1 as n", "-o", tmp_path / name).exit_code == 0
+    assert (tmp_path / name).read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((OVERLAY, "select 1", "-o", "a.parquet"), "this command writes table, csv, json, not parquet"),
+        ((OVERLAY, "select 1", "-o", "a.csv", "--format", "json"), "contradict each other"),
+        (("select 1",), "name a capture: capnet sql FILES"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(arguments: tuple[object, ...], says: str) -> None:
+    result = run(*arguments)
+    assert isinstance(result.exception, UsageError)
+    assert says in str(result.exception)
+
+
+@needs_duckdb
 @pytest.mark.parametrize("title", QUERIES)
 def test_query_of_the_documentation_has_an_answer(title: str) -> None:
     captures = [PROJECT / "pcaps" / f"{name}.pcapng" for name in ("overlay", "bridge")]
