@@ -97,4 +97,6 @@ def _target(output: str, inputs: list[Path]) -> Path | BinaryIO:
         return stream
     if path.suffix.lower() in COMPRESSED:
         raise UsageError(f"{output}: annotate writes plain pcapng; call it .pcapng and compress it afterwards")
+    if path.suffix.lower() in (".pcap", ".cap"):  # has no room for ids and comments
+        raise UsageError(f"--output {output}: annotate writes pcapng; name it {path.stem}.pcapng")
     return path

@@ -89,6 +89,7 @@ def test_annotate_never_overwrites_its_input(alias, tmp_path):
         (["-", "-o", "out.pcapng"], 2, "read twice; save it first"),
         ([TCP, "-o", "."], 2, "is a folder"),
         ([TCP, "-o", "out.pcapng.gz"], 2, "compress it afterwards"),
+        ([TCP, "-o", "out.pcap"], 2, "annotate writes pcapng; name it out.pcapng"),
         ([TCP, "-o", "nowhere/out.pcapng"], 2, "cannot be written"),
         ([TCP, ROOT / "tests/made/pcapng_simple.pcapng", "-o", "out.pcapng"], 2, "annotate this file alone"),
     ],

@@ -150,6 +150,8 @@ OPTION_MESSAGES = {
     "{number} packet": "{number} 个包", "{number} packets": "{number} 个包",
     "name a capture: capnet reduce FILES… --finding NAME -o FILE":
         "请写出抓包文件：capnet reduce FILES… --finding NAME -o FILE",
+    "--output {path}: annotate writes pcapng; name it {stem}.pcapng":
+        "--output {path}：annotate 写出 pcapng；请命名为 {stem}.pcapng",
     "--output {path}: reduce writes pcapng; name it {stem}.pcapng":
         "--output {path}：reduce 写出 pcapng；请命名为 {stem}.pcapng",
     "{path}: is the input, which reduce never overwrites; choose another name":
