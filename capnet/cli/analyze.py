@@ -134,7 +134,7 @@ def _sections(only: tuple[str, ...]) -> list[str]:
     """The sections that --only names, each separated by a comma or in an option of its own; [] = all."""
     if not only:
         return []
-    sections = [word.strip() for value in only for word in value.split(",") if word.strip()]
+    sections = [word.strip().lower() for value in only for word in value.split(",") if word.strip()]
     for word in sections:
         if word not in SECTIONS:
             from capnet.cli.similar_names import did_you_mean

@@ -203,6 +203,11 @@ def test_top_of_no_number_is_wrong_usage(top):
     assert done.returncode == 2 and b"neither a number of rows nor all" in done.stderr
 
 
+def test_only_takes_sections_as_headings_write_them():
+    """The heading is NAT, the section nat."""
+    assert capnet("analyze", BRIDGE, "--only", "NAT").stdout == capnet("analyze", BRIDGE, "--only", "nat").stdout != b""
+
+
 def test_only_prints_what_is_asked_in_the_same_words():
     """The title, the names in the sections, and the sections as they are in the whole report."""
     whole = capnet("analyze", BRIDGE, "--full").stdout.decode()
