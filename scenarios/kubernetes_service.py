@@ -2,13 +2,14 @@
 
              host A (kube-proxy)                                          host B
     ┌──────────────────────────────────────────────┐              ┌──────────────────────────┐
-    │   app           web-a  httpd :80             │              │   web-b  httpd :80       │
-    │   10.244.1.3    10.244.1.2                   │              │   10.244.2.2             │
-    │     └───── cni0 ─────┘                       │              │     │                    │
-    │              │   10.96.0.10:80   → web-a:80, web-b:80       │   cni0                   │
-    │              │   A:30080         → web-a:80, web-b:80       │     │                    │
-    │              │   A:30081, Local  → web-a:80 │              │   flannel.1              │
-    │   flannel.1 ─┴── ens33 192.168.111.128 ──────┼──── wire ────┼── ens33 192.168.111.129  │
+    │   app          web-a  httpd :80              │              │   web-b  httpd :80       │
+    │   10.244.1.3   10.244.1.2                    │              │   10.244.2.2             │
+    │     └──── cni0 ──┘                           │              │     │                    │
+    │             │  10.96.0.10:80 → web-a, web-b  │              │   cni0                   │
+    │             │  A:30080       → web-a, web-b  │              │     │                    │
+    │             │  A:30081       → web-a         │              │   flannel.1              │
+    │         flannel.1                            │              │     │                    │
+    │              ens33 192.168.111.128 ──────────┼──── wire ────┼── ens33 192.168.111.129  │
     └──────────────────────────────────────────────┘              └──────────────────────────┘
 
 Builds  two nodes of a cluster with flannel's network; the pods app and web-a on host A, web-b on host B; on host A the

@@ -15,6 +15,8 @@ WORDS = {
     "first no way to 10.0.*": "起初没有到 10.0.* 的路",
     "ESP     ▼ AES-GCM, a key per direction": "ESP     ▼ AES-GCM，每方向一个密钥",
     "hairpin mode at its ports": "其端口为 hairpin 模式",
+    "routed: TTL − 1": "路由：TTL − 1",
+    "VXLAN, VNI 1, UDP 8472": "VXLAN，VNI1，UDP8472",
     "no interface of its own": "没有自己的接口",
     "answered for by A (proxy_ndp)": "由 A 代为应答（proxy_ndp）",
     "both have 192.168.111.200 on their loopback interface": "都在 loopback 接口上有 192.168.111.200",
