@@ -158,7 +158,7 @@ CAPTURE_MESSAGES = {
     "{name} has no network: it joined that of {owner}, which has ended or restarted since; while {same} runs, `docker "
     "restart {container}` joins it again": "{name} 没有网络：它加入了 {owner} 的网络命名空间，而后者此后已停止或"
     "重启；{same} 运行时，`docker restart {container}` 会重新加入",
-    "{name} was made with -p {ports:text}, which is not published: {why}":
+    "{name} was made with -p {ports:text}, which is not published: {why:text}":
         "{name} 创建时带有 -p {ports}，但没有发布：{why}",
     "it uses the host's own network, where its ports are the host's": "它使用主机自己的网络，其端口就是主机的端口",
     "all its networks are internal, so connect it to another one too": "它的网络都是内部网络；请把它也接入另一个网络",

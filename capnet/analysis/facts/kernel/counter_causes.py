@@ -87,9 +87,22 @@ def _by_balance(context: Context, flows: Sequence[MissingPackets], is_refused: b
         rise = Rise(namespace.counters.get(counter.name, 0), 0)
         candidate = _Candidate(None, counter, rise, counted, False)
         if rise.packets >= MIN_EQUAL and _agrees(candidate, counted):
+            rule = _only_uncounted(counted) if not counter.setting(counted[0]) else None
+            if rule:
+                return [_cause(_Candidate(rule, None, rise, counted, True), namespace, counted, IMPLIED, is_refused)]
             match = EQUAL if counter.setting(counted[0]) else POSSIBLE
             return [_cause(candidate, namespace, counted, match, is_refused)]
     return []
+
+
+def _only_uncounted(flows: Sequence[MissingPackets]) -> Rule | None:
+    """The only rule or policy without a counter where all these packets can end, if no counter of another rose."""
+    wanted, rules = {each.row for each in flows}, list(_rules(flows, False))
+    if any(each.rise and each.rise.packets for each in rules):
+        return None
+    candidates = [each for each in rules if each.rise is None]
+    ends = [each.rule for each in candidates if wanted <= {flow.row for flow in each.flows}]
+    return ends[0] if len(candidates) == len(ends) == 1 else None
 
 
 def _has_fragments_of_v6(context: Context) -> bool:

@@ -20,7 +20,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import Evidence, Finding
 from capnet.analysis.core.wording import Text
-from capnet.analysis.facts.kernel.cause import EQUAL, Cause
+from capnet.analysis.facts.kernel.cause import EQUAL, IMPLIED, Cause
 from capnet.analysis.facts.kernel.causes import causes
 from capnet.analysis.facts.kernel.counters import fix_of_counter
 from capnet.analysis.facts.kernel.netfilter.rules import EBTABLES, Rule
@@ -50,6 +50,11 @@ MENDED_BY_RULE = (
 FIX = Text(
     en="change {name}, if it is not meant to stop them: `{command}` lists it, and counts",
     zh="如果 {name} 不该拦截这些包，请修改它：`{command}` 列出它并显示计数",
+)
+FIX_UNCOUNTED = Text(
+    en="change {name}, if it is not meant to stop them: `{command}` lists it; what another table accepts, such as "
+    "Docker's, it stops all the same",
+    zh="如果 {name} 不该拦截这些包，请修改它：`{command}` 列出它；别的表（如 Docker 的）接受的包，它照样拦截",
 )
 
 
@@ -119,7 +124,7 @@ def _fix(context: Context, finding: Finding, own: Sequence[Cause]) -> str:
     """What to do about the one rule or counter that stopped all packets; empty if it is not that simple."""
     if finding.name not in MENDED_BY_RULE:
         return ""
-    rules = {cause.rule for cause in own if cause.match == EQUAL and cause.rule is not None}
+    rules = {cause.rule for cause in own if cause.match in (EQUAL, IMPLIED) and cause.rule is not None}
     if len(own) == len(rules) == 1:
         return _fix_of_rule(*rules)
     return _fix_of_counter(context, own)
@@ -127,7 +132,9 @@ def _fix(context: Context, finding: Finding, own: Sequence[Cause]) -> str:
 
 def _fix_of_rule(rule: Rule) -> str:
     if rule.tool == "nft":
-        return FIX.fill(name=rule.name, command=f"nft -a list chain {rule.table} {rule.chain}")
+        return (FIX if rule.packets is not None else FIX_UNCOUNTED).fill(
+            name=rule.name, command=f"nft -a list chain {rule.table} {rule.chain}"
+        )
     if rule.tool == EBTABLES:
         return FIX.fill(name=rule.name, command=f"ebtables -t {rule.table} -L {rule.chain} --Lc --Ln")
     return FIX.fill(name=rule.name, command=f"{rule.tool} -t {rule.table} -vnL {rule.chain} --line-numbers")

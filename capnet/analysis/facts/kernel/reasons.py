@@ -40,6 +40,12 @@ RULE = {
         zh="{host} 上的 {name} 是 {text}，而它之前没有规则接受这些包（它没有计数器）",
     ),
 }
+UNCOUNTED = Text(
+    en="{name} on {host} {action} them: {text} (it has no counter; {packets:packet} were not sent on, as many, and no "
+    "other rule can stop them)",
+    zh="{host} 上的 {name} {action}这些包：{text}（它没有计数器；有 {packets} 个包没有转发，数量相同，而没有别的规则会"
+    "拦截它们）",
+)
 TRACED = {
     EQUAL: Text(
         en="{name} on {host} {action} them: {text} (traced)",
@@ -156,7 +162,8 @@ def says(cause: Cause) -> str:
         setting = f": {counter.meaning.fill()}{setting}"
     if cause.known_by == DROP_REASON:
         setting = cause.setting
-    return _texts(cause)[cause.match].fill(
+    text = UNCOUNTED if cause.match == IMPLIED and cause.packets else _texts(cause)[cause.match]
+    return text.fill(
         name=rule_in_words(cause.name), host=cause.namespace.name,
         action=language.term(REFUSED if cause.is_refusal else DROPPED),
         text=_short(rule.text) if rule else setting, packets=cause.packets, missing=cause.missing,

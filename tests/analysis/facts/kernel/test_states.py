@@ -195,3 +195,34 @@ def test_other_container_that_left_is_not(tmp_path: Path) -> None:
         web["endpoints"][0]["addresses"] = ["172.29.0.77/16"]
 
     assert "left the network" not in unanswered(altered("stopped-meanwhile", tmp_path, same, topology=renumber))
+
+
+UNCOUNTED = "it has no counter; 4 packets were not sent on, as many, and no other rule can stop them"
+
+
+def in_nft(old: str, new: str) -> Callable[[dict[str, Any]], None]:
+    def alter(outputs: dict[str, Any]) -> None:
+        assert old in outputs["nft -j list ruleset"]
+        outputs["nft -j list ruleset"] = outputs["nft -j list ruleset"].replace(old, new)
+
+    return alter
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"), [("nft-policy", "through policy"), ("nft-uncounted", "through rule 1")], ids=["policy", "rule"]
+)
+def test_nft_rule_without_a_counter_is_named(name: str, rule: str) -> None:
+    """What the IP layer did not send on is as much, and no other rule can have stopped it."""
+    (finding,) = findings(RECORDED / f"{name}.pcapng")
+    assert finding.name == "published-port-blocked"
+    assert f"nft inet guard {rule} on A dropped them" in finding.says and UNCOUNTED in finding.says
+    assert finding.fix is not None and "`nft -a list chain inet guard through` lists it" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('"drop": null', '"accept": null'), ('"right": 80', '"right": 81'), ("ens33", "ens34")],
+    ids=["accepts", "other-port", "other-interface"],
+)  # fmt: skip
+def test_nft_rule_that_cannot_stop_them_is_not_named(old: str, new: str, tmp_path: Path) -> None:
+    (finding,) = altered("nft-uncounted", tmp_path, in_nft(old, new), ("after",))
+    assert UNCOUNTED not in finding.says
