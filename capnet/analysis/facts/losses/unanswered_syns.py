@@ -15,7 +15,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import destination, is_multicast, is_private, replies, reply_values, source
+from capnet.analysis.core.flow_rows import destination, host_of, is_multicast, is_private, replies, reply_values, source
 from capnet.analysis.core.schema import FlowMask, FlowRows, Values
 from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
@@ -70,6 +70,7 @@ class UnansweredService(NamedTuple):
     accepted_clients: list[str]  # whose they are
     other_port: int  # of the address that answers, -1 if none
     other_macs: list[int]  # shown is `others`: the MACs that their SYNs were sent to, if these ones never were
+    other_exits: list[int]  # points by which those leave the host from which these leave by another one
     instead: list[str]  # of IPv6: IPv4 addresses that accepted the same client on this port right afterwards
     is_at_server: bool  # all were last seen at the own interface of the station that they are for there
     backends: list[tuple[str, int]]  # address and port that DNAT gave them on their way, in order
@@ -164,7 +165,8 @@ def _service(context: Context, address: str, port: int, rows: list[int]) -> Unan
     return UnansweredService(
         address, port, rows, last_rows, int(syns_without_duplicates(context)[rows].sum()), shown,
         len(set(chain[accepted].tolist())), clients, other_port,
-        _other_macs(context, hops, accepted) if shown == "others" else [], _instead(context, address, rows),
+        _other_macs(context, hops, accepted) if shown == "others" else [],
+        _other_exits(context, hops, last_rows, accepted), _instead(context, address, rows),
         is_at_home, backends, shown == "meanwhile" and decide_timestamps(context, np.array(rows), accepted),
         [] if len(accepted) else _other_nodes(context, address, port, rows),
     )  # fmt: skip
@@ -188,6 +190,17 @@ def _other_macs(context: Context, hops: FlowRows, accepted: FlowRows) -> list[in
     if is_among(macs[shared], macs[hops[is_among(points[hops], points[shared])]]).any():
         return []
     return sorted(set(macs[shared].tolist()))
+
+
+def _other_exits(context: Context, hops: FlowRows, last_rows: list[int], accepted: FlowRows) -> list[int]:
+    """The points by which accepted SYNs go on behind a point that shows these, too; they leave the host elsewhere."""
+    points = context.flows[:, schema.FLOW_POINT]
+    passed, of_accepted = set(points[hops].tolist()), set(points[accepted].tolist())
+    ends = set(points[last_rows].tolist())
+    hosts = {host_of(context.points[point].name) for point in ends}
+    if not passed & of_accepted or ends & of_accepted or len(hosts) != 1 or None in hosts:
+        return []
+    return sorted(point for point in of_accepted - passed if host_of(context.points[point].name) in hosts)
 
 
 def _instead(context: Context, address: str, rows: list[int]) -> list[str]:

@@ -49,6 +49,10 @@ OTHER_MAC = Text(
     en=", which were sent to {macs}, these to {mac}: by another gateway",
     zh="，它们发往 {macs}，而这些发往 {mac}：网关不同",
 )
+OTHER_EXIT = Text(
+    en=", which left by {exits}, these by {point}: by another interface",
+    zh="，它们从 {exits} 离开，而这些从 {point} 离开：接口不同",
+)
 INSTEAD = Text(
     en="; each time the client then connected to {addresses} by IPv4: IPv6 does not work",
     zh="；每次客户端随后都用 IPv4 连接到 {addresses}：IPv6 不通",
@@ -90,6 +94,13 @@ FIX_GATEWAY = Text(
     en="compare the routes (`ip route get {server}` at {client} and at those who are accepted): {mac} does not pass "
     "these packets on, or their answers come back another way",
     zh="比较路由（在 {client} 和被接受的客户端上 `ip route get {server}`）：{mac} 没有转发这些包，或应答走了别的路",
+)
+FIX_OTHER_EXIT = Text(
+    en="look behind {point}: its next hop does not pass these packets on, or is the wrong one. On that host, `ip route "
+    "get {server} from {client} iif IFACE`, `ip rule` and several next hops in `ip route show` choose it; take a dead "
+    "one out",
+    zh="检查 {point} 后面：它的下一跳没有转发这些包，或者选错了。在该主机上由 `ip route get {server} from {client} "
+    "iif IFACE`、`ip rule` 和 `ip route show` 中的多个下一跳决定；去掉失效的下一跳",
 )
 FIX_IPV6 = Text(
     en="repair IPv6 between {client} and {server} (route, forwarding, ip6tables), or take its AAAA record away: "

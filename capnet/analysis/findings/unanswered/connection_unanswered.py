@@ -4,12 +4,13 @@ Looks at: TCP flows of SYNs alone, sent again after a second or more, that no SY
 answers at any point (`facts.losses.unanswered_syns`). Not where the captures show the next point on their way
 (`stops-between`), nor published ports (`published-port-blocked`), nor floods (`syn-flood`), nor clients that scan.
 Says: who asks which server in vain, to which backend DNAT sends the SYNs, where they were last seen, and at `any`
-whether its host received or sent them. What of the server does answer: other connections to the same port,
-another port, an echo request, or nothing; that it is down, if it sent nothing since and questions for its MAC stay
-unanswered. Whether those were sent to another MAC, by another gateway; whether the client then connects by IPv4; which
-other nodes accept it on the same NodePort; whether the TCP timestamps of those accepted are ahead of these; by which
-point other packets of the client leave its host, if these do not. An error if the SYNs are at the server's own
-interface and the server answers others meanwhile; else a warning: what lies behind the point is not known.
+whether its host received or sent them. What of the server does answer: other connections to the same port, another
+port, an echo request, or nothing; that it is down, if it sent nothing since and questions for its MAC stay unanswered.
+Whether those were sent to another MAC, by another gateway, or left the host by another interface; whether the client
+then connects by IPv4; which other nodes accept it on the same NodePort; whether the TCP timestamps of those accepted
+are ahead of these; by which point other packets of the client leave its host, if these do not. An error if the SYNs are
+at the server's own interface and the server answers others meanwhile; else a warning: what lies behind the point is not
+known.
 Wrong when: the answers took a way that was not captured. A capture filter may hide what a host that received the SYNs
 sent on under other addresses.
 Fix: a port where nothing listens is refused. Silence is a filter, a missing route, or a server that is down.
@@ -46,11 +47,13 @@ from capnet.analysis.facts.syns.wording import (
     FIX_IPV6,
     FIX_NODE_PORT,
     FIX_NOTHING,
+    FIX_OTHER_EXIT,
     FIX_OTHERS,
     FIX_TIMESTAMPS,
     INSTEAD,
     NOT_AT_EXIT,
     ONE_DIRECTION,
+    OTHER_EXIT,
     OTHER_MAC,
     OTHER_NODES,
     PORTS,
@@ -73,11 +76,12 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 检查：只有 SYN、一秒以上之后重发的 TCP 流，在任何抓包点上都没有 SYN-ACK、RST、ICMP 错误或别的地址应答
 （`facts.losses.unanswered_syns`）。不包括抓包显示了其下一个抓包点的流（`stops-between`）、端口映射
 （`published-port-blocked`）、洪泛（`syn-flood`）和扫描的客户端。
-结论：谁访问哪个服务器而无应答，DNAT 把 SYN 送往哪个后端，SYN 最后见于哪里；在 `any` 上抓包时，还有该主机是收到还是发出
-了它们。该服务器还应答什么：到同一端口的其他连接、另一个端口、回显请求，或什么都不应答；若它此后什么也没有发送，对其 MAC
-的询问也没有应答，则它已停机。那些连接是否发往另一个 MAC，即经另一个网关；客户端是否随后改用 IPv4 连接；哪些别的节点在同
-一 NodePort 上接受它；被接受的连接的 TCP 时间戳是否在这些之前；客户端的其他包从主机的哪个抓包点离开，如果这些包没有到
-那里。如果 SYN 已在服务器自己的接口上，而服务器同时应答别的，为错误；否则为警告：抓包点后面的情况不得而知。
+结论：谁访问哪个服务器而无应答，DNAT 把 SYN 送往哪个后端，SYN 最后见于哪里；在 `any` 上抓包时，还有该主机是收到还是
+发出了它们。该服务器还应答什么：到同一端口的其他连接、另一个端口、回显请求，或什么都不应答；若它此后什么也没有发送，
+对其 MAC 的询问也没有应答，则它已停机。那些连接是否发往另一个 MAC，即经另一个网关，或从主机的另一个接口离开；客户端是
+否随后改用 IPv4 连接；哪些别的节点在同一 NodePort 上接受它；被接受的连接的 TCP 时间戳是否在这些之前；客户端的其他包
+从主机的哪个抓包点离开，如果这些包没有到那里。如果 SYN 已在服务器自己的接口上，而服务器同时应答别的，为错误；否则为
+警告：抓包点后面的情况不得而知。
 误判：应答走了没有抓包的路。收到 SYN 的主机以别的地址转发出去的包，可能被抓包过滤器滤掉。
 处理：没有程序监听的端口会拒绝连接。不作声的是过滤规则、缺少的路由，或停机的服务器。
 验证：在服务器上抓包：`capnet capture HOST/IFACE`；那里的 `iptables -vnL` 和 `nft list ruleset` 有丢弃计数。
@@ -161,7 +165,8 @@ def _place(is_at_server: bool, direction: Direction) -> str:
 
 def _fix(service: UnansweredService, reached_host: bool, has_backend: bool) -> Text:
     for holds, fix in (
-        (service.other_macs, FIX_GATEWAY), (service.instead, FIX_IPV6), (service.by_timestamps, FIX_TIMESTAMPS),
+        (service.other_macs, FIX_GATEWAY), (service.other_exits, FIX_OTHER_EXIT), (service.instead, FIX_IPV6),
+        (service.by_timestamps, FIX_TIMESTAMPS),
         (service.other_nodes and not has_backend, FIX_NODE_PORT),
         (has_backend, FIX_AT_SERVER if reached_host else FIX_BACKEND),
         (service.shown == "nothing" and reached_host, FIX_AT_SERVER),
@@ -187,6 +192,9 @@ def _shown(context: Context, service: UnansweredService, mac: str, is_one: bool)
     )
     if service.other_macs:
         shown += OTHER_MAC.fill(macs=several([mac_text(other) for other in service.other_macs]), mac=mac)
+    if service.other_exits:
+        exits = [context.points[point].name for point in service.other_exits]
+        shown += OTHER_EXIT.fill(exits=several(exits), point=context.points[int(points[0])].name)
     if service.by_timestamps:
         shown += TIMESTAMPS.fill()
     if service.other_nodes:

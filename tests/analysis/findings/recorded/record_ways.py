@@ -10,6 +10,7 @@ few-ports        the node translates to four ports, and `app` keeps four connect
 service-of-pods  the pods are the servers of a service that one of them asks, and the bridge is promiscuous
 path-mtu         the router tells `app` of a smaller MTU, and its data arrives; nothing is wrong
 mtu-blackhole    the same, and a rule drops what the router tells
+dead-next-hop    a rule by source gives `app` another next hop, which forwards nothing
 filtered-pings   the server drops echo requests
 dead-backend     the node shares a port between `app` and 10.77.1.9, which no host has
 other-interface  the router answers by the node's second card, where the node's connection table has another zone
@@ -98,6 +99,15 @@ def mtu_blackhole(programs: Programs) -> None:
     run("router", "iptables -A OUTPUT -p icmp --icmp-type fragmentation-needed -j DROP")
 
 
+def dead_next_hop(_: Programs) -> None:
+    bridge()
+    link("node", "eth1", "router", "eth2")
+    run("node", "ip addr add 10.51.0.11/24 dev eth1; ip rule add from 10.77.1.8 table 7; "
+                "ip route add default via 10.51.0.1 table 7")  # fmt: skip
+    run("router", "ip addr add 10.51.0.1/24 dev eth2; ip route add 10.77.1.0/24 via 10.50.0.11; "
+                  "iptables -A FORWARD -i eth2 -j DROP")  # fmt: skip
+
+
 def filtered_pings(_: Programs) -> None:
     bridge()
     masquerade()
@@ -127,6 +137,8 @@ RECORDINGS: dict[str, Recording] = {
                         [("router", "10.96.0.10", 80)] * 4 + [("app", "10.96.0.10", 80), ("other", "10.96.0.10", 80)]),
     "path-mtu": (path_mtu, ["node/cni0", "router/eth1"], [("other", "10.60.0.5", 0)] * 3),
     "mtu-blackhole": (mtu_blackhole, ["node/cni0", "node/eth0", "router/eth1"], [("other", "10.60.0.5", 0)] * 6),
+    "dead-next-hop": (dead_next_hop, ["node/cni0", "node/eth0", "node/eth1"],
+                      [("app", "10.60.0.5", 80), ("other", "10.60.0.5", 80)]),
     "filtered-pings": (filtered_pings, ["node/cni0", "srv/eth0"],
                        [("app", "10.60.0.5", 0), ("other", "10.60.0.1", 0), ("app", "10.60.0.5", 80)]),
     "dead-backend": (dead_backend, ["node/eth0", "node/cni0"], [("srv", "10.50.0.11", 8080)] * 4),

@@ -24,6 +24,7 @@ CAUSES = {
     "no-proxy-arp": ("arp-unanswered", "error", "by proxy ARP, as it does for 10.90.2.20 at node/veth-other"),
     "service-of-pods": ("retransmissions", "warning", "again at node/veth-app"),  # the bridge's copies are reset, too
     "mtu-blackhole": ("mtu-blackhole", "error", "never got from node/eth0 to router/eth1"),
+    "dead-next-hop": ("connection-unanswered", "warning", "which left by node/eth0, these by node/eth1"),
     "few-ports": ("snat-ports-exhausted", "error", "4 of the 4 source ports 40000 to 40003 of 10.50.0.11 are taken"),
     "flood-list": ("arp-unanswered", "error", "10.60.0.1 does not send these questions into the tunnel to 10.60.0.3"),
     "pod-without-arp": ("arp-unanswered", "warning", "10.5.0.1 asked for 10.5.0.3 by ARP 3 times, no answer"),
