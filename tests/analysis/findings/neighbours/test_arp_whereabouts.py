@@ -147,3 +147,20 @@ def test_address_of_snat_that_no_host_has_is_told(tmp_path: Path, points: list[s
     if len(points) == 2:
         assert f"SNAT at n1/eth0 makes {POD1} that address" in finding["says"]
     assert of_story(net, tmp_path, "subnet-overlap") == of_story(net, tmp_path, "connection-unanswered") == []
+
+
+@pytest.mark.parametrize(
+    ("gateway", "host", "is_proxied"),
+    [("169.254.1.1", "n1", True), ("169.254.1.1", "n2", False), ("169.254.169.254", "n1", False)],
+)
+def test_gateway_that_a_node_answers_for_elsewhere_is_told(
+    tmp_path: Path, gateway: str, host: str, is_proxied: bool
+) -> None:
+    """Pods with routed links, of one node or of two. A cloud's metadata server is no gateway."""
+    own, other = "n1/cali2", f"{host}/cali1"
+    net = Network([own, other])
+    net.at(net.now, other, arp(1, POD1_MAC, POD1, gateway))
+    net.at(net.now + 40, other, arp(2, "ee:ee:ee:ee:ee:ee", gateway, POD1, to=POD1_MAC))
+    ask_often(net, gateway, own)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert ("proxy_arp" in finding["fix"]) == ("by proxy ARP" in finding["says"]) == is_proxied
