@@ -25,6 +25,7 @@ from capnet.analysis.facts.losses.path_mtu import learned_path_mtu
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.outcomes.answers import chain_answers
 from capnet.analysis.facts.outcomes.route_probes import are_route_probes
+from capnet.analysis.facts.transport.flow_observations import observations_of
 from capnet.analysis.facts.tunnels import carrier_flows
 from capnet.analysis.fate import fates, refutation
 from capnet.analysis.fate.answers import are_group_answers
@@ -36,7 +37,7 @@ from capnet.analysis.fate.verdict.answers_elsewhere import is_answered_elsewhere
 from capnet.analysis.fate.verdict.loops import looping_flows
 from capnet.analysis.fate.verdict.verdicts import Verdicts, verdicts
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.numbers import ICMP_REQUESTS, ICMPV6_ECHO_REQUEST
+from capnet.wire.numbers import ICMP_REQUESTS, ICMPV6_ECHO_REQUEST, TCP, TCP_ACK
 
 KNOWN_BY = {TWIN: "service", HOST: "host", HOME: "interface", REVERSE: "reverse"}  # ranks of the next point
 REASONS = {
@@ -107,9 +108,24 @@ def outcome_totals(context: Context) -> Totals:
 def _outcome(context: Context) -> Verdicts:
     """The verdicts, by which a flow arrives whose sender was told the path's MTU, and sent again what was too large."""
     outcome = verdicts(context)
-    is_learned = (outcome.verdict == verdict.LOSES) & learned_path_mtu(context)[outcome.first]
-    columns = outcome._asdict() | {"verdict": np.where(is_learned, verdict.DELIVERED, outcome.verdict)}
-    return Verdicts(**columns) if is_learned.any() else outcome
+    learned = np.flatnonzero((outcome.verdict == verdict.LOSES) & learned_path_mtu(context)[outcome.first])
+    arrived = [number for number in learned.tolist() if _is_acknowledged(context, int(outcome.first[number]))]
+    if not arrived:
+        return outcome
+    kinds = outcome.verdict.copy()
+    kinds[arrived] = verdict.DELIVERED
+    return Verdicts(**(outcome._asdict() | {"verdict": kinds}))
+
+
+def _is_acknowledged(context: Context, row: int) -> bool:
+    """Is all that a flow of TCP sent acknowledged at its point? A sender that was not told goes on in vain."""
+    flows, answer = context.flows, int(replies(context)[row])
+    if flows[row, schema.FLOW_PROTO] != TCP or answer < 0:
+        return False
+    control = observations_of(context, answer)[:, schema.OBS_CONTROL]
+    control = control[control >> 48 & TCP_ACK > 0]  # a SYN has no acknowledgment number
+    ahead = ((control & 0xFFFFFFFF) - flows[row, schema.FLOW_NEXT_SEQ]) & 0xFFFFFFFF
+    return bool((ahead < 1 << 31).any())
 
 
 @derived

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from capnet.analysis.engine import analyze
 from tests.analysis.findings.reported import Findings, named
 from tests.stories import ACK, PSH, SYN, Network, Packet, arp, ping, tcp
 from tests.story_reports import C1, A, B, read
@@ -160,3 +161,9 @@ def test_message_that_comes_to_another_host_is_told(tmp_path: Path, arrives: boo
     assert finding["level"] == "error"
     assert ("comes to n2/eth0, and not to n1/eth0" in finding["says"]) != arrives
     assert arrives or "MSS to 1360 bytes" in finding["fix"]
+
+
+def test_flow_of_a_sender_that_is_not_told_fails() -> None:
+    """It goes on, and the receiver acknowledges nothing: packets are lost, as no path MTU discovery loses them."""
+    capture = Path(__file__).parents[4] / "pcaps/faults/pmtu-icmp-lost.pcapng"
+    assert "loses" in {fate.fate for fate in analyze(capture).fates}
