@@ -63,40 +63,47 @@ def encrypted_network(context: Context) -> Iterator[Sign]:
 
 
 def host_network(context: Context) -> Iterator[Sign]:
-    """Docker runs a container in the host's network namespace, and the host's own interface was captured."""
-    names = sorted(container.name for container in host.containers_on_the_host(context))
+    """A runtime runs a container in the host's network namespace, and the host's own interface was captured."""
+    on_host = host.containers_on_the_host(context)
     interface = host.own_interface(context)
-    if names and interface:
+    if on_host and interface:
         yield Sign(
-            Text(en="Docker runs {names} on the host's network", zh="Docker 让 {names} 使用主机网络").fill(
-                names=several(names)
+            Text(en="{runtimes} runs {names} on the host's network", zh="{runtimes} 让 {names} 使用主机网络").fill(
+                runtimes=_runtimes(on_host), names=several(sorted(each.name for each in on_host))
             ),
             host.interface_frames(context, interface),
         )
 
 
 def no_network(context: Context) -> Iterator[Sign]:
-    """Docker gave a container no network, and nothing but loopback was heard."""
+    """A runtime gave a container no network, and nothing but loopback was heard."""
     containers = context.topology.containers if context.topology else []
-    unconnected = sorted(container.name for container in containers if container.network_mode == "none")
+    unconnected = [container for container in containers if container.network_mode == "none"]
     if unconnected and none.is_loopback_only(context):
         yield Sign(
-            Text(en="Docker gave {names} no network", zh="Docker 没有给 {names} 网络").fill(names=several(unconnected)),
+            Text(en="{runtimes} gave {names} no network", zh="{runtimes} 没有给 {names} 网络").fill(
+                runtimes=_runtimes(unconnected), names=several(sorted(each.name for each in unconnected))
+            ),
             none.loopback_frames(context),
         )
 
 
 def shared_namespace(context: Context) -> Iterator[Sign]:
-    """Docker runs a container in another one's network namespace, whose loopback was captured."""
+    """A runtime runs a container in another one's network namespace, whose loopback was captured."""
     sharing = container.sharing_containers(context)
     conversation = container.best_conversation(context)
     if sharing and conversation:
         for guest in sharing:
             says = Text(
-                en="Docker runs {guest} in the network namespace of {owner}",
-                zh="Docker 让 {guest} 运行在 {owner} 的网络命名空间中",
-            ).fill(guest=guest.name, owner=guest.shares_network_with)
+                en="{runtimes} runs {guest} in the network namespace of {owner}",
+                zh="{runtimes} 让 {guest} 运行在 {owner} 的网络命名空间中",
+            ).fill(runtimes=_runtimes([guest]), guest=guest.name, owner=guest.shares_network_with)
             yield Sign(says, container.conversation_frames(context))
+
+
+def _runtimes(containers: list[Container]) -> str:
+    """Docker, or which other runtime a topology names."""
+    return several(sorted({container.runtime or "Docker" for container in containers}))
 
 
 def _model_of(network: Network) -> str:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import pytest
+
+from capnet.analysis.engine import analyze
+from capnet.topology import Topology
 from tests.analysis.facts.models.stations import (
     B_MAC,
     HOST,
@@ -44,3 +49,17 @@ def test_docker_dns_on_loopback_is_no_conversation(tmp_path: Path) -> None:
     net.pass_by(("if0", query.but(ends="127.0.0.11:53 > 127.0.0.1:40000", payload=b"answer", ident=2)))
     masqueraded(net, "172.18.0.2", "if1", "if2")
     assert likely(read(net, tmp_path)) == ["bridge"]
+
+
+@pytest.mark.parametrize(("runtime", "sentence"), [(None, "Docker runs"), ("containerd", "containerd runs")])
+def test_runtime_is_named_that_shares_the_namespace(tmp_path: Path, runtime: str | None, sentence: str) -> None:
+    """A golden of Docker, and the same with the topology of a pod: the reader looks for the runtime that is named."""
+    topology = Topology.load("pcaps/container.topology.json")
+    for container in topology.containers:
+        container.runtime = runtime
+    topology.save(tmp_path / "container.topology.json")
+    shutil.copy("pcaps/container.pcapng", tmp_path)
+    models = analyze(tmp_path / "container.pcapng").to_dict()["models"]
+    (model,) = [each for each in models if each["model"] == "container"]
+    assert any(reason.startswith(sentence) for reason in model["because"])
+    assert all(runtime is None or "Docker" not in reason for reason in model["because"])
