@@ -3,7 +3,8 @@
 Looks at: tunnels whose other direction passed no point of the capture. Tunnels that carry both directions of a
 conversation one way are mirrors of other traffic (ERSPAN, a cloud's traffic mirror), and do not count. Nor do tunnels
 of a balancer that hands on what came to it, or of a server that answers the client directly (IPVS, Katran). Nor pairs
-of which one sends the other only what goes to all (`facts.overlay.flooded_pairs`). Nor points that record one direction
+of which one sends the other only what goes to all (`facts.overlay.flooded_pairs`), nor tunnels of which all comes out
+and stops behind (`stops-between`). Nor points that record one direction
 of all traffic, as after `tcpdump -Q out`. Frames of the other end under another id are an answer (a TEID, an SPI, a
 WireGuard index; a VNI if the stations inside answer), and an answer must be due (`facts.overlay.silent_ends`): a second
 after the first frame, to TCP, a ping, UDP that asks (DNS, QUIC) or a question for a MAC inside; for
@@ -44,6 +45,7 @@ from capnet.analysis.core.schema import (
 )
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.overlay.ends_behind import ends_behind
 from capnet.analysis.facts.overlay.flooded_pairs import carries_groups_only
 from capnet.analysis.facts.overlay.insides import tunnel_insides
 from capnet.analysis.facts.overlay.silent_ends import are_handshakes, is_silent
@@ -68,7 +70,8 @@ PAGE_ZH = """隧道只有一个方向有帧。
 
 检查：另一个方向没有经过任何抓包点的隧道。把会话的两个方向单向传送的隧道是其他流量的镜像（ERSPAN、云的流量镜像），不
 算。转交收到内容的负载均衡的隧道，或直接应答客户端的服务器的隧道（IPVS、Katran），也不算。一方只把发给所有主机的帧发给另一
-方时也不算（`facts.overlay.flooded_pairs`）。所有流量都只记录了一个方向的抓包点（如 `tcpdump -Q out`）也不算。
+方时也不算（`facts.overlay.flooded_pairs`）；里面的包全都出来、止于其后两点之间的隧道也不算
+（`stops-between`）。所有流量都只记录了一个方向的抓包点（如 `tcpdump -Q out`）也不算。
 另一端用另一个标识发来的帧也是应答（TEID、SPI、WireGuard 的 index；若内部的主机互相应答，则 VNI 亦然），而且必须本应有
 应答（`facts.overlay.silent_ends`）：第一帧之后至少一秒，内部有 TCP、ping、提问的 UDP（DNS、QUIC）或对 MAC
 的询问；WireGuard 的数据为 10 秒。
@@ -150,6 +153,7 @@ def diagnose(context: Context) -> list[Finding]:
         and tunnel.kind != "erspan"
         and is_silent(context, tunnel, next(iter(senders[_key(tunnel.kind, tunnel.vni, tunnel.vteps)])))
         and not (_has_vni(tunnel.kind) and carries_groups_only(context, tunnel))
+        and not ends_behind(context, tunnel)
     }
     by_sender: dict[tuple[object, ...], list[Tunnel]] = {}
     for key, tunnel in one_way.items():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.findings.reported import of_story
+from tests.analysis.findings.reported import of_capture, of_story
 from tests.stories import ACK, SYN, Network, Packet, arp, tcp
 from tests.story_reports import read
 
@@ -87,3 +87,20 @@ def test_source_that_a_vpn_does_not_take_is_told(tmp_path: Path, is_answered: bo
     findings = of_story(net, tmp_path, "lost-on-the-wire")
     assert [finding["facts"]["sources"] for finding in findings] == ([] if is_answered else [["10.88.1.9"]])
     assert all("AllowedIPs" in finding["fix"] for finding in findings)
+
+
+# Two nodes with kubelet 1.20.2, containerd 1.6.20 and flannel's VXLAN; node B asks port 81 of a pod of node A, where
+# `iptables -A FORWARD -d 10.244.1.2 -p tcp --dport 81 -j DROP` drops it. Truth: construction, and the kernel's trace.
+DROPPED_BY_RULE = "tests/analysis/findings/stops/pods/pod-dropped-by-rule.pcapng"
+
+
+def test_rule_behind_a_tunnel_is_told() -> None:
+    (finding,) = of_capture(DROPPED_BY_RULE, "stops-between")
+    assert finding["facts"]["point"] == "node-A/flannel.1"
+    assert "none reaches node-A/cni0" in finding["says"]
+
+
+@pytest.mark.parametrize("name", ["different-networks", "tunnel-one-way"])
+def test_rule_behind_a_tunnel_is_silent(name: str) -> None:
+    """A cluster's networks are not Docker's, and the tunnel brings the packets."""
+    assert of_capture(DROPPED_BY_RULE, name) == []
