@@ -67,11 +67,12 @@ _TALK = {
 def _talk(document: Document, addresses: list[str], tunnelled: Share, words: Words) -> str:
     """How containers talk to each other."""
     is_rewritten = any(
-        set(ends) <= set(addresses) for ends in row_values(document.get("nat", []), "before.src", "before.dst")
+        set(ends) <= set(addresses)  # after a translation too: a service's address stands for one of them
+        for side in ("before", "after")
+        for ends in row_values(document.get("nat", []), f"{side}.src", f"{side}.dst")
     )
     subject, introduced = _containers(_different_names(addresses, words)), words.introduce(*addresses)
-    hides_ends = bool(document.get("tunnels"))
-    if "nat" in document and not (is_rewritten or hides_ends):
+    if "nat" in document and not (is_rewritten or document.get("tunnels")):  # some tunnels hide who is inside
         return Text(
             en="{subject}, {introduced}, talk to each other {directly}.", zh="{subject} {introduced} {directly}。"
         ).fill(subject=subject, introduced=introduced, directly=DIRECTLY.fill())

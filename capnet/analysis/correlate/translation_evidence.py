@@ -83,6 +83,9 @@ def false_translations(
         (chains[answers[first]] == chains[answers[last]]) | _are_pairs(pairs, answers[last], answers[first], len(flows))
     )
     numbers = _FirstPackets(flows, chains)
+    is_translated_back |= has_answers & _enclose_one_answer(
+        flows, numbers, (first, last), (answers[first], answers[last])
+    )
     is_own = numbers.are_of_one(first, last) | (is_translated_back & numbers.are_of_one(answers[first], answers[last]))
     if not is_own.all():
         is_tcp = flows[first, schema.FLOW_PROTO] == TCP
@@ -98,6 +101,20 @@ def false_translations(
         of_unanswered = PairPackets(*(column[unanswered] for column in packets))
         is_proven[unanswered] = _is_possible(flows, first[unanswered], last[unanswered], of_unanswered)
     return candidates[~is_proven]
+
+
+def _enclose_one_answer(
+    flows: FlowTable, numbers: _FirstPackets, asks: tuple[FlowRows, FlowRows], answers: tuple[FlowRows, FlowRows]
+) -> Mask:
+    """For each pair: is the first TCP packet of both answers one packet, seen between both forms of the request?
+
+    A bridge in promiscuous mode has its host route a copy of the answer, which reaches the client untranslated, too.
+    """
+    (first, last), (of_first, of_last) = asks, answers
+    is_enclosed = flows[first, schema.FLOW_FIRST] <= flows[last, schema.FLOW_FIRST]
+    is_enclosed &= flows[of_last, schema.FLOW_FIRST] <= flows[of_first, schema.FLOW_FIRST]
+    result: Mask = is_enclosed & (flows[first, schema.FLOW_PROTO] == TCP) & numbers.are_alike(of_first, of_last)
+    return result
 
 
 def _is_possible(flows: FlowTable, first: FlowRows, last: FlowRows, packets: PairPackets) -> Mask:
@@ -195,10 +212,14 @@ class _FirstPackets:
         self._chain_counts = np.empty(len(flows), dtype=np.int64)  # chains with a flow that begins like this one
         self._chain_counts[order] = np.bincount(group[is_first_of_chain], minlength=len(flows))[group]
 
+    def are_alike(self, first: FlowRows, last: FlowRows) -> Mask:
+        """For each pair of flow rows: do both begin with one packet?"""
+        result: Mask = self._numbers[first] == self._numbers[last]
+        return result
+
     def are_of_one(self, first: FlowRows, last: FlowRows) -> Mask:
         """For each pair of flow rows: does no flow of a third chain begin like one of them?"""
-        is_alike = self._numbers[first] == self._numbers[last]
-        own = 1 + (is_alike & (self._chains[first] != self._chains[last]))
+        own = 1 + (self.are_alike(first, last) & (self._chains[first] != self._chains[last]))
         result: Mask = (self._chain_counts[first] <= own) & (self._chain_counts[last] <= own)
         return result
 
