@@ -89,7 +89,7 @@ TRUE_OF_ONE_DIRECTION = {
     "bridge-internal": {"no-return-route"},  # SYNs alone, of which none is answered in truth either
 }
 MAC_SIDES = {"destinations": slice(0, 6), "sources": slice(6, 12)}  # octets of the Ethernet header
-VXLAN_PORT = 4789
+VXLAN_PORTS = (4789, 8472)  # filters see what is outside: the ports of Docker and of flannel
 # Capture filters: what tcpdump would record.
 FILTERS: dict[str, Callable[[Record], bool]] = {
     "less 100": lambda record: record.length < 100,
@@ -144,7 +144,7 @@ def test_flow_that_stops_is_nothing_else(path: Path, tmp_path: Path) -> None:
 
 
 def _is_vxlan(record: Record) -> bool:
-    return any(dport == VXLAN_PORT for *_, dport in record.tuples)
+    return any(dport in VXLAN_PORTS for *_, dport in record.tuples)
 
 
 def _chains(context: Context) -> list[list[int]]:
