@@ -108,7 +108,8 @@ def outcome_totals(context: Context) -> Totals:
 def _outcome(context: Context) -> Verdicts:
     """The verdicts, by which a flow arrives whose sender was told the path's MTU, and sent again what was too large."""
     outcome = verdicts(context)
-    learned = np.flatnonzero((outcome.verdict == verdict.LOSES) & learned_path_mtu(context)[outcome.first])
+    losing = np.flatnonzero(outcome.verdict == verdict.LOSES)
+    learned = losing[learned_path_mtu(context)[outcome.first[losing]]] if len(losing) else losing
     arrived = [number for number in learned.tolist() if _is_acknowledged(context, int(outcome.first[number]))]
     if not arrived:
         return outcome

@@ -32,7 +32,6 @@ MAX_APART_NS = 10_000_000_000  # of the requests and a connection that shows tha
 MAX_FLOWS = 10_000
 _HOSTS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
 _HOSTS_THERE = [schema.FLOW_POINT, *_HOSTS]
-_SERVICE = [*_HOSTS, schema.FLOW_PROTO]
 
 
 class SilentRequests(NamedTuple):
@@ -51,21 +50,25 @@ class SilentRequests(NamedTuple):
 def silent_requests(context: Context, is_request: FlowMask) -> list[SilentRequests]:
     """Those among `is_request`, flows of one protocol, that nothing answers: by server, port and client."""
     flows, links, chain = context.flows, flow_links(context), chain_of(context)
-    is_request = is_request & (flows[:, schema.FLOW_VIA] == 0)
-    if not is_request.any():
+    requests = np.flatnonzero(is_request & (flows[:, schema.FLOW_VIA] == 0))
+    if not len(requests):
         return []
-    port = np.where(flows[:, schema.FLOW_KIND] >= 0, -1, flows[:, schema.FLOW_DPORT])
-    services = np.column_stack((flows[:, _SERVICE], port))
     has_answer = is_answered(context) | any_of_chain(context, replies(context) >= 0)  # of clocks, to the same port
-    rows = np.flatnonzero(is_request & (links.before < 0) & ~has_answer & ~are_route_probes(context))
+    rows = requests[(links.before[requests] < 0) & ~has_answer[requests]]
+    if not len(rows):
+        return []
+    rows = rows[~are_route_probes(context)[rows]]
     rows = rows[~are_to_groups(context, rows) & ~records_one_direction(context)[flows[rows, schema.FLOW_POINT]]]
     rows = rows[~is_among(rows, chain[_has_another_end(context)])]
-    keys = hash_of(services, list(range(services.shape[1])))
-    rows = rows[~is_among(keys[rows], keys[is_request & has_answer])][:MAX_FLOWS]
+    has_ports = flows[requests[0], schema.FLOW_KIND] < 0
+    service = [*_HOSTS, schema.FLOW_DPORT] if has_ports else _HOSTS
+    answered = requests[has_answer[requests]]
+    rows = rows[~is_among(hash_of(flows, service, rows), hash_of(flows, service, answered))][:MAX_FLOWS]
     groups: dict[tuple[tuple[int, int], int, tuple[int, int]], list[int]] = {}
     for row in rows.tolist():
         server, client = destination(flows[row]), source(flows[row])
-        groups.setdefault((address_value(server), int(port[row]), address_value(client)), []).append(row)
+        port = int(flows[row, schema.FLOW_DPORT]) if has_ports else -1
+        groups.setdefault((address_value(server), port, address_value(client)), []).append(row)
     accepted = _accepted(context, rows)
     return [_requests(context, key[1], groups[key], accepted) for key in sorted(groups)]
 
