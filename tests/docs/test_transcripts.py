@@ -28,6 +28,7 @@ SHELL = [PROJECT / "README.md", PROJECT / "SECURITY.md", *sorted(PROJECT.glob("d
 def test_quoted_output_is_what_the_command_prints(block: str) -> None:
     """Where this fails: python -m tests.docs.transcripts, and look at the difference."""
     assert block == transcript(block)
+    assert "command not found" not in block  # a machine without the program would print it, and the page quote it
 
 
 @pytest.mark.parametrize("page", ["tutorial", "zh/tutorial"])
