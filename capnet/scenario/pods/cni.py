@@ -52,7 +52,10 @@ class Attachment:
         return "; ".join(self._command("DEL", plugin, {}) for plugin in reversed(self.plugins))
 
     def _command(self, do: str, plugin: Plugin, result: Mapping[str, Any]) -> str:
-        """The shell command that runs a plugin of the first folder that has it; status 127 if none has."""
+        """The shell command that runs a plugin of the first folder that has it; status 127 if none has.
+
+        Looked for there alone: iproute2 has a program `bridge`, too.
+        """
         previous = {"prevResult": result} if result else {}
         config = {"cniVersion": VERSION, "name": self.network, **plugin, **previous}
         folders = ":".join(FOLDERS)
@@ -61,7 +64,8 @@ class Attachment:
             "CNI_PATH": folders,
         }  # fmt: skip
         settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
-        return f'printf %s {shlex.quote(json.dumps(config))} | {settings} PATH="{folders}:$PATH" {plugin["type"]}'
+        find = f'plugin=$(PATH="{folders}" command -v {plugin["type"]}) || exit {_MISSING}'
+        return f'({find}; printf %s {shlex.quote(json.dumps(config))} | {settings} "$plugin")'
 
 
 def no_plugin(host: str, plugin: str) -> EnvironmentLacks:

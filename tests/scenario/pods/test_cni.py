@@ -6,6 +6,7 @@ Truth: the CNI specification 0.4.0, sections "Network Configuration List" and "P
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -73,7 +74,11 @@ def test_deletion_begins_with_the_last_plugin(folder: Path) -> None:
     ]
 
 
-def test_missing_plugin_is_named_with_its_package(folder: Path) -> None:
+def test_missing_plugin_is_named_with_its_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where another program has its name, as iproute2's `bridge` has."""
+    (folder / "elsewhere").mkdir()
+    program(folder / "elsewhere", "first", NOTES)
+    monkeypatch.setenv("PATH", f"{folder / 'elsewhere'}:{os.environ['PATH']}")
     with pytest.raises(EnvironmentLacks, match=r"host A has no CNI plugin first in .*: install containernetworking"):
         cni.Attachment("pods", PLUGINS, "run-web", "/proc/7/ns/net").add(Here(), "A")
 

@@ -1,6 +1,6 @@
 """Services of Kubernetes, by the rules that kube-proxy wrote on a node: their virtual addresses and node ports.
 
-Input: lines of `iptables-save -t nat`. kube-proxy notes NAMESPACE/SERVICE:PORT in the comment of each rule (kubernetes,
+Input: lines of `iptables-save`. kube-proxy notes NAMESPACE/SERVICE:PORT in the comment of each rule (kubernetes,
 pkg/proxy/iptables/proxier.go, since 1.2): in KUBE-SERVICES with the kind of address behind it, in KUBE-NODEPORTS alone.
 Limits: kube-proxy in mode ipvs or nftables writes no such rules, and the proxies of Cilium and Calico write none.
 """
@@ -16,9 +16,11 @@ from typing import TypeVar
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import Service, ServicePort, VirtualAddress
 
+# Whole rule sets: asking the legacy program for a table makes that table. It is asked where there are some of its.
 LIST = (
-    "for save in iptables-save iptables-legacy-save iptables-nft-save ip6tables-save; do $save -t nat; done "
-    "2>/dev/null | grep -E '^-A KUBE-(SERVICES|NODEPORTS) .*--comment'; true"
+    "{ iptables-save; ip6tables-save; grep -q . /proc/net/ip_tables_names && iptables-legacy-save; "
+    "grep -q . /proc/net/ip6_tables_names && ip6tables-legacy-save; } 2>/dev/null "
+    "| grep -E '^-A KUBE-(SERVICES|NODEPORTS) .*--comment'; true"
 )
 NETWORK = "services"  # what the virtual addresses of a cluster are said to be on: they are at no interface
 _Row = TypeVar("_Row")
