@@ -70,12 +70,18 @@ def _ends_of_macs(context: Context) -> dict[tuple[int, int], set[str]]:
     return ends
 
 
+@derived
+def _numbers_of_ends(context: Context) -> dict[str, int]:
+    """Address of a tunnel's end → its row among all ends."""
+    return {address_text(*end): number for number, end in enumerate(tunnel_ends(context).tolist())}
+
+
 def askers_between(context: Context, kind: int, vni: int, ends: set[str]) -> set[int]:
     """The MACs whose messages of ARP pass between two ends of a network."""
     if context.sample_share < 1.0:
         return set()
     carried = all_carried_frames(context)
-    numbers = [number for number, end in enumerate(tunnel_ends(context).tolist()) if address_text(*end) in ends]
+    numbers = [number for end in ends if (number := _numbers_of_ends(context).get(end)) is not None]
     is_its = (carried.network == (kind << VNI_BITS) + vni) & (carried.row < 0)
     is_its &= is_one_of(carried.source, tuple(numbers)) & is_one_of(carried.destination, tuple(numbers))
     return set(carried.source_mac[is_its].tolist())

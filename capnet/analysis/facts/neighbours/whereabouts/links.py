@@ -155,10 +155,9 @@ def proxied(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
 def gateway(context: Context, at_points: list[Exchange]) -> str | None:
     """The address of the router by which other stations of this link send, if the asker itself sends by none."""
     asked, flows = at_points[0], context.flows
-    points = {of.point for of in at_points if not of.via}
-    is_here = np.isin(flows[:, schema.FLOW_POINT], list(points)) & (flows[:, schema.FLOW_VIA] == 0)
+    points = sorted({of.point for of in at_points if not of.via})
     uses: Counter[int] = Counter()
-    for row in np.flatnonzero(is_here & _is_to_station(context) & is_answered(context))[:MAX_ROWS].tolist():
+    for row in [row for point in points for row in _answered_by_point(context).get(point, ())]:
         mac, router = int(flows[row, schema.FLOW_SMAC]), int(flows[row, schema.FLOW_DMAC])
         if _owns(context, router, destination(flows[row])) or not _owns(context, mac, source(flows[row])):
             continue
@@ -166,10 +165,30 @@ def gateway(context: Context, at_points: list[Exchange]) -> str | None:
             return None
         uses[router] += 1
     for router in sorted(uses, key=lambda of: -uses[of]):
-        claimed = {of.target for of in neighbours(context) if of.point in points and router in of.target_macs}
+        claimed = {target for point in points for target in _targets_of_macs(context).get((point, router), ())}
         if claimed - {asked.target, asked.asker}:
             return min(claimed - {asked.target, asked.asker}, key=address_value)
     return None
+
+
+@derived
+def _answered_by_point(context: Context) -> dict[int, list[int]]:
+    """Point → the first answered flows there, outside of tunnels, that go to the MAC of one station."""
+    flows, rows = context.flows, {}
+    is_wanted = (flows[:, schema.FLOW_VIA] == 0) & _is_to_station(context) & is_answered(context)
+    for point in range(len(context.points)):
+        rows[point] = np.flatnonzero(is_wanted & (flows[:, schema.FLOW_POINT] == point))[:MAX_ROWS].tolist()
+    return rows
+
+
+@derived
+def _targets_of_macs(context: Context) -> dict[tuple[int, int], set[str]]:
+    """Point and MAC → the addresses for which it answers there."""
+    targets: dict[tuple[int, int], set[str]] = {}
+    for of in neighbours(context):
+        for mac in of.target_macs:
+            targets.setdefault((of.point, mac), set()).add(of.target)
+    return targets
 
 
 @derived
