@@ -116,7 +116,7 @@ def test_dropped_packets_are_those_that_are_not_in_the_file(namespace):
     assert said.splitlines()[-2].split()[-1] == f"{dropped:,}"
     (finding,) = (each for each in analyze(namespace.folder / "d.pcapng").findings if each.name.startswith("capture-"))
     assert finding.name == "capture-dropped-packets"
-    assert f"lost {dropped} packets" in finding.says
+    assert f"lost {dropped:,} packets" in finding.says
 
 
 def test_capture_that_drops_nothing_says_zero(namespace):
