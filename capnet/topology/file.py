@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 SCHEMA = "capnet.topology/1"
 MAX_FILE_BYTES = 4 << 20  # a thousand containers have 1 MiB, and a parsed file takes 20 times its size in memory
-_THROUGH_PROCESS = r'"/proc/\d+/root/'  # proc(5); its number means nothing when the process has ended
+_THROUGH_PROCESS = r'"/proc/(?:\d+|self)/root/'  # proc(5); means nothing when the process has ended
 _MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
 
 

@@ -223,7 +223,7 @@ def test_golden_without_a_point_has_no_new_facts(path: Path, tmp_path: Path) -> 
     """
     entries = translations(topology_path(path))
     after = {(entry.proto, entry.after) for entry in entries}
-    after |= {(entry.proto, (*entry.before[:2], *entry.after[2:])) for entry in entries}  # half done: only DNAT yet
+    halves = {entry._replace(after=(*entry.before[:2], *entry.after[2:])) for entry in entries}  # DNAT done alone
     with open_capture(path) as capture:
         records = [(record.interface, record.time, record.wirelen, bytes(record.data)) for record in capture.records()]
         names = [interface.name for interface in capture.interfaces]
@@ -238,6 +238,6 @@ def test_golden_without_a_point_has_no_new_facts(path: Path, tmp_path: Path) -> 
         less = analyze([Source(tmp_path / "less.pcapng")]).to_dict()
         assert not [hop for hop in hops(less) if hop["lost"]], name
         facts = by_the_host(less)
-        assert {(entry.proto, entry.after) for entry in facts} <= after, name
+        assert {entry for entry in facts if (entry.proto, entry.after) not in after} <= halves, name
         others = facts - entries
         assert all(row["method"] == "reply-pairing" for row in less["nat"] if reported({"nat": [row]}) <= others)

@@ -74,8 +74,12 @@ def _ask_shell(host: ReachedHost, shell: Shell, facts: HostFacts) -> None:
     if listing.dockers and isinstance(host, NodeHost):
         facts.not_seen("containers of Docker", host.no_docker)
     ask_namespaces(shell, facts)
-    rules = shell.run(["sh", "-c", kube_services.LIST], netns=shell.host_netns, title="list rules of kube-proxy")
-    facts.kube_services = kube_services.kube_services(rules.splitlines())
+    try:
+        rules = shell.run(["sh", "-c", kube_services.LIST], netns=shell.host_netns, title="list rules of kube-proxy")
+    except EnvironmentLacks as error:  # what was found so far stays
+        facts.not_seen("services of Kubernetes", error)
+    else:
+        facts.kube_services = kube_services.kube_services(rules.splitlines())
 
 
 def _without_root(host: DockerHost, facts: HostFacts, reason: object) -> None:

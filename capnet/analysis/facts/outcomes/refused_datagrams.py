@@ -46,7 +46,7 @@ class RefusedDatagrams(NamedTuple):
 
 
 @derived
-def refused_datagrams(context: Context) -> list[RefusedDatagrams]:
+def refused_udp_ports(context: Context) -> list[RefusedDatagrams]:
     """The ports that refuse, by address."""
     flows, errors = context.flows, quoting_errors(context)
     is_wanted = (flows[:, schema.FLOW_PROTO] == UDP) & (errors >= 0) & (replies(context) < 0)

@@ -1,8 +1,8 @@
 """Echo requests and questions by UDP that no packet answers, by client and server, and what else the server answers.
 
 Input: flows, answers, fates. Output: `SilentRequests`, one per client, server, protocol and port. Method: flows of
-requests whose chain nothing answers and no ICMP error quotes, and whose next point is not known; none of the same
-client and service is answered. Limits: outside of tunnels; not to groups, and not of a traceroute.
+requests whose chain nothing answers, from any port, and no ICMP error quotes, and whose next point is not known; none
+of the same client and service is answered. Limits: outside of tunnels; not to groups, and not of a traceroute.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ from capnet.analysis.fate.next_points import chain_of, is_answered
 from capnet.analysis.fate.verdict.answers_elsewhere import is_answered_elsewhere
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
-from capnet.wire.numbers import TCP
+from capnet.wire.numbers import TCP, UDP
 
 MAX_APART_NS = 10_000_000_000  # of the requests and a connection that shows that the server is up
 MAX_FLOWS = 10_000
 _HOSTS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
 _HOSTS_THERE = [schema.FLOW_POINT, *_HOSTS]
+_CLIENT_TO_SERVER = [*_HOSTS, schema.FLOW_SPORT]
+_SERVER_TO_CLIENT = [*_HOSTS[2:], *_HOSTS[:2], schema.FLOW_DPORT]
 
 
 class SilentRequests(NamedTuple):
@@ -54,6 +56,7 @@ def silent_requests(context: Context, is_request: FlowMask) -> list[SilentReques
     if not len(requests):
         return []
     has_answer = is_answered(context) | any_of_chain(context, replies(context) >= 0)  # of clocks, to the same port
+    has_answer[requests[_are_answered_from_another_port(context, requests)]] = True
     rows = requests[(links.before[requests] < 0) & ~has_answer[requests]]
     if not len(rows):
         return []
@@ -71,6 +74,15 @@ def silent_requests(context: Context, is_request: FlowMask) -> list[SilentReques
         groups.setdefault((address_value(server), port, address_value(client)), []).append(row)
     accepted = _accepted(context, rows)
     return [_requests(context, key[1], groups[key], accepted) for key in sorted(groups)]
+
+
+def _are_answered_from_another_port(context: Context, requests: FlowRows) -> Mask:
+    """For each request by UDP: does the server send to the port that asks, as TFTP does (RFC 1350 section 4)?"""
+    flows = context.flows
+    is_udp = flows[:, schema.FLOW_PROTO] == UDP
+    answers = hash_of(flows, _SERVER_TO_CLIENT, np.flatnonzero(is_udp))
+    result: Mask = is_udp[requests] & is_among(hash_of(flows, _CLIENT_TO_SERVER, requests), answers)
+    return result
 
 
 def _has_another_end(context: Context) -> Mask:

@@ -18,7 +18,7 @@ from capnet.analysis.core.schema import FLOW_PACKETS, FLOW_POINT
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.kernel import listening_instead
 from capnet.analysis.facts.models.container_signs import shows_containers
-from capnet.analysis.facts.outcomes.refused_datagrams import RefusedDatagrams, refused_datagrams
+from capnet.analysis.facts.outcomes.refused_datagrams import RefusedDatagrams, refused_udp_ports
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.wire.numbers import PORT_DNS
 
@@ -58,7 +58,7 @@ def diagnose(context: Context) -> list[Finding]:
     ports = {(vtep, tunnel.port) for tunnel in tunnel_facts(context) for vtep in tunnel.vteps}
     return [
         _finding(context, of)
-        for of in refused_datagrams(context)
+        for of in refused_udp_ports(context)
         if of.port != PORT_DNS and (of.address, of.port) not in ports and _datagrams(context, of) >= MIN_DATAGRAMS
     ]
 

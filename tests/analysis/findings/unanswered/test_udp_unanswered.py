@@ -71,3 +71,13 @@ def test_questions_that_icmp_refuses_is_silent(tmp_path: Path) -> None:
     refusal = Packet("icmp", B, A, icmp=(3, 3))
     net.pass_by((HERE, about(refusal, udp(f"{A}:123 > {B}:123", NTP, ident=103))))
     assert of_story(net, tmp_path, NAME) == []
+
+
+def test_answers_from_other_ports_is_silent(tmp_path: Path) -> None:
+    """TFTP (RFC 1350 section 4): each transfer goes on from a port that the server chooses."""
+    net = Network([HERE])
+    for number in range(4):
+        net.pass_by((HERE, udp(f"{A}:{40000 + number} > {B}:69", b"\0\1file\0octet\0", ident=number)))
+        data = udp(f"{B}:{50000 + number} > {A}:{40000 + number}", b"\0\3\0\1data", ident=number + 50, ttl=60)
+        net.pass_by((HERE, data), gap=2e6)
+    assert of_story(net, tmp_path, NAME) == []
