@@ -46,3 +46,13 @@ def test_rules_of_both_backends_count_once() -> None:
 def test_rule_with_a_foreign_comment_is_no_service() -> None:
     foreign = '-A KUBE-SERVICES -d 10.0.0.1/32 -p tcp -m comment --comment "see a/b, ask c" -m tcp --dport 1 -j ACCEPT'
     assert kube_services([foreign, '-A KUBE-SERVICES --comment "unclosed', "", "-A KUBE-SERVICES -j RETURN"]) == []
+
+
+def test_service_without_endpoints_has_its_name() -> None:
+    """Whose address is rejected is what people ask then."""
+    rejected = (
+        '-A KUBE-SERVICES -d 10.96.0.10/32 -p tcp -m comment --comment "default/web has no endpoints" -m tcp '
+        "--dport 80 -j REJECT --reject-with icmp-port-unreachable"
+    )
+    (service,) = kube_services([rejected])
+    assert (service.name, service.vips) == ("web.default", [VirtualAddress("services", "10.96.0.10")])

@@ -1,7 +1,7 @@
 """Services of Kubernetes, by the rules that kube-proxy wrote on a node: their virtual addresses and node ports.
 
 Input: lines of `iptables-save`. kube-proxy notes NAMESPACE/SERVICE:PORT in the comment of each rule (kubernetes,
-pkg/proxy/iptables/proxier.go, since 1.2): in KUBE-SERVICES with the kind of address behind it, in KUBE-NODEPORTS alone.
+pkg/proxy/iptables/proxier.go): in KUBE-SERVICES with the kind of address behind it, in KUBE-NODEPORTS alone.
 Limits: kube-proxy in mode ipvs or nftables writes no such rules, and the proxies of Cilium and Calico write none.
 """
 
@@ -24,7 +24,8 @@ LIST = (
 )
 NETWORK = "services"  # what the virtual addresses of a cluster are said to be on: they are at no interface
 _Row = TypeVar("_Row")
-_ADDRESS_KINDS = ("cluster IP", "external IP", "loadbalancer IP")
+# What stands behind the name where the rule is about an address; the last in the table filter, which rejects.
+_ADDRESS_KINDS = ("cluster IP", "external IP", "loadbalancer IP", "has no endpoints")
 _NAMED = re.compile(r"(?P<namespace>[a-z0-9-]+)/(?P<name>[a-z0-9.-]+)(?P<port>:[a-z0-9-]+)?(?: (?P<kind>.+))?")
 
 
