@@ -28,6 +28,7 @@ _CHUNK = 1 << 20
 # Few large blocks are decoded faster than many small ones. After a read of so many bytes, the next is awaited so long:
 READ_ON_FROM = 64 << 10
 READ_ON_S = 0.001
+POLL_S = 0.2  # after which a signal is seen that came just before the waiting
 _F_SETPIPE_SZ = 1031  # linux/fcntl.h
 _PIPE_BYTES = 1 << 20  # more needs CAP_SYS_RESOURCE (pipe(7), pipe-max-size)
 
@@ -65,7 +66,8 @@ class ReadAhead(io.RawIOBase):
     def readinto(self, into: Any) -> int:
         """What has been read ahead, as much as fits; waits for the first byte. 0 at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._chunks or self._has_ended)
+            while not (self._chunks or self._has_ended):
+                self._changed.wait(POLL_S)
             filled = 0
             while self._chunks and filled < len(into):
                 chunk = self._chunks.popleft()
