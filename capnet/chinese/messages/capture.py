@@ -118,6 +118,7 @@ CAPTURE_MESSAGES = {
         "容器内的接口、overlay 网络的命名空间、最近几分钟没有包的 veth 对的主机端",
     "all interfaces; only what Docker says of networks and containers is known":
         "所有接口；只知道 Docker 给出的网络和容器",
+    "services of Kubernetes": "Kubernetes 的服务",
     "interfaces of container {name}": "容器 {name} 的接口",
     "it has no process that can be seen here; it ended meanwhile, restarts, or runs in a virtual machine":
         "这里看不到它的进程；它已结束、正在重启，或在虚拟机中运行",
