@@ -171,7 +171,7 @@ def test_first_screen_says_that_what_arrived_got_no_answer() -> None:
 @pytest.mark.parametrize(
     ("fault", "end"),
     [
-        ("asymmetric-path", "◆ delivered, the answer passes A/ens34"),
+        ("asymmetric-path", "✗ delivered, the answer leaves by A/ens34 and is lost"),
         ("dns-slow", "◆ delivered, answered after 1.7 s"),
         ("dns-type-unanswered", "✗ delivered, AAAA never answered"),
         ("ecn-blocked", "◆ delivered, accepted only without ECN"),

@@ -1,8 +1,9 @@
 """asymmetric-path: the two directions of a connection pass one host by different interfaces.
 
 Looks at: the hops of both directions at one host's own interfaces (parents and underlays).
-Says: which interfaces, for how many connections. Connection tracking and stateful filters see half of each. An error
-where both ends of a TCP connection repeat: the client its SYN, the server its SYN-ACK, which does not arrive.
+Says: which interfaces, for how many connections. Connection tracking and stateful filters see half of each. An info
+where the connections work: many networks have two ways on purpose. An error where both ends of a TCP connection repeat:
+the client its SYN, the server its SYN-ACK, which does not arrive.
 Wrong when: the two interfaces are one for the traffic, as a bond and its members that are captured apart.
 Fix: give both directions the same interface, by routes or by policy routing (`ip rule`).
 Verify: `ip route get ADDRESS from SOURCE` on that host, for both ends.
@@ -23,16 +24,16 @@ from capnet.wire.addresses import address_value
 from capnet.wire.numbers import TCP, TCP_SYN, TCP_SYN_ACK
 
 NAME = finding_name(__name__)
-LEVELS = ("error", "warning")
+LEVELS = ("error", "info")
 SCENARIO = "fault asymmetric-path"
 WITNESS = "pcaps/overlay-service.pcapng"  # both directions pass several interfaces of each host
-EXPLAINS = ("connection-unanswered", "handshake-unfinished")
+EXPLAINS = ("connection-unanswered", "handshake-unfinished", "retransmissions")
 
 PAGE_ZH = """一个连接的两个方向经过同一主机的不同接口。
 
 检查：主机自己的接口（父接口和底层接口）上两个方向的各跳。
-结论：哪些接口，多少个连接。连接跟踪和有状态过滤各只看到一半。TCP 连接两端都在重发时为错误：客户端重发 SYN，服务器重
-发到不了的 SYN-ACK。
+结论：哪些接口，多少个连接。连接跟踪和有状态过滤各只看到一半。连接正常时为提示：许多网络本来就有两条路。TCP 连接两端
+都在重发时为错误：客户端重发 SYN，服务器重发到不了的 SYN-ACK。
 误判：对流量来说两个接口是一个，例如分别抓了 bond 和它的成员。
 处理：用路由或策略路由（`ip rule`）让两个方向走同一接口。
 验证：在该主机上对两端执行 `ip route get ADDRESS from SOURCE`。
@@ -50,6 +51,13 @@ FIX = Text(
     en="make the routes of both directions agree (a route for answers: `ip rule add from ADDRESS lookup TABLE`), "
     "or have filters and NAT at one interface only",
     zh="让两个方向的路由一致（给应答加路由：`ip rule add from ADDRESS lookup TABLE`），或只在一个接口上做过滤和 NAT",
+)
+FIX_BROKEN = Text(
+    en="correct the route to {client} on the host: `ip route get {client}` and `ip rule` must lead back to {forward}; "
+    "a router or firewall behind {back} drops answers whose questions it has not seen, or whose source it reaches by "
+    "another interface (rp_filter)",
+    zh="更正主机到 {client} 的路由：`ip route get {client}` 和 `ip rule` 应指向 {forward}；{back} 后面的路由器或防火墙"
+    "会丢弃没有见过请求的应答，或源地址应从另一个接口到达的应答（rp_filter）",
 )
 
 MIN_REPEATED = 2  # SYNs, and SYN-ACKs
@@ -71,31 +79,36 @@ class _Detour(NamedTuple):
 
 def diagnose(context: Context) -> list[Finding]:
     uplinks = {point.name for point in context.points if point.role in ("parent", "underlay")}
-    detours: dict[_Detour, list[Path]] = {}
+    detours: dict[_Detour, list[tuple[Path, Path]]] = {}
     for request, answer in _conversations(context):
         incoming, outgoing = (_by_host(path, uplinks) for path in (request, answer))
         for host in sorted(incoming.keys() & outgoing.keys()):
             if not incoming[host] & outgoing[host]:
-                detours.setdefault(_Detour(host, min(incoming[host]), min(outgoing[host])), []).append(request)
-    return [_finding(context, *detour, paths) for detour, paths in sorted(detours.items())]
+                detour = _Detour(host, min(incoming[host]), min(outgoing[host]))
+                detours.setdefault(detour, []).append((request, answer))
+    return [_finding(context, *detour, both) for detour, both in sorted(detours.items())]
 
 
-def _finding(context: Context, host: str, forward: str, back: str, paths: list[Path]) -> Finding:
-    broken = sum(_is_broken(context, path) for path in paths[:MAX_LOOKED_AT])
-    says = SAYS.fill(connections=len(paths), forward=forward, back=back)
+def _finding(context: Context, host: str, forward: str, back: str, connections: list[tuple[Path, Path]]) -> Finding:
+    """`connections`: the paths of their requests and of their answers."""
+    broken = [both for both in connections[:MAX_LOOKED_AT] if _is_broken(context, both[0])]
+    says = SAYS.fill(connections=len(connections), forward=forward, back=back)
+    if broken:
+        says += BROKEN.fill(broken=len(broken))
+    fix = FIX_BROKEN.fill(client=broken[0][0].hops[0].src, forward=forward, back=back) if broken else FIX.fill()
     return Finding(
         NAME,
-        "error" if broken else "warning",
-        says + (BROKEN.fill(broken=broken) if broken else ""),
-        FIX.fill(),
+        "error" if broken else "info",
+        says,
+        fix,
         {
             "host": host,
             "there": forward,
             "back": back,
-            "connections": len(paths),
-            **({"broken": broken} if broken else {}),
+            "connections": len(connections),
+            **({"broken": len(broken)} if broken else {}),
         },
-        [frame for path in paths for frame in path.evidence[:2]],
+        [frame for both in broken or connections for path in both for frame in path.evidence[:2]],
     )
 
 

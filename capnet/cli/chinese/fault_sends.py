@@ -8,7 +8,7 @@ FAULT_SENDS = {
     "answer-from-other-port": "app 到 B：TFTP，两个文件；以及 echo。",
     "answers-by-other-network": "client 到 A:8080，A 到 web：HTTP。",
     "arp-unanswered": "app 到 B：ping。",
-    "asymmetric-path": "client 到 A：HTTP，两次。",
+    "asymmetric-path": "client 到 A:8080：HTTP，两次。",
     "broadcast-storm": "A 到 B：ping。然后取下第二条链路。",
     "connection-refused": "B 到 A:8080：HTTP，两次。",
     "connection-unanswered": "app 到服务器：HTTP，两个端口各一次。",
@@ -76,4 +76,5 @@ FAULT_SENDS = {
     "tunnel-refused": "left 到 right：ping 和 HTTP。",
     "vip-answered-by-many": "C 到 192.168.111.200：ping，两次；C 到 A 和 B：ping。",
     "vni-mismatch": "left 到 right：ping 和 HTTP；right 到 left：ping。",
+    "wrong-gateway": "client 到 A：HTTP，两次。",
 }

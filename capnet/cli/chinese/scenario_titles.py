@@ -32,7 +32,7 @@ FAULTS = {
     "answer-from-other-port": "TFTP 服务器从新的端口应答，而在途中做转换的主机没有 TFTP 的 helper",
     "answers-by-other-network": "有两个网络的容器，默认路由指向没有被访问的那个网络",
     "arp-unanswered": "停机的主机不应答 ARP 请求",
-    "asymmetric-path": "一条新路由使应答从主机的另一块网卡出去",
+    "asymmetric-path": "一条新路由使应答从主机的另一块网卡出去，被那边的路由器丢弃",
     "broadcast-storm": "两个交换机之间的第二条链路没有生成树，广播帧不断循环",
     "connection-refused": "端口映射指向容器的一个没有服务器监听的端口",
     "connection-unanswered": "抓包点之后的防火墙丢弃到服务器一个端口的连接",
@@ -100,4 +100,5 @@ FAULTS = {
     "tunnel-refused": "VXLAN 隧道的一端已关闭，其主机拒绝另一端的数据报",
     "vip-answered-by-many": "两台主机拥有一个服务的地址，其中一台不再保持沉默",
     "vni-mismatch": "VXLAN 隧道的一端以另一个 id 重建，双方都不作声地丢弃对方的包",
+    "wrong-gateway": "服务器的默认网关被改成一个不存在的地址，它的应答发不出去",
 }

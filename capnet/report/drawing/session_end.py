@@ -21,7 +21,10 @@ ENDS = {
         True,
         Text(en="accepted, then closed without a byte", zh="已接受，随后一个字节未发即关闭"),
     ),
-    "asymmetric-path": (False, Text(en="delivered, the answer passes {back}", zh="已送达，应答经过 {back}")),
+    "asymmetric-path": (
+        True,
+        Text(en="delivered, the answer leaves by {back} and is lost", zh="已送达，应答从 {back} 发出后丢失"),
+    ),
     "dns-slow": (False, LATE),
     "dns-type-unanswered": (True, Text(en="delivered, {type_name} never answered", zh="已送达，{type_name} 从无应答")),
     "ecn-blocked": (False, Text(en="delivered, accepted only without ECN", zh="已送达，仅在不带 ECN 时被接受")),

@@ -51,6 +51,10 @@ THOUGH = {
         en=": these questions do not come to {point}, where those of {other} do",
         zh="：这些询问没有到达 {point}，而 {other} 的询问到达了那里",
     ),
+    Place.WAY_BACK: Text(
+        en=": it asks as soon as packets of {other} arrive, so its answers to {other} have to go by this address",
+        zh="：{other} 的包一到，它就开始询问，所以它给 {other} 的应答要经过这个地址",
+    ),
 }
 FIX_AT = {
     Place.TRANSLATED: Text(
@@ -91,6 +95,12 @@ FIX_AT = {
         "(`nft list ruleset`, `ebtables -L --Lc`), its VLAN (`bridge vlan show`), its state (`bridge -d link show`)",
         zh="查找 {point} 之前是什么丢弃了 {mac} 的帧：记着该端口另一个 MAC 的过滤规则（`nft list ruleset`、"
         "`ebtables -L --Lc`）、端口的 VLAN（`bridge vlan show`）、端口状态（`bridge -d link show`）",
+    ),
+    Place.WAY_BACK: Text(
+        en="correct the route of {asker} to {other} (`ip route get {other}` there names {target}), or start what has "
+        "{target}",
+        zh="更正 {asker} 到 {other} 的路由（在那里 `ip route get {other}` 会给出 {target}），或启动拥有 {target} 的"
+        "设备",
     ),
 }
 GATEWAY = Text(
@@ -136,13 +146,13 @@ def _place(question: Unanswered) -> Place | None:
 
 def _fix(context: Context, wording: Wording, question: Unanswered) -> str:
     asker, target = question.asker, question.target
+    used = gateway(context, question.exchanges) if _place(question) in (None, Place.WAY_BACK) else ""
+    more = GATEWAY.fill(gateway=used, target=target, asker=asker) if used else ""
     if question.whereabouts is None:
-        other = gateway(context, question.exchanges)
-        more = GATEWAY.fill(gateway=other, target=target, asker=asker) if other else ""
         return more + wording.fix.fill(target=target)
     point, mac, place, other = question.whereabouts
     texts = FIX_AT | dict(wording.fix_at)
-    return texts[place].fill(point=point, mac=mac_text(mac), target=target, asker=asker, other=other)
+    return more + texts[place].fill(point=point, mac=mac_text(mac), target=target, asker=asker, other=other)
 
 
 def _of_one(context: Context, name: str, wording: Wording, question: Unanswered) -> Finding:

@@ -26,8 +26,9 @@ from capnet.analysis.facts.neighbours.whereabouts.links import (
     proxied,
     stopped_questions,
 )
-from capnet.analysis.facts.neighbours.whereabouts.places import Whereabouts
+from capnet.analysis.facts.neighbours.whereabouts.places import Place, Whereabouts
 from capnet.analysis.facts.neighbours.whereabouts.tunnels import not_flooded
+from capnet.analysis.facts.neighbours.whereabouts.way_back import waiting_questions, way_back
 from capnet.analysis.fate.listening import records_one_direction
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
@@ -49,7 +50,7 @@ class Unanswered(NamedTuple):
     target: str
     exchanges: list[Exchange]
     whereabouts: Whereabouts | None = None  # None: not to be seen
-    rows: tuple[int, ...] = ()  # flows of the target, whose answers wait for this question
+    rows: tuple[int, ...] = ()  # flows whose answers wait for this question: of the target, or to the asker
 
     @property
     def requests(self) -> int:
@@ -103,13 +104,15 @@ def unanswered_neighbours(context: Context) -> list[Unanswered]:
             continue
         if any(_answers_another(of, answers) for of in showing):
             continue  # it is there, and its answer to this asker takes another way
-        questions.append(Unanswered(*pair, at_points, _whereabouts(context, at_points)))
+        place = _whereabouts(context, at_points)
+        waiting = waiting_questions(context, pair[1], place.other) if place and place.place == Place.WAY_BACK else ()
+        questions.append(Unanswered(*pair, at_points, place, waiting))
     return questions
 
 
 def _whereabouts(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
     """Where an address is that does not answer at all."""
-    searches = (not_flooded, proxied, stopped_questions, on_another_network, behind_a_router, at_home)
+    searches = (not_flooded, proxied, stopped_questions, on_another_network, behind_a_router, at_home, way_back)
     nowhere = of_broadcast(context, at_points[0])
     return nowhere or next((place for search in searches if (place := search(context, at_points))), None)
 

@@ -3,8 +3,9 @@
 Looks at: neighbor solicitations (RFC 4861; no duplicate address detection) that are repeated within 2 s and have no
 advertisement at any point, at points that would show one (`facts.neighbours.unanswered_neighbours`).
 Says: who asked for which address, and how often. An error if the address exists: another host of this link brings its
-packets or has it on a bridge, and does not answer for it; or its own interface gets the questions. Else a warning.
-Not: where it answers another host at the same point.
+packets or has it on a bridge, and does not answer for it; or its own interface gets the questions; or the asker asks as
+soon as packets of another network arrive, so its answers have to go by this address. Else a warning. Not: where it
+answers another host at the same point.
 Wrong when: the capture began or ended between question and answer.
 Fix: let the host that has the address answer for it (proxy_ndp), route the prefix to that host, or let ICMPv6 pass.
 Verify: `ip -6 neigh show ADDRESS` on the asking host; `ip -6 neigh show proxy` and `ip6tables -vnL INPUT` on the other.
@@ -29,7 +30,7 @@ PAGE_ZH = """主机询问 IPv6 邻居而没有得到通告。
 检查：在 2 秒内重复的 neighbor solicitation（RFC 4861；不含重复地址检测），在任何本应看到应答的抓包点上都没有
 advertisement（`facts.neighbours.unanswered_neighbours`）。
 结论：谁询问了哪个地址，多少次。如果该地址存在则为错误：本链路上的另一台主机转来它的包或在网桥上拥有它，而不代为应
-答；或它自己的接口收到了询问。否则为警告。不包括：它在同一抓包点应答了另一台主机。
+答；或它自己的接口收到了询问；或另一个网络的包一到它就询问，应答要经过这个地址。否则为警告。不包括：它在同一抓包点应答了另一台主机。
 误判：抓包在询问和应答之间开始或结束。
 处理：让拥有该地址的主机代为应答（proxy_ndp），把前缀路由到该主机，或放行 ICMPv6。
 验证：在询问的主机上 `ip -6 neigh show ADDRESS`；在另一台上 `ip -6 neigh show proxy` 和 `ip6tables -vnL INPUT`。

@@ -20,6 +20,7 @@ class Place(Enum):
     NOT_FLOODED = "the tunnel end behind which it is, and which does not get the questions"
     BEHIND = "that a bridge of a host has it"
     PROXIED = "that the node answers for this link-local gateway at the interface of another pod"
+    WAY_BACK = "that answers to another network have to go by it"
     BROADCAST = "that it is no host's, but a broadcast address"
 
 
@@ -32,4 +33,6 @@ class Whereabouts(NamedTuple):
     point: str  # its name, or the one that it would have; the address of the asker's tunnel end
     mac: int
     place: Place
-    other: str = ""  # an address that shows it: whose questions pass, who is translated, the target's tunnel end
+    other: str = (
+        ""  # an address that shows it: whose questions pass, who is translated, the target's tunnel end, a client
+    )
