@@ -33,10 +33,8 @@ no_container_option = click.option(
 
 
 @contextmanager
-def open_docker_hosts(given: Sequence[str], *, may_start: bool = True) -> Iterator[list[DockerHost]]:
+def open_docker_hosts(given: Sequence[str]) -> Iterator[list[DockerHost]]:
     """The Docker hosts that --host names, else Docker's default; closed when the block ends.
-
-    `may_start`: without root, a capture container may be started.
 
     A host is called NAME, else what its daemon says; a name that an earlier one has gets a number.
     Raises UsageError for what is no host, EnvironmentLacks where no daemon answers.
@@ -44,12 +42,15 @@ def open_docker_hosts(given: Sequence[str], *, may_start: bool = True) -> Iterat
     from capnet.record.remote.docker_host import connect
 
     with ExitStack() as stack:
-        yield _opened(given, stack, lambda url, name: connect(url, name=name, say=_say, may_start=may_start))
+        yield _opened(given, stack, lambda url, name: connect(url, name=name, say=_say))
 
 
 @contextmanager
 def open_hosts(given: Sequence[str], *, may_start: bool = True) -> Iterator[list[ReachedHost]]:
-    """As `open_docker_hosts`; where no daemon answers, the machine itself, if containerd or CRI-O run containers."""
+    """As `open_docker_hosts`; where no daemon answers, the machine itself, if containerd or CRI-O run containers.
+
+    `may_start`: without root, a capture container may be started.
+    """
     from capnet.record.find.runtimes.host_access import reach
 
     with ExitStack() as stack:

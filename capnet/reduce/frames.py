@@ -105,13 +105,13 @@ def load(study: Study, chosen: Chosen, vxlan_port: int) -> Loaded:
                 for address, own in capture.names.of.items():
                     names.setdefault(address, []).extend(own)
                 if len(points) == first:
-                    points += [_facts(study, number, source, interface) for interface in capture.interfaces]
+                    points += [_facts(study, number, interface) for interface in capture.interfaces]
     if len(study.sources) > 1:
         frames.sort(key=lambda frame: frame.time)
     return Loaded(frames, points, names)
 
 
-def _facts(study: Study, number: int, source: Source, interface: CaptureInterface) -> PointFacts:
+def _facts(study: Study, number: int, interface: CaptureInterface) -> PointFacts:
     """The point of an interface: its name in the report, and what the report holds to be known of its times."""
     ends = [*study.bases[1:], len(study.report.points)]
     own = [

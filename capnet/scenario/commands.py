@@ -11,10 +11,10 @@ def page(folder: str, size: int) -> str:
     return f"mkdir -p {folder} && {lines} | head -c {size} >{folder}/index.html"
 
 
-def ping_as(ident: int, address: str, *, count: int = 3) -> str:
-    """Shell command that pings with the echo identifier `ident`, somewhat above the processes that have run so far.
+def ping_as(ident: int, address: str) -> str:
+    """Shell command that pings three times with the echo identifier `ident`, above the processes that have run so far.
 
     busybox's ping takes its process number for it, so processes are spent until it is that number's turn.
     """
-    attempt = f"sh -c '[ $$ -eq {ident} ] && exec ping -c {count} -i 0.3 {address}'"
+    attempt = f"sh -c '[ $$ -eq {ident} ] && exec ping -c 3 -i 0.3 {address}'"
     return f"n=0; while [ $n -lt {ident} ]; do n=$((n + 1)); {attempt} && exit 0; done; exit 1"

@@ -43,7 +43,7 @@ def host_groups(topology: Topology, host: Host) -> list[InventoryGroup]:
             networks[key] = network
             groups.setdefault(key, []).append(_leaf(container, endpoint))
     ordered = sorted(groups, key=lambda key: (_rank(networks[key]), groups[key][0].container.name))
-    result = [_group(host, networks[key], groups[key]) for key in ordered]
+    result = [_group(networks[key], groups[key]) for key in ordered]
     return [*result, *_without_network(containers)]
 
 
@@ -76,7 +76,7 @@ def _leaf(container: Container, endpoint: Endpoint) -> Leaf:
     return Leaf(container, endpoint, link.rpartition("/")[2], tuple(filter(None, details)))
 
 
-def _group(host: Host, network: Network | None, leaves: list[Leaf]) -> InventoryGroup:
+def _group(network: Network | None, leaves: list[Leaf]) -> InventoryGroup:
     endpoint = leaves[0].endpoint
     assert endpoint
     if network is None:

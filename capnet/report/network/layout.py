@@ -211,7 +211,7 @@ def _place_box(layout: Layout, box: Box, at: Columns, top: float, edges_of: dict
             if group.nic is nic:
                 y = _place_group(layout, group, at, y, edges_of) + GAP
         y = max(y, start + _height(nic, edges_of.get(id(nic), [])) + GAP)
-        _add(layout, nic, at.nic, at.nic_width, start, y - GAP, edges_of)
+        _add(layout, nic, at.nic, at.nic_width, start, y - GAP)
     start = y
     for group in box.groups:
         if group.nic is None:
@@ -224,7 +224,7 @@ def _place_box(layout: Layout, box: Box, at: Columns, top: float, edges_of: dict
         y = max(y, start + 90)
     nic_y = start + (y - start - needed) / 2
     for nic, height in zip(others, heights, strict=True):
-        _add(layout, nic, at.nic, at.nic_width, nic_y, nic_y + height, edges_of)
+        _add(layout, nic, at.nic, at.nic_width, nic_y, nic_y + height)
         nic_y += height + GAP
     if box.stack:
         bar_top = start if not banded else start - GAP
@@ -242,16 +242,14 @@ def _place_group(layout: Layout, group: Group, at: Columns, top: float, edges_of
     height = max(needed, _height(group.vertex, beside)) if group.vertex else needed
     y = top + (height - needed) / 2
     for leaf, leaf_height in zip(group.leaves, heights, strict=True):
-        _add(layout, leaf, at.leaf, at.leaf_width, y, y + leaf_height, edges_of)
+        _add(layout, leaf, at.leaf, at.leaf_width, y, y + leaf_height)
         y += leaf_height + GAP
     if group.vertex:
-        _add(layout, group.vertex, at.group, at.group_width, top, top + height, edges_of)
+        _add(layout, group.vertex, at.group, at.group_width, top, top + height)
     return top + height
 
 
-def _add(
-    layout: Layout, vertex: Vertex, x: float, width: float, top: float, bottom: float, edges_of: dict[int, list[Edge]]
-) -> None:
+def _add(layout: Layout, vertex: Vertex, x: float, width: float, top: float, bottom: float) -> None:
     """A vertex in the middle of the room for it."""
     height = _height(vertex)
     layout.vertices.append((vertex, Rect(x, (top + bottom - height) / 2, width, height)))

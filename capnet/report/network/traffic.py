@@ -53,7 +53,7 @@ def add_traffic(
     _add_fates(places, document)
     _add_kernel(places, document)
     for problem in problems:
-        _add_problem(places, document, problem, link(problem))
+        _add_problem(places, problem, link(problem))
     if main:
         _light(places, document, main)
 
@@ -148,7 +148,7 @@ def _add_tunnels(places: Map, document: Document) -> None:
         if len(ends) != 2:
             continue
         steps = places.way(*ends)
-        inner = [_overlay_steps(places, document, end, row["network"]) for end in ends]
+        inner = [_overlay_steps(places, end, row["network"]) for end in ends]
         for step in (step for way in (steps, *inner) for step in way):
             step.edge.has_tunnel = True
         title = KIND_OF_NAME[row["kind"]].titled(row["vni"])
@@ -166,7 +166,7 @@ def _add_tunnels(places: Map, document: Document) -> None:
             edge.marks.append(Mark(WRAPPED, count(len(titles) - MAX_TUNNELS, "more tunnel")))
 
 
-def _overlay_steps(places: Map, document: Document, nic: Vertex, network: str | None) -> list[EdgeStep]:
+def _overlay_steps(places: Map, nic: Vertex, network: str | None) -> list[EdgeStep]:
     """From the NIC of a tunnel's end to the overlay network's namespace on that host."""
     overlays = [
         vertex
@@ -257,7 +257,7 @@ def _up_to_captured(document: Document, steps: list[EdgeStep]) -> list[EdgeStep]
     return steps[: max(captured, default=0)]
 
 
-def _add_problem(places: Map, document: Document, problem: Document, link: str) -> None:
+def _add_problem(places: Map, problem: Document, link: str) -> None:
     """The name of a finding where its packets end, or else where its evidence begins, as a link to it."""
     points = [frame["point"] for frame in problem["evidence"]]
     for point in [*(point for point in points if point in places.marked), *points]:

@@ -150,16 +150,16 @@ def _arrives(
             return None
         in_ = (interface.name, *([interface.master] if interface.master else []))
         if dmac in macs:
-            return _packet(context, flow, namespace, in_, False)
+            return _packet(flow, namespace, in_, False)
         is_port = interface.master is not None or role_from_name(point.name) == "bridge"
         is_ip_filtered = _filters_bridged(namespace, flow)
         if smac not in macs and is_port and (is_ip_filtered or _has_bridge_rules(namespace)):
-            return _packet(context, flow, namespace, in_, True)._replace(is_ip_filtered=is_ip_filtered)
-        return _packet(context, flow, namespace, in_, False) if dmac < 0 and smac < 0 else None
+            return _packet(flow, namespace, in_, True)._replace(is_ip_filtered=is_ip_filtered)
+        return _packet(flow, namespace, in_, False) if dmac < 0 and smac < 0 else None
     own_macs = {each.mac for each in own.interfaces.values() if each.mac}
     if smac in own_macs and dmac in macs:  # from one side of the veth pair to the other
         names = tuple(each.name for each in namespace.interfaces.values() if each.mac == dmac)
-        return _packet(context, flow, namespace, names, False)
+        return _packet(flow, namespace, names, False)
     return None
 
 
@@ -189,9 +189,7 @@ def _family(flow: FlowRow) -> str:
     return "ip6" if ":" in source(flow) else "ip"
 
 
-def _packet(
-    context: Context, flow: FlowRow, namespace: NamespaceChanges, in_: tuple[str, ...] | None, bridged: bool
-) -> Packet:
+def _packet(flow: FlowRow, namespace: NamespaceChanges, in_: tuple[str, ...] | None, bridged: bool) -> Packet:
     proto = proto_name(int(flow[schema.FLOW_PROTO]))
     kind, icmp = int(flow[schema.FLOW_KIND]) >> 8, None
     if flow[schema.FLOW_PROTO] in ICMP_PROTOCOLS:

@@ -7,7 +7,6 @@ half-rewritten packet, and another translation seems to begin or to end there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_address
 
 from capnet.analysis.facts.nat.tuples import FlowTuple, TranslationKey, nat_kind
 
@@ -40,14 +39,6 @@ def is_part(part: TranslationKey, whole: TranslationKey) -> bool:
         and _sources(part) <= _sources(whole)
         and _destinations(part) <= _destinations(whole)
     )
-
-
-def is_half_rewritten(key: TranslationKey) -> bool:
-    """Does an address send to itself over a network? That is a hairpin between its DNAT and its SNAT.
-
-    No host sends such packets. The next point shows the whole translation.
-    """
-    return any(form.src == form.dst and not ip_address(form.src).is_loopback for form in (key.before, key.after))
 
 
 def _sources(key: TranslationKey) -> set[tuple[str, int | None]]:

@@ -82,7 +82,7 @@ def diagnose(context: Context) -> list[Finding]:
     at_once = is_asking & ~is_retried & (flows[replies(context), schema.FLOW_SYNACK_TIME] >= 0)
     accepted = {_ends(context, row) for row in np.flatnonzero(at_once).tolist()[:MAX_CONNECTIONS]}
     return [
-        _finding(context, *ends, of_ends)
+        _finding(*ends, of_ends)
         for ends, of_ends in sorted(fallbacks.items())
         if len(of_ends) >= MIN_CONNECTIONS and ends not in accepted
     ]
@@ -113,7 +113,7 @@ def _fallback(context: Context, row: int) -> _Fallback | None:
     return _Fallback(row, passed[answer].time - syns[0].time, frames)
 
 
-def _finding(context: Context, client: str, server: str, port: int, fallbacks: list[_Fallback]) -> Finding:
+def _finding(client: str, server: str, port: int, fallbacks: list[_Fallback]) -> Finding:
     address = endpoint_text(server, port)
     delay = max(fallback.delay for fallback in fallbacks)
     return Finding(

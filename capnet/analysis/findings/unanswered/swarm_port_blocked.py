@@ -87,7 +87,7 @@ def diagnose(context: Context) -> list[Finding]:
     findings, pairs = [], set()
     for loss in wire_losses(context):
         rows = context.flows[[flow.row for flow in loss.flows]]
-        blocked = [service for service in loss.services if _is_of_swarm(context, service, rows)]
+        blocked = [service for service in loss.services if _is_of_swarm(service, rows)]
         pair = frozenset((source(rows[0]), loss.destination))
         passes = nodes.get(pair, -1) >= first[[flow.row for flow in loss.flows]].min()
         if blocked and passes and loss.packets >= MIN_PACKETS:
@@ -128,7 +128,7 @@ def _nodes(context: Context) -> dict[frozenset[str], int]:
     return nodes
 
 
-def _is_of_swarm(context: Context, service: LostService, rows: FlowTable) -> bool:
+def _is_of_swarm(service: LostService, rows: FlowTable) -> bool:
     """Is it one of Swarm's ports, or does it carry a tunnel?"""
     if service.port in (PORT_SWARM_GOSSIP, PORT_SWARM_MANAGEMENT):
         return True

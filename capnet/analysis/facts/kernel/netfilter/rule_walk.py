@@ -65,7 +65,7 @@ class Drop(NamedTuple):
 
 def possible_drops(tables: Sequence[RuleTable], packet: Packet) -> list[Drop]:
     """The rules where packets like this can end, in the order in which they come to them."""
-    walk = _Walk(packet, tables)
+    walk = _Walk(packet)
     of_bridges = [table for table in tables if table.tool == EBTABLES]  # tests of nft's own may be of unknown ports
     destinations = translated_destinations(tables, packet) if packet.is_local and not packet.bridged else []
     hooks = [PREROUTING, *([INPUT] if packet.is_local else []), FORWARD, POSTROUTING]
@@ -107,7 +107,7 @@ def translated_destinations(tables: Sequence[RuleTable], packet: Packet) -> list
 class _Walk:
     """`drops` so far; `is_open`: a packet may have gone another way already; `is_over`: each has ended."""
 
-    def __init__(self, packet: Packet, tables: Sequence[RuleTable]) -> None:
+    def __init__(self, packet: Packet) -> None:
         self.packets = [packet]
         self.drops: list[Drop] = []
         self.is_open = self.is_over = False
