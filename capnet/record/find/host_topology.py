@@ -209,12 +209,16 @@ def _endpoint(facts: HostFacts, entry: Entry, attached: dict[str, Entry]) -> End
 
 
 def _network_of(entry: Entry, addresses: list[str], attached: dict[str, Entry]) -> str | None:
-    """The network of an interface: by address, since all interfaces on one ipvlan parent have its MAC; else by MAC."""
+    """The network of an interface: by address, since all interfaces on one ipvlan parent have its MAC; else by MAC.
+
+    A tun or WireGuard interface, as of a VPN in a container, has no MAC.
+    """
     bare = {address.split("/")[0] for address in addresses}
     for name, endpoint in attached.items():
         if bare & set(bare_addresses(endpoint)):
             return name
-    return next((name for name, endpoint in attached.items() if endpoint.get("MacAddress") == entry["address"]), None)
+    mac = entry.get("address")
+    return next((name for name, endpoint in attached.items() if mac and endpoint.get("MacAddress") == mac), None)
 
 
 def bare_addresses(endpoint: Entry) -> list[str]:
