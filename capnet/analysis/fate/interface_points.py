@@ -14,10 +14,11 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import are_multicast_macs
+from capnet.analysis.core.flow_rows import are_multicast_macs, destination
 from capnet.analysis.core.schema import FlowRows, FlowTable
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.fate.speakers import speakers
 from capnet.analysis.fate.verdict.moved_stations import announced_since
 from capnet.analysis.user_mode_networks import user_mode_macs
 
@@ -40,6 +41,19 @@ def interface_points(context: Context) -> dict[int, list[int]]:
         if len(macs) == 1 and (macs[0], number) not in announced_since(context):
             by_mac.setdefault(macs[0], []).append(number)
     return by_mac
+
+
+def is_at_own_interface(context: Context, row: int) -> bool:
+    """Is a row at the own interface of the station that it is sent to, and is its destination the station's own there?
+
+    Two stations of one bridge may have one MAC: then either gets what is for the other one.
+    """
+    flow = context.flows[row]
+    address = destination(flow)
+    mac, point = int(flow[schema.FLOW_DMAC]), int(flow[schema.FLOW_POINT])
+    speaker = speakers(context, point, outside_tunnels=True).get(mac)
+    has_address = speaker is not None and (address in speaker.own or address in speaker.claimed)
+    return bool(has_address and not flow[schema.FLOW_VIA] and point in interface_points(context).get(mac, ()))
 
 
 def _unicast_rows(flows: FlowTable, point: int) -> FlowRows:

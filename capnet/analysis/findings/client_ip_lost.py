@@ -20,10 +20,10 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import is_private
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.wording import Text, finding_name
-from capnet.analysis.facts.losses.unanswered_syns import NODE_PORTS
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.facts.proxies import proxy_facts
+from capnet.analysis.facts.syns.unanswered_services import NODE_PORTS
 
 NAME = finding_name(__name__)
 LEVELS = ("info",)

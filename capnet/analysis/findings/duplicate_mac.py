@@ -28,7 +28,7 @@ from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
-from capnet.analysis.facts.losses.unanswered_syns import UnansweredService, unanswered_services
+from capnet.analysis.facts.syns.unanswered_services import UnansweredService, unanswered_services
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.speakers import speakers

@@ -14,7 +14,7 @@ from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
-from capnet.analysis.facts.losses.unanswered_syns import UnansweredService, unanswered_services
+from capnet.analysis.facts.syns.unanswered_services import UnansweredService, unanswered_services
 from capnet.quick_tuple import NamedTuple
 
 MIN_SOURCES = 200

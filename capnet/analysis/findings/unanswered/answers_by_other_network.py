@@ -19,12 +19,12 @@ from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import are_of_one_host, hop_evidence
-from capnet.analysis.facts.losses.unanswered_syns import (
+from capnet.analysis.facts.neighbours.exchanges import neighbours
+from capnet.analysis.facts.syns.unanswered_services import (
     UnansweredService,
     services_answered_another_way,
     unanswered_services,
 )
-from capnet.analysis.facts.neighbours.exchanges import neighbours
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import TCP
 

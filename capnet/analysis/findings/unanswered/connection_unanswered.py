@@ -1,7 +1,7 @@
 """connection-unanswered: SYNs to a server are sent again and again, and nothing answers.
 
 Looks at: TCP flows of SYNs alone, sent again after a second or more, that no SYN-ACK, RST, ICMP error or other address
-answers at any point (`facts.losses.unanswered_syns`). Not where the captures show the next point on their way
+answers at any point (`facts.syns.unanswered_services`). Not where the captures show the next point on their way
 (`stops-between`), nor published ports (`published-port-blocked`), nor floods (`syn-flood`), nor clients that scan.
 Says: who asks which server in vain, to which backend DNAT sends the SYNs, where they were last seen, and at `any`
 whether its host received or sent them. What of the server does answer: other connections to the same port, another
@@ -30,10 +30,10 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.layer2.model import same_network
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
-from capnet.analysis.facts.losses.unanswered_syns import UnansweredService, unanswered_services
 from capnet.analysis.facts.syns.exits import exit_of_others
 from capnet.analysis.facts.syns.floods import syn_floods
 from capnet.analysis.facts.syns.host_directions import Direction, host_direction
+from capnet.analysis.facts.syns.unanswered_services import UnansweredService, unanswered_services
 from capnet.analysis.facts.syns.wording import (
     AT_HOST,
     AT_SERVER,
@@ -74,7 +74,7 @@ EXPLAINS = ("retransmissions",)
 PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 
 检查：只有 SYN、一秒以上之后重发的 TCP 流，在任何抓包点上都没有 SYN-ACK、RST、ICMP 错误或别的地址应答
-（`facts.losses.unanswered_syns`）。不包括抓包显示了其下一个抓包点的流（`stops-between`）、端口映射
+（`facts.syns.unanswered_services`）。不包括抓包显示了其下一个抓包点的流（`stops-between`）、端口映射
 （`published-port-blocked`）、洪泛（`syn-flood`）和扫描的客户端。
 结论：谁访问哪个服务器而无应答，DNAT 把 SYN 送往哪个后端，SYN 最后见于哪里；在 `any` 上抓包时，还有该主机是收到还是
 发出了它们。该服务器还应答什么：到同一端口的其他连接、另一个端口、回显请求，或什么都不应答；若它此后什么也没有发送，

@@ -18,8 +18,8 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
-from capnet.analysis.facts.losses.unanswered_syns import is_at_server
 from capnet.analysis.facts.outcomes.silent_requests import SilentRequests, silent_requests
+from capnet.analysis.fate.interface_points import is_at_own_interface
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, ICMPV6, ICMPV6_ECHO_REQUEST
 
@@ -77,7 +77,7 @@ def _finding(context: Context, requests: list[SilentRequests]) -> Finding:
     last_rows = [row for of in requests for row in of.last_rows]
     clients = sorted({of.client for of in requests}, key=address_value)
     points = sorted({context.points[int(context.flows[row, schema.FLOW_POINT])].name for row in last_rows})
-    arrives = all(is_at_server(context, row) for row in last_rows)
+    arrives = all(is_at_own_interface(context, row) for row in last_rows)
     server, port, packets = requests[0].server, requests[0].tcp_port, sum(of.packets for of in requests)
     return Finding(
         NAME,

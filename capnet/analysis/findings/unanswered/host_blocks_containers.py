@@ -1,9 +1,9 @@
 """host-blocks-containers: a host drops what its own containers send to it, and passes on what they send to others.
 
-Looks at: SYNs without an answer (`facts.losses.unanswered_syns`) of containers to an address of their gateway: the MAC
-that they are sent to has that address by ARP, or the host is seen to put it into what it masquerades. What the clients
-send by the same MAC to others is answered, or it is the first address of the bridge's subnet, or the topology says that
-the MAC and the address are the host's own. Not: published ports (`published-port-blocked`).
+Looks at: SYNs without an answer (`facts.syns.unanswered_services`) of containers to an address of their gateway: the
+MAC that they are sent to has that address by ARP, or the host is seen to put it into what it masquerades. What the
+clients send by the same MAC to others is answered, or it is the first address of the bridge's subnet, or the topology
+says that the MAC and the address are the host's own. Not: published ports (`published-port-blocked`).
 Says: which containers ask which port of their host in vain. An error where the host's bridge or a veth shows that it
 passes on the rest; a warning at a container's interface alone, whose gateway may be another machine.
 Wrong when: the gateway is a router that was given an address of its own, as in macvlan networks.
@@ -22,8 +22,8 @@ from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
-from capnet.analysis.facts.losses.unanswered_syns import UnansweredService, unanswered_services
 from capnet.analysis.facts.nat.translations import nat_facts
+from capnet.analysis.facts.syns.unanswered_services import UnansweredService, unanswered_services
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.speakers import speakers
 from capnet.wire.addresses import address_value, mac_value
@@ -36,7 +36,7 @@ EXPLAINS = ("connection-unanswered", "retransmissions")
 
 PAGE_ZH = """主机丢弃自己的容器发给它的包，而转发它们发给别人的包。
 
-检查：容器发往其网关地址的无应答 SYN（`facts.losses.unanswered_syns`）：目的 MAC 通过 ARP 拥有该地址，或看到主机在
+检查：容器发往其网关地址的无应答 SYN（`facts.syns.unanswered_services`）：目的 MAC 通过 ARP 拥有该地址，或看到主机在
 MASQUERADE 时使用该地址。这些客户端经同一 MAC 发给别人的包有应答，或它是网桥子网的第一个地址，或拓扑说明该 MAC 和地址都
 属于主机自己。不包括：端口映射（`published-port-blocked`）。
 结论：哪些容器访问主机的哪个端口而无应答。主机的网桥或 veth 显示其余的包被转发时为错误；只在容器的接口上为警告，因为它

@@ -25,9 +25,9 @@ from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
-from capnet.analysis.facts.losses.unanswered_syns import UnansweredService, unanswered_services
 from capnet.analysis.facts.losses.wire_losses import LostService, WireLoss, wire_losses
 from capnet.analysis.facts.swarm_traffic import swarm_flows
+from capnet.analysis.facts.syns.unanswered_services import UnansweredService, unanswered_services
 from capnet.analysis.fate.next_points import is_answered
 from capnet.wire.numbers import PORT_SWARM_GOSSIP, PORT_SWARM_MANAGEMENT, TCP, UDP
 

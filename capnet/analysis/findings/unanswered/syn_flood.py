@@ -1,8 +1,8 @@
 """syn-flood: a service gets SYNs of hundreds of random addresses, and answers none of them.
 
-Looks at: the SYNs to one address and port that nothing answers (`facts.losses.unanswered_syns`), of 200 IPv4 addresses
-or more, at most three SYNs of each on average, spread over 50 first octets or more. Not where the service accepted
-these clients before.
+Looks at: the SYNs to one address and port that nothing answers (`facts.syns.unanswered_services`), of 200 IPv4
+addresses or more, at most three SYNs of each on average, spread over 50 first octets or more. Not where the service
+accepted these clients before.
 Says: how many SYNs came from how many addresses to which service in which time. No service has so many clients in so
 many networks that give up so soon: the addresses are forged.
 Wrong when: a popular service went down, and the capture begins only then.
@@ -26,8 +26,8 @@ EXPLAINS = ("retransmissions",)
 
 PAGE_ZH = """一个服务收到来自数百个随机地址的 SYN，一个也没有应答。
 
-检查：发往同一地址和端口、没有任何应答的 SYN（`facts.losses.unanswered_syns`），它们来自 200 个以上 IPv4 地址，平均每个
-地址不超过三个 SYN，地址的第一个字节至少有 50 种。不包括该服务此前接受过这些客户端的情况。
+检查：发往同一地址和端口、没有任何应答的 SYN（`facts.syns.unanswered_services`），它们来自 200 个以上 IPv4 地址，平均每
+个地址不超过三个 SYN，地址的第一个字节至少有 50 种。不包括该服务此前接受过这些客户端的情况。
 结论：在多长时间内，有多少 SYN 从多少个地址发往哪个服务。没有哪个服务在这么多网络里有这么多这样快就放弃的客户端：地址
 是伪造的。
 误判：热门服务停机，而抓包在此之后才开始。

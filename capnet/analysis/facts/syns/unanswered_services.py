@@ -25,9 +25,8 @@ from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
 from capnet.analysis.facts.syns.timestamps import decide_timestamps
 from capnet.analysis.fate.answers import other_address_answers, quoting_errors
 from capnet.analysis.fate.fates import STOPS, fates
-from capnet.analysis.fate.interface_points import interface_points
+from capnet.analysis.fate.interface_points import is_at_own_interface
 from capnet.analysis.fate.next_points import chain_of, is_answered
-from capnet.analysis.fate.speakers import speakers
 from capnet.analysis.fate.verdict.answers_elsewhere import is_answered_elsewhere
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
@@ -161,7 +160,7 @@ def _service(context: Context, address: str, port: int, rows: list[int]) -> Unan
     began = int(flows[rows, schema.FLOW_FIRST].min())
     is_gone = shown not in ("nothing", "others", "meanwhile") and is_gone_since(context, asked[0], began)
     shown = "gone" if is_gone else shown
-    is_at_home = not is_gone and all(is_at_server(context, row) for row in last_rows)
+    is_at_home = not is_gone and all(is_at_own_interface(context, row) for row in last_rows)
     return UnansweredService(
         address, port, rows, last_rows, int(syns_without_duplicates(context)[rows].sum()), shown,
         len(set(chain[accepted].tolist())), clients, other_port,
@@ -277,16 +276,3 @@ def _exchanges_of(context: Context) -> dict[str, list[Exchange]]:
         for address in {of.asker, of.target}:
             exchanges.setdefault(address, []).append(of)
     return exchanges
-
-
-def is_at_server(context: Context, row: int) -> bool:
-    """Is a row at the own interface of the station that it is sent to, and is its destination the station's own there?
-
-    Two stations of one bridge may have one MAC: then either gets what is for the other one.
-    """
-    flow = context.flows[row]
-    address = destination(flow)
-    mac, point = int(flow[schema.FLOW_DMAC]), int(flow[schema.FLOW_POINT])
-    speaker = speakers(context, point, outside_tunnels=True).get(mac)
-    has_address = speaker is not None and (address in speaker.own or address in speaker.claimed)
-    return bool(has_address and not flow[schema.FLOW_VIA] and point in interface_points(context).get(mac, ()))
