@@ -46,6 +46,7 @@ PORT_DNS = 53
 PORT_DHCP_SERVER, PORT_DHCP_CLIENT = 67, 68  # of IPv4
 PORT_SWARM_MANAGEMENT = 2377  # Docker Swarm, TCP to the managers
 PORT_SWARM_GOSSIP = 7946  # Docker Swarm, TCP and UDP between all nodes
+NODE_PORTS = range(30000, 32768)  # of Kubernetes, --service-node-port-range by default
 
 # -- TCP control bits (RFC 9293 section 3.1; AE: RFC 7560) ----------------------------------------
 TCP_FIN = 0x001

@@ -23,7 +23,7 @@ from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.facts.proxies import proxy_facts
-from capnet.analysis.facts.syns.unanswered_services import NODE_PORTS
+from capnet.wire.numbers import NODE_PORTS
 
 NAME = finding_name(__name__)
 LEVELS = ("info",)

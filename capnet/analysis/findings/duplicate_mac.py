@@ -136,7 +136,7 @@ def _on_bridges(context: Context) -> list[Finding]:
     for service in unanswered_services(context):
         flow = context.flows[service.last_rows[0]]
         mac, point = int(flow[schema.FLOW_DMAC]), int(flow[schema.FLOW_POINT])
-        is_at_bridge = context.points[point].role == "bridge" and service.shown in ("meanwhile", "before")
+        is_at_bridge = context.points[point].role == "bridge" and service.other_answer.kind in ("meanwhile", "before")
         if is_at_bridge and service.address in _claimed_alone(context, mac, point):
             silent.setdefault((mac, point), []).append(service)
     return [_on_bridge(context, *key, services) for key, services in sorted(silent.items())]

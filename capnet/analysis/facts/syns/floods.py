@@ -40,7 +40,7 @@ def syn_floods(context: Context) -> list[SynFlood]:
 
 
 def _flood(context: Context, service: UnansweredService) -> SynFlood | None:
-    if len(service.rows) < MIN_SOURCES or service.shown == "before":
+    if len(service.rows) < MIN_SOURCES or service.other_answer.kind == "before":
         return None
     flows = context.flows[service.rows]
     low = flows[:, schema.FLOW_SRC_LO]

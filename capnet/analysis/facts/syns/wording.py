@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from capnet.analysis.core.wording import Text
+from capnet.analysis.facts.syns.other_answers import Kind
 
 SAYS = Text(
     en="{syns:SYN} of {clients} to {servers}{translated} got no answer; {syns:it was|they were} last seen at "
@@ -10,12 +13,15 @@ SAYS = Text(
     zh="{clients} 到 {servers}{translated} 的 {syns} 个 SYN 没有应答；最后见于 {point}{place}；{shown}",
 )
 TRANSLATED = Text(en=", which DNAT sends to {backends},", zh="（DNAT 转换到 {backends}）")
+PORTS = Text(en="ports {ports} of {address}", zh="{address} 的端口 {ports}")
 AT_SERVER = Text(en=", the server's own interface", zh="，即服务器自己的接口")
 AT_HOST = {
     "received": Text(en=", whose host received them", zh="，该主机收到了它们"),
     "sent": Text(en=", whose host sent them", zh="，该主机发出了它们"),
 }
-SHOWN = {
+
+# What the server does answer, by `OtherAnswer.kind`.
+ANSWERS: dict[Kind, Text] = {
     "meanwhile": Text(
         en="the server accepted {accepted:other connection} before and since",
         zh="该服务器此前和此后接受了另外 {accepted} 个连接",
@@ -42,108 +48,120 @@ SHOWN = {
     ),
     "ping": Text(en="the server answers pings", zh="该服务器应答 ping"),
     "nothing": Text(en="the server answered nothing else either", zh="该服务器对其他请求也没有应答"),
-    "all": Text(en="none of these servers answered anything else", zh="这些服务器对其他请求也都没有应答"),
 }
+NONE_ANSWERS = Text(en="none of these servers answered anything else", zh="这些服务器对其他请求也都没有应答")
 ONE_DIRECTION = Text(en="only their direction is recorded there", zh="那里只记录了这个方向")
-OTHER_MAC = Text(
-    en=", which were sent to {macs}, these to {mac}: by another gateway",
-    zh="，它们发往 {macs}，而这些发往 {mac}：网关不同",
-)
-OTHER_EXIT = Text(
-    en=", which left by {exits}, these by {point}: by another interface",
-    zh="，它们从 {exits} 离开，而这些从 {point} 离开：接口不同",
-)
-INSTEAD = Text(
-    en="; each time the client then connected to {addresses} by IPv4: IPv6 does not work",
-    zh="；每次客户端随后都用 IPv4 连接到 {addresses}：IPv6 不通",
-)
-TIMESTAMPS = Text(
-    en="; the TCP timestamps of those are ahead, and these are behind them",
-    zh="；那些连接的 TCP 时间戳在前，而这些落在其后",
-)
-FIX_TIMESTAMPS = Text(
-    en="the likely cause is PAWS for each address: several hosts behind {client}, a NAT, whose clocks differ, and a "
-    "server with net.ipv4.tcp_tw_recycle=1 (Linux before 4.12): set it to 0; `netstat -s | grep -i 'because of time'` "
-    "on {server} counts the drops",
-    zh="可能的原因是按地址的 PAWS：NAT {client} 后面有几台时钟不同的主机，而服务器设置了 net.ipv4.tcp_tw_recycle=1"
-    "（Linux 4.12 之前）：请设为 0；{server} 上 `netstat -s | grep -i 'because of time'` 显示丢弃数",
-)
+
+# How accepted SYNs differ from these: by the field of `Differences`, in the order of the sentence.
+DIFFERENCES = {
+    "macs": Text(
+        en=", which were sent to {macs}, these to {mac}: by another gateway",
+        zh="，它们发往 {macs}，而这些发往 {mac}：网关不同",
+    ),
+    "exits": Text(
+        en=", which left by {exits}, these by {point}: by another interface",
+        zh="，它们从 {exits} 离开，而这些从 {point} 离开：接口不同",
+    ),
+    "timestamps": Text(
+        en="; the TCP timestamps of those are ahead, and these are behind them",
+        zh="；那些连接的 TCP 时间戳在前，而这些落在其后",
+    ),
+    "nodes": Text(
+        en="; {nodes} {count:accepts|accept} connections to the same port",
+        zh="；{nodes}（{count} 个地址）接受到同一端口的连接",
+    ),
+    "ipv4": Text(
+        en="; each time the client then connected to {addresses} by IPv4: IPv6 does not work",
+        zh="；每次客户端随后都用 IPv4 连接到 {addresses}：IPv6 不通",
+    ),
+}
 NOT_AT_EXIT = Text(
     en="; they are not seen at {exit}, by which other packets of {client} leave",
     zh="；它们没有出现在 {exit}，而 {client} 的其他包从那里离开",
 )
-FIX_EXIT = Text(
-    en="look on that host between {point} and {exit} first: a route that drops them or leads elsewhere (`ip route get "
-    "{server}`, `ip rule`), a rule (`iptables -vnL FORWARD`, `nft list ruleset`); then check that {server} is up",
-    zh="先在该主机上检查 {point} 和 {exit} 之间：丢弃它们或指向别处的路由（`ip route get {server}`、`ip rule`）、规则"
-    "（`iptables -vnL FORWARD`、`nft list ruleset`）；然后检查 {server} 是否在线",
-)
-OTHER_NODES = Text(
-    en="; {nodes} {count:accepts|accept} connections to the same port",
-    zh="；{nodes}（{count} 个地址）接受到同一端口的连接",
-)
-FIX_NODE_PORT = Text(
-    en="if this is a NodePort of Kubernetes: with externalTrafficPolicy Local, a node without a pod of the service "
-    "drops what comes to it. Send to {other}, run a pod on this node, or set Cluster (`kubectl get service -A -o "
-    "wide`); else look for a rule of this node that drops them (`iptables -vnL INPUT`)",
-    zh="如果这是 Kubernetes 的 NodePort：externalTrafficPolicy 为 Local 时，没有该服务 Pod 的节点会丢弃到来的包。请发往"
-    " {other}，或在该节点上运行 Pod，或改为 Cluster（`kubectl get service -A -o wide`）；否则查找该节点上丢弃它们的规则"
-    "（`iptables -vnL INPUT`）",
-)
-FIX_GATEWAY = Text(
-    en="compare the routes (`ip route get {server}` at {client} and at those who are accepted): {mac} does not pass "
-    "these packets on, or their answers come back another way",
-    zh="比较路由（在 {client} 和被接受的客户端上 `ip route get {server}`）：{mac} 没有转发这些包，或应答走了别的路",
-)
-FIX_OTHER_EXIT = Text(
-    en="look behind {point}: its next hop does not pass these packets on, or is the wrong one. On that host, `ip route "
-    "get {server} from {client} iif IFACE`, `ip rule` and several next hops in `ip route show` choose it; take a dead "
-    "one out",
-    zh="检查 {point} 后面：它的下一跳没有转发这些包，或者选错了。在该主机上由 `ip route get {server} from {client} "
-    "iif IFACE`、`ip rule` 和 `ip route show` 中的多个下一跳决定；去掉失效的下一跳",
-)
-FIX_IPV6 = Text(
-    en="repair IPv6 between {client} and {server} (route, forwarding, ip6tables), or take its AAAA record away: "
-    "clients that prefer IPv6 wait before each connection",
-    zh="修复 {client} 和 {server} 之间的 IPv6（路由、转发、ip6tables），或去掉它的 AAAA 记录：优先使用 IPv6 的客户端每"
-    "次连接前都要等待",
-)
-FIX_AT_SERVER = Text(
-    en="look for what drops them on that host: a rule (`iptables -vnL` and `nft list ruleset` count: INPUT, for a "
-    "container FORWARD and DOCKER-USER), or no way back (`ip route get {client}`). A port where nothing listens would "
-    "be refused",
-    zh="在那台主机上查找是什么丢弃了它们：规则（`iptables -vnL` 和 `nft list ruleset` 有计数：INPUT，对容器是 FORWARD "
-    "和 DOCKER-USER），或没有回程路由（`ip route get {client}`）。没有程序监听的端口会拒绝连接",
-)
-FIX_BACKEND = Text(
-    en="look at {server} itself, behind {point}: a rule in the container (`nsenter -t PID -n iptables -vnL` counts), a "
-    "filter of the bridge, or no way back to {client}. A port where nothing listens would be refused",
-    zh="检查 {point} 后面的 {server} 本身：容器内的规则（`nsenter -t PID -n iptables -vnL` 有计数）、网桥的过滤，或没有"
-    "返回 {client} 的路由。没有程序监听的端口会拒绝连接",
-)
-FIX_FILTER = Text(
-    en="look for a filter at the server or on the way that drops this port (`iptables -vnL`, security groups). A port "
-    "where nothing listens would be refused",
-    zh="在服务器上或途中查找丢弃该端口的过滤规则（`iptables -vnL`、安全组）。没有程序监听的端口会拒绝连接",
-)
-FIX_OTHERS = Text(
-    en="look for what treats these packets unlike those that were accepted: a rule by source address, the server's "
-    "route back to {client}, rp_filter, a full listen queue, or one backend of several behind this address "
-    "that is down",
-    zh="查找这些包与被接受的包在处理上有何不同：按源地址的规则、服务器到 {client} 的回程路由、rp_filter、"
-    "满了的监听队列，或该地址后面多个后端中有一个停机",
-)
-FIX_GONE = Text(
-    en="check that the server still runs and still has this address, and what was changed at that time",
-    zh="检查服务器是否还在运行、是否还有该地址，以及当时改动了什么",
-)
-FIX_NOTHING = Text(
-    en="check that {server} is up, and the routes both ways; capture at the server or at the next hop to see whether "
-    "the SYNs arrive",
-    zh="检查 {server} 是否在线，以及双向路由；在服务器上或下一跳抓包，看 SYN 是否到达",
-)
-FIX_ALL = Text(
-    en="check the way out of {client}, which all {count} share: its gateway and firewall (`ip route get {server}`)",
-    zh="检查 {client} 的出口，所有 {count} 个服务器共用它：网关和防火墙（`ip route get {server}`）",
-)
-PORTS = Text(en="ports {ports} of {address}", zh="{address} 的端口 {ports}")
+
+# What to do: by the difference that says it, else by where to look.
+Fix = Literal[
+    "macs", "exits", "ipv4", "timestamps", "nodes",
+    "on host", "at backend", "on the way", "unlike others", "went down", "not known", "way out", "before exit",
+]  # fmt: skip
+FIXES: dict[Fix, Text] = {
+    "macs": Text(
+        en="compare the routes (`ip route get {server}` at {client} and at those who are accepted): {mac} does not "
+        "pass these packets on, or their answers come back another way",
+        zh="比较路由（在 {client} 和被接受的客户端上 `ip route get {server}`）：{mac} 没有转发这些包，或应答走了别的路",
+    ),
+    "exits": Text(
+        en="look behind {point}: its next hop does not pass these packets on, or is the wrong one. On that host, `ip "
+        "route get {server} from {client} iif IFACE`, `ip rule` and several next hops in `ip route show` choose "
+        "it; take a dead one out",
+        zh="检查 {point} 后面：它的下一跳没有转发这些包，或者选错了。在该主机上由 `ip route get {server} from {client} "
+        "iif IFACE`、`ip rule` 和 `ip route show` 中的多个下一跳决定；去掉失效的下一跳",
+    ),
+    "ipv4": Text(
+        en="repair IPv6 between {client} and {server} (route, forwarding, ip6tables), or take its AAAA record away: "
+        "clients that prefer IPv6 wait before each connection",
+        zh="修复 {client} 和 {server} 之间的 IPv6（路由、转发、ip6tables），或去掉它的 AAAA 记录：优先使用 IPv6 的客户"
+        "端每次连接前都要等待",
+    ),
+    "timestamps": Text(
+        en="the likely cause is PAWS for each address: several hosts behind {client}, a NAT, whose clocks differ, and "
+        "a server with net.ipv4.tcp_tw_recycle=1 (Linux before 4.12): set it to 0; `netstat -s | grep -i 'because "
+        "of time'` on {server} counts the drops",
+        zh="可能的原因是按地址的 PAWS：NAT {client} 后面有几台时钟不同的主机，而服务器设置了 net.ipv4.tcp_tw_recycle=1"
+        "（Linux 4.12 之前）：请设为 0；{server} 上 `netstat -s | grep -i 'because of time'` 显示丢弃数",
+    ),
+    "nodes": Text(
+        en="if this is a NodePort of Kubernetes: with externalTrafficPolicy Local, a node without a pod of the service "
+        "drops what comes to it. Send to {other}, run a pod on this node, or set Cluster (`kubectl get service -A -o "
+        "wide`); else look for a rule of this node that drops them (`iptables -vnL INPUT`)",
+        zh="如果这是 Kubernetes 的 NodePort：externalTrafficPolicy 为 Local 时，没有该服务 Pod 的节点会丢弃到来的包。"
+        "请发往 {other}，或在该节点上运行 Pod，或改为 Cluster（`kubectl get service -A -o wide`）；否则查找该节点上"
+        "丢弃它们的规则（`iptables -vnL INPUT`）",
+    ),
+    "on host": Text(
+        en="look for what drops them on that host: a rule (`iptables -vnL` and `nft list ruleset` count: INPUT, for a "
+        "container FORWARD and DOCKER-USER), or no way back (`ip route get {client}`). A port where nothing "
+        "listens would be refused",
+        zh="在那台主机上查找是什么丢弃了它们：规则（`iptables -vnL` 和 `nft list ruleset` 有计数：INPUT，对容器是 "
+        "FORWARD 和 DOCKER-USER），或没有回程路由（`ip route get {client}`）。没有程序监听的端口会拒绝连接",
+    ),
+    "at backend": Text(
+        en="look at {server} itself, behind {point}: a rule in the container (`nsenter -t PID -n iptables -vnL` "
+        "counts), a filter of the bridge, or no way back to {client}. A port where nothing listens would be refused",
+        zh="检查 {point} 后面的 {server} 本身：容器内的规则（`nsenter -t PID -n iptables -vnL` 有计数）、网桥的过滤，"
+        "或没有返回 {client} 的路由。没有程序监听的端口会拒绝连接",
+    ),
+    "on the way": Text(
+        en="look for a filter at the server or on the way that drops this port (`iptables -vnL`, security groups). A "
+        "port where nothing listens would be refused",
+        zh="在服务器上或途中查找丢弃该端口的过滤规则（`iptables -vnL`、安全组）。没有程序监听的端口会拒绝连接",
+    ),
+    "unlike others": Text(
+        en="look for what treats these packets unlike those that were accepted: a rule by source address, the server's "
+        "route back to {client}, rp_filter, a full listen queue, or one backend of several behind this address "
+        "that is down",
+        zh="查找这些包与被接受的包在处理上有何不同：按源地址的规则、服务器到 {client} 的回程路由、rp_filter、"
+        "满了的监听队列，或该地址后面多个后端中有一个停机",
+    ),
+    "went down": Text(
+        en="check that the server still runs and still has this address, and what was changed at that time",
+        zh="检查服务器是否还在运行、是否还有该地址，以及当时改动了什么",
+    ),
+    "not known": Text(
+        en="check that {server} is up, and the routes both ways; capture at the server or at the next hop to see "
+        "whether the SYNs arrive",
+        zh="检查 {server} 是否在线，以及双向路由；在服务器上或下一跳抓包，看 SYN 是否到达",
+    ),
+    "way out": Text(
+        en="check the way out of {client}, which all {count} share: its gateway and firewall (`ip route get {server}`)",
+        zh="检查 {client} 的出口，所有 {count} 个服务器共用它：网关和防火墙（`ip route get {server}`）",
+    ),
+    "before exit": Text(
+        en="look on that host between {point} and {exit} first: a route that drops them or leads elsewhere (`ip route "
+        "get {server}`, `ip rule`), a rule (`iptables -vnL FORWARD`, `nft list ruleset`); then check that {server} "
+        "is up",
+        zh="先在该主机上检查 {point} 和 {exit} 之间：丢弃它们或指向别处的路由（`ip route get {server}`、`ip rule`）、"
+        "规则（`iptables -vnL FORWARD`、`nft list ruleset`）；然后检查 {server} 是否在线",
+    ),
+}

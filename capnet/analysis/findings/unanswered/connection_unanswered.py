@@ -27,42 +27,30 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
+from capnet.analysis.core.wording import endpoint_text, finding_name, several
 from capnet.analysis.facts.layer2.model import same_network
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.syns.exits import exit_of_others
 from capnet.analysis.facts.syns.floods import syn_floods
 from capnet.analysis.facts.syns.host_directions import Direction, host_direction
+from capnet.analysis.facts.syns.other_answers import Kind
 from capnet.analysis.facts.syns.unanswered_services import UnansweredService, unanswered_services
 from capnet.analysis.facts.syns.wording import (
+    ANSWERS,
     AT_HOST,
     AT_SERVER,
-    FIX_ALL,
-    FIX_AT_SERVER,
-    FIX_BACKEND,
-    FIX_EXIT,
-    FIX_FILTER,
-    FIX_GATEWAY,
-    FIX_GONE,
-    FIX_IPV6,
-    FIX_NODE_PORT,
-    FIX_NOTHING,
-    FIX_OTHER_EXIT,
-    FIX_OTHERS,
-    FIX_TIMESTAMPS,
-    INSTEAD,
+    DIFFERENCES,
+    FIXES,
+    NONE_ANSWERS,
     NOT_AT_EXIT,
     ONE_DIRECTION,
-    OTHER_EXIT,
-    OTHER_MAC,
-    OTHER_NODES,
     PORTS,
     SAYS,
-    SHOWN,
-    TIMESTAMPS,
     TRANSLATED,
+    Fix,
 )
 from capnet.analysis.fate.listening import records_one_direction
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value, mac_text
 
 NAME = finding_name(__name__)
@@ -87,93 +75,142 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 验证：在服务器上抓包：`capnet capture HOST/IFACE`；那里的 `iptables -vnL` 和 `nft list ruleset` 有丢弃计数。
 """
 
-_FIXES = {
-    "meanwhile": FIX_OTHERS, "others": FIX_OTHERS, "before": FIX_GONE, "refused": FIX_GONE, "gone": FIX_GONE,
-    "nothing": FIX_NOTHING,
-}  # fmt: skip
+# Kinds of answers that speak of one service, not of its whole address; and those that do not show that it works now.
+_OF_SERVICE: tuple[Kind, ...] = ("meanwhile", "before", "others")
+_UNCERTAIN: tuple[Kind, ...] = ("before", "refused", "gone", "nothing")
+
+
+class _Group(NamedTuple):
+    """Services that are one finding: what else they answer is of one kind."""
+
+    services: list[UnansweredService]
+    clients: list[str]
+    last_rows: list[int]  # where the SYNs were last seen
+    points: list[str]
+    mac: str  # that the first of them was sent to
+    backends: list[tuple[str, int]]
+    is_at_server: bool
+    direction: Direction  # what the host of the points did with them
+    is_of_way_out: bool  # several servers are silent, and none is in the client's network: what they share is the way
+
+    @property
+    def first(self) -> UnansweredService:
+        return self.services[0]
+
+    @property
+    def kind(self) -> Kind:
+        return self.first.other_answer.kind
+
+    @property
+    def reached_host(self) -> bool:
+        return self.is_at_server or self.direction == "received"
 
 
 def diagnose(context: Context) -> list[Finding]:
     flooded = {(flood.service.address, flood.service.port) for flood in syn_floods(context)}
     services = [of for of in unanswered_services(context) if (of.address, of.port) not in flooded]
     services.sort(key=lambda service: _key(context, service))
-    return [_finding(context, list(group)) for _, group in groupby(services, lambda service: _key(context, service))]
+    groups = groupby(services, lambda service: _key(context, service))
+    return [_finding(context, _group(context, list(of_key))) for _, of_key in groups]
 
 
 def _key(context: Context, service: UnansweredService) -> tuple[object, ...]:
     """What is one finding: a service; the ports of an address that answers otherwise; a client to whom nothing does."""
-    if service.shown in ("meanwhile", "before", "others"):
+    if service.other_answer.kind in _OF_SERVICE:
         return (0, address_value(service.address), service.port, ())
-    if service.shown != "nothing":
+    if service.other_answer.kind != "nothing":
         return (1, address_value(service.address), 0, ())
     clients = {address_value(client) for client in _clients(context, service)}
-    return (2 + bool(service.instead), (0, 0), 0, tuple(sorted(clients)))
+    return (2 + bool(service.differences.ipv4), (0, 0), 0, tuple(sorted(clients)))
 
 
-def _clients(context: Context, service: UnansweredService) -> list[str]:
-    return sorted({source(context.flows[row]) for row in service.rows}, key=address_value)
+def _clients(context: Context, service: UnansweredService) -> set[str]:
+    return {source(context.flows[row]) for row in service.rows}
 
 
-def _finding(context: Context, services: list[UnansweredService]) -> Finding:
-    flows, first = context.flows, services[0]
-    syns = sum(of.syns for of in services)
+def _group(context: Context, services: list[UnansweredService]) -> _Group:
+    flows = context.flows
     clients = sorted({client for of in services for client in _clients(context, of)}, key=address_value)
     last_rows = [row for of in services for row in of.last_rows]
-    points = sorted({context.points[int(flows[row, schema.FLOW_POINT])].name for row in last_rows})
-    is_at_server = all(of.is_at_server for of in services)
-    is_certain = is_at_server and first.shown not in ("before", "refused", "gone", "nothing")
-    behind = sorted({backend for of in services for backend in of.backends})
-    direction = host_direction(context, np.array(last_rows))
-    reached_host = is_at_server or direction == "received"
     servers = {of.address for of in services}
-    is_one = len(servers) < 2 or first.shown != "nothing" or any(same_network([clients[0], each]) for each in servers)
-    has_own_fix = is_one or first.instead or direction == "received"
-    fix = _fix(first, reached_host, bool(behind)) if has_own_fix else FIX_ALL
-    mac = mac_text(int(flows[last_rows[0], schema.FLOW_DMAC]))
-    others_leave_by = exit_of_others(context, last_rows) if fix is FIX_NOTHING else ""
-    fix = FIX_EXIT if others_leave_by else fix
-    shown = _shown(context, first, mac, is_one)
-    shown += NOT_AT_EXIT.fill(exit=others_leave_by, client=several(clients)) if others_leave_by else ""
-    backends = [_named(context, *backend) for backend in behind]
+    is_silent = services[0].other_answer.kind == "nothing"
+    return _Group(
+        services,
+        clients,
+        last_rows,
+        points=sorted({context.points[int(flows[row, schema.FLOW_POINT])].name for row in last_rows}),
+        mac=mac_text(int(flows[last_rows[0], schema.FLOW_DMAC])),
+        backends=sorted({backend for of in services for backend in of.backends}),
+        is_at_server=all(of.is_at_server for of in services),
+        direction=host_direction(context, np.array(last_rows)),
+        is_of_way_out=is_silent
+        and len(servers) > 1
+        and not any(same_network([clients[0], server]) for server in servers),
+    )
+
+
+def _finding(context: Context, group: _Group) -> Finding:
+    first, clients = group.first, group.clients
+    fix, exit_point = _fix(group), ""
+    if fix == "not known" and (exit_point := exit_of_others(context, group.last_rows)):
+        fix = "before exit"
+    backends = [_named(context, *backend) for backend in group.backends]
+    attempts = sum(of.syns for of in group.services)
+    not_at_exit = NOT_AT_EXIT.fill(exit=exit_point, client=several(clients)) if exit_point else ""
     return Finding(
         NAME,
-        "error" if is_certain else "warning",
+        "error" if group.is_at_server and group.kind not in _UNCERTAIN else "warning",
         SAYS.fill(
-            syns=syns, clients=several(clients), servers=_servers(services),
-            translated=TRANSLATED.fill(backends=several(backends)) if backends else "", point=several(points),
-            place=_place(is_at_server, direction), shown=shown,
+            syns=attempts, clients=several(clients), servers=_servers(group.services),
+            translated=TRANSLATED.fill(backends=several(backends)) if backends else "", point=several(group.points),
+            place=_place(group), shown=_answers(context, group) + not_at_exit,
         ),
-        fix.fill(
-            client=clients[0], server=behind[0][0] if behind else first.address, mac=mac, point=points[0],
-            other=several(first.other_nodes), count=len(servers), exit=others_leave_by,
+        FIXES[fix].fill(
+            client=clients[0], server=group.backends[0][0] if backends else first.address, mac=group.mac,
+            point=group.points[0], other=several(first.differences.nodes), exit=exit_point,
+            count=len({of.address for of in group.services}),
         ),
         {
-            "server": first.address, "port": first.port, "clients": clients[:MAX_EVIDENCE], "point": points[0],
-            "connections": sum(len(of.rows) for of in services), "attempts": syns,
-            "answers": first.shown, "is_at_server": is_at_server, **({"backends": backends} if backends else {}),
-            **({"host": direction} if direction else {}),
+            "server": first.address, "port": first.port, "clients": clients[:MAX_EVIDENCE], "point": group.points[0],
+            "connections": sum(len(of.rows) for of in group.services), "attempts": attempts, "answers": group.kind,
+            "is_at_server": group.is_at_server, **({"backends": backends} if backends else {}),
+            **({"host": group.direction} if group.direction else {}),
         },
-        hop_evidence(context, last_rows),
+        hop_evidence(context, group.last_rows),
     )  # fmt: skip
 
 
-def _place(is_at_server: bool, direction: Direction) -> str:
-    if is_at_server:
-        return AT_SERVER.fill()
-    return AT_HOST[direction].fill() if direction else ""
+def _fix(group: _Group) -> Fix:
+    """The next step: a difference to accepted SYNs names the cause; else where these end, and what else is answered."""
+    differences = group.first.differences
+    if group.is_of_way_out and not differences.ipv4 and group.direction != "received":
+        return "way out"
+    if differences.macs:
+        return "macs"
+    if differences.exits:
+        return "exits"
+    if differences.ipv4:
+        return "ipv4"
+    if differences.timestamps:
+        return "timestamps"
+    if group.backends:
+        return "on host" if group.reached_host else "at backend"
+    if differences.nodes:
+        return "nodes"
+    if group.kind in ("meanwhile", "others"):
+        return "unlike others"
+    if group.kind in ("before", "refused", "gone"):
+        return "went down"
+    if group.reached_host:
+        return "on host"
+    return "not known" if group.kind == "nothing" else "on the way"
 
 
-def _fix(service: UnansweredService, reached_host: bool, has_backend: bool) -> Text:
-    for holds, fix in (
-        (service.other_macs, FIX_GATEWAY), (service.other_exits, FIX_OTHER_EXIT), (service.instead, FIX_IPV6),
-        (service.by_timestamps, FIX_TIMESTAMPS),
-        (service.other_nodes and not has_backend, FIX_NODE_PORT),
-        (has_backend, FIX_AT_SERVER if reached_host else FIX_BACKEND),
-        (service.shown == "nothing" and reached_host, FIX_AT_SERVER),
-    ):  # fmt: skip
-        if holds:
-            return fix
-    return _FIXES.get(service.shown, FIX_AT_SERVER if reached_host else FIX_FILTER)
+def _servers(services: list[UnansweredService]) -> str:
+    addresses = sorted({of.address for of in services}, key=address_value)
+    if len(addresses) == 1 and len(services) > 1:
+        return PORTS.fill(address=addresses[0], ports=several([str(of.port) for of in services]))
+    return several([endpoint_text(of.address, of.port) for of in services])
 
 
 def _named(context: Context, address: str, port: int) -> str:
@@ -182,30 +219,29 @@ def _named(context: Context, address: str, port: int) -> str:
     return endpoint_text(address, port) + (f" ({name})" if name else "")
 
 
-def _shown(context: Context, service: UnansweredService, mac: str, is_one: bool) -> str:
-    """What does answer, and how it is reached; `mac`: where the SYNs were sent to."""
-    points = context.flows[service.last_rows, schema.FLOW_POINT]
-    if service.shown == "nothing" and records_one_direction(context)[points].all():
+def _place(group: _Group) -> str:
+    if group.is_at_server:
+        return AT_SERVER.fill()
+    return AT_HOST[group.direction].fill() if group.direction else ""
+
+
+def _answers(context: Context, group: _Group) -> str:
+    """What does answer, and how that differs from these SYNs."""
+    answer, differences = group.first.other_answer, group.first.differences
+    points = context.flows[group.first.last_rows, schema.FLOW_POINT]
+    if answer.kind == "nothing" and records_one_direction(context)[points].all():
         return ONE_DIRECTION.fill()
-    shown = SHOWN[service.shown if is_one else "all"].fill(
-        accepted=service.accepted, other=service.other_port, others=several(service.accepted_clients)
+    values: dict[str, dict[str, object]] = {
+        "macs": {"macs": several([mac_text(mac) for mac in differences.macs]), "mac": group.mac},
+        "exits": {
+            "exits": several([context.points[point].name for point in differences.exits]),
+            "point": context.points[int(points[0])].name,
+        },
+        "timestamps": {},
+        "nodes": {"nodes": several(differences.nodes), "count": len(differences.nodes)},
+        "ipv4": {"addresses": several(differences.ipv4)},
+    }
+    says = NONE_ANSWERS if group.is_of_way_out else ANSWERS[answer.kind]
+    return says.fill(accepted=answer.connections, other=answer.port, others=several(answer.clients)) + "".join(
+        text.fill(**values[field]) for field, text in DIFFERENCES.items() if getattr(differences, field)
     )
-    if service.other_macs:
-        shown += OTHER_MAC.fill(macs=several([mac_text(other) for other in service.other_macs]), mac=mac)
-    if service.other_exits:
-        exits = [context.points[point].name for point in service.other_exits]
-        shown += OTHER_EXIT.fill(exits=several(exits), point=context.points[int(points[0])].name)
-    if service.by_timestamps:
-        shown += TIMESTAMPS.fill()
-    if service.other_nodes:
-        shown += OTHER_NODES.fill(nodes=several(service.other_nodes), count=len(service.other_nodes))
-    if service.instead:
-        shown += INSTEAD.fill(addresses=several(service.instead))
-    return shown
-
-
-def _servers(services: list[UnansweredService]) -> str:
-    addresses = sorted({of.address for of in services}, key=address_value)
-    if len(addresses) == 1 and len(services) > 1:
-        return PORTS.fill(address=addresses[0], ports=several([str(of.port) for of in services]))
-    return several([endpoint_text(of.address, of.port) for of in services])

@@ -1,0 +1,119 @@
+"""What else a server answers that leaves SYNs unanswered: how far it works, or that it went down.
+
+Input: flows, questions for MACs. Output: an `OtherAnswer`. Method: connections that the same service accepted say most;
+without them what the address answers on other ports, then to an echo request. Limits: of the clients' own view only;
+what answers elsewhere is not in the capture.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import replies, reply_values, source
+from capnet.analysis.core.schema import FlowMask
+from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
+from capnet.analysis.facts.syns.accepted_syns import ServiceFlows, accepts_meanwhile, began
+from capnet.analysis.fate.next_points import chain_of
+from capnet.quick_tuple import NamedTuple
+from capnet.wire.addresses import address_value
+from capnet.wire.numbers import ICMP, ICMP_ECHO_REPLY, ICMPV6, ICMPV6_ECHO_REPLY, TCP, TCP_RST
+
+MIN_QUESTIONS = 2  # for a MAC: a single one may be answered behind the capture
+
+Kind = Literal[
+    "meanwhile",  # connections of these clients, also after the first of these SYNs
+    "before",  # connections of these clients, none since
+    "others",  # connections of other clients alone
+    "port",  # connections to another port of its address
+    "refusal",  # it refuses those to another port
+    "refused",  # it refused those to this very port before
+    "ping",  # echo requests
+    "gone",  # it answered before, has sent nothing since, and questions for its MAC stay unanswered
+    "nothing",
+]
+_PAST: tuple[Kind, ...] = ("before", "port", "refusal", "refused", "ping")  # of these, a server may be gone since
+
+
+class OtherAnswer(NamedTuple):
+    """What a server answers besides."""
+
+    kind: Kind
+    connections: int = 0  # to the service, that it accepted
+    clients: tuple[str, ...] = ()  # whose they are, in order
+    port: int = -1  # the other one, of `port` and `refusal`
+
+
+def other_answer(context: Context, service: ServiceFlows, address: str, port: int) -> OtherAnswer:
+    """What a service answers besides. `address` and `port`: of the server that its SYNs are for, behind DNAT."""
+    answer = _of_service(context, service) if len(service.accepted) else _of_address(context, address, port)
+    if answer.kind in _PAST and _is_gone_since(context, address, began(context, service)):
+        return OtherAnswer("gone")
+    return answer
+
+
+def _of_service(context: Context, service: ServiceFlows) -> OtherAnswer:
+    """Whose connections a service accepted, and when."""
+    accepted = service.accepted
+    connections = len(set(chain_of(context)[accepted].tolist()))
+    clients = tuple(sorted({source(flow) for flow in context.flows[accepted]}, key=address_value))
+    if not len(service.of_client):
+        return OtherAnswer("others", connections, clients)
+    return OtherAnswer("meanwhile" if accepts_meanwhile(context, service) else "before", connections, clients)
+
+
+def _of_address(context: Context, address: str, port: int) -> OtherAnswer:
+    """What an address answers to any client. `port`: the one that does not answer; it refused what came before."""
+    flows = context.flows
+    is_its = _is_from(context, address)
+    is_refusal = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_TCP_FLAGS] & TCP_RST != 0)
+    is_refusal &= (flows[:, schema.FLOW_PAYLOAD] == 0) & (replies(context) >= 0)
+    is_refusal &= reply_values(context, schema.FLOW_SYNS) > 0
+    is_other_port = flows[:, schema.FLOW_SPORT] != port
+    kinds: tuple[tuple[Kind, FlowMask], ...] = (
+        ("port", flows[:, schema.FLOW_SYNACK_TIME] >= 0),
+        ("refusal", is_refusal),
+    )
+    for kind, is_answer in kinds:
+        ports = flows[is_its & is_answer & is_other_port, schema.FLOW_SPORT]
+        if len(ports):
+            return OtherAnswer(kind, port=int(ports[0]))
+    if (is_its & is_refusal).any():
+        return OtherAnswer("refused")
+    return OtherAnswer("ping" if (is_its & _is_echo_reply(context)).any() else "nothing")
+
+
+def _is_from(context: Context, address: str) -> FlowMask:
+    flows, (high, low) = context.flows, address_value(address)
+    mask: FlowMask = (flows[:, schema.FLOW_SRC_HI] == high) & (flows[:, schema.FLOW_SRC_LO] == low)
+    return mask
+
+
+def _is_echo_reply(context: Context) -> FlowMask:
+    proto, kind = context.flows[:, schema.FLOW_PROTO], context.flows[:, schema.FLOW_KIND] >> 8
+    mask: FlowMask = (proto == ICMP) & (kind == ICMP_ECHO_REPLY)
+    return mask | (proto == ICMPV6) & (kind == ICMPV6_ECHO_REPLY)
+
+
+def _is_gone_since(context: Context, address: str, time: int) -> bool:
+    """Has an address sent nothing since, and do questions for its MAC stay unanswered? Filters let ARP pass."""
+    if (context.flows[_is_from(context, address), schema.FLOW_LAST] >= time).any():
+        return False
+    exchanges = _exchanges_of(context).get(address, [])
+    if any(of.asker == address and of.last_request >= time for of in exchanges):
+        return False
+    about = [of for of in exchanges if of.target == address and not (of.is_probe or of.is_announcement)]
+    is_answered_since = any(of.last_reply >= time for of in about)
+    return not is_answered_since and any(of.requests >= MIN_QUESTIONS and of.last_request > time for of in about)
+
+
+@derived
+def _exchanges_of(context: Context) -> dict[str, list[Exchange]]:
+    """Address → the exchanges in which it asks for a MAC, or its own is asked for."""
+    exchanges: dict[str, list[Exchange]] = {}
+    for of in neighbours(context):
+        for address in {of.asker, of.target}:
+            exchanges.setdefault(address, []).append(of)
+    return exchanges
