@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from capnet.wire.fields import ABSENT
 from capnet.wire.numbers import ICMP, ICMP_ERRORS, ICMPV6, ICMPV6_ERRORS
 from capnet.wire.numbers import proto_name as proto_name  # beside the other words of flows
 from capnet.wire.protocols import TUNNEL_KINDS
+
+Numbers = TypeVar("Numbers", int, Values)
 
 ICMP_PROTOCOLS = (ICMP, ICMPV6)  # SPORT and DPORT hold the echo identifier, or of an error the ports it is about
 _ERRORS = {ICMP: ICMP_ERRORS, ICMPV6: ICMPV6_ERRORS}
@@ -51,6 +53,21 @@ def ports(row: FlowRow) -> tuple[int | None, int | None]:
     if row[schema.FLOW_PROTO] in ICMP_PROTOCOLS or row[schema.FLOW_SPORT] < 0:
         return None, None
     return int(row[schema.FLOW_SPORT]), int(row[schema.FLOW_DPORT])
+
+
+def first_sequence_number(first_seq: Numbers) -> Numbers:
+    """That of a flow's first packet, of TCP; `first_seq` is column FLOW_FIRST_SEQ, which packs two numbers."""
+    return (first_seq >> 32) + (1 << 31)
+
+
+def first_acknowledgment(first_seq: Numbers) -> Numbers:
+    """The acknowledgment number of a flow's first packet, of TCP; `first_seq` is column FLOW_FIRST_SEQ."""
+    return first_seq & 0xFFFFFFFF
+
+
+def awaited_acknowledgment(first_seq: Numbers) -> Numbers:
+    """The number that a SYN-ACK acknowledges; `first_seq` is column FLOW_FIRST_SEQ of the SYN, which has one octet."""
+    return (first_sequence_number(first_seq) + 1) & 0xFFFFFFFF
 
 
 def echo_id(row: FlowRow) -> int | None:

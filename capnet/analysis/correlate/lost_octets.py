@@ -12,6 +12,7 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import first_sequence_number
 from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerLink, Values
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP
@@ -34,7 +35,7 @@ def octet_ranges(context: Context, observations: Observations, links: Values, so
     starts = observations[:, schema.OBS_FROM].copy()
     is_tcp = context.flows[flow, schema.FLOW_PROTO] == TCP
     # Sequence numbers are turned so that half of their circle lies on each side of where the flow began.
-    begin = (context.flows[flow, schema.FLOW_FIRST_SEQ] >> 32) + (1 << 31)
+    begin = first_sequence_number(context.flows[flow, schema.FLOW_FIRST_SEQ])
     starts[is_tcp] = (starts[is_tcp] - begin[is_tcp] + (1 << 31)) % _SEQUENCE_SPACE
     sizes = observations[:, schema.OBS_BYTES]
     starts = starts + links * _LINK_STRETCH

@@ -17,6 +17,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import first_sequence_number
 from capnet.analysis.core.schema import FlowMask, Observations, PerFlow
 from capnet.analysis.correlate.duplicates import duplicates
 from capnet.quick_dataclass import state
@@ -69,7 +70,7 @@ def sequence_gaps(context: Context, wanted: FlowMask, with_acks: bool = False) -
     segments = segments[np.lexsort((segments[:, schema.OBS_SEQ], segments[:, schema.OBS_FLOW]))]
     flow = segments[:, schema.OBS_FLOW]
     # Sequence numbers are turned so that half of their circle lies on each side of where the flow began.
-    begin = (flows[flow, schema.FLOW_FIRST_SEQ] >> 32) + (1 << 31)
+    begin = first_sequence_number(flows[flow, schema.FLOW_FIRST_SEQ])
     starts = (segments[:, schema.OBS_FROM] - begin + (1 << 31)) % (1 << 32)
     stops = starts + segments[:, schema.OBS_BYTES]
     is_first = np.ones(len(segments), dtype=bool)

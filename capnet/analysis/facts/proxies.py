@@ -16,7 +16,7 @@ from capnet.analysis.core.arrays import distinct, hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.outcomes import Proxy
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import flow_key, replies
+from capnet.analysis.core.flow_rows import first_sequence_number, flow_key, replies
 from capnet.analysis.core.schema import FlowRows, FlowTable, Mask, Observations, Values
 from capnet.analysis.core.wording import Text
 from capnet.analysis.correlate.clocks import clocks, flow_spans
@@ -240,7 +240,7 @@ class _PayloadOrder:
         start, end = np.searchsorted(self._observations[:, schema.OBS_FLOW], [row, row + 1])
         segments = self._observations[start:end]
         # Count from the octet behind the SYN. FIN counts one as well, and a proxy may see it on either side first.
-        first_octet = (int(flow[schema.FLOW_FIRST_SEQ]) >> 32) + (1 << 31) + 1
+        first_octet = first_sequence_number(int(flow[schema.FLOW_FIRST_SEQ])) + 1
         octets = segments[:, schema.OBS_FROM] + segments[:, schema.OBS_BYTES] - first_octet
         octets = np.minimum(np.where(octets < 0, octets + (1 << 32), octets), flow[schema.FLOW_PAYLOAD])
         return _Progress(segments[:, schema.OBS_TIME], np.maximum.accumulate(octets) if len(octets) else octets)

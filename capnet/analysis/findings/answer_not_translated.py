@@ -18,7 +18,14 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import row_hash
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, replies, reply_values, source
+from capnet.analysis.core.flow_rows import (
+    awaited_acknowledgment,
+    destination,
+    first_acknowledgment,
+    replies,
+    reply_values,
+    source,
+)
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.schema import FlowMask, FlowRow
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
@@ -132,8 +139,8 @@ def _answers(context: Context) -> list[_Answer]:
     place = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]
     client = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
     receiver = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
-    following = ((flows[asked, schema.FLOW_FIRST_SEQ] >> 32) + (1 << 31) + 1) & 0xFFFFFFFF
-    acknowledged = flows[answering, schema.FLOW_FIRST_SEQ] & 0xFFFFFFFF
+    following = awaited_acknowledgment(flows[asked, schema.FLOW_FIRST_SEQ])
+    acknowledged = first_acknowledgment(flows[answering, schema.FLOW_FIRST_SEQ])
     keys = row_hash(np.column_stack((flows[asked[:, None], place + client], following)))
     wanted = row_hash(np.column_stack((flows[answering[:, None], place + receiver], acknowledged)))
     order = np.argsort(keys, kind="stable")

@@ -19,7 +19,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, row_hash
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import source
+from capnet.analysis.core.flow_rows import first_sequence_number, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows, Values
 from capnet.analysis.core.wording import Text, finding_name, several
@@ -86,7 +86,7 @@ def _late_flows(context: Context) -> list[_Late]:
     opened = np.flatnonzero(is_tcp & (flows[:, schema.FLOW_PAYLOAD] > 0))
     if not len(late) or not len(opened):
         return []
-    first = (flows[late, schema.FLOW_FIRST_SEQ] >> 32) + (1 << 31)
+    first = first_sequence_number(flows[late, schema.FLOW_FIRST_SEQ])
     wanted = _numbered(context, late, first)
     next_octets = _numbered(context, opened, flows[opened, schema.FLOW_NEXT_SEQ])
     order = np.argsort(next_octets, kind="stable")

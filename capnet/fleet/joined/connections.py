@@ -16,7 +16,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import Hashes, is_one_of
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS
+from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, first_sequence_number
 from capnet.analysis.core.schema import FlowMask, FlowTable, Values
 from capnet.wire.addresses import MAPPED
 from capnet.wire.numbers import TCP
@@ -50,7 +50,7 @@ def connections_of(context: Context) -> Connections:
     for name, column in _COPIED.items():
         rows[name] = flows[:, column]
     has_opening = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYN_TIME] == flows[:, schema.FLOW_FIRST])
-    rows["opening"] = np.where(has_opening, (flows[:, schema.FLOW_FIRST_SEQ] >> 32) + (1 << 31) + 1, 0)
+    rows["opening"] = np.where(has_opening, first_sequence_number(flows[:, schema.FLOW_FIRST_SEQ]) + 1, 0)
     return in_hash_order(_merged(rows))
 
 

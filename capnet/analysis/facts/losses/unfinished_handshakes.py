@@ -17,7 +17,16 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import destination, host_of, is_virtual_router, replies, reply_values, source
+from capnet.analysis.core.flow_rows import (
+    awaited_acknowledgment,
+    destination,
+    first_acknowledgment,
+    host_of,
+    is_virtual_router,
+    replies,
+    reply_values,
+    source,
+)
 from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.scanning_clients import is_of_scan
@@ -126,14 +135,14 @@ def _seen_elsewhere(context: Context, hops: list[int]) -> tuple[int, int] | None
     flows, by_ends = context.flows, _lone_synacks(context)
     if not by_ends:
         return None
-    acknowledged = ((flows[hops[0], schema.FLOW_FIRST_SEQ] >> 32) + (1 << 31) + 1) & 0xFFFFFFFF
+    acknowledged = awaited_acknowledgment(int(flows[hops[0], schema.FLOW_FIRST_SEQ]))
     passed, last = set(flows[hops, schema.FLOW_POINT].tolist()), int(flows[hops[-1], schema.FLOW_SYN_TIME])
     due = int(flows[hops[-1], schema.FLOW_POINT])
     answers = [
         answer
         for key in set(hash_of(flows, _CONNECTION, np.array(hops)).tolist())
         for answer in by_ends.get(key, ())
-        if flows[answer, schema.FLOW_FIRST_SEQ] & 0xFFFFFFFF == acknowledged
+        if first_acknowledgment(int(flows[answer, schema.FLOW_FIRST_SEQ])) == acknowledged
         and last - flows[answer, schema.FLOW_SYNACK_TIME] >= MIN_RETRY_NS
         and flows[answer, schema.FLOW_POINT] not in passed
     ]

@@ -16,7 +16,14 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_among, repeated_positions, row_hash
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, is_loopback, is_private, source
+from capnet.analysis.core.flow_rows import (
+    awaited_acknowledgment,
+    destination,
+    first_acknowledgment,
+    is_loopback,
+    is_private,
+    source,
+)
 from capnet.analysis.core.schema import FlowMask, FlowRows, FlowTable, PerFlow, Values
 from capnet.analysis.facts.nat.translation_steps import TranslationStep
 from capnet.wire.addresses import address_key
@@ -107,7 +114,7 @@ def _with_partners(flows: FlowTable, rows: FlowRows) -> FlowRows:
     A port scan has SYNs only: nothing of it is left.
     """
     numbers = flows[rows, schema.FLOW_FIRST_SEQ]
-    expected, acknowledged = (numbers >> 32) + (1 << 31) + 1 & 0xFFFFFFFF, numbers & 0xFFFFFFFF
+    expected, acknowledged = awaited_acknowledgment(numbers), first_acknowledgment(numbers)
     is_syn, is_synack = (flows[rows, column] >= 0 for column in (schema.FLOW_SYN_TIME, schema.FLOW_SYNACK_TIME))
     has_partner = is_syn & is_among(expected, acknowledged[is_synack])
     has_partner |= is_synack & is_among(acknowledged, expected[is_syn])
@@ -136,7 +143,7 @@ def _may_be_half(flows: FlowTable) -> FlowMask:
 def _request_key(row: list[int]) -> _Key:
     """What the answer to a request has in common with it; empty for anything else."""
     if row[schema.FLOW_PROTO] == TCP and row[schema.FLOW_SYN_TIME] >= 0:
-        return (TCP, *_where(row), (row[schema.FLOW_FIRST_SEQ] >> 32) + (1 << 31) + 1 & 0xFFFFFFFF)
+        return (TCP, *_where(row), awaited_acknowledgment(row[schema.FLOW_FIRST_SEQ]))
     if row[schema.FLOW_PROTO] == UDP and is_loopback(row[schema.FLOW_DST_HI], row[schema.FLOW_DST_LO]):
         return (UDP, *_where(row), _source_key(row), row[schema.FLOW_SPORT], _destination_key(row))
     return ()
@@ -145,7 +152,7 @@ def _request_key(row: list[int]) -> _Key:
 def _answer_key(row: list[int]) -> _Key:
     """The key of the request that a flow may answer; empty for anything else."""
     if row[schema.FLOW_PROTO] == TCP and row[schema.FLOW_SYNACK_TIME] >= 0:
-        return (TCP, *_where(row), row[schema.FLOW_FIRST_SEQ] & 0xFFFFFFFF)
+        return (TCP, *_where(row), first_acknowledgment(row[schema.FLOW_FIRST_SEQ]))
     if row[schema.FLOW_PROTO] == UDP and is_loopback(row[schema.FLOW_SRC_HI], row[schema.FLOW_SRC_LO]):
         return (UDP, *_where(row), _destination_key(row), row[schema.FLOW_DPORT], _source_key(row))
     return ()

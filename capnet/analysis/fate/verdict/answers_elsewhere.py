@@ -17,7 +17,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import combined_hash, hash_of, is_among, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS
+from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, awaited_acknowledgment, first_acknowledgment
 from capnet.analysis.core.schema import FlowMask, FlowRows, FlowTable, Values
 from capnet.analysis.fate.answers import answering_replies
 from capnet.quick_tuple import NamedTuple
@@ -59,11 +59,11 @@ def _half_translated(flows: FlowTable, alone: FlowRows) -> FlowRows:
     is_syn, is_synack = (
         is_tcp & (flows[alone, column] >= 0) for column in (schema.FLOW_SYN_TIME, schema.FLOW_SYNACK_TIME)
     )
-    expected = (numbers >> 32) + (1 << 31) + 1 & 0xFFFFFFFF  # by the SYN, which has one octet
+    expected = awaited_acknowledgment(numbers)
     places = hash_of(flows, _PLACE, alone)
     syns, answers = (
         _unique(combined_hash([places[mask], of[mask]]), alone[mask])
-        for mask, of in ((is_syn, expected), (is_synack, numbers & 0xFFFFFFFF))
+        for mask, of in ((is_syn, expected), (is_synack, first_acknowledgment(numbers)))
     )
     _, at_syn, at_answer = np.intersect1d(syns.keys, answers.keys, assume_unique=True, return_indices=True)
     asks, answers_to = syns.rows[at_syn], answers.rows[at_answer]
