@@ -22,7 +22,7 @@ Listens at eth0 of both containers, the host ends of their veths, docker0, and e
 """
 
 from capnet.scenario.checks.observed import Comparison, Observed
-from capnet.scenario.session import Session, page
+from capnet.scenario.session import Session, get, web_server
 
 NEEDS_PEER = False  # without host B, what is sent to it and from it is left out
 CONTAINERS, PORTS, PEER_PORTS = ("web", "bbox"), (8080,), (7000,)
@@ -31,12 +31,12 @@ NEIGHBOUR = "bridge-user-defined"
 
 def run(session: Session) -> None:
     a, b = session.a, session.peer
-    web = a.container("web", f"{page('/srv', 3000)} && exec httpd -f -h /srv", ports={80: 8080})
+    web = a.container("web", web_server(3000), ports={80: 8080})
     bbox = a.container("bbox")
     if b:
         b.serve_http(7000)
         b.serve_dns()
-    web.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+    web.wait_until(get("http://127.0.0.1/"))
 
     with session.listening(
         web.interface("eth0", "eth0 inside web"),
@@ -48,16 +48,16 @@ def run(session: Session) -> None:
         b.parent("NIC of host B, at the other end of the wire") if b else None,
     ):
         session.say("bbox to web: HTTP")
-        bbox.run(f"wget -q -O /dev/null http://{web.address()}/")
+        bbox.run(get(f"http://{web.address()}/"))
 
         if b:
             session.say(f"bbox to host {b.name}: ping, HTTP, DNS")
             bbox.run(f"ping -c 3 -i 0.3 {b.address}")
-            bbox.run(f"wget -q -O /dev/null http://{b.address}:7000/")
+            bbox.run(get(f"http://{b.address}:7000/"))
             bbox.run(f"nslookup -type=a web.test {b.address} || true")  # no such name, says the answer
 
             session.say(f"host {b.name} to web through port 8080: HTTP")
-            b.run(f"wget -q -O /dev/null http://{a.address}:8080/")
+            b.run(get(f"http://{a.address}:8080/"))
 
 
 def check_model(observed: Observed) -> Comparison:

@@ -19,7 +19,7 @@ Listens at eth0 of both containers, docker0, and ens33 of both hosts.
 """
 
 from capnet.scenario.checks.observed import Comparison, Observed
-from capnet.scenario.session import Session, ping_as
+from capnet.scenario.session import Session, get, ping_as
 
 NEEDS_PEER = True
 CONTAINERS, PEER_PORTS = ("left", "right"), (7000,)
@@ -48,7 +48,7 @@ def run(session: Session) -> None:
 
         for container in (left, right):
             session.say(f"{container.name} to host {b.name} from port {PORT}: HTTP, DNS")
-            container.run(f"wget -q -O /dev/null http://{b.address}:7000/")
+            container.run(get(f"http://{b.address}:7000/"))
             container.run(f"nslookup -type=a web.test {b.address} || true")  # no such name, says the answer
 
             session.say(f"{container.name} to host {b.name} with id {IDENT}: ping")

@@ -22,7 +22,7 @@ Listens at eth0 of both containers, docker0, lo and ens33 of host A.
 """
 
 from capnet.scenario.checks.observed import Comparison, Observed
-from capnet.scenario.session import Session, page
+from capnet.scenario.session import Session, get, page
 
 NEEDS_PEER = False
 CONTAINERS, PORTS = ("web", "bbox"), (8080,)
@@ -37,7 +37,7 @@ def run(session: Session) -> None:
     )
     web = a.container("web", f"{pages} && exec httpd -f -h /srv", ports={80: 8080})
     bbox = a.container("bbox")
-    web.wait_until("wget -q -O /dev/null http://127.0.0.1/bbox/")
+    web.wait_until(get("http://127.0.0.1/bbox/"))
 
     with session.listening(
         bbox.interface("eth0", "eth0 inside bbox"),
@@ -47,14 +47,14 @@ def run(session: Session) -> None:
         a.parent("NIC of host A: nothing leaves it"),
     ):
         session.say(f"bbox to host {a.name}, port 8080: HTTP")
-        bbox.run(f"wget -q -O /dev/null http://{a.address}:8080/bbox/")
+        bbox.run(get(f"http://{a.address}:8080/bbox/"))
 
         session.say(f"web to host {a.name}, port 8080, which is itself: HTTP")
-        web.run(f"wget -q -O /dev/null http://{a.address}:8080/web/")
+        web.run(get(f"http://{a.address}:8080/web/"))
 
         session.say(f"host {a.name} to 127.0.0.1:8080, and to its own address: HTTP")
-        a.run("wget -q -O /dev/null http://127.0.0.1:8080/lo/")
-        a.run(f"wget -q -O /dev/null http://{a.address}:8080/own/")
+        a.run(get("http://127.0.0.1:8080/lo/"))
+        a.run(get(f"http://{a.address}:8080/own/"))
 
 
 def check_model(observed: Observed) -> Comparison:

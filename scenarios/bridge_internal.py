@@ -22,7 +22,7 @@ Listens at lo and eth0 of bbox, eth0 of web, the host ends of their veths, the n
 """
 
 from capnet.scenario.checks.observed import Comparison, Observed
-from capnet.scenario.session import Session, page
+from capnet.scenario.session import Session, get, web_server
 
 NEEDS_PEER = False  # without host B, what is sent to it and from it is left out
 CONTAINERS, NETWORKS, PORTS = ("web", "bbox"), ("backend",), (8080,)
@@ -36,9 +36,9 @@ PINGS = 2  # in vain, each way
 def run(session: Session) -> None:
     a, b = session.a, session.peer
     session.network(NET, "bridge", internal=True)
-    web = a.container("web", f"{page('/srv', 2000)} && exec httpd -f -h /srv", network=NET, ports={80: PORT})
+    web = a.container("web", web_server(2000), network=NET, ports={80: PORT})
     bbox = a.container("bbox", network=NET)
-    web.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+    web.wait_until(get("http://127.0.0.1/"))
     if b:
         route = f"{web.address(NET)} via {a.address}"
         b.change(f"ip route add {route}", undo=f"ip route del {route}")
@@ -55,14 +55,14 @@ def run(session: Session) -> None:
     ):
         session.say("bbox to web, by name: ping, HTTP")
         bbox.run("ping -c 2 -i 0.3 web")
-        bbox.run("wget -q -O /dev/null http://web/")
+        bbox.run(get("http://web/"))
 
         if b:
             session.say(f"bbox to host {b.name}: ping, not answered")
             bbox.expect_failure(f"ping -c {PINGS} -W 1 {b.address}")
 
             session.say(f"host {b.name} to host {a.name}, port {PORT}: refused")
-            b.expect_failure(f"wget -q -O /dev/null http://{a.address}:{PORT}/", saying="refused")
+            b.expect_failure(get(f"http://{a.address}:{PORT}/"), saying="refused")
 
             session.say(f"host {b.name} to web by way of host {a.name}: ping, not answered")
             b.expect_failure(f"ping -c {PINGS} -W 1 {web.address(NET)}")

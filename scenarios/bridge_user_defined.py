@@ -22,7 +22,7 @@ Listens at lo and eth0 of bbox, the network's bridge, eth0 of web, docker0, and 
 """
 
 from capnet.scenario.checks.observed import Comparison, Observed
-from capnet.scenario.session import Session, page
+from capnet.scenario.session import Session, get, web_server
 
 NEEDS_PEER = False  # without host B, what is sent to it is left out
 CONTAINERS, NETWORKS, PEER_PORTS = ("web", "bbox"), ("appnet",), (7000,)
@@ -36,11 +36,11 @@ SUBNETS = (IPV6,)
 def run(session: Session) -> None:
     a, b = session.a, session.peer
     session.network(NET, "bridge", subnet=IPV6, enable_ipv6=True)
-    web = a.container("web", f"{page('/srv', 2000)} && exec httpd -f -h /srv", network=NET)
+    web = a.container("web", web_server(2000), network=NET)
     bbox = a.container("bbox", network=NET)
     if b:
         b.serve_http(7000)
-    web.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+    web.wait_until(get("http://127.0.0.1/"))
     bbox.wait_until(f"ping -6 -c 1 -W 1 {web.address(NET, version=6)}")  # both addresses are no longer tentative
 
     with session.listening(
@@ -57,14 +57,14 @@ def run(session: Session) -> None:
 
         session.say("bbox to web: ping and HTTP, IPv4 and IPv6")
         bbox.run(f"ping -c 2 -i 0.3 {web.address(NET)}")
-        bbox.run(f"wget -q -O /dev/null http://{web.address(NET)}/")
+        bbox.run(get(f"http://{web.address(NET)}/"))
         bbox.run(f"ping -6 -c 2 -i 0.3 {web.address(NET, version=6)}")
-        bbox.run(f"wget -q -O /dev/null 'http://[{web.address(NET, version=6)}]/'")
+        bbox.run(get(f"http://[{web.address(NET, version=6)}]/"))
 
         if b:
             session.say(f"bbox to host {b.name}: ping, HTTP")
             bbox.run(f"ping -c 2 -i 0.3 {b.address}")
-            bbox.run(f"wget -q -O /dev/null http://{b.address}:7000/")
+            bbox.run(get(f"http://{b.address}:7000/"))
 
 
 def check_model(observed: Observed) -> Comparison:

@@ -24,7 +24,7 @@ Listens at eth0 of both pods, the host ends of their veths, cni0, and ens33 of b
 
 from capnet.scenario.checks.observed import Comparison, Observed
 from capnet.scenario.pods.pod_network import BRIDGE, pod_network
-from capnet.scenario.session import Session, page
+from capnet.scenario.session import Session, get, web_server
 
 NEEDS_PEER = False  # without host B, what is sent to it and from it is left out
 CONTAINERS, PORTS, PEER_PORTS = ("web", "app"), (8080,), (7000,)
@@ -37,11 +37,11 @@ SUBNET = "10.244.1.0/24"
 def run(session: Session) -> None:
     a, b = session.a, session.peer
     pods = pod_network(a, SUBNET)
-    web = pods.pod("web", f"{page('/srv', 3000)} && exec httpd -f -h /srv", ports={80: 8080})
+    web = pods.pod("web", web_server(3000), ports={80: 8080})
     app = pods.pod("app")
     if b:
         b.serve_http(7000)
-    web.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+    web.wait_until(get("http://127.0.0.1/"))
 
     with session.listening(
         web.interface("eth0", "eth0 inside the pod web"),
@@ -53,15 +53,15 @@ def run(session: Session) -> None:
         b.parent("NIC of host B, at the other end of the wire") if b else None,
     ):
         session.say("app to web: HTTP")
-        app.run(f"wget -q -O /dev/null http://{web.address()}/")
+        app.run(get(f"http://{web.address()}/"))
 
         if b:
             session.say(f"app to host {b.name}: ping, HTTP")
             app.run(f"ping -c 3 -i 0.3 {b.address}")
-            app.run(f"wget -q -O /dev/null http://{b.address}:7000/")
+            app.run(get(f"http://{b.address}:7000/"))
 
             session.say(f"host {b.name} to web through host port 8080: HTTP")
-            b.run(f"wget -q -O /dev/null http://{a.address}:8080/")
+            b.run(get(f"http://{a.address}:8080/"))
 
 
 def check_model(observed: Observed) -> Comparison:

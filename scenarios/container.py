@@ -19,7 +19,7 @@ Listens at lo and eth0 of web and bbox, which are the same; the host end of its 
 """
 
 from capnet.scenario.checks.observed import Comparison, Observed
-from capnet.scenario.session import Session, page
+from capnet.scenario.session import Session, get, web_server
 
 NEEDS_PEER = False
 CONTAINERS = ("web", "bbox", "other")
@@ -28,10 +28,10 @@ NEIGHBOUR = "bridge"
 
 def run(session: Session) -> None:
     a = session.a
-    web = a.container("web", f"{page('/srv', 2000)} && exec httpd -f -h /srv")
+    web = a.container("web", web_server(2000))
     bbox = a.container("bbox", network="container:web")
     other = a.container("other")
-    web.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+    web.wait_until(get("http://127.0.0.1/"))
 
     with session.listening(
         web.interface("lo", "lo of web and bbox: where they talk to each other"),
@@ -41,14 +41,14 @@ def run(session: Session) -> None:
         other.interface("eth0", "eth0 inside other"),
     ):
         session.say("bbox to web: HTTP over 127.0.0.1 and over their own address")
-        bbox.run("wget -q -O /dev/null http://127.0.0.1/")
-        bbox.run(f"wget -q -O /dev/null http://{web.address()}/")
+        bbox.run(get("http://127.0.0.1/"))
+        bbox.run(get(f"http://{web.address()}/"))
 
         session.say("bbox to other: ping")
         bbox.run(f"ping -c 3 -i 0.3 {other.address()}")
 
         session.say("other to web: HTTP")
-        other.run(f"wget -q -O /dev/null http://{web.address()}/")
+        other.run(get(f"http://{web.address()}/"))
 
 
 def check_model(observed: Observed) -> Comparison:

@@ -23,7 +23,7 @@ Listens at eth0 of both pods, cni0 of both hosts, and ens33 of both hosts.
 from capnet.scenario.checks.observed import Comparison, Observed
 from capnet.scenario.pods.flannel import flannel
 from capnet.scenario.pods.pod_network import BRIDGE
-from capnet.scenario.session import Session, page
+from capnet.scenario.session import Session, get, web_server
 
 NEEDS_PEER = True
 CONTAINERS, PEER_PORTS = ("left", "right"), (7000,)
@@ -35,9 +35,9 @@ def run(session: Session) -> None:
     a, b = session.a, session.b
     on_a, on_b = flannel(a, b, backend="host-gw")
     left = on_a.pod("left")
-    right = on_b.pod("right", f"{page('/srv', 3000)} && exec httpd -f -h /srv")
+    right = on_b.pod("right", web_server(3000))
     b.serve_http(7000)
-    right.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+    right.wait_until(get("http://127.0.0.1/"))
 
     with session.listening(
         left.interface("eth0", "eth0 inside the pod left"),
@@ -49,14 +49,14 @@ def run(session: Session) -> None:
     ):
         session.say("left to right: ping, HTTP")
         left.run(f"ping -c 3 -i 0.3 {right.address()}")
-        left.run(f"wget -q -O /dev/null http://{right.address()}/")
+        left.run(get(f"http://{right.address()}/"))
 
         session.say(f"host {a.name} to right: HTTP")
-        a.run(f"wget -q -O /dev/null http://{right.address()}/")
+        a.run(get(f"http://{right.address()}/"))
 
         session.say(f"left to host {b.name}: ping, HTTP")
         left.run(f"ping -c 3 -i 0.3 {b.address}")
-        left.run(f"wget -q -O /dev/null http://{b.address}:7000/")
+        left.run(get(f"http://{b.address}:7000/"))
 
 
 def check_model(observed: Observed) -> Comparison:
@@ -98,5 +98,5 @@ def check_host_sends_from_its_nic(observed: Observed) -> Comparison:
 def check_masquerade(observed: Observed) -> Comparison:
     """to host B's own address left is host A, by ping and TCP, as host A's connection table has it"""
     expected = dict.fromkeys(("icmp", "tcp"), observed.ip(observed.a))
-    of_left = {each for each in observed.conntrack_translations() if each[1].startswith(observed.ip("left"))}
+    of_left = observed.conntrack_translations(source=observed.ip("left"))
     return (observed.masqueraded_as("left"), observed.translations()), (expected, of_left)

@@ -19,7 +19,7 @@ Listens at ens33 of both hosts, lo and docker0 of host A.
 """
 
 from capnet.scenario.checks.observed import Comparison, Observed
-from capnet.scenario.session import Session, page
+from capnet.scenario.session import Session, get, web_server
 
 NEEDS_PEER = True
 CONTAINERS, PORTS, PEER_PORTS = ("web",), (8000,), (7000,)
@@ -28,9 +28,9 @@ NEIGHBOUR = "container"
 
 def run(session: Session) -> None:
     a, b = session.a, session.b
-    web = a.container("web", f"{page('/srv', 3000)} && exec httpd -f -p 8000 -h /srv", network="host")
+    web = a.container("web", web_server(3000, port=8000), network="host")
     b.serve_http(7000)
-    web.wait_until("wget -q -O /dev/null http://127.0.0.1:8000/")
+    web.wait_until(get("http://127.0.0.1:8000/"))
 
     with session.listening(
         a.parent("NIC of host A, and of web"),
@@ -40,13 +40,13 @@ def run(session: Session) -> None:
     ):
         session.say(f"web to host {b.name}: ping, HTTP")
         web.run(f"ping -c 3 -i 0.3 {b.address}")
-        web.run(f"wget -q -O /dev/null http://{b.address}:7000/")
+        web.run(get(f"http://{b.address}:7000/"))
 
         session.say(f"host {b.name} to web: HTTP")
-        b.run(f"wget -q -O /dev/null http://{a.address}:8000/")
+        b.run(get(f"http://{a.address}:8000/"))
 
         session.say(f"host {a.name} to web over 127.0.0.1: HTTP")
-        a.run("wget -q -O /dev/null http://127.0.0.1:8000/")
+        a.run(get("http://127.0.0.1:8000/"))
 
 
 def check_model(observed: Observed) -> Comparison:

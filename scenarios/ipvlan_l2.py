@@ -20,7 +20,7 @@ Listens at eth0 of both containers, and ens33 of both hosts.
 """
 
 from capnet.scenario.checks.observed import Comparison, Observed
-from capnet.scenario.session import Session, page
+from capnet.scenario.session import Session, get, web_server
 
 NEEDS_PEER = False  # without host B, what is sent to it and from it is left out
 CONTAINERS, NETWORKS, PEER_PORTS = ("one", "two"), ("ipvlanA",), (7000,)
@@ -34,11 +34,11 @@ def run(session: Session) -> None:
     a, b = session.a, session.peer
     first, second = a.free_addresses(2)
     session.network(NET, "ipvlan", subnet=a.subnet, gateway=a.gateway, options={"parent": a.nic, "ipvlan_mode": "l2"})
-    one = a.container("one", f"{page('/srv', 3000)} && exec httpd -f -h /srv", network=NET, address=first)
+    one = a.container("one", web_server(3000), network=NET, address=first)
     two = a.container("two", network=NET, address=second)
     if b:
         b.serve_http(7000)
-    one.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+    one.wait_until(get("http://127.0.0.1/"))
 
     with session.listening(
         one.interface("eth0", "eth0 inside one, a child of host A's NIC"),
@@ -48,16 +48,16 @@ def run(session: Session) -> None:
     ):
         session.say("one to two: ping; two to one: HTTP")
         one.run(f"ping -c 3 -i 0.3 {second}")
-        two.run(f"wget -q -O /dev/null http://{first}/")
+        two.run(get(f"http://{first}/"))
 
         if b:
             session.say(f"one to host {b.name}: ping, HTTP")
             one.run(f"ping -c 3 -i 0.3 {b.address}")
-            one.run(f"wget -q -O /dev/null http://{b.address}:7000/")
+            one.run(get(f"http://{b.address}:7000/"))
 
             session.say(f"host {b.name} to one: ping, HTTP; to two: ping")
             b.run(f"ping -c 3 -i 0.3 {first}")
-            b.run(f"wget -q -O /dev/null http://{first}/")
+            b.run(get(f"http://{first}/"))
             b.run(f"ping -c 3 -i 0.3 {second}")
 
             session.say(f"host {a.name} to host {b.name}: ping")

@@ -22,7 +22,7 @@ Listens at eth0 of both containers, and ens33 of both hosts.
 """
 
 from capnet.scenario.checks.observed import Comparison, Observed
-from capnet.scenario.session import Session, page
+from capnet.scenario.session import Session, get, web_server
 
 NEEDS_PEER = True
 CONTAINERS, NETWORKS = ("one", "two"), ("ipvlanA",)
@@ -38,9 +38,9 @@ ASTRAY, HEARD = 2, 3  # pings between one and host B, without and with a route b
 def run(session: Session) -> None:
     a, b = session.a, session.b
     session.network(NET, "ipvlan", subnet=SUBNETS, options={"parent": a.nic, "ipvlan_mode": "l3"})
-    one = a.container("one", f"{page('/srv', 3000)} && exec httpd -f -h /srv", network=NET, address=ONE)
+    one = a.container("one", web_server(3000), network=NET, address=ONE)
     two = a.container("two", network=NET, address=TWO)
-    one.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+    one.wait_until(get("http://127.0.0.1/"))
 
     with session.listening(
         one.interface("eth0", "eth0 inside one, a child of host A's NIC"),
@@ -50,7 +50,7 @@ def run(session: Session) -> None:
     ):
         session.say("one to two: ping; two to one: HTTP")
         one.run(f"ping -c 3 -i 0.3 {TWO}")
-        two.run(f"wget -q -O /dev/null http://{ONE}/")
+        two.run(get(f"http://{ONE}/"))
 
         session.say(f"one to host {b.name} and back: ping, while host {b.name} has no route to {SUBNETS[0]}")
         one.expect_failure(f"ping -c {ASTRAY} -W 1 {b.address}")
@@ -62,7 +62,7 @@ def run(session: Session) -> None:
             b.change(f"ip route add {route}", undo=f"ip route del {route}")
         session.say(f"host {b.name} to one: ping, HTTP; to two: ping; one to host {b.name}: ping")
         b.run(f"ping -c {HEARD} -i 0.3 {ONE}")
-        b.run(f"wget -q -O /dev/null http://{ONE}/")
+        b.run(get(f"http://{ONE}/"))
         b.run(f"ping -c 3 -i 0.3 {TWO}")
         one.run(f"ping -c {HEARD} -i 0.3 {b.address}")
 

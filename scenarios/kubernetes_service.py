@@ -25,7 +25,7 @@ from capnet.scenario.checks.observed import Comparison, Observed
 from capnet.scenario.pods.flannel import DEVICE, flannel
 from capnet.scenario.pods.kube_proxy import KubeService, serve
 from capnet.scenario.pods.pod_network import BRIDGE
-from capnet.scenario.session import Session
+from capnet.scenario.session import Session, get
 
 NEEDS_PEER = True
 CONTAINERS, PORTS = ("app", "web-a", "web-b"), (30080, 30081)
@@ -56,7 +56,7 @@ def run(session: Session) -> None:
         [KubeService("web", CLUSTER_IP, 80, 30080, both), KubeService("near", NEAR_IP, 80, 30081, both, is_local=True)],
     )
     for pod in (web_a, web_b):
-        pod.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+        pod.wait_until(get("http://127.0.0.1/"))
 
     with session.listening(
         app.interface("eth0", "eth0 inside the pod app"),
@@ -74,7 +74,7 @@ def run(session: Session) -> None:
         session.say(f"host {b.name} to the node port 30080: HTTP")
         b.run(UNTIL_BOTH.format(url=f"http://{a.address}:30080/"))
         session.say(f"host {b.name} to the node port 30081, externalTrafficPolicy Local: HTTP")
-        b.run(f"wget -q -O /dev/null http://{a.address}:30081/")
+        b.run(get(f"http://{a.address}:30081/"))
 
 
 def check_model(observed: Observed) -> Comparison:

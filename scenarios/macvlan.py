@@ -22,7 +22,7 @@ Listens at eth0 of both containers, and ens33 of both hosts.
 """
 
 from capnet.scenario.checks.observed import Comparison, Observed
-from capnet.scenario.session import Session, page
+from capnet.scenario.session import Session, get, web_server
 
 NEEDS_PEER = False  # without host B, what is sent to it and from it is left out
 CONTAINERS, NETWORKS, PEER_PORTS = ("web", "bbox"), ("macvnet",), (7000,)
@@ -37,11 +37,11 @@ def run(session: Session) -> None:
     a.make_promiscuous()
     at_web, at_bbox = a.free_addresses(2)
     session.network(NET, "macvlan", subnet=a.subnet, gateway=a.gateway, options={"parent": a.nic})
-    web = a.container("web", f"{page('/srv', 3000)} && exec httpd -f -h /srv", network=NET, address=at_web)
+    web = a.container("web", web_server(3000), network=NET, address=at_web)
     bbox = a.container("bbox", network=NET, address=at_bbox)
     if b:
         b.serve_http(7000)
-    web.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+    web.wait_until(get("http://127.0.0.1/"))
 
     with session.listening(
         web.interface("eth0", "eth0 inside web, a macvlan child of host A's NIC"),
@@ -51,15 +51,15 @@ def run(session: Session) -> None:
     ):
         session.say("bbox to web: ping, HTTP")
         bbox.run(f"ping -c 3 -i 0.3 {web.address(NET)}")
-        bbox.run(f"wget -q -O /dev/null http://{web.address(NET)}/")
+        bbox.run(get(f"http://{web.address(NET)}/"))
 
         if b:
             session.say(f"bbox to host {b.name}: ping, HTTP")
             bbox.run(f"ping -c 3 -i 0.3 {b.address}")
-            bbox.run(f"wget -q -O /dev/null http://{b.address}:7000/")
+            bbox.run(get(f"http://{b.address}:7000/"))
 
             session.say(f"host {b.name} to web: HTTP")
-            b.run(f"wget -q -O /dev/null http://{web.address(NET)}/")
+            b.run(get(f"http://{web.address(NET)}/"))
 
         session.say(f"host {a.name} to its own child web: no answer")
         a.expect_failure(f"ping -c 1 -W 2 {web.address(NET)}")

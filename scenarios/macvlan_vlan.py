@@ -23,7 +23,7 @@ Listens at eth0 of both containers, and at ens33.10 and ens33 of both hosts.
 """
 
 from capnet.scenario.checks.observed import Comparison, Observed
-from capnet.scenario.session import Session, page
+from capnet.scenario.session import Session, get, web_server
 
 NEEDS_PEER = True
 CONTAINERS, NETWORKS = ("web", "bbox"), ("macvlan10",)
@@ -42,13 +42,13 @@ def run(session: Session) -> None:
     a.make_promiscuous()
     parent, peer = f"{a.nic}.{VLAN}", f"{b.nic}.{VLAN}"
     session.network(NET, "macvlan", subnet=SUBNET, gateway=GATEWAY, options={"parent": parent})
-    web = a.container("web", f"{page('/srv', 3000)} && exec httpd -f -h /srv", network=NET, address=WEB)
+    web = a.container("web", web_server(3000), network=NET, address=WEB)
     bbox = a.container("bbox", network=NET, address=BBOX)
     a.change(f"ip addr add {A}/24 dev {parent}", undo=f"ip addr del {A}/24 dev {parent}")
     session.say(f"{b.name}: {peer}, {B}")
     b.change(f"ip link add link {b.nic} name {peer} type vlan id {VLAN}", undo=f"ip link del {peer}")
     b.change(f"ip addr add {B}/24 dev {peer} && ip link set dev {peer} up", undo="true")
-    web.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+    web.wait_until(get("http://127.0.0.1/"))
     bbox.wait_until(f"ping -c 1 -W 1 {B}")
 
     with session.listening(
@@ -61,11 +61,11 @@ def run(session: Session) -> None:
     ):
         session.say("bbox to web: ping, HTTP")
         bbox.run(f"ping -c 3 -i 0.3 {WEB}")
-        bbox.run(f"wget -q -O /dev/null http://{WEB}/")
+        bbox.run(get(f"http://{WEB}/"))
 
         session.say(f"bbox to host {b.name}: ping; host {b.name} to web: HTTP")
         bbox.run(f"ping -c 3 -i 0.3 {B}")
-        b.run(f"wget -q -O /dev/null http://{WEB}/")
+        b.run(get(f"http://{WEB}/"))
 
         session.say(f"host {a.name} to host {b.name}: ping; to its own child web: no answer")
         a.run(f"ping -c 3 -i 0.3 {B}")

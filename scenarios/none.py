@@ -17,7 +17,7 @@ Listens at lo inside bbox; and, to see that nothing of it appears there, at lo, 
 """
 
 from capnet.scenario.checks.observed import Comparison, Observed
-from capnet.scenario.session import Session, page
+from capnet.scenario.session import Session, get, web_server
 
 NEEDS_PEER = False
 CONTAINERS = ("bbox",)
@@ -26,8 +26,8 @@ NEIGHBOUR = "host"
 
 def run(session: Session) -> None:
     a = session.a
-    bbox = a.container("bbox", f"{page('/srv', 1000)} && exec httpd -f -h /srv", network="none")
-    bbox.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+    bbox = a.container("bbox", web_server(1000), network="none")
+    bbox.wait_until(get("http://127.0.0.1/"))
 
     with session.listening(
         bbox.interface("lo", "lo inside bbox, the only interface it has"),
@@ -37,7 +37,7 @@ def run(session: Session) -> None:
     ):
         session.say("bbox to itself: ping, HTTP")
         bbox.run("ping -c 3 -i 0.3 127.0.0.1")
-        bbox.run("wget -q -O /dev/null http://127.0.0.1/")
+        bbox.run(get("http://127.0.0.1/"))
 
         session.say(f"bbox to host {a.name}: no route")
         bbox.expect_failure(f"ping -c 1 -W 1 {a.address}", saying="unreachable")

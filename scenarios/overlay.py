@@ -24,7 +24,7 @@ Listens at both legs of both containers, br0 and vxlan0 in the overlay's namespa
 """
 
 from capnet.scenario.checks.observed import Comparison, Observed
-from capnet.scenario.session import Session, page
+from capnet.scenario.session import Session, get, page
 
 NEEDS_PEER = True
 CONTAINERS, NETWORKS = ("left", "right"), ("vxlanA",)
@@ -48,7 +48,7 @@ def run(session: Session) -> None:
     )
     for host in (a, b):
         host.serve_http(7000)
-    right.wait_until("wget -q -O /dev/null http://127.0.0.1/bulk")
+    right.wait_until(get("http://127.0.0.1/bulk"))
     left.wait_until(f"ping -c 1 -W 1 {right.address(NET)}")
 
     with session.listening(
@@ -67,13 +67,13 @@ def run(session: Session) -> None:
     ):
         session.say("left to right: ping, HTTP, bulk")
         left.run(f"ping -c 3 -i 0.3 {right.address(NET)}")
-        left.run(f"wget -q -O /dev/null http://{right.address(NET)}/")
-        left.run(f"wget -q -O /dev/null http://{right.address(NET)}/bulk")
+        left.run(get(f"http://{right.address(NET)}/"))
+        left.run(get(f"http://{right.address(NET)}/bulk"))
 
         for name, other in ((left, b), (right, a)):
             session.say(f"{name.name} to host {other.name}: ping, HTTP")
             name.run(f"ping -c 2 -i 0.3 {other.address}")
-            name.run(f"wget -q -O /dev/null http://{other.address}:7000/")
+            name.run(get(f"http://{other.address}:7000/"))
 
 
 def check_model(observed: Observed) -> Comparison:

@@ -22,7 +22,7 @@ Listens at eth0 of both containers, vxlan0 in the overlay's namespace and ens33 
 """
 
 from capnet.scenario.checks.observed import Comparison, Observed
-from capnet.scenario.session import Session, page
+from capnet.scenario.session import Session, get, web_server
 
 NEEDS_PEER = True
 CONTAINERS, NETWORKS = ("left", "right"), ("vxlanE",)
@@ -42,8 +42,8 @@ def run(session: Session) -> None:
     # from 4097 on, so the next one to get that number would be encrypted too.
     session.network(NET, "overlay", attachable=True, options={"encrypted": "", _NUMBER: str(VNI)})
     left = a.container("left", network=NET)
-    right = b.container("right", f"{page('/srv', 3000)} && exec httpd -f -h /srv", network=NET)
-    right.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+    right = b.container("right", web_server(3000), network=NET)
+    right.wait_until(get("http://127.0.0.1/"))
     left.wait_until(f"ping -c 1 -W 1 {right.address(NET)}")
 
     with session.listening(
@@ -56,7 +56,7 @@ def run(session: Session) -> None:
     ):
         session.say("left to right: ping, HTTP")
         left.run(f"ping -c 3 -i 0.3 {right.address(NET)}")
-        left.run(f"wget -q -O /dev/null http://{right.address(NET)}/")
+        left.run(get(f"http://{right.address(NET)}/"))
 
 
 def check_model(observed: Observed) -> Comparison:

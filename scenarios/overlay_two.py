@@ -22,7 +22,7 @@ Listens at eth0 of all four containers, vxlan0 in each network's namespace on bo
 """
 
 from capnet.scenario.checks.observed import Comparison, Observed
-from capnet.scenario.session import Session, page
+from capnet.scenario.session import Session, get, web_server
 
 NEEDS_PEER = True
 CONTAINERS, NETWORKS = ("left-a", "left-b", "right-a", "right-b"), ("vxlanA", "vxlanB")
@@ -40,10 +40,10 @@ def run(session: Session) -> None:
     for letter, net in NETS.items():
         session.network(net, "overlay", attachable=True)
         left = a.container(f"left-{letter}", network=net)
-        right = b.container(f"right-{letter}", f"{page('/srv', 1000)} && exec httpd -f -h /srv", network=net)
+        right = b.container(f"right-{letter}", web_server(1000), network=net)
         pairs.append((net, left, right))
     for net, left, right in pairs:
-        right.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+        right.wait_until(get("http://127.0.0.1/"))
         left.wait_until(f"ping -c 1 -W 1 {right.address(net)}")
 
     with session.listening(
@@ -57,7 +57,7 @@ def run(session: Session) -> None:
         for net, left, right in pairs:
             session.say(f"{left.name} to {right.name} on {net}: ping, HTTP")
             left.run(f"ping -c 3 -i 0.3 {right.address(net)}")
-            left.run(f"wget -q -O /dev/null http://{right.address(net)}/")
+            left.run(get(f"http://{right.address(net)}/"))
 
 
 def check_model(observed: Observed) -> Comparison:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 STAY = "trap 'exit 0' TERM; while :; do sleep 3600 & wait; done"  # a process 1 that ends when told to
 
 
@@ -9,6 +11,17 @@ def page(folder: str, size: int) -> str:
     """Shell command that puts an index.html of `size` bytes of numbered lines into `folder`."""
     lines = "yes 'one line of a page that is easy to find in a capture'"
     return f"mkdir -p {folder} && {lines} | head -c {size} >{folder}/index.html"
+
+
+def web_server(size: int, *, port: int = 80) -> str:
+    """Shell command of a container that is a web server; it answers every GET / with a page of `size` bytes."""
+    at_port = "" if port == 80 else f"-p {port} "
+    return f"{page('/srv', size)} && exec httpd -f {at_port}-h /srv"
+
+
+def get(url: str) -> str:
+    """Shell command that fetches a page; it fails unless there is an answer."""
+    return f"wget -q -O /dev/null {shlex.quote(url)}"
 
 
 def ping_as(ident: int, address: str) -> str:

@@ -16,7 +16,7 @@ from capnet.record.find.capture_points import CapturePoint
 from capnet.record.find.host_topology import bridge_name
 from capnet.record.remote.docker_host import DockerHost
 from capnet.scenario import name_server
-from capnet.scenario.commands import STAY, page
+from capnet.scenario.commands import STAY, get, page
 from capnet.scenario.container import ScenarioContainer
 from capnet.scenario.docker import host_programs, image
 from capnet.scenario.docker.host_programs import HostPrograms
@@ -166,7 +166,7 @@ class ScenarioHost:
     def serve_http(self, port: int, *, size: int = 1000) -> None:
         """A web server on the host that answers every GET / with about `size` bytes of text."""
         self.run(f"{page('/srv', size)} && httpd -p {port} -h /srv")
-        self.wait_until(f"wget -q -O /dev/null http://{self.address}:{port}/")
+        self.wait_until(get(f"http://{self.address}:{port}/"))
 
     def serve_dns(self) -> None:
         """A name server on the host's port 53 that knows no name (answers NXDOMAIN).

@@ -29,7 +29,7 @@ from capnet.record.taps.capture_program import BUFFER_MIB
 from capnet.record.taps.listening import listening
 from capnet.record.targets import own_transport
 from capnet.scenario import library
-from capnet.scenario.commands import page, ping_as
+from capnet.scenario.commands import get, page, ping_as, web_server
 from capnet.scenario.container import ScenarioContainer
 from capnet.scenario.docker import image, service, swarm
 from capnet.scenario.docker.removal import remove_network
@@ -39,7 +39,7 @@ from capnet.scenario.undo import docker_errors
 from capnet.topology import Topology
 from capnet.witnesses import Witnesses
 
-__all__ = ["Session", "page", "ping_as"]  # what scenario files import
+__all__ = ["Session", "get", "page", "ping_as", "web_server"]  # what scenario files import
 
 
 @dataclass

@@ -43,7 +43,7 @@ Listens at eth0 of both containers, docker0, and ens33 of host A.
 """
 
 from capnet.scenario.checks.observed import Comparison, Observed
-from capnet.scenario.session import Session, page
+from capnet.scenario.session import Session, get, web_server
 
 NEEDS_PEER = False  # True: the scenario uses session.b, a second host
 CONTAINERS = ("web", "bbox")  # what it takes on its hosts; also NETWORKS, PORTS, PEER_PORTS, SUBNETS
@@ -53,9 +53,9 @@ NEIGHBOUR = "{neighbour}"  # a scenario whose packets fail at least two of the c
 
 def run(session: Session) -> None:
     a = session.a
-    web = a.container("web", f"{{page('/srv', 1000)}} && exec httpd -f -h /srv")
+    web = a.container("web", web_server(1000))
     bbox = a.container("bbox")
-    web.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+    web.wait_until(get("http://127.0.0.1/"))
 
     with session.listening(
         web.interface("eth0", "eth0 inside web"),
@@ -64,7 +64,7 @@ def run(session: Session) -> None:
         a.parent("NIC of host A"),
     ):
         session.say("bbox to web: HTTP")
-        bbox.run(f"wget -q -O /dev/null http://{{web.address()}}/")
+        bbox.run(get(f"http://{{web.address()}}/"))
 
 
 def check_model(observed: Observed) -> Comparison:

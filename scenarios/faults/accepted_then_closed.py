@@ -6,7 +6,7 @@
 Sends   bbox to A:8080 by HTTP, three times.
 """
 
-from capnet.scenario.commands import STAY, page
+from capnet.scenario.commands import STAY, get, page
 from capnet.scenario.faults import Change
 from capnet.scenario.faults.docker_network import DockerNetwork, Points, pick
 
@@ -18,7 +18,7 @@ NEEDS_DOCKERD = True
 def build(network: DockerNetwork) -> Points:
     a = network.a
     web = a.container("web", f"{page('/srv', 1000)} && httpd -h /srv; {STAY}", ports={80: 8080})
-    web.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+    web.wait_until(get("http://127.0.0.1/"))
     bbox = a.container("bbox")
     return pick(bbox.interface("eth0"), a.interface("docker0"), web.interface("eth0"))
 

@@ -5,7 +5,7 @@
 Sends   B to A:8080 by HTTP, twice.
 """
 
-from capnet.scenario.commands import page
+from capnet.scenario.commands import get, web_server
 from capnet.scenario.faults import Change
 from capnet.scenario.faults.docker_network import DockerNetwork, Points, pick
 
@@ -20,8 +20,8 @@ NEEDS_PROGRAMS = ("iptables",)
 
 def build(network: DockerNetwork) -> Points:
     a = network.a
-    web = a.container("web", f"{page('/srv', 1000)} && exec httpd -f -h /srv", ports={80: 8080})
-    web.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+    web = a.container("web", web_server(1000), ports={80: 8080})
+    web.wait_until(get("http://127.0.0.1/"))
     return pick(a.parent(), a.interface("docker0"), web.interface("eth0"))
 
 

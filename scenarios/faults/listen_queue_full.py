@@ -5,7 +5,7 @@
 Sends   B to A:8080 by HTTP: 16 times, eight at once.
 """
 
-from capnet.scenario.commands import STAY, page
+from capnet.scenario.commands import STAY, get, page
 from capnet.scenario.faults import Change
 from capnet.scenario.faults.docker_network import DockerNetwork, Points, pick
 
@@ -19,7 +19,7 @@ ASK = "timeout 3 wget -q -O /dev/null"
 def build(network: DockerNetwork) -> Points:
     a = network.a
     web = a.container("web", f"{page('/srv', 100)} && httpd -h /srv; {STAY}", ports={80: 8080})
-    web.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+    web.wait_until(get("http://127.0.0.1/"))
     return pick(a.parent(), web.interface("eth0"))
 
 

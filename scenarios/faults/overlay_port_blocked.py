@@ -5,7 +5,7 @@
 Sends   left to right by ping and by HTTP, and right to left by ping.
 """
 
-from capnet.scenario.commands import page
+from capnet.scenario.commands import web_server
 from capnet.scenario.faults import Change
 from capnet.scenario.faults.docker_network import DockerNetwork, Points, pick
 
@@ -25,7 +25,7 @@ def build(network: DockerNetwork) -> Points:
     network.session.swarm()
     network.session.network(NET, "overlay", attachable=True)
     left = a.container("left", network=NET)
-    right = b.container("right", f"{page('/srv', 1000)} && exec httpd -f -h /srv", network=NET)
+    right = b.container("right", web_server(1000), network=NET)
     left.wait_until(f"timeout 2 wget -q -O /dev/null http://{right.address(NET)}/")
     swarm = "not port 2377 and not port 7946"
     return pick(

@@ -173,8 +173,8 @@ class Observed:
             and port in (None, row["port_rewritten"])
         }
 
-    def conntrack_translations(self, *, port: bool | None = None) -> set[Rewriting]:
-        """What the kernels' connection tables say was translated. NotObserved where none was recorded."""
+    def conntrack_translations(self, *, source: str = "") -> set[Rewriting]:
+        """What the kernels' connection tables say was translated, if it came from `source`. NotObserved without one."""
         from capnet.analysis.facts.nat.conntrack import parse
         from capnet.analysis.facts.nat.tuples import FlowTuple
 
@@ -189,8 +189,7 @@ class Observed:
         return {
             (entry.proto, form(entry.before), form(entry.after))
             for entry in entries
-            if entry.before != entry.after
-            and port in (None, (entry.before.sport, entry.before.id) != (entry.after.sport, entry.after.id))
+            if entry.before != entry.after and source in ("", entry.before.src)
         }
 
     def masqueraded_as(self, name: str, network: str | None = None) -> dict[str, str]:
