@@ -11,11 +11,13 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.transport.tcp_connections import are_keepalives
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, TCP_PSH, TCP_SYN, TCP_SYN_ACK
 
@@ -80,30 +82,22 @@ def _segments_with_octets(context: Context) -> tuple[FlowRows, Values]:
     payload = observations[:, schema.OBS_BYTES] - (control >> 48 & 1) - (control >> 49 & 1)
     chosen = np.flatnonzero((client_of[flow] >= 0) & (control >= 0) & (payload > 0))
     chosen = chosen[np.argsort(client_of[flow[chosen]], kind="stable")]
-    chosen = chosen[~_are_probes(observations, chosen, payload[chosen] == 1, len(flows))]
+    has_single_octet = flow[chosen[payload[chosen] == 1]]
+    if len(has_single_octet):  # of few flows: the others have no probes
+        chosen = chosen[~is_among(chosen, _keepalives(context, has_single_octet))]
     return client_of[flow[chosen]], chosen
 
 
-def _are_probes(observations: Values, chosen: Values, is_single: Mask, flow_count: int) -> Mask:
-    """Which of these segments are keep-alive probes: one octet that was sent before (RFC 9293 section 3.8.4)?
-
-    `is_single`: those with one octet. As `tcp_connections.spoken`, which tells more of a connection's beginning.
-    """
-    result = np.zeros(len(chosen), dtype=bool)
-    if not is_single.any():
-        return result
-    flow = observations[chosen, schema.OBS_FLOW]
-    has_single = np.zeros(flow_count, dtype=bool)
-    has_single[flow[is_single]] = True
-    of = np.flatnonzero(has_single[flow])  # few: the others need no look at what came before them
-    of = of[np.argsort(flow[of], kind="stable")]
-    columns = (schema.OBS_CONTROL, schema.OBS_FROM, schema.OBS_BYTES)
-    control, seq, octets = (observations[chosen[of], column] for column in columns)
-    end = seq + octets
-    is_first = np.append(True, flow[of][1:] != flow[of][:-1])
-    is_known = (np.append(0, end[:-1]) - seq) % (1 << 32) == 1
-    result[of] = is_single[of] & np.where(is_first, control >> 48 & TCP_PSH == 0, is_known)
-    return result
+def _keepalives(context: Context, flow_rows: FlowRows) -> Values:
+    """Indexes of the keep-alive probes of flows."""
+    observations = context.observations
+    flow, seq, octets, control = (
+        observations[:, column] for column in (schema.OBS_FLOW, schema.OBS_FROM, schema.OBS_BYTES, schema.OBS_CONTROL)
+    )
+    is_of_rows = np.zeros(len(context.flows), dtype=bool)
+    is_of_rows[flow_rows] = True
+    chosen = np.flatnonzero(is_of_rows[flow] & (control >= 0) & (octets > 0))
+    return chosen[are_keepalives(flow[chosen], seq[chosen], octets[chosen], control[chosen] >> 48)]
 
 
 def _asks(context: Context) -> Mask:

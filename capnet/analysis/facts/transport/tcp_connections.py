@@ -6,10 +6,12 @@ was observed, since then absence proves nothing. Limits: the first MAX_SEGMENTS 
 
 from __future__ import annotations
 
+import numpy as np
+
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, replies
-from capnet.analysis.core.schema import FlowMask
+from capnet.analysis.core.schema import FlowMask, Mask, Values
 from capnet.analysis.facts.transport.flow_observations import observations_of
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, TCP_ACK, TCP_FIN, TCP_PSH, TCP_RST, TCP_SYN, TCP_SYN_ACK
@@ -103,25 +105,42 @@ def segments(context: Context, row: int) -> list[Segment]:
 
 
 def spoken(passed: list[Segment]) -> list[Segment]:
-    """The segments with payload, without keep-alive probes: one octet that is acknowledged (RFC 9293 section 3.8.4)."""
-    ends: dict[bool, int] = {}  # of each direction: the next sequence number
-    messages = []
-    for segment in passed:
-        if not segment.octets:
-            continue
-        end = ends.get(segment.is_reply)
-        if segment.payload and not _is_probe(segment, end):
-            messages.append(segment)
-        if end is None or ahead(segment.end, end) > 0:
-            ends[segment.is_reply] = segment.end
-    return messages
+    """The segments with payload, without keep-alive probes."""
+    messages = [segment for segment in passed if segment.octets]
+    if any(segment.octets == segment.payload == 1 for segment in messages):
+        columns = np.array([(each.is_reply, each.seq, each.octets, each.flags) for each in messages]).T
+        are_messages = ~are_keepalives(*columns)
+        messages = [segment for segment, is_message in zip(messages, are_messages, strict=True) if is_message]
+    return [segment for segment in messages if segment.payload]
 
 
-def _is_probe(segment: Segment, expected: int | None) -> bool:
-    """Is it a keep-alive probe? Where nothing was captured before it: what a program sends ends with PSH."""
-    if segment.octets != 1:
-        return False
-    return not segment.flags & TCP_PSH if expected is None else ahead(segment.seq, expected) == -1
+def are_keepalives(flow: Values, seq: Values, octets: Values, flags: Values) -> Mask:
+    """Per segment: is it a keep-alive probe, one octet that was sent before (RFC 9293 section 3.8.4)?
+
+    Segments with octets, those of one flow in the order in which they passed; `flow` tells flows apart. Where nothing
+    of a flow was captured before: what a program sends ends with PSH.
+    """
+    by_flow = np.argsort(flow, kind="stable")
+    flow, seq, octets, flags = (values[by_flow] for values in (flow, seq, octets, flags))
+    is_first = np.ones(len(flow), dtype=bool)
+    is_first[1:] = flow[1:] != flow[:-1]
+    ends = seq + octets
+    is_repeat = np.zeros(len(flow), dtype=bool)
+    is_repeat[1:] = (ends[_highest_so_far(is_first, ends)[:-1]] - seq[1:]) % _CIRCLE == 1
+    result = np.zeros(len(flow), dtype=bool)
+    result[by_flow] = (octets == 1) & np.where(is_first, flags & TCP_PSH == 0, is_repeat)
+    return result
+
+
+def _highest_so_far(is_first: Mask, ends: Values) -> Values:
+    """Per segment: which of its flow has the highest end up to it; `is_first`: of its flow."""
+    steps = (np.diff(ends, prepend=0) + (_CIRCLE >> 1)) % _CIRCLE - (_CIRCLE >> 1)
+    steps[is_first] = 0
+    order = np.lexsort((np.cumsum(steps), np.cumsum(is_first)))
+    ranks = np.empty(len(ends), dtype=np.int64)
+    ranks[order] = np.arange(len(ends))
+    highest: Values = order[np.maximum.accumulate(ranks)]
+    return highest
 
 
 def server_ttls(context: Context, row: int, own: list[int]) -> list[int]:

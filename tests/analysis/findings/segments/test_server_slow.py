@@ -115,6 +115,27 @@ def test_keepalive_before_an_answer_is_no_request(tmp_path: Path) -> None:
     assert played.findings(tmp_path) == []
 
 
+def test_keepalive_after_a_retransmission_is_silent(tmp_path: Path) -> None:
+    """A probe repeats the last octet that was sent at all, not that of the segment before; later the server pushes."""
+    played = Client()
+    for _ in range(3):
+        played.port += 1
+        client, server = played.hosts
+        out, back = f"{client}:{played.port} > {server}:80", f"{server}:80 > {client}:{played.port}"
+        played.put(tcp(out, seq=0, flags=SYN))
+        played.put(tcp(back, seq=0, ack=1, flags=SYN | ACK), 0.001)
+        played.put(tcp(out, seq=1, ack=1))
+        played.put(tcp(out, bytes(100), seq=1, ack=1))
+        played.put(tcp(out, bytes(100), seq=101, ack=1, flags=PSH | ACK))
+        played.put(tcp(out, bytes(100), seq=1, ack=1), 0.3)
+        played.put(tcp(back, bytes(50), seq=1, ack=201, flags=PSH | ACK), 0.001)
+        played.put(tcp(out, seq=201, ack=51))
+        played.put(tcp(out, bytes(1), seq=200, ack=51), 4)
+        played.put(tcp(back, seq=51, ack=201), 0.001)
+        played.put(tcp(back, bytes(50), seq=51, ack=201, flags=PSH | ACK), 2)
+    assert played.findings(tmp_path) == []
+
+
 class Talk(Client):
     """One connection, each message `wait` s after the one before: `>` of the client, `<` of the server."""
 
