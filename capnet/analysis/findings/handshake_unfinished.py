@@ -23,7 +23,11 @@ from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
-from capnet.analysis.facts.losses.unfinished_handshakes import UnfinishedHandshake, unfinished_handshakes
+from capnet.analysis.facts.losses.unfinished_handshakes import (
+    UnfinishedHandshake,
+    container_of_points,
+    unfinished_handshakes,
+)
 from capnet.wire.addresses import address_value, mac_text
 
 NAME = finding_name(__name__)
@@ -99,6 +103,15 @@ FIX_ELSEWHERE = Text(
     zh="更正该主机上到 {client} 的路由：`ip route get {client}` 和 `ip rule` 应指回 {next}，而不是 {elsewhere}（可能是 "
     "VPN 加入了重叠的网段；有两块网卡的主机需要为第二个地址发出的包加规则：`ip rule add from {server} table N`）",
 )
+FIX_IN_CONTAINER = Text(
+    en="give {container} a route to {client} by {interface}: `ip route get {client}` in its namespace shows the one "
+    "that it takes. What runs its VPN often has a setting for networks outside of the tunnel, such as "
+    "FIREWALL_OUTBOUND_SUBNETS of gluetun; a published port that many ask wants policy routing there: answers of the "
+    "address of {interface} by {interface} (`ip rule add from ADDRESS table N`)",
+    zh="为 {container} 添加经 {interface} 到 {client} 的路由：在它的命名空间中 `ip route get {client}` 显示现在走哪条。"
+    "运行其 VPN 的程序通常有不走隧道的网段的设置，例如 gluetun 的 FIREWALL_OUTBOUND_SUBNETS；许多客户端访问的映射端口"
+    "需要策略路由：让 {interface} 地址的应答从 {interface} 发出（`ip rule add from ADDRESS table N`）",
+)
 FIX_RETURNS = Text(
     en="let the answers come back by {next}: the route to {client} on the routers behind, or the address to which this "
     "host translates; else let this host take them: `sysctl net.ipv4.conf.all.rp_filter` (2), rules that drop state "
@@ -157,6 +170,9 @@ def _finding(context: Context, handshake: UnfinishedHandshake) -> Finding:
     fix = FIX_IGNORED if handshake.is_at_client and not is_bad else fix
     elsewhere = context.points[handshake.elsewhere].name if handshake.elsewhere >= 0 else None
     text, fix = _OTHER_WAYS[handshake.other_way] if elsewhere else (text, fix)
+    ends = (handshake.due, handshake.elsewhere)
+    container = container_of_points(context, *ends) if elsewhere and handshake.other_way == "leave" else None
+    fix = FIX_IN_CONTAINER if container else fix
     is_other_way = handshake.gateways[0] > 0 and not is_bad and not handshake.is_at_client
     macs = dict(zip(("came_from", "goes_to"), map(mac_text, handshake.gateways), strict=True)) if is_other_way else {}
     address = f"[{handshake.server}]" if ":" in handshake.server else handshake.server
@@ -173,7 +189,10 @@ def _finding(context: Context, handshake: UnfinishedHandshake) -> Finding:
         + (OTHER_WAY.fill(**macs) if macs else ""),
         FIX_OTHER_WAY.fill(client=clients[0], server=handshake.server, **macs)
         if macs
-        else fix.fill(point=point, next=next_point, client=clients[0], elsewhere=elsewhere, server=handshake.server),
+        else fix.fill(
+            point=point, next=next_point, client=clients[0], elsewhere=elsewhere, server=handshake.server,
+            container=container, interface=next_point and next_point.rpartition("/")[2],
+        ),
         {
             "server": handshake.server, "port": handshake.port, "point": point, "next": next_point,
             "clients": clients[:MAX_EVIDENCE], "connections": len(handshake.rows), "answers": answers,

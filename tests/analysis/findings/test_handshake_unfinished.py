@@ -211,3 +211,21 @@ def test_answers_at_a_point_without_syns_acknowledge_them(tmp_path: Path, ack: i
         server.net.now += 1.02 * SECOND
     findings = server.findings(tmp_path)
     assert [finding["facts"]["elsewhere"] for finding in findings] == (["B/ens34"] if ack == 8 else [])
+
+
+@pytest.mark.parametrize("is_router", [False, True], ids=["VPN client", "router"])
+def test_answers_by_the_tunnel_of_a_container_is_told(tmp_path: Path, is_router: bool) -> None:
+    """The container's default route leads into its VPN. One that forwards the SYNs gets the answers instead."""
+    card, inside, tunnel, wire = "A/ens33", "A/web/eth0", "A/web/tun0", "A/web/eth1"
+    net = Network([card, inside, tunnel, wire])
+    web, client = "172.18.0.2", "10.9.9.9:40000"
+    for number in range(4):
+        syn = tcp(f"{client} > {A}:8080", seq=7, flags=SYN, ident=number, smac=CARD_B, dmac=CARD_A, ttl=63)
+        last = syn.routed(ends=f"{client} > {web}:80", smac="02:42:aa:00:00:01", dmac="02:42:ac:12:00:02")
+        answer = last.but(ends=f"{web}:80 > {client}", seq=3, ack=8, flags=SYN | ACK, ttl=64)
+        hops = [(card, syn), (inside, last)] + [(wire, last.routed(smac="02:42:ac:13:00:02"))] * is_router
+        net.pass_by(*hops, (tunnel, answer), gap=1.02 * SECOND)
+    (finding,) = of_story(net, tmp_path, NAME)
+    way = "come in by A/web/tun0" if is_router else "leave by A/web/tun0"
+    assert way in finding["says"]
+    assert ("give A/web a route to 10.9.9.9 by eth0" in finding["fix"]) != is_router

@@ -59,7 +59,7 @@ _SYN_ENDS = [
 ]  # fmt: skip
 
 
-OtherWay = Literal["leave", "return", "seen"]  # the server's host, to the client's, or it is not known whose that is
+OtherWay = Literal["leave", "return", "seen"]  # the server, to the client's host, or it is not known whose that is
 
 
 class UnfinishedHandshake(NamedTuple):
@@ -225,6 +225,11 @@ def _other_way(context: Context, last_rows: list[int], answers: list[int], due: 
     flows = context.flows
     if elsewhere < 0 or _host(context, due) is None or _host(context, due) != _host(context, elsewhere):
         return "seen"
+    inside = container_of_points(context, due, elsewhere)
+    if inside is not None:  # an earlier hop in it: it forwards the SYNs
+        passed = flows[is_among(chain_of(context), chain_of(context)[last_rows]), schema.FLOW_POINT].tolist()
+        is_passed_on = any(container_of_points(context, due, point) for point in {*passed} - {due})
+        return "return" if is_passed_on else "leave"
     if replies(context)[answers[0]] >= 0:
         answered_at = _host(context, int(flows[answers[0], schema.FLOW_POINT]))
         return "leave" if answered_at == _host(context, due) else "return"
@@ -240,6 +245,13 @@ def _other_way(context: Context, last_rows: list[int], answers: list[int], due: 
         for mac, end in ((schema.FLOW_DMAC, destination), (schema.FLOW_SMAC, source))
     )
     return "leave" if leaves else "return" if arrives else "seen"
+
+
+def container_of_points(context: Context, *points: int) -> str | None:
+    """The namespace of a container, HOST/NAME, whose interfaces all of these points are."""
+    namespaces = {context.points[point].name.rpartition("/")[0] for point in points}
+    (namespace, *others) = namespaces
+    return namespace if not others and "/" in namespace else None
 
 
 def _owns(context: Context, point: int, mac: int, address: str) -> bool:
