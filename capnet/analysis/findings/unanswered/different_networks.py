@@ -1,7 +1,7 @@
 """different-networks: a container calls a container of another network on the same host by its own address.
 
 Looks at: flows without an answer from a container on one bridge to an address that is on another bridge of the same
-host, which does not show them. Not what comes out of a tunnel, from another host.
+host, which does not show them. Not what comes out of a tunnel, from another host, or into a container that routes.
 Says: who calls whom, at which bridge it ends and at which one the callee is.
 Wrong when: the callee has two networks, and the shared one was not captured.
 Fix: connect both containers to one network. Docker isolates its networks from each other; published ports are reached
@@ -25,8 +25,10 @@ from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.facts.losses.inner_destinations import InnerDestination, inner_destinations, passed
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence, stop_level, with_same_ends
 from capnet.analysis.fate.chain_values import any_of_chain
+from capnet.analysis.fate.interface_points import interface_points
 from capnet.topology import INNER_ROLES
-from capnet.wire.addresses import address_value
+from capnet.topology.lookup import endpoints
+from capnet.wire.addresses import address_value, mac_text
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -37,7 +39,7 @@ EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "connection-unans
 PAGE_ZH = """容器用同一主机上另一个网络的容器自己的地址访问它。
 
 检查：从一个网桥上的容器发往同一主机另一个网桥上的地址、没有应答的流，而那个网桥上看不到它们。不包括从隧道中出来、来自其他
-主机的流。
+主机的流，也不包括进入做路由的容器的流。
 结论：谁访问谁，止于哪个网桥，被访问者在哪个网桥上。
 误判：被访问者有两个网络，而共享的那个没有抓包。
 处理：把两个容器接入同一个网络。Docker 的网络之间互相隔离；端口映射要用主机地址访问。
@@ -66,7 +68,9 @@ def diagnose(context: Context) -> list[Finding]:
     flows = [
         flow
         for flow in inner_destinations(context)
-        if context.points[flow.point].role in _OF_CONTAINERS and not is_of_other_host[flow.row]
+        if context.points[flow.point].role in _OF_CONTAINERS
+        and not is_of_other_host[flow.row]
+        and not _arrives_in_container(context, flow)
     ]
     key = lambda flow: (flow.point, flow.home, *_receiver(context, flow))  # noqa: E731
     groups = [list(group) for _, group in groupby(sorted(flows, key=key), key=key)]
@@ -76,6 +80,18 @@ def diagnose(context: Context) -> list[Finding]:
         if not passed(context, group[0].point, group[0].home, np.array([flow.row for flow in group]))
         and not all(_are_of_one_network(context, flow.row) for flow in group)
     ]
+
+
+def _arrives_in_container(context: Context, flow: InnerDestination) -> bool:
+    """Is it sent to a container's own interface? Then the container routes it on or not, no host between networks."""
+    mac = int(context.flows[flow.row, schema.FLOW_DMAC])
+    if flow.point in interface_points(context).get(mac, ()):
+        return True
+    name = context.points[flow.point].name
+    return any(
+        f"{container.host}/{container.name}/{endpoint.interface}" == name and endpoint.mac == mac_text(mac)
+        for container, endpoint in (endpoints(context.topology) if context.topology else ())
+    )
 
 
 def _are_of_one_network(context: Context, row: int) -> bool:
