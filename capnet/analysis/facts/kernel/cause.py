@@ -31,3 +31,8 @@ class Cause(NamedTuple):
     def name(self) -> str:
         """The rule's place, or the counter's name."""
         return self.rule.name if self.rule else self.counter
+
+
+def is_main(cause: Cause) -> bool:
+    """Did it stop all of the packets, or most? The last ones of a recording may come after the counters were read."""
+    return cause.match in (EQUAL, IMPLIED) or (cause.match == PART and 2 * cause.packets >= cause.missing)

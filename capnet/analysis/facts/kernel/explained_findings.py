@@ -20,7 +20,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import Evidence, Finding
 from capnet.analysis.core.wording import Text
-from capnet.analysis.facts.kernel.cause import EQUAL, IMPLIED, Cause
+from capnet.analysis.facts.kernel.cause import EQUAL, Cause, is_main
 from capnet.analysis.facts.kernel.causes import causes
 from capnet.analysis.facts.kernel.counters import fix_of_counter
 from capnet.analysis.facts.kernel.netfilter.rules import EBTABLES, Rule
@@ -124,7 +124,7 @@ def _fix(context: Context, finding: Finding, own: Sequence[Cause]) -> str:
     """What to do about the one rule or counter that stopped all packets; empty if it is not that simple."""
     if finding.name not in MENDED_BY_RULE:
         return ""
-    rules = {cause.rule for cause in own if cause.match in (EQUAL, IMPLIED) and cause.rule is not None}
+    rules = {cause.rule for cause in own if is_main(cause) and cause.rule is not None}
     if len(own) == len(rules) == 1:
         return _fix_of_rule(*rules)
     return _fix_of_counter(context, own)

@@ -3,7 +3,8 @@
 Input: fates of flow chains, answers that stop, losses on flow links, interfaces of namespaces. Output: one
 `MissingPackets` per flow row, where packets were last seen on their way into the namespace. A packet that is seen
 on its way out has passed all rules; its direction is told by the MACs. What is sent to a MAC of several namespaces
-(ipvlan) arrives where its destination is. Limits: MAX_MISSING flows, those with the most
+(ipvlan) arrives where its destination is. An answer to what the host masqueraded is forwarded to who asked. Of answers,
+each frame counts: TCP sends two equal SYN-ACKs within microseconds. Limits: MAX_MISSING flows, those with the most
 packets.
 """
 
@@ -69,6 +70,7 @@ class _Lost(NamedTuple):
     packets: int
     is_refused: bool
     due: int
+    request: int = -1  # where it was seen before its host translated it, if this is an answer
 
 
 @derived
@@ -87,9 +89,18 @@ def missing_packets(context: Context) -> list[MissingPackets]:
             continue
         for namespace in (own, *containers.get(own.name, [])):
             if (packet := _arrives(context, flow, point, namespace, own)) is not None:
+                if each.request >= 0 and packet.is_local:
+                    packet = packet._replace(asker=_asker(context, each.request, namespace))
                 missing.append(_missing(context, each, namespace, packet))
                 break
     return missing
+
+
+def _asker(context: Context, request: int, namespace: NamespaceChanges) -> tuple[str, int | None] | None:
+    """Who sent the request; None if that is the namespace itself."""
+    flow = context.flows[request]
+    address = source(flow)
+    return None if address in _addresses(namespace.interfaces.values()) else (address, ports(flow)[0])
 
 
 def _inner_namespaces(context: Context) -> dict[str, list[NamespaceChanges]]:
@@ -115,7 +126,7 @@ def _lost(context: Context) -> Iterator[_Lost]:
             yield _Lost(row, int(packets[row]), bool(refused[row]), due_point)
     stopped = stopped_answers(context)
     for row, request in sorted(zip(stopped.answer.tolist(), stopped.request.tolist(), strict=True)):
-        yield _Lost(row, int(packets[row]), False, int(flows[request, schema.FLOW_POINT]))
+        yield _Lost(row, int(flows[row, schema.FLOW_PACKETS]), False, int(flows[request, schema.FLOW_POINT]), request)
     links = flow_links(context)
     for link in np.flatnonzero(links.missing > 0)[:MAX_MISSING].tolist():
         if lost := lost_packets(context, links, link):

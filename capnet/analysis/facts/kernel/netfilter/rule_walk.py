@@ -54,6 +54,7 @@ class Packet(NamedTuple):
     is_local: bool  # its destination is an address of the namespace
     bridged: bool = False  # it is forwarded by a bridge, not routed
     is_ip_filtered: bool = True  # rules of IP count for it: of a bridged one with br_netfilter only
+    asker: tuple[str, int | None] | None = None  # address and port of who asked, if it is an answer to be forwarded
 
 
 class Drop(NamedTuple):
@@ -67,8 +68,10 @@ def possible_drops(tables: Sequence[RuleTable], packet: Packet) -> list[Drop]:
     """The rules where packets like this can end, in the order in which they come to them."""
     walk = _Walk(packet)
     of_bridges = [table for table in tables if table.tool == EBTABLES]  # tests of nft's own may be of unknown ports
-    destinations = translated_destinations(tables, packet) if packet.is_local and not packet.bridged else []
-    hooks = [PREROUTING, *([INPUT] if packet.is_local else []), FORWARD, POSTROUTING]
+    destinations = [packet.asker] if packet.asker else []  # conntrack gives it back before routing
+    if packet.is_local and not packet.bridged and not destinations:
+        destinations = translated_destinations(tables, packet)
+    hooks = [PREROUTING, *([INPUT] if packet.is_local and not packet.asker else []), FORWARD, POSTROUTING]
     if packet.bridged:
         hooks = [PREROUTING, FORWARD, POSTROUTING]
     elif packet.in_ and len(packet.in_) > 1:  # by the port of a bridge, which hands it to its host

@@ -1,18 +1,24 @@
 """What Docker's own rules mean, and that they are gone: more than the text of the rule that stopped packets.
 
 Input: a cause, the topology of its host. Output: `Remark`. Method: a rule of Docker's isolation chains that names the
-bridge of an internal network is made for it (`docker network create --internal`). Docker's rules are gone if FORWARD
-drops by its policy and jumps to no chain of Docker, on a host whose daemon has bridge networks. Limits: a daemon with
-`"iptables": false` has none either, which the fix says.
+bridge of an internal network is made for it (`docker network create --internal`); others of Docker keep networks and
+containers apart (`docker_networks`), and those of people overlook answers and DNAT (`forward_rules`). Docker's rules
+are gone if FORWARD drops by its policy and jumps to no chain of Docker, on a host whose daemon has bridge networks.
+Limits: a daemon with `"iptables": false` has none either, which the fix says.
 """
 
 from __future__ import annotations
 
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import ports, proto_name
+from capnet.analysis.core.schema import FLOW_PROTO
 from capnet.analysis.core.wording import Text
-from capnet.analysis.facts.kernel.cause import EQUAL, IMPLIED, Cause
+from capnet.analysis.facts.kernel.cause import Cause, is_main
 from capnet.analysis.facts.kernel.namespaces import NamespaceChanges
+from capnet.analysis.facts.kernel.netfilter.forward_rules import Overlooked, lets_host_port_pass, stops_answers
 from capnet.analysis.facts.kernel.netfilter.rules import FORWARD, GOTO, JUMP, Rule
+from capnet.analysis.facts.kernel.states.docker_networks import kept_apart
+from capnet.analysis.fate.verdict.stopped_answers import stopped_answers
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import Network
 
@@ -51,17 +57,34 @@ class Remark(NamedTuple):
 def docker_remark(context: Context, cause: Cause) -> Remark | None:
     """What Docker has to do with the rule that stopped packets."""
     rule = cause.rule
-    if rule is None or cause.match not in (EQUAL, IMPLIED) or not rule.tool.startswith(("iptables", "ip6tables")):
+    if rule is None or not is_main(cause) or not rule.tool.startswith(("iptables", "ip6tables")):
         return None
     networks = _bridge_networks(context, cause.namespace.name)
     if rule.chain.startswith(_ISOLATION):
         internal = [network for network in networks if network.internal and _names_bridge(rule, network)]
         if internal:
             return Remark(INTERNAL.fill(network=internal[0].name), FIX_INTERNAL.fill(network=internal[0].name))
+    if reason := kept_apart(context, cause, rule) or _overlooked(context, cause, rule):
+        return Remark(*reason)
     is_policy = rule.number == 0 and rule.chain == "FORWARD"
     if is_policy and any(_is_of_docker(network) for network in networks) and not _has_docker_rules(cause.namespace):
         return Remark(FLUSHED.fill(chain="FORWARD"), FIX_FLUSHED.fill())
     return None
+
+
+def _overlooked(context: Context, cause: Cause, rule: Rule) -> Overlooked | None:
+    """What a rule of a person overlooks: answers, or that DNAT has changed the port."""
+    tables, rows = cause.namespace.tables, set(cause.rows)
+    if rows <= set(stopped_answers(context).answer.tolist()):
+        return stops_answers(rule, tables)
+    asked = {(proto_name(int(flow[FLOW_PROTO])), ports(flow)[1]) for flow in context.flows[list(cause.rows)]}
+    published = {
+        (each.host_port, each.container_port)
+        for container in (context.topology.containers if context.topology else [])
+        for each in container.ports
+        if container.host == cause.namespace.name and (each.proto, each.host_port) in asked
+    }
+    return lets_host_port_pass(rule, tables, *published.pop()) if len(asked) == len(published) == 1 else None
 
 
 def _bridge_networks(context: Context, host: str) -> list[Network]:
