@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias
 
 import numpy as np
 
+from capnet.errors import UsageError
 from capnet.jit.arrays import Buffer
 from capnet.jit.kernel import Machine
 from capnet.wire import fields
@@ -61,6 +62,8 @@ class RecordBatch:
 class Block:
     """A batch of rows: `rows` is an int64 array of shape (n, WIDTH), overwritten by the next block of the same batch.
 
+    `block["ttl"]` is an array of its own, which stays. A block that was overwritten raises UsageError.
+
     `raw` and `record_at` lead back to the bytes: the frame of row r begins at
     `raw[record_at[r] + rows[r, START]]`. `layers`: the union of all rows' LAYERS. `odd`: whether any row has a REASON.
     `dns`: whether any row has port 53. `icmp_errors`: whether any row may be an ICMP error. `syns`: whether any row is
@@ -73,6 +76,7 @@ class Block:
         "dns",
         "flat",
         "icmp_errors",
+        "is_over",
         "layers",
         "odd",
         "raw",
@@ -108,6 +112,7 @@ class Block:
         self.rows: Rows = flat[: count * fields.WIDTH].reshape(count, fields.WIDTH)
         self.raw = raw
         self.record_at = record_at
+        self.is_over = False
 
     def __len__(self) -> int:
         return self.count
@@ -122,7 +127,24 @@ class Block:
         column = fields.COLUMN.get(name)
         if column is None:
             raise KeyError(_no_field(name))
-        return self.rows[:, column]
+        return self.rows[:, column].copy()
+
+    def expire(self) -> None:
+        """The memory is used for other rows from now on: what is asked of this block is an error."""
+        self.is_over = True
+        del self.rows, self.flat, self.view, self.raw, self.record_at
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Only called for what a block does not have, or not any more."""
+        if name in type(self).__slots__:
+            raise UsageError(
+                "this block was overwritten by the next one: copy what you need while it is the current one, such as "
+                'block["ttl"], pyarrow.record_batch(block), or take capture.frames()'
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a block is memory that is used again, and cannot be pickled: pyarrow.record_batch(block) can")
 
     def text(self, name: str) -> list[str | None]:
         """`src`, `dst` as IP addresses, `smac`, `dmac`, `arp_sha`, `arp_tha` as MACs; None where there is none."""
@@ -148,13 +170,20 @@ class Block:
         return next(FrameColumns(Machine(compiled=False), "").batches([self], lambda: points))
 
     def __repr__(self) -> str:
+        if self.is_over:
+            return f"<capnet block of {self.count} rows, overwritten by the next one>"
         depth = int(self["depth"].max(initial=0))
         inner = f", up to {depth} tunnels deep" if depth else ""
         return f"<capnet block of {self.count} rows{inner}; columns: {', '.join(fields.NAMES)}>"
 
     def _repr_html_(self) -> str:
         """The first rows, for notebooks."""
+        from html import escape
+
         from capnet.table.html import html_table
+
+        if self.is_over:
+            return escape(repr(self))
 
         batch = self._table_batch()
         return html_table("rows", [column.name for column in batch.columns], [batch], MAX_SHOWN)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import pickle
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 
 import capnet
+from capnet.errors import UsageError
 from capnet.wire.block import Block
+from capnet.wire.capture import Capture
 from capnet.wire.fields import NAMES
 from tests.conftest import PROJECT
 
@@ -62,3 +68,42 @@ def test_block_is_a_record_batch() -> None:
         batch = pyarrow.record_batch(block)
         assert batch.num_rows == len(block)
         assert batch["src"].to_pylist() == block.text("src")
+
+
+def test_fields_of_many_blocks_can_be_kept() -> None:
+    """What a program with numpy does first: one array of a field of all blocks, which share their memory."""
+    with many_frames() as capture:
+        numbers = [block["frame"] for block in capture.blocks()]
+    assert len(numbers) > 1
+    assert np.concatenate(numbers).tolist() == list(range(1, FRAMES + 1))
+
+
+def test_block_that_was_overwritten_says_so() -> None:
+    with many_frames() as capture:
+        first, *_, last = list(capture.blocks())
+    assert last["frame"][-1] == FRAMES
+    for ask in (lambda: first["frame"], lambda: first.text("src"), lambda: first.raw, lambda: list(first.dicts())):
+        with pytest.raises(UsageError, match=r"overwritten by the next one: copy what you need .* capture\.frames"):
+            ask()
+    assert repr(first) == f"<capnet block of {len(first)} rows, overwritten by the next one>"
+    assert "overwritten" in first._repr_html_()
+    with pytest.raises(AttributeError, match="no attribute 'tll'"):
+        last.tll  # noqa: B018
+
+
+def test_block_is_not_pickled() -> None:
+    with first_block("tcp.pcap") as block, pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(block)
+
+
+FRAMES = 20_000
+
+
+@contextmanager
+def many_frames() -> Iterator[Capture]:
+    """A capture of more frames than a block has rows."""
+    frame = bytes.fromhex("0242ac110003 0242ac110002 88b5") + bytes(46)
+    record = struct.pack("<4I", 1, 0, len(frame), len(frame)) + frame
+    data = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1) + record * FRAMES
+    with capnet.open_capture(io.BytesIO(data)) as capture:
+        yield capture

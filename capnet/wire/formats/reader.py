@@ -111,10 +111,14 @@ class Capture(ABC):
 
     # -- reading -----------------------------------------------------------------------------
     def blocks(self) -> Iterator[Block]:
-        """The rows of all records that are left. A block is valid until the next one is asked for."""
+        """The rows of all records that are left. A block is valid until there is a next one."""
         batch = RecordBatch(self.machine)
+        last: Block | None = None
         while self._has_next(batch):
             while (block := self.decode(batch)) is not None:
+                if last is not None:
+                    last.expire()
+                last = block
                 yield block
 
     def frames(self, *, binary: bool = False) -> Table:
