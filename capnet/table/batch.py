@@ -83,6 +83,20 @@ def codes_of(values: Iterable[str | None]) -> Codes:
     return Codes(np.array(codes, dtype=np.int32), texts_of(number_of))
 
 
+def distinct_codes(codes: CodeArray) -> list[int]:
+    """The numbers of the texts that some row has, in order."""
+    numbers: list[int] = np.flatnonzero(np.bincount(codes + 1, minlength=1)[1:]).tolist()
+    return numbers
+
+
+def codes_of_list(codes: CodeArray, texts: Sequence[str]) -> Codes:
+    """Texts by their number in a fixed list, without those that no row has: programs offer all texts of a column."""
+    used = distinct_codes(codes)
+    new = np.full(len(texts) + 1, -1, dtype=np.int32)  # the last one: missing, code -1
+    new[used] = np.arange(len(used))
+    return Codes(new[codes], texts_of(texts[number] for number in used))
+
+
 def octets_of(high: Array, low: Array) -> Octets:
     """The 16 octets of each address, from its two signed halves."""
     octets = np.empty((len(high), 2), dtype=">i8")

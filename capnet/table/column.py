@@ -22,6 +22,7 @@ KINDS = {
     "uint8": ColumnType("C", "u1", "uint8", "8 bits"),
     "uint16": ColumnType("S", "u2", "uint16", "16 bits"),
     "uint32": ColumnType("I", "u4", "uint32", "32 bits"),
+    "int16": ColumnType("s", "i2", "int16", "16 bits, signed"),  # of small numbers that are subtracted, as TTLs are
     "int32": ColumnType("i", "i4", "int32", "32 bits, signed"),
     "int64": ColumnType("l", "i8", "int64", "64 bits, signed"),
     "float64": ColumnType("g", "f8", "float64", "floating point"),

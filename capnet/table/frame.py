@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from capnet.table.batch import Batch, Codes, ColumnData, Values, batch_of
+from capnet.table.batch import Batch, Codes, ColumnData, Values, batch_of, distinct_codes
 from capnet.table.column import DataColumn
 from capnet.table.rows import python_columns
 
@@ -18,6 +18,7 @@ _NULLABLE = {
     "u1": "UInt8",
     "u2": "UInt16",
     "u4": "UInt32",
+    "i2": "Int16",
     "i4": "Int32",
     "i8": "Int64",
     "f8": "Float64",
@@ -69,13 +70,20 @@ def _mask(part: Values) -> Any:
 
 
 def _categories(parts: list[Codes]) -> Any:
-    """One list of categories for the texts of all batches."""
+    """One list of categories for the texts of all batches, those that a row has, in their order as texts.
+
+    pandas sorts by the order of categories, and counts those that no row has as well.
+    """
     import pandas
 
-    number_of: dict[str, int] = {}
+    texts_of_parts = [part.texts.to_list() for part in parts]
+    used = {
+        texts[code] for texts, part in zip(texts_of_parts, parts, strict=True) for code in distinct_codes(part.codes)
+    }
+    number_of = {text: number for number, text in enumerate(sorted(used))}
     codes = []
-    for part in parts:
-        numbers = [number_of.setdefault(text, len(number_of)) for text in part.texts.to_list()]
+    for texts, part in zip(texts_of_parts, parts, strict=True):
+        numbers = [number_of.get(text, -1) for text in texts]
         codes.append(np.array([*numbers, -1], dtype=np.int64)[part.codes])
     categories = pandas.Index(list(number_of), dtype="str")
     return pandas.Series(pandas.Categorical.from_codes(np.concatenate(codes), categories=categories))

@@ -14,7 +14,7 @@ POINTER, CALL = ctypes.c_void_p, ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p,
 RELEASE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 ERROR = ctypes.CFUNCTYPE(ctypes.c_char_p, ctypes.c_void_p)
 SCHEMA, ARRAY = struct.Struct("PPPqqPPPP"), struct.Struct("qqqqqPPPPP")
-NUMBERS = {"C": "B", "S": "H", "I": "I", "i": "i", "l": "q", "g": "d", "tsn:UTC": "q"}
+NUMBERS = {"C": "B", "S": "H", "s": "h", "I": "I", "i": "i", "l": "q", "g": "d", "tsn:UTC": "q"}
 
 
 def _read(address: int, layout: struct.Struct) -> tuple[Any, ...]:

@@ -17,9 +17,9 @@ from tests.table.arrow_reader import ArrowStream, StreamError
 
 COLUMNS = tuple(DataColumn(kind, kind, "") for kind in KINDS if kind != "octets")
 ROWS = [
-    (True, 255, 65535, 2**32 - 1, -1, -(2**63), 0.5, 1_700_000_000_000_000_001, "a", ["x", "ü"], "10.0.0.1"),
-    (None, None, None, None, None, None, None, None, None, [], None),
-    (False, 0, 1, 2, 3, 4, 5.0, 0, "", [""], "fe80::1"),
+    (True, 255, 65535, 2**32 - 1, -(2**15), -1, -(2**63), 0.5, 1_700_000_000_000_000_001, "a", ["x", "ü"], "10.0.0.1"),
+    (None, None, None, None, None, None, None, None, None, None, [], None),
+    (False, 0, 1, 2, -3, 3, 4, 5.0, 0, "", [""], "fe80::1"),
 ]
 
 

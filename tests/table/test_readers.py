@@ -101,3 +101,37 @@ def test_columns_without_rows_have_their_types(name: str, binary: bool, tmp_path
         expected = {"string": "category", "timestamp[ns, UTC]": "datetime64[ns, UTC]"}.get(kind, kind)
         if kind not in ("list<string>", "fixed_size_binary[16]"):
             assert str(frame[column].dtype) == expected, column
+
+
+def test_texts_in_pandas_are_sorted_and_counted_as_texts() -> None:
+    """pandas sorts by the order of categories, and counts those that no row has: of 257 protocols 5 are there."""
+    pandas = pytest.importorskip("pandas", reason=EXTRA)
+    table = capnet.tables(next(path for path in GOLDENS if path.stem == "overlay"))["frames"]
+    frame = table.to_pandas()
+    assert frame["proto"].value_counts().to_dict() == pandas.Series(table["proto"]).value_counts().to_dict()
+    for name in ("src", "smac", "point"):
+        assert frame.sort_values(name)[name].dropna().tolist() == sorted(filter(None, table[name])), name
+
+
+@pytest.mark.parametrize("name", ["proto", "tunnel", "via", "undecoded"])
+def test_dictionaries_hold_what_is_there(name: str) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason=EXTRA)
+    column = pyarrow.table(capnet.tables(next(path for path in GOLDENS if path.stem == "overlay"))["frames"])[name]
+    for chunk in column.chunks:
+        assert sorted(chunk.dictionary.to_pylist()) == sorted(set(chunk.to_pylist()) - {None})
+
+
+def test_difference_of_ttls_may_be_negative() -> None:
+    """Unsigned, pandas and Polars make 255 of 63 - 64, and DuckDB refuses."""
+    pytest.importorskip("pandas", reason=EXTRA)
+    duckdb = pytest.importorskip("duckdb", reason=EXTRA)
+    polars = pytest.importorskip("polars", reason=EXTRA)
+    flows = capnet.tables(next(path for path in GOLDENS if path.stem == "bridge"))["flows"]
+    expected = {(a, b): a - b for a in flows["ttl"] for b in flows["ttl_max"]}
+    assert min(expected.values()) < 0
+    frame = flows.to_pandas()
+    assert (frame["ttl"].min() - frame["ttl_max"]).min() == min(expected.values())
+    read = polars.DataFrame(flows)
+    assert (read["ttl"].min() - read["ttl_max"]).min() == min(expected.values())
+    asked = duckdb.sql("select min(a.ttl - b.ttl_max) from flows a, flows b").fetchall()
+    assert asked == [(min(expected.values()),)]

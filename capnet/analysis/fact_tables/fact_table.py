@@ -202,7 +202,7 @@ PATHS = (
     _of_hop("id", "uint16", "ICMP echo identifier here"),
     _of_hop("smac", "text", "source MAC of the first packet"),
     _of_hop("dmac", "text", "destination MAC of the first packet"),
-    _of_hop("ttl", "uint8", "TTL of the first packet"),
+    _of_hop("ttl", "int16", "TTL of the first packet"),
     _of_hop("tunnel", "text", "kind of tunnel that the flow is in here",
             lambda hop: hop.tunnel.kind if hop.tunnel else None),
     _of_hop("vni", "int64", "its id", lambda hop: hop.tunnel.vni if hop.tunnel else None),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from capnet.analysis.core.schema import Mask, Values
-from capnet.table.batch import Codes, ColumnData, octets_of
+from capnet.table.batch import Codes, ColumnData, codes_of_list, octets_of
 from capnet.table.batch import Values as ColumnValues
 from capnet.table.column import KINDS
 from capnet.table.texts import Texts, joined, texts_of
@@ -16,8 +16,8 @@ from capnet.wire.numbers import proto_name
 from capnet.wire.protocols import TUNNEL_KINDS
 from capnet.wire.tables.codes import address_texts, mac_address_texts
 
-_PROTOCOLS = texts_of(map(proto_name, range(256)))
-_TUNNELS = texts_of(kind.name for kind in TUNNEL_KINDS)
+_PROTOCOLS = list(map(proto_name, range(256)))
+_TUNNELS = [kind.name for kind in TUNNEL_KINDS]
 
 
 def numbers(values: Values, kind: str, is_there: Mask | None = None) -> ColumnValues:
@@ -57,12 +57,12 @@ def macs(values: Values) -> Codes:
 
 def protocols(values: Values) -> Codes:
     """Names of IP protocols."""
-    return Codes(values.astype(np.int32), _PROTOCOLS)
+    return codes_of_list(values.astype(np.int32), _PROTOCOLS)
 
 
 def tunnels(values: Values) -> Codes:
     """Names of kinds of tunnels; 0 is none."""
-    return Codes((values - 1).astype(np.int32), _TUNNELS)
+    return codes_of_list((values - 1).astype(np.int32), _TUNNELS)
 
 
 def names(codes: Values, texts: Sequence[str]) -> Codes:

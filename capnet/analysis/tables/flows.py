@@ -49,9 +49,9 @@ COLUMNS = (
     DataColumn("first_frame", "int64", "number of the first packet's frame"),
     DataColumn("smac", "text", "source MAC of the first packet"),
     DataColumn("dmac", "text", "destination MAC of the first packet"),
-    DataColumn("ttl", "uint8", "TTL of the first packet"),
-    DataColumn("ttl_min", "uint8", "smallest TTL"),
-    DataColumn("ttl_max", "uint8", "largest TTL"),
+    DataColumn("ttl", "int16", "TTL of the first packet"),
+    DataColumn("ttl_min", "int16", "smallest TTL"),
+    DataColumn("ttl_max", "int16", "largest TTL"),
     DataColumn("largest_ip", "uint32", "largest IP packet [octets]"),
     DataColumn("fragments", "int64", "packets that are fragments"),
     DataColumn("tcp_flags", "uint16", "all flags of TCP that were ever set, as in `frames`"),
@@ -108,8 +108,8 @@ def _data(context: Context, rows: FlowRows, is_binary: bool) -> list[ColumnData]
 
 _PLAIN = {
     "packets": (schema.FLOW_PACKETS, "int64"), "bytes": (schema.FLOW_BYTES, "int64"),
-    "first_frame": (schema.FLOW_FIRST_FRAME, "int64"), "ttl": (schema.FLOW_TTL, "uint8"),
-    "ttl_min": (schema.FLOW_TTL_MIN, "uint8"), "ttl_max": (schema.FLOW_TTL_MAX, "uint8"),
+    "first_frame": (schema.FLOW_FIRST_FRAME, "int64"), "ttl": (schema.FLOW_TTL, "int16"),
+    "ttl_min": (schema.FLOW_TTL_MIN, "int16"), "ttl_max": (schema.FLOW_TTL_MAX, "int16"),
     "largest_ip": (schema.FLOW_LARGEST_IP, "uint32"),
 }  # fmt: skip
 

@@ -53,7 +53,7 @@ FRAME_COLUMNS = (
     _number("sport", "uint16", _PORTS, "source port"),
     _address("dst", "destination address; of ARP the target's"),
     _number("dport", "uint16", _PORTS, "destination port"),
-    _number("ttl", "uint8", _IP, "TTL or hop limit"),
+    _number("ttl", "int16", _IP, "TTL or hop limit"),
     _number("ip_id", "uint32", _IP, "identification; of IPv6 that of the fragment header"),
     _number("ip_length", "uint32", _IP, "octets of the IP packet, header included"),
     _number("tos", "uint8", _IP, "TOS or traffic class, whole octet"),

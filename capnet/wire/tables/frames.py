@@ -15,7 +15,7 @@ from typing import Annotated, Protocol, TypeAlias
 import numpy as np
 
 from capnet.jit.kernel import Machine
-from capnet.table.batch import Batch, Codes, ColumnData, Values, octets_of
+from capnet.table.batch import Batch, Codes, ColumnData, Values, codes_of_list, octets_of
 from capnet.table.column import KINDS, DataColumn
 from capnet.table.texts import Texts, texts_of
 from capnet.wire import fields
@@ -29,6 +29,8 @@ from capnet.wire.tables.layout import ColumnLayout, Memory
 MAX_BATCH = 3 << 14  # rows: 9 MB
 MAX_BLOCK = 1 << 14  # rows of a block (block.MAX_ROWS)
 _ARP_CODE = 256  # behind the 256 protocols of IP
+_PROTOCOLS = [*map(proto_name, range(_ARP_CODE)), "arp"]
+_TUNNELS = [kind.name for kind in TUNNEL_KINDS]
 
 Numbers: TypeAlias = Annotated[np.ndarray, "(n,) int64"]
 Octets: TypeAlias = Annotated[np.ndarray, "(n,) 16 octets each"]
@@ -64,9 +66,6 @@ class FrameColumns:
         self._addresses = ValueCodes(machine, address_texts)
         self._macs = ValueCodes(machine, mac_address_texts)
         self._file = texts_of([file])
-        self._protocols = texts_of([*map(proto_name, range(_ARP_CODE)), "arp"])
-        self._tunnels = texts_of(kind.name for kind in TUNNEL_KINDS)
-        self._reasons = texts_of(REASONS)
         self._points: tuple[list[str], Texts] = [], texts_of([])
 
     def batches(self, blocks: Iterable[AnyBlock], points: Callable[[], Sequence[str]]) -> Iterator[Batch]:
@@ -128,8 +127,8 @@ class FrameColumns:
         if column.how == "point":
             return Codes(memory.values(name, "i4").values, self._points[1])
         if column.how in ("tunnel", "reason"):
-            texts = self._tunnels if column.how == "tunnel" else self._reasons
-            return Codes(memory.values(name, "i4").values - np.int32(1), texts)
+            texts = _TUNNELS if column.how == "tunnel" else REASONS
+            return codes_of_list(memory.values(name, "i4").values - np.int32(1), texts)
         if column.how == "proto":
             return self._proto(memory)
         values = memory.values(name, KINDS[column.column.kind].dtype)
@@ -152,4 +151,4 @@ class FrameColumns:
         operations = memory.values("arp_op", "u2").is_there
         if operations is None or operations.any():
             codes = np.where(True if operations is None else operations, _ARP_CODE, codes).astype(np.int32)
-        return Codes(codes, self._protocols)
+        return codes_of_list(codes, _PROTOCOLS)
