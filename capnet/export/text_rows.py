@@ -95,10 +95,15 @@ def _quoted(text: str) -> str:
 
 
 def spreadsheet_text(value: Any) -> Any:
-    """A value as a cell: a text that no program takes for anything else; numbers as they are."""
+    r"""A value as a cell: a text that no program takes for anything else; numbers as they are.
+
+    A list is its texts with a space between them; a space in one of them is spelled out, `\x20`.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None or isinstance(value, int | float):
         return value
-    text = visible(" ".join(map(str, value)) if isinstance(value, list) else str(value))
+    if isinstance(value, list):
+        value = " ".join(str(item).replace(" ", r"\x20") for item in value)
+    text = visible(str(value))
     return f"'{text}" if text.startswith(_FORMULA) else text

@@ -230,6 +230,12 @@ def test_numbers_in_answers_stay_numbers() -> None:
     assert [spreadsheet_text(value) for value in (-1, -0.5, True, None, "-1")] == [-1, -0.5, "true", None, "'-1"]
 
 
+def test_texts_of_a_list_are_told_apart() -> None:
+    """In CSV spaces stand between them; names of capture points may have their own."""
+    assert spreadsheet_text(["my pc/eth0", "eth0"]) == r"my\x20pc/eth0 eth0"
+    assert spreadsheet_text(["-a", "b"]) == "'-a b"
+
+
 @pytest.mark.parametrize("format_", [name for name, kind in FORMATS.items() if kind.is_text])
 def test_hostile_texts_are_one_line_each(format_: str) -> None:
     file = io.BytesIO()
