@@ -72,8 +72,8 @@ _HOMES = {
 
 
 def __dir__() -> list[str]:
-    """The public names too, loaded or not: for help() and completion."""
-    return sorted({*globals(), *__all__})
+    """The public names, loaded or not, for completion: none of the modules that happen to be loaded."""
+    return [*__all__, "__all__", "__doc__", "__file__", "__name__", "__path__"]
 
 
 def __getattr__(name: str) -> object:

@@ -283,3 +283,27 @@ def test_report_in_a_notebook_begins_with_the_problem() -> None:
     assert page.startswith("<p><b>error</b> 4 SYNs of 192.168.111.129 to 192.168.111.128:8080 (web:80) got no answer")
     assert "<i>Fix:</i> look for a rule in the DOCKER-USER or FORWARD chain" in page
     assert page.index("<pre>") < page.index("<details><summary>Notes that need no action: 1</summary>")
+
+
+@pytest.mark.parametrize(
+    ("what", "call"),
+    [
+        ("threads is 1 or more, not 0", lambda: analyze(TCP, threads=0)),
+        ("budget is 1 or more, not -1", lambda: analyze(TCP, budget=-1)),
+        ("vxlan_port is a UDP port, 1 to 65535, or 0 for none, not 70000", lambda: analyze(TCP, vxlan_port=70_000)),
+        ("vxlan_port is a UDP port", lambda: open_capture(TCP, vxlan_port=-1)),
+        ("vxlan_port is a UDP port", lambda: list(capnet.tables(TCP, vxlan_port=65_536)["frames"])),
+    ],
+)  # fmt: skip
+def test_number_that_makes_no_sense_is_refused(what: str, call: Callable[[], object]) -> None:
+    with pytest.raises(UsageError, match=what):
+        call()
+
+
+def test_table_is_not_pickled_and_says_what_is() -> None:
+    with pytest.raises(TypeError, match=r"the table flows is read when it is asked for.*to_arrow\(\)"):
+        pickle.dumps(capnet.tables(TCP)["flows"])
+
+
+def test_completion_offers_what_is_public() -> None:
+    assert [name for name in dir(capnet) if not name.startswith("_")] == sorted({*capnet.__all__} - {"__version__"})

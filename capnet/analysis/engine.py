@@ -20,6 +20,7 @@ from capnet.analysis.core.options import MAX_OBSERVATIONS, Options
 from capnet.analysis.core.sources import AnySource, Progress, Source, as_sources, size_of
 from capnet.analysis.core.topologies import TopologyFile, topology_of
 from capnet.analysis.witness_files import witnesses_beside
+from capnet.errors import UsageError
 from capnet.quick_dataclass import frozen
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import Topology
@@ -57,8 +58,12 @@ def analyze(
     until       the file may still be growing, and ends when this is set
     progress    called after each block
 
-    Raises UnreadableInput if a source or a topology cannot be read, and TypeError for anything that is no source.
+    Raises UnreadableInput if a source or a topology cannot be read, UsageError for a number that makes no sense, and
+    TypeError for anything that is no source.
     """
+    for name, number in (("threads", threads), ("budget", budget)):
+        if number is not None and number < 1:
+            raise UsageError(f"{name} is 1 or more, not {number}")
     options = Options(
         vxlan_port=vxlan_port, compiled=compiled, threads=threads, budget=budget, until=until, progress=progress
     )

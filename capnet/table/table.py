@@ -11,7 +11,7 @@ for row in table: row["src"]            # dictionaries, one at a time
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from capnet.table.batch import Batch
 from capnet.table.column import KINDS, DataColumn
@@ -97,6 +97,12 @@ class Table:
         from capnet.table.frame import data_frame
 
         return data_frame(self.fields, self.batches())
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"the table {self.name} is read when it is asked for, and cannot be pickled: hand over the name of the "
+            "capture, or what to_arrow() or to_pandas() return"
+        )
 
     # -- people -----------------------------------------------------------------------------------------
     def __repr__(self) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Event
 from typing import BinaryIO
 
-from capnet.errors import UnreadableInput
+from capnet.errors import UnreadableInput, UsageError
 from capnet.jit.kernel import Machine
 from capnet.wire.block import MAX_ROWS, Block, RecordBatch
 from capnet.wire.decode import decode
@@ -26,6 +26,7 @@ from capnet.wire.formats.byte_source import ByteSource, open_source
 from capnet.wire.formats.file_reader import FileReader
 from capnet.wire.formats.pcapng_reader import BlockHandler, PcapngReader
 from capnet.wire.formats.reader import Capture, CaptureInterface, CaptureProblem, Record, Splitter
+from capnet.wire.numbers import MAX_PORT
 
 __all__ = [
     "MAX_ROWS",
@@ -66,11 +67,13 @@ def open_capture(
     `on_block` is given every pcapng block that is no packet, in its place among the packets, and whether it is
     big-endian. `until`: the file may be growing, and ends when this is set; `waiting` is called while nothing comes.
     `split_any`: a capture at `any` of link type LINUX_SLL2 has a point for each interface of the host.
-    Raises UnreadableInput, and TypeError for anything that is neither.
+    Raises UnreadableInput, UsageError for no port, and TypeError for anything that is neither path nor stream.
     """
     if not isinstance(where, str | PathLike) and not hasattr(where, "read"):
         what = f"a capture is a path (str or Path) or a binary stream, not {type(where).__name__}"
         raise TypeError(f"{what}: io.BytesIO(DATA) makes a stream of bytes")
+    if not 0 <= vxlan_port <= MAX_PORT:
+        raise UsageError(f"vxlan_port is a UDP port, 1 to {MAX_PORT}, or 0 for none, not {vxlan_port}")
     source = open_source(Path(where) if isinstance(where, str | PathLike) else where, name, until, size, waiting)
     try:
         machine = Machine(_is_worth_compiling(source) if compiled is None else compiled)
