@@ -149,7 +149,19 @@ class Database:
         if self._unread is not None:
             unread, self._unread = self._unread, None
             return unread
-        return RefusedQuery(f"{error}\nTables: {', '.join(TABLES)}; `describe frames` lists columns (docs/export.md)")
+        tables = f"Tables: {', '.join(TABLES)}; `describe frames` lists columns (docs/export.md)"
+        return RefusedQuery(f"{_reason(str(error))}\n{tables}")
+
+
+def _reason(text: str) -> str:
+    """What DuckDB says, without the list of all functions of a name; of times, what to write instead."""
+    text, list_, _ = text.partition("\tCandidate functions:")
+    if list_ and _NANOSECONDS.search(text):
+        text += (
+            "Times have nanoseconds: epoch_ns(time) is a number that can be subtracted, "
+            "cast(time as timestamp) a time with microseconds"
+        )
+    return text.strip().replace("\t", "    ")
 
 
 def _plain(value: Any) -> Any:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
+import capnet
 from capnet.analysis.tables.library import Tables
 from capnet.cli import cli
 from capnet.cli.inputs import named_sources
@@ -189,6 +190,27 @@ def test_refused_query_names_columns_and_tables() -> None:
 
 
 @needs_duckdb
+def test_times_that_are_subtracted_are_told_what_to_write() -> None:
+    """DuckDB has no difference of times with nanoseconds, and lists 50 functions that are none."""
+    result = run(OVERLAY, "select max(time) - min(time) from frames")
+    assert isinstance(result.exception, RefusedQuery)
+    says = str(result.exception)
+    assert "epoch_ns(time) is a number that can be subtracted" in says
+    assert "Candidate" not in says and len(says.splitlines()) <= 3
+    with capnet.open_capture(OVERLAY) as capture:
+        times = capture.frames()["time"]
+    written = answer("select max(epoch_ns(time)) - min(epoch_ns(time)) as ns from frames")
+    assert written == [{"ns": max(times) - min(times)}]
+
+
+@needs_duckdb
+def test_list_of_functions_is_left_out_of_any_refusal() -> None:
+    result = run(OVERLAY, "select src - dst from frames")
+    assert isinstance(result.exception, RefusedQuery)
+    assert "epoch_ns" not in str(result.exception) and "\t" not in str(result.exception)
+    assert len(str(result.exception).splitlines()) <= 3
+
+
 def test_unreadable_capture_is_told_in_a_query(tmp_path: Path) -> None:
     broken = tmp_path / "broken.pcap"
     broken.write_bytes(b"nothing")
