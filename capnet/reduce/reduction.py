@@ -139,6 +139,11 @@ def _beginning(study: Study, finding: Finding, oracle: Oracle, keep: bool) -> tu
             f"{finding.name} is not told any more when addresses, names and payload are replaced; nothing was written. "
             "--keep-addresses writes the small capture with all of them"
         )
+    if sum(source.packets for source in study.report.inputs) <= MAX_FRAMES:
+        raise NotTold(
+            f"{finding.name} is not told of all packets in a new file: it is about the file, or about what is told of "
+            "it, and not about packets; nothing was written. Hand on the file itself"
+        )
     raise NotTold(
         f"{finding.name} is not told of the packets that were tried: of a capture with more than {MAX_FRAMES:,}, only "
         "those that have an address of its evidence, if they are fewer"

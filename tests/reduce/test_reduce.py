@@ -10,7 +10,7 @@ import pytest
 from capnet.analysis.engine import analyze, study
 from capnet.cli.reduce import command, write
 from capnet.errors import UsageError
-from capnet.reduce.reduction import reduce
+from capnet.reduce.reduction import NotTold, reduce
 from capnet.reduce.search import Budget
 from capnet.topology import Topology
 from tests.reduce.test_anonymise import is_absent
@@ -152,3 +152,15 @@ def test_topology_of_the_input_is_never_replaced(tmp_path):
         )
     assert (tmp_path / "fault.topology.json").read_bytes() == before
     assert not (tmp_path / "fault.pcapng").exists()
+
+
+def test_finding_about_the_file_says_so(tmp_path):
+    """Damage is not copied: the packets are written anew."""
+    with pytest.raises(NotTold, match=r"capture-damaged .* is about the file, .* Hand on the file itself"):
+        reduce(
+            study(FAULTS.parents[1] / "tests" / "made" / "truncated.pcap"),
+            "capture-damaged",
+            unlimited(),
+            False,
+            lambda step: None,
+        )

@@ -166,6 +166,10 @@ OPTION_MESSAGES = {
     "{name} is not told of the packets that were tried: of a capture with more than {frames}, only those that have an "
     "address of its evidence, if they are fewer":
         "在试过的数据包中得不出 {name}：抓包超过 {frames} 个数据包时，只试带有其证据中地址的数据包，且这些数据包要更少",
+    "{name} is not told of all packets in a new file: it is about the file, or about what is told of it, and not about "
+    "packets; nothing was written. Hand on the file itself":
+        "把全部数据包写进新文件后得不出 {name}：它说的是文件本身或文件中记录的信息，而不是数据包；没有写出任何文件。"
+        "请直接提供原文件",
     "{name} is not told any more when addresses, names and payload are replaced; nothing was written. --keep-addresses "
     "writes the small capture with all of them":
         "替换地址、名称和载荷之后不再得出 {name}；没有写出任何文件。--keep-addresses 写出保留这些内容的小抓包",
