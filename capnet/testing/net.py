@@ -49,7 +49,7 @@ class Net:
         self._study = result
         self._words = Words.of(result.report.to_dict())
 
-    @cached_property
+    @property
     def findings(self) -> list[Finding]:
         """The problems: findings of level error and warning that are no symptom of another one. Worst first.
 

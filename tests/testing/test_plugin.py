@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from capnet.pytest_plugin import file_name
 from tests.conftest import PROJECT
 
 
@@ -29,6 +31,7 @@ def folder(tmp_path: Path) -> Path:
     """A folder with the bridge capture."""
     for file in (PROJECT / "pcaps").glob("bridge.*"):
         shutil.copy(file, tmp_path)
+    (tmp_path / "nothing.pcap").write_bytes(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
     return tmp_path
 
 
@@ -58,6 +61,7 @@ def test_web(capnet_report):
         ('capnet_report("bridge.pcapng").flow("B", "db:5432")', "NoSuchFlow: db is no address, and the capture names"),
         ('capnet_report("bridge.pcapng").flow("B", "A:99")', "NoSuchFlow: no flow B → A:99; there are "),
         ('capnet_report("bridge.pcapng").flow("bbox", "web:80").encrypted', "was not seen at points of two hosts"),
+        ('capnet_report("nothing.pcap").findings', "CannotTell: "),
     ],
 )  # fmt: skip
 def test_error_points_at_the_line_of_the_test(folder: Path, asked: str, says: str) -> None:
@@ -90,3 +94,53 @@ def test_wheel_registers_the_plugin() -> None:
     """pytest finds it by this entry point."""
     text = (PROJECT / "pyproject.toml").read_text()
     assert '[project.entry-points.pytest11]\ncapnet = "capnet.pytest_plugin"\n' in text
+
+
+def test_report_is_made_once_for_a_class_and_a_module(folder: Path) -> None:
+    """Fixtures of any scope may ask, and several files may be a list."""
+    done = run_pytest(folder, """
+import pytest
+
+@pytest.fixture(scope="module")
+def net(capnet_report):
+    return capnet_report(["bridge.pcapng"])
+
+class TestWeb:
+    @pytest.fixture(scope="class")
+    def flow(self, net):
+        return net.flow("B", "A:8080")
+
+    @pytest.mark.parametrize("what", ["delivered", "translated", "client_address_kept"])
+    def test_web(self, flow, what):
+        assert getattr(flow, what)
+""")  # fmt: skip
+    assert (done.returncode, "3 passed" in done.stdout) == (0, True), done.stdout
+
+
+def test_failed_comparison_of_findings_says_each(folder: Path) -> None:
+    for file in (PROJECT / "pcaps" / "faults").glob("docker-user-drop.[pt]*"):
+        shutil.copy(file, folder)
+    done = run_pytest(folder, """
+def test_web(capnet_report):
+    assert capnet_report("docker-user-drop.pcapng").findings == []
+""")  # fmt: skip
+    assert done.returncode == 1
+    lines = [line.removeprefix("E").strip() for line in done.stdout.splitlines()]
+    begin = lines.index("AssertionError: assert 1 findings, expected 0")
+    assert lines[begin + 1].startswith("error published-port-blocked: ")
+    assert lines[begin + 2].startswith("to do: ")
+
+
+def test_comparison_of_other_lists_is_that_of_pytest(folder: Path) -> None:
+    done = run_pytest(folder, "def test_lists():\n    assert [1, 'a'] == []\n")
+    assert "AssertionError: assert [1, 'a'] == []" in done.stdout
+    assert "Left contains 2 more items" in done.stdout
+
+
+def test_kept_captures_of_tests_have_names_of_their_own() -> None:
+    tests = ["TestA-test_x", "TestB-test_x", "test_x[a/b]", "test_x[a-b]", "test_x[a b]", "test_" + 150 * "x" + "1"]
+    tests.append("test_" + 150 * "x" + "2")
+    names = [file_name(test) for test in tests]
+    assert len(set(names)) == len(tests)
+    assert names[0] == "TestA-test_x" and names[3] == "test_x-a-b"
+    assert all(re.fullmatch(r"[\w.-]{1,120}", name) for name in names)
