@@ -17,6 +17,7 @@ from tests.reduce.test_anonymise import is_absent
 
 FAULTS = Path(__file__).resolve().parents[2] / "pcaps" / "faults"
 RECORDED = FAULTS.parents[1] / "tests" / "analysis" / "facts" / "kernel" / "recorded"
+DAMAGED = FAULTS.parents[1] / "tests" / "made" / "truncated.pcap"
 # Fault, its finding, and how many packets are enough at most.
 CASES = [
     ("published-port-blocked", "published-port-blocked", 6),
@@ -157,10 +158,4 @@ def test_topology_of_the_input_is_never_replaced(tmp_path):
 def test_finding_about_the_file_says_so(tmp_path):
     """Damage is not copied: the packets are written anew."""
     with pytest.raises(NotTold, match=r"capture-damaged .* is about the file, .* Hand on the file itself"):
-        reduce(
-            study(FAULTS.parents[1] / "tests" / "made" / "truncated.pcap"),
-            "capture-damaged",
-            unlimited(),
-            False,
-            lambda step: None,
-        )
+        reduce(study(DAMAGED), "capture-damaged", unlimited(), False, lambda step: None)

@@ -88,6 +88,7 @@ def test_web(capnet_capture):
 """)  # fmt: skip
     assert done.returncode == 1
     assert "CaptureFailed: capnet: " in done.stdout and "nowhere.sock" in done.stdout
+    assert "contextlib.py" not in done.stdout  # the line of the test alone
 
 
 def test_wheel_registers_the_plugin() -> None:

@@ -12,6 +12,13 @@ INPUT_MESSAGES = {
     "{path}: is closed; read it inside the `with` block": "{path}：已关闭；请在 `with` 块内读取",
     "{path}: its frames were read, which is done once; open it again, or take capnet.tables(FILE)['frames']":
         "{path}：帧只能读取一次，已经读过；请重新打开，或使用 capnet.tables(FILE)['frames']",
+    "this block was overwritten by the next one: copy what you need while it is the current one, such as "
+    'block["ttl"], pyarrow.record_batch(block), or take capture.frames()':
+        "这个块已被下一个块覆盖：请在它是当前块时复制所需内容，如 block[\"ttl\"]、pyarrow.record_batch(block)，"
+        "或使用 capture.frames()",
+    "{name} is 1 or more, not {number}": "{name} 至少为 1，不能是 {number}",
+    "vxlan_port is a UDP port, 1 to {most}, or 0 for none, not {number}":
+        "vxlan_port 是 UDP 端口，1 到 {most}，0 表示没有，不能是 {number}",
     "{path}: there is no such file": "{path}：没有这个文件",
     "{path}: has no frame {number}": "{path}：没有第 {number} 帧",
     "{name} is none of the inputs": "{name} 不在输入文件之中",
