@@ -16,6 +16,7 @@ from tests.conftest import PROJECT
 from tests.report import sample
 from tests.report.golden_documents import document
 
+TEXTS = ("shortDescription", "fullDescription", "help")
 CAPTURES = [*sorted((PROJECT / "pcaps").glob("*.pcapng")), *sorted((PROJECT / "pcaps" / "faults").glob("*.pcapng"))]
 
 
@@ -40,6 +41,30 @@ def test_golden_report_is_valid(capture: Path) -> None:
     assert [result["partialFingerprints"]["capnet/1"] for result in run["results"]] == [row["id"] for row in findings]
     rules = run["tool"]["driver"]["rules"]
     assert all(rules[result["ruleIndex"]]["id"] == result["ruleId"] for result in run["results"])
+    assert missing_for_github(run) == []
+
+
+def missing_for_github(run: dict[str, Any]) -> list[str]:
+    """What GitHub needs besides the schema (docs.github.com, SARIF support for code scanning), and is not there."""
+    rules = [f"{each['id']}.{key}" for each in run["tool"]["driver"]["rules"] for key in TEXTS if not each[key]["text"]]
+    for result in run["results"]:
+        places = [place["physicalLocation"] for place in result["locations"]]
+        is_placed = places and all(
+            place["artifactLocation"]["uri"] and place["region"]["startLine"] for place in places
+        )
+        if not is_placed or not result["partialFingerprints"]["primaryLocationLineHash"]:
+            rules.append(result["ruleId"])
+    return rules
+
+
+def test_fingerprint_is_that_of_the_finding() -> None:
+    """Frames and levels change from run to run, and the alert stays the same."""
+    report = sample.bridge()
+    finding = report.findings[0]
+    moved = replace(finding, level="info", evidence=[], says="otherwise")
+    runs = [run_of(sarif.render(replace(report, findings=[each]).to_dict())) for each in (finding, moved)]
+    assert runs[0]["results"][0]["partialFingerprints"] == runs[1]["results"][0]["partialFingerprints"]
+    assert missing_for_github(runs[1]) == []
 
 
 def test_hostile_report_is_valid() -> None:
