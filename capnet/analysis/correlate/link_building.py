@@ -137,6 +137,7 @@ def _voted_links(
         votes=measures.packets,
         min_delays_ns=measures.delays_ns[:, 0],
         max_delays_ns=measures.delays_ns[:, 3],
+        ttl_deltas=measures.ttl_deltas,
         fragments=fragments,
         fragment_links=fragment_links,
     )
@@ -218,7 +219,7 @@ def _side_pairs(context: Context, votes: PairVotes, counts: Values, clear_votes:
     source, target = pairs[:, 0], pairs[:, 1]
     clear_counts = np.bincount(clear_votes, minlength=len(pairs))
     is_multicast = is_group_address(flows[target, schema.FLOW_DST_HI], flows[target, schema.FLOW_DST_LO])
-    is_multicast |= are_multicast_macs(flows[source, schema.FLOW_DMAC])
+    is_multicast |= (flows[source, schema.FLOW_DMAC] > 0) & are_multicast_macs(flows[source, schema.FLOW_DMAC])
     is_kept = (flows[source, schema.FLOW_PROTO] == TCP) & (clear_counts > 0)
     is_kept[is_kept] = (flows[source[is_kept]][:, _CONNECTION] == flows[target[is_kept]][:, _CONNECTION]).all(axis=1)
     clear_counts[is_kept] = np.maximum(clear_counts[is_kept], MIN_SIDE_VOTES)

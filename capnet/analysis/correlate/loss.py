@@ -5,6 +5,7 @@ Method: a packet whose digest is at the next hop arrived. One whose digest is no
 because segmentation offload and fragmentation cut the same octets differently at different points. So octets are
 compared: how often is each position of the sequence space (of IP datagrams: identification and fragment offset) at one
 hop, and how often at the next? In a sample, the byte counters of the flows are compared instead.
+A packet whose TTL ended at the router between both is not lost.
 Limits: absence outside the time in which a point was listening proves nothing and is counted separately.
 """
 
@@ -42,6 +43,7 @@ class LinkEnds:
     votes: PerLink  # packets seen at both ends
     min_delays_ns: PerLink
     max_delays_ns: PerLink
+    ttl_deltas: PerLink
     fragments: Values
     fragment_links: Values
 
@@ -89,8 +91,11 @@ def measure_loss(
     was_listening = _was_listening(context, observations, crossings, ends)
     is_lost = ~has_arrived & was_listening
     is_lost[is_lost] = ~_came_otherwise(context, observations, crossings, ends, np.flatnonzero(is_lost))
+    # A router forwards no packet whose TTL ends there (RFC 1812 section 5.3.1), as those of traceroute do.
+    is_due = was_listening & (observations[departures, schema.OBS_TTL] > -ends.ttl_deltas[links])
+    is_lost &= is_due
     if context.sample_share == 1.0:
-        missing_bytes = _compare_octets(context, observations, crossings, ends, has_arrived, was_listening, is_lost)
+        missing_bytes = _compare_octets(context, observations, crossings, ends, has_arrived, is_due, is_lost)
     else:
         # The first packets of flows are observed besides the sample: they show links, and count for no share.
         is_sampled = (observations[departures, schema.OBS_DIGEST] >> 8) & (round(1 / context.sample_share) - 1) == 0

@@ -3,8 +3,9 @@
 Input: what `correlate.loss` counted for the link: packets and octets that are missing at the later point.
 Method: if every packet was compared, the count is exact. If a sample was compared, the octets that both flows counted
 decide first, then the share of the sample that is missing.
-A point that does not record all that passes it tells nothing of loss before it (`unrecorded`). Nothing is lost of
-echo requests that got as many replies; where a few packets come back to a point in a tunnel, the others are not lost.
+A point that does not record all that passes it tells nothing of loss before it (`unrecorded_packets`). Nothing is lost
+of echo requests that got as many replies; where a few packets come back to a point in a tunnel, the others are not
+lost.
 Limits: offload cuts TCP differently from point to point, and then packets of two points cannot be subtracted.
 """
 
@@ -15,7 +16,13 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, is_to_group, replies
 from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.correlate.flow_links import Links
-from capnet.analysis.fate.unrecorded_packets import misses_packets, most_lost, seen_at_later_hops, were_sent_again
+from capnet.analysis.fate.unrecorded_packets import (
+    misses_packets,
+    misses_packets_at_any,
+    most_lost,
+    seen_at_later_hops,
+    were_sent_again,
+)
 from capnet.wire.numbers import TCP
 
 ETHERNET_MTU = 1500  # octets: larger IP packets are offload segments, not yet cut or joined again
@@ -58,7 +65,9 @@ def _are_all_answered(context: Context, row: int) -> bool:
 def _proven(context: Context, links: Links, link: int, lost: int) -> int | None:
     """Of packets that seem lost, those that the point did not only fail to record; None if that is unknown."""
     point = int(context.flows[links.target[link], schema.FLOW_POINT])
-    if misses_packets(context)[point] or lost <= (context.points[point].dropped or 0):
+    if (misses_packets(context) | misses_packets_at_any(context))[point] or lost <= (
+        context.points[point].dropped or 0
+    ):
         return None
     most = int(most_lost(context)[links.source[link]])
     sent_once = lost - int(links.missing_acks[link])  # no host sends a pure ACK again

@@ -17,7 +17,7 @@ from contextlib import suppress
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, is_among, is_one_of
+from capnet.analysis.core.arrays import distinct, first_equal, is_among, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
@@ -29,7 +29,7 @@ from capnet.analysis.correlate.lost_octets import octet_ranges, octets_sent_agai
 from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import mac_value
-from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, ICMPV6, ICMPV6_ECHO_REQUEST, TCP, TCP_FIN
+from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, ICMPV6, ICMPV6_ECHO_REQUEST, TCP, TCP_FIN, TCP_RST
 
 MAX_LINKS = 1000
 _HALF_CIRCLE = 1 << 31
@@ -74,14 +74,58 @@ def misses_packets(context: Context) -> Mask:
 
 
 @derived
+def misses_packets_at_any(context: Context) -> Mask:
+    """Per point: is it an interface of a capture at `any` that dropped packets?
+
+    One socket hears all interfaces. Where a packet leaves by one of them that came in by none, its buffer was full, and
+    the same may have happened to what leaves by none. A host resets connections in the name of others: not by a RST.
+    """
+    misses, flows, links = np.zeros(max(len(context.points), 1), dtype=bool), context.flows, flow_links(context)
+    for file in {point.file for point in context.points if point.ifindex is not None}:
+        of_file = [n for n, point in enumerate(context.points) if point.file == file and point.ifindex is not None]
+        ends = is_one_of(flows[links.source, schema.FLOW_POINT], of_file)
+        ends &= is_one_of(flows[links.target, schema.FLOW_POINT], of_file)
+        if (ends & (links.missing > 0)).any():
+            misses[of_file] = _leave_without_coming(context, np.flatnonzero(ends), of_file)
+    return misses
+
+
+def _leave_without_coming(context: Context, within: Values, points: list[int]) -> bool:
+    """Do links `within` some points end in packets that only the last of these points shows?"""
+    links, observed, flows = flow_links(context), context.observations, context.flows
+    observed = observed[is_one_of(flows[observed[:, schema.OBS_FLOW], schema.FLOW_POINT], points)]
+    places = flows[observed[:, schema.OBS_FLOW], schema.FLOW_POINT]
+    first = first_equal(observed[:, schema.OBS_DIGEST], observed[:, schema.OBS_DIGEST])
+    is_elsewhere = is_among(observed[:, schema.OBS_DIGEST], observed[places != places[first], schema.OBS_DIGEST])
+    is_lone = is_among(observed[:, schema.OBS_FLOW], links.target[within]) & ~is_elsewhere
+    is_lone &= (observed[:, schema.OBS_DIGEST] >> 8) & (round(1 / context.sample_share) - 1) == 0
+    is_tcp = flows[observed[:, schema.OBS_FLOW], schema.FLOW_PROTO] == TCP
+    is_lone &= ~is_tcp | ((observed[:, schema.OBS_CONTROL] >> 48) & TCP_RST == 0)
+    has_octets = is_tcp & (observed[:, schema.OBS_BYTES] > 0)
+    if (is_lone & ~has_octets).any() or context.sample_share < 1.0:
+        return bool((is_lone & ~has_octets).any())
+    lone, by_flow = observed[is_lone], _observations_by_flow(context)
+    sources = dict(zip(links.target[within].tolist(), links.source[within].tolist(), strict=True))
+    for target in distinct(lone[:, schema.OBS_FLOW])[:MAX_LINKS].tolist():
+        segments = by_flow.of(np.array([sources[target]]))
+        if not _begin_in_segments(lone[lone[:, schema.OBS_FLOW] == target], segments).all():
+            return True
+    return False
+
+
+@derived
 def most_lost(context: Context) -> PerFlow:
     """Per flow: how many of its packets were lost behind its point at most; -1 where nothing limits that.
 
-    TCP that was answered: as many as were sent again. Echo requests: as many as were not answered.
+    TCP that was answered, there or at the next hop: as many as were sent again. Echo requests: as many as were not
+    answered.
     """
     flows, reply = context.flows, replies(context)
     most = np.full(len(flows), -1, dtype=np.int64)
-    tcp = np.flatnonzero((flows[:, schema.FLOW_PROTO] == TCP) & (reply >= 0))
+    links, is_answered = flow_links(context), reply >= 0
+    has_next = np.flatnonzero(links.after >= 0)
+    is_answered[has_next] |= reply[links.target[links.after[has_next]]] >= 0
+    tcp = np.flatnonzero((flows[:, schema.FLOW_PROTO] == TCP) & is_answered)
     most[tcp] = retransmitted_segments(context)[tcp] + np.maximum(syns_without_duplicates(context)[tcp] - 1, 0)
     asking = np.flatnonzero(_is_echo_request(context) & (reply >= 0))
     packets = packets_without_duplicates(context)

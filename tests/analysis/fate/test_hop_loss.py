@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
 
-from tests.stories import Network, ping, udp
+from tests.stories import ACK, SYN, Network, Packet, ping, tcp, udp
 from tests.story_reports import A, B, read
 
 SECOND = 1_000_000.0
@@ -41,3 +42,61 @@ def test_carriers_that_return_in_a_tunnel_lost_nothing(returning: int, tmp_path:
             net.pass_by(("eth3", carrier.routed(tunnel=(200, B, A, 6000))))
         net.now += SECOND
     assert losing(net, tmp_path) == (set() if returning == 2 else {A})
+
+
+@pytest.mark.parametrize("ttl", [1, 64])
+def test_packets_whose_ttl_ends_at_the_router_were_not_lost(ttl: int, tmp_path: Path) -> None:
+    """As of traceroute: a router forwards no packet that arrives with TTL 1 (RFC 1812 section 5.3.1)."""
+    net = Network(["R/eth0", "R/eth1"])
+    for number in range(9):
+        ends = number % 3 == 0
+        packet = udp(f"{A}:5000 > {B}:7000", b"%d" % number, ident=number + 1, ttl=ttl if ends else 64)
+        net.pass_by(("R/eth0", packet), *([] if ends else [("R/eth1", packet.routed())]))
+    assert losing(net, tmp_path) == (set() if ttl == 1 else {A})
+
+
+@pytest.mark.parametrize("other", [4, None], ids=["by another interface", "by none"])
+def test_packets_that_any_shows_at_another_interface_were_not_lost(other: int | None, tmp_path: Path) -> None:
+    """A route spreads the packets of one connection over two interfaces; `any` shows no destination MAC."""
+    net = Network(["any"], cooked={"any"})
+    for number in range(8):
+        segment = tcp(f"{A}:5000 > {B}:80", seq=1, ack=1 + number, ident=number + 1)
+        exit_interface = other if number in (1, 4, 6) else 3
+        net.at(net.now, "any", at_interface(segment, 2, 0))
+        if exit_interface:
+            net.at(net.now + 3, "any", at_interface(segment.routed(), exit_interface, 4))
+        net.now += 1000
+    assert losing(net, tmp_path) == (set() if other else {A})
+
+
+@pytest.mark.parametrize("lone", [(), (3,), (3, 9)], ids=["none", "one", "two"])
+def test_capture_at_any_that_drops_tells_no_loss(lone: tuple[int, ...], tmp_path: Path) -> None:
+    """What leaves by one interface and came in by none was dropped by the socket that hears both."""
+    net = Network(["any"], cooked={"any"})
+    for number in range(12):
+        packet = udp(f"{A}:5000 > {B}:7000", b"%d" % number, ident=number + 1)
+        if number not in lone:
+            net.at(net.now, "any", at_interface(packet, 2, 0))
+        if number not in (2, 5, 6):
+            net.at(net.now + 10, "any", at_interface(packet.routed(), 3, 4))
+        net.now += 1000
+    assert losing(net, tmp_path) == (set() if lone else {A})
+
+
+def at_interface(packet: Packet, index: int, way: int) -> bytes:
+    """A frame of `any` with this index of the interface; `way`: 0 received, 4 sent."""
+    cooked = packet.cooked(way)
+    return cooked[:4] + struct.pack(">I", index) + cooked[8:]
+
+
+def test_connection_that_is_answered_elsewhere_lost_nothing(tmp_path: Path) -> None:
+    """A bridge floods the SYN to a port that the rest of the connection does not pass; the answers come there."""
+    net = Network(["R/eth0", "R/eth1"])
+    for number in range(4):
+        segment = tcp(f"{A}:5000 > {B}:80", b"%d" % number * (number > 0), seq=number, ident=number + 1,
+                      flags=ACK if number else SYN, ack=bool(number))  # fmt: skip
+        net.pass_by(("R/eth0", segment), *([] if number else [("R/eth1", segment.routed())]))
+        net.pass_by(
+            ("R/eth1", tcp(f"{B}:80 > {A}:5000", seq=number, ack=number + 1, flags=ACK if number else SYN | ACK))
+        )
+    assert losing(net, tmp_path) == set()
