@@ -19,10 +19,13 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import (
+    ARP_OPERATION,
+    ARP_PACKETS,
     ARP_POINT,
     ARP_SENDER_LO,
     ARP_TARGET_LO,
     ARP_VIA,
+    ARP_VIA_VNI,
     FLOW_DPORT,
     FLOW_DST_HI,
     FLOW_DST_LO,
@@ -43,7 +46,17 @@ from capnet.analysis.core.schema import (
 )
 from capnet.analysis.correlate.clocks import flow_spans, listening_times
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.numbers import ICMP_ECHO_REPLY, ICMPV6_ECHO_REPLY, TCP, TCP_ACK, TCP_RST, TCP_SYN_ACK
+from capnet.wire.numbers import (
+    ARP_REPLY,
+    ARP_REQUEST,
+    ICMP_ECHO_REPLY,
+    ICMPV6_ECHO_REPLY,
+    TCP,
+    TCP_ACK,
+    TCP_RST,
+    TCP_SYN,
+    TCP_SYN_ACK,
+)
 
 PROTOCOLS = 256
 MIN_FILTER_PACKETS = 20  # fewer packets with one port in common are no capture filter
@@ -51,6 +64,7 @@ MIN_FILTER_FLOWS = 3
 _ENDS = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
 _OPPOSITE_ENDS = _ENDS[3:] + _ENDS[:3]
 _ECHO_REPLIES = (ICMP_ECHO_REPLY << 8, ICMPV6_ECHO_REPLY << 8)  # values of FLOW_KIND
+MIN_ANSWERS_ALONE = 2  # to different questions, none of which was recorded
 MIN_UNFILTERED_KINDS = 3  # protocols, ARP being one: `arp or icmp` is a capture filter, three kinds are traffic
 
 
@@ -124,7 +138,8 @@ def _together(first: Values, last: Values) -> tuple[Values, Values]:
 def records_one_direction(context: Context) -> Mask:
     """Per point, does it record one direction of all traffic, as `tcpdump -Q out` and one half of a tap do?
 
-    No flow there has its opposite, and one of them answers or acknowledges what was not recorded.
+    No flow there has its opposite, and one of them answers or acknowledges what was not recorded. A RST may end what
+    passed before the capture, and so may an ARP reply: several do not.
     """
     flows, is_one_way = context.flows, np.ones(max(len(context.points), 1), dtype=bool)
     is_one_way[flows[replies(context) >= 0, FLOW_POINT]] = False
@@ -142,7 +157,23 @@ def records_one_direction(context: Context) -> Mask:
     answers |= _acknowledges_more(context, is_tcp & is_one_way[flows[:, FLOW_POINT]])
     is_one_sided = np.zeros(len(is_one_way), dtype=bool)
     is_one_sided[flows[answers, FLOW_POINT]] = True
+    refuses = is_tcp & (flags & (TCP_SYN | TCP_RST | TCP_ACK) == TCP_RST | TCP_ACK)
+    for points in (flows[refuses, FLOW_POINT], _replies_alone(context)):
+        is_one_sided |= np.bincount(points, minlength=len(is_one_sided)) >= MIN_ANSWERS_ALONE
     return is_one_sided & is_one_way
+
+
+def _replies_alone(context: Context) -> Values:
+    """The point of each ARP reply to a question that it does not show."""
+    arps, ends = context.arps, [ARP_POINT, ARP_VIA, ARP_VIA_VNI]
+    is_reply = (arps[:, ARP_OPERATION] == ARP_REPLY) & (arps[:, ARP_SENDER_LO] != arps[:, ARP_TARGET_LO])
+    answered, asked = np.flatnonzero(is_reply), np.flatnonzero(arps[:, ARP_OPERATION] == ARP_REQUEST)
+    is_alone = ~is_among(
+        hash_of(arps, [*ends, ARP_SENDER_LO, ARP_TARGET_LO], answered).view(np.int64),
+        hash_of(arps, [*ends, ARP_TARGET_LO, ARP_SENDER_LO], asked).view(np.int64),
+    )
+    alone = answered[is_alone]
+    return np.repeat(arps[alone, ARP_POINT], arps[alone, ARP_PACKETS])
 
 
 def _acknowledges_more(context: Context, wanted: FlowMask) -> FlowMask:

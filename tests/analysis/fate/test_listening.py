@@ -8,9 +8,9 @@ import pytest
 
 from capnet.analysis.core.contract.report import Report
 from capnet.analysis.engine import analyze, study
-from capnet.analysis.fate.listening import listening
+from capnet.analysis.fate.listening import listening, records_one_direction
 from capnet.wire.formats.pcapng_writer import statistics
-from tests.stories import ACK, START_NS, SYN, Network, tcp, udp
+from tests.stories import ACK, RST, START_NS, SYN, Network, arp, tcp, udp
 from tests.story_reports import A, B
 
 SECOND = 1_000_000_000
@@ -108,3 +108,27 @@ def test_capture_of_one_client_shows_no_stop_of_others(has_others: bool, tmp_pat
             )
             net.pass_by(("B/ens33", answer), ("R/ens33", answer), gap=4e5)
     assert bool(levels(analyze(net.write(tmp_path)))) is has_others
+
+
+def one_sided(net: Network, folder: Path) -> list[bool]:
+    return records_one_direction(study(net.write(folder)).context).tolist()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_refusals_without_their_questions_show_one_direction(count: int, tmp_path: Path) -> None:
+    """A single RST may end what passed before the capture."""
+    net = Network(["A/ens33"])
+    for number in range(count):
+        net.pass_by(("A/ens33", tcp(f"{A}:80 > {B}:{5000 + number}", ack=1, flags=RST | ACK)))
+    assert one_sided(net, tmp_path) == [count == 2]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_arp_replies_without_their_questions_show_one_direction(asked: bool, tmp_path: Path) -> None:
+    net = Network(["A/ens33"])
+    for asker in (B, OTHER):
+        if asked:
+            net.at(net.now, "A/ens33", arp(1, "02:00:c0:a8:6f:81", asker, A))
+        net.at(net.now + 9, "A/ens33", arp(2, "02:00:c0:a8:6f:80", A, asker, to="02:00:c0:a8:6f:81"))
+        net.pass_by(("A/ens33", udp(f"{A}:5000 > {asker}:7000", b"data")))
+    assert one_sided(net, tmp_path) == [not asked]

@@ -2,11 +2,14 @@
 
 Input: neighbours, flows. Output: `Unanswered`, one per protocol, asker and target address. Method: a station without an
 answer asks again after a second (RFC 1122 section 2.3.2.1, RFC 4861 section 10); bystanders, and points that record one
-direction only, would not show an answer; nor do points where the target answers another asker in the meantime.
+direction only, would not show an answer; nor do points where the target answers another asker in the meantime, or where
+the asker begins to send to the target: it knows the MAC, and the capture dropped the answer.
 Limits: probes and announcements expect none (RFC 5227), nor does a DHCP server that is about to offer the address.
 """
 
 from __future__ import annotations
+
+import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
@@ -102,8 +105,8 @@ def unanswered_neighbours(context: Context) -> list[Unanswered]:
         ]
         if not showing or _is_about_to_be_offered(context, showing[0]):
             continue
-        if any(_answers_another(of, answers) for of in showing):
-            continue  # it is there, and its answer to this asker takes another way
+        if any(_answers_another(of, answers) or _has_learnt(context, of) for of in showing):
+            continue  # it is there, and its answer to this asker takes another way, or was not recorded
         place = _whereabouts(context, at_points)
         waiting = waiting_questions(context, pair[1], place.other) if place and place.place == Place.WAY_BACK else ()
         questions.append(Unanswered(*pair, at_points, place, waiting))
@@ -142,6 +145,16 @@ def _answers_another(question: Exchange, answers: dict[tuple[object, ...], list[
     since, until = question.first_request - MAX_ARP_RETRY_NS, question.last_request + MAX_ARP_RETRY_NS
     others = answers.get((question.kind, question.point, question.via, question.vni, question.target), ())
     return any(since <= time <= until for of in others for time in (of.first_reply, of.last_reply))
+
+
+def _has_learnt(context: Context, question: Exchange) -> bool:
+    """Does the asker send to the target, or forward, after its first question to all stations, and not before?"""
+    flows, (high, low) = context.flows, address_value(question.target)
+    is_to_it = (flows[:, schema.FLOW_POINT] == question.point) & (flows[:, schema.FLOW_SMAC] == question.asker_mac)
+    is_to_it &= (flows[:, schema.FLOW_DST_HI] == high) & (flows[:, schema.FLOW_DST_LO] == low)
+    is_to_it &= (flows[:, schema.FLOW_VIA] == question.via) & (flows[:, schema.FLOW_VIA_VNI] == question.vni)
+    first = flows[is_to_it, schema.FLOW_FIRST].min(initial=np.iinfo(np.int64).max)
+    return not question.unicast_requests and question.first_request <= first < np.iinfo(np.int64).max
 
 
 def _is_about_to_be_offered(context: Context, question: Exchange) -> bool:

@@ -147,6 +147,25 @@ def test_target_that_answered_another_host_before_is_told(tmp_path: Path) -> Non
     assert finding["fix"] == f"check that {SILENT} exists, on this network, and is up"
 
 
+@pytest.mark.parametrize("source", [A, "10.9.0.5"], ids=["own", "forwarded"])
+def test_asker_that_then_sends_to_the_target_is_silent(tmp_path: Path, source: str) -> None:
+    """It knows the MAC: the capture dropped the answer, or records what the asker sends alone."""
+    net = Network(["A/ens33"])
+    ask(net, SILENT, times=2)
+    net.at(net.now, "A/ens33", udp(f"{source}:5000 > {SILENT}:7000", b"data", smac=CARD_A, dmac=CARD_SILENT))
+    assert of_story(net, tmp_path, "arp-unanswered") == []
+
+
+def test_asker_that_sent_to_the_target_before_is_told(tmp_path: Path) -> None:
+    """Its entry may still be in use while it asks again, as some routers do before it ends."""
+    net = Network(["A/ens33"])
+    for number in range(6):
+        net.at(net.now, "A/ens33", udp(f"{A}:5000 > {SILENT}:7000", b"%d" % number, smac=CARD_A, dmac=CARD_SILENT))
+        ask(net, SILENT, times=number % 2)
+        net.now += 1e5
+    assert len(of_story(net, tmp_path, "arp-unanswered")) == 1
+
+
 @pytest.mark.parametrize("seen", [True, False], ids=["used-by-others", "of-all-networks"])
 def test_broadcast_address_is_told(tmp_path: Path, seen: bool) -> None:
     """A host with too small a netmask asks for the last address of its network."""
