@@ -81,6 +81,15 @@ def test_answers_keep_to_the_bound_and_pages_hold_all():
     assert listed == {str(path.relative_to(PCAPS)) for path in PCAPS.rglob("*.pcapng")}
 
 
+def test_page_behind_the_last_one_says_so():
+    """An agent that asks for page after page comes to an end."""
+    pages = [text for text, _ in answers(PCAPS, *(call("open", page=page) for page in range(1, 30)))]
+    last = next(number for number, text in enumerate(pages, 1) if "ask for page" not in text)
+    assert "there is no page" not in pages[last - 1]
+    assert pages[last].endswith(f"(there is no page {last + 1}; this is the last one, page {last} of {last})")
+    assert all(tokens(text) <= MAX_TOKENS for text in pages)
+
+
 def test_payload_is_in_no_answer(session):
     """The capture holds HTTP, whose words no answer repeats."""
     content = (PCAPS / BLOCKED).read_bytes()
