@@ -41,9 +41,10 @@ def command(**options: Any) -> int:
     capnet capture -i eth0 -i docker0       interfaces, with Docker or without
     capnet capture --all -C 100 -W 10       the newest 10 files of 100 MB
 
-    A container's points are its interfaces, the host ends of its veths, its bridges, and the NICs of the default
-    routes. With macvlan and ipvlan it is the parent NIC; with an overlay network also br0 and vxlan0 of its namespace
-    and the load balancer of a service; with pods also the tunnel devices where routes lead, flannel.1 for example.
+    A container's points are its interfaces, the host ends of its veths, its bridges, and the interfaces by which the
+    host reaches others: the NICs of its default routes, further NICs, VPNs. With macvlan and ipvlan it is the parent
+    NIC; with an overlay network also br0 and vxlan0 of its namespace and the load balancer of a service; with pods also
+    the tunnel devices where routes lead, flannel.1 for example.
     Loopback is a point on networks with Docker's DNS server, in a namespace that containers share, and where there is
     nothing else.
 

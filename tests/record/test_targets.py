@@ -16,7 +16,8 @@ from capnet.errors import UsageError
 from capnet.record.targets.container_points import ContainerPoint, container_points
 from capnet.record.targets.containers import Selection, is_container, selected, without_bystanders
 from capnet.record.targets.target_words import split_words
-from capnet.topology import Topology
+from capnet.record.targets.uplinks import RoutedDevices
+from capnet.topology import Interface, Topology
 
 HOSTS = Path(__file__).with_name("hosts.topology.json")
 UPLINKS = {"A": ["ens33"], "B": ["ens33"]}
@@ -229,3 +230,36 @@ def test_filter_that_is_an_option_is_refused():
 def test_name_of_container_begins_no_filter(hosts):
     assert is_container(hosts, "web")
     assert not is_container(hosts, "tcp")
+
+
+@pytest.mark.parametrize(
+    ("kind", "address", "is_point"),
+    [
+        (None, "192.168.222.128/24", True),
+        ("tun", "10.8.0.2/24", True),
+        ("wireguard", "fd00:8::2/64", True),
+        ("vlan", "10.7.0.2/24", True),
+        (None, "fe80::1/64", False),
+        ("bridge", "192.168.122.1/24", False),
+        ("dummy", "10.6.0.1/24", False),
+        ("macvlan", "192.168.111.5/24", False),
+    ],
+)
+def test_other_way_out_of_the_host_is_a_point(hosts: Topology, kind: str | None, address: str, is_point: bool) -> None:
+    """A published port is asked by a second NIC too, and a VPN's routes may take the answers."""
+    host = next(host for host in hosts.hosts if host.name == "A")
+    host.interfaces += [Interface(name, 90, None, [address], kind) for name in ("way0", "unused0")]
+    routed = {"A": RoutedDevices(["ens33"], ["ens33", "docker0", "way0"])}
+    places = container_points(hosts, selected(hosts, Selection(("web",))), UPLINKS, routed)
+    names_of_host = [place.interface for place in places if place.name.count("/") == 1 and place.role != "veth"]
+    assert names_of_host == ["docker0", "ens33", *["way0"] * is_point]
+
+
+def test_ways_besides_the_default_routes_are_few(hosts: Topology) -> None:
+    host = next(host for host in hosts.hosts if host.name == "A")
+    ways = [f"wg{number}" for number in range(20)]
+    host.interfaces += [Interface(way, 90, None, ["10.8.0.2/24"], "wireguard") for way in ways]
+    places = container_points(
+        hosts, selected(hosts, Selection(("web",))), UPLINKS, {"A": RoutedDevices([], ["ens33", *ways])}
+    )
+    assert [place.interface for place in places if place.interface in ways] == ways[:6]

@@ -56,8 +56,9 @@ capnet capture web -w - | wireshark -k -i -
 capnet capture -i eth0 -i docker0       接口，有没有 Docker 都可以
 capnet capture --all -C 100 -W 10       最新的 10 个 100 MB 的文件
 
-容器的抓包点是它的接口、veth 的主机端、网桥，以及默认路由的网卡。macvlan 和 ipvlan 是父接口；
-overlay 网络还有其命名空间中的 br0 和 vxlan0，以及服务的负载均衡；Pod 还有路由所到的隧道设备，例如 flannel.1。
+容器的抓包点是它的接口、veth 的主机端、网桥，以及主机通往外部的接口：默认路由的网卡、其他网卡、VPN。
+macvlan 和 ipvlan 是父接口；overlay 网络还有其命名空间中的 br0 和 vxlan0，以及服务的负载均衡；
+Pod 还有路由所到的隧道设备，例如 flannel.1。
 在有 Docker DNS 服务器的网络上、
 在容器共享的命名空间中，以及没有其他接口时，loopback 也是抓包点。
 

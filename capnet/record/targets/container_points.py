@@ -1,10 +1,10 @@
 """Every point on a host that the packets of containers pass, from its topology.
 
 Per container: its interfaces; the host end of each veth; its bridge; the parent NIC of a macvlan or ipvlan interface;
-`br0` and `vxlan0` of an overlay network; the load balancer of a swarm's service; and the NICs by which the host
-reaches others: for what a bridge translates, for VXLAN, and for the sockets of pasta or slirp4netns. What a host of
-containerd or CRI-O routes leaves by the interfaces of its routes: tunnel devices and NICs. A point that several
-containers share comes once.
+`br0` and `vxlan0` of an overlay network; the load balancer of a swarm's service; and the interfaces by which the host
+reaches others, those of its default routes first: for what a bridge translates, for VXLAN, and for the sockets of pasta
+or slirp4netns. What a host of containerd or CRI-O routes leaves by the interfaces of its routes: tunnel devices and
+NICs. A point that several containers share comes once.
 
 Loopback is captured where something is to be heard there: Docker's DNS server answers there on every network but the
 default bridge, containers of one namespace talk there, and a container without a network has nothing else.
@@ -13,6 +13,7 @@ default bridge, containers of one namespace talk there, and a container without 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from capnet.quick_dataclass import value
 from capnet.record.targets.uplinks import RoutedDevices
@@ -20,6 +21,9 @@ from capnet.topology import Container, Endpoint, Interface, Topology
 from capnet.topology.user_mode import is_the_machine, process_behind
 
 TUNNELS = ("vxlan", "geneve", "gre", "gretap", "ip6gre", "ipip", "sit", "ip6tnl", "vti", "xfrm", "wireguard", "tun")
+# Made for containers, or below or beside what is captured anyway: no other way in or out of the host.
+_FOR_CONTAINERS = ("bridge", "dummy", "ifb", "macvlan", "macvtap", "ipvlan", "ipvtap", "vxlan", "geneve")
+MAX_OTHER_WAYS = 6  # interfaces besides those of the default routes
 DEFAULT_BRIDGE = "bridge"  # Docker's network of containers that are given none; it has no DNS server
 
 
@@ -46,7 +50,7 @@ def container_points(
 ) -> list[ContainerPoint]:
     """The places of these containers: first what is theirs alone, then what they share.
 
-    `uplinks`: NICs of each host. `routed`: of hosts with pods, where routes lead.
+    `uplinks`: NICs of each host's default routes. `routed`: where routes of hosts lead.
     A container whose namespace could not be seen has none of its own.
     """
     planners = [
@@ -169,9 +173,10 @@ class _Planner:
             yield self._at_host(lower.parent, "parent", f"{lower.parent} of host {self._host.name}")
 
     def _of_uplinks(self) -> Iterator[ContainerPoint]:
-        for name in dict.fromkeys([*self._uplinks, *self._ways_of_pods()]):
+        for name in dict.fromkeys([*self._uplinks, *self._ways_of_pods(), *self._other_ways()]):
             interface = self._interface(name)
-            role = "overlay" if interface and interface.kind in TUNNELS else "parent"
+            is_overlay = interface is not None and interface.kind in TUNNELS and self._owner.runtime
+            role = "overlay" if is_overlay else "parent"  # a VPN of a host is a way out like a NIC
             yield self._at_host(name, role, f"{name} of host {self._host.name}, by which it reaches others")
 
     def _ways_of_pods(self) -> Iterator[str]:
@@ -188,6 +193,23 @@ class _Planner:
                 yield from filter(None, (interface.name, interface.parent))
             elif interface.name in self._routed.next_hops and interface.kind != "bridge":
                 yield from filter(None, (interface.name, interface.parent if is_tunnel else None))
+
+    def _other_ways(self) -> Iterator[str]:
+        """Interfaces of the host with an address by which packets come or go besides: a second NIC, a VPN.
+
+        A published port is asked at any of them, and a VPN's routes may take the answers. Of pods, see `_ways_of_pods`.
+        """
+        if self._routed is None or self._owner.runtime:
+            return
+        veths = {end.veth for container in self._topology.containers for end in container.endpoints if end.veth}
+        ways = {*self._routed.next_hops, *self._routed.links} - veths - {*self._uplinks}
+        names = (
+            interface.name
+            for interface in self._host.interfaces
+            if interface.name in ways and interface.kind not in _FOR_CONTAINERS and interface.master is None
+            and any(not address.startswith("fe80:") for address in interface.addresses)
+        )  # fmt: skip
+        yield from islice(names, MAX_OTHER_WAYS)
 
     # -- parts -------------------------------------------------------------------------------------------
     def _inside(self, interface: str, endpoint: Endpoint | None, describes: str) -> ContainerPoint:

@@ -21,8 +21,7 @@ class TargetCoverage:
     """A selection on hosts, with the filter inside containers, and that of the hosts' own namespaces.
 
     `uplinks`: NICs of each host's default routes. `ids`: containers that were chosen when the capture began.
-    `surveyed_s`: when the hosts were asked, in seconds since 1970. `routed`: of hosts on which containerd or CRI-O run
-    containers, where routes lead.
+    `surveyed_s`: when the hosts were asked, in seconds since 1970. `routed`: where routes of the hosts lead.
     """
 
     selection: Selection

@@ -61,7 +61,6 @@ def aim_at_containers(
     if not containers and not interfaces:
         raise UsageError("capture what? Name containers, --network, --project, --service, --all or -i IFACE")
     shells = {host.name: host.shell for host in hosts if host.shell is not None}
-    nodes = {container.host for container in topology.containers if container.runtime}
     own = own_transport.joined(own_transport.control_filter(hosts), own_transport.session_filter())
     coverage = TargetCoverage(
         selection,
@@ -71,7 +70,7 @@ def aim_at_containers(
         {name: uplinks(shell) for name, shell in shells.items()},
         {container.id for container in containers},
         surveyed_s,
-        {name: routed_devices(shells[name]) for name in sorted(nodes)},
+        {name: routed_devices(shell) for name, shell in shells.items()},
     )
     points: list[CapturePoint] = []
     for name, shell in shells.items():
