@@ -60,6 +60,13 @@ FIX_BROKEN = Text(
     "会丢弃没有见过请求的应答，或源地址应从另一个接口到达的应答（rp_filter）",
 )
 
+FIX_TRANSLATED = Text(
+    en="; answers are routed before they are translated back, so a rule for them names {inside}: `ip rule add from "
+    "{inside} lookup TABLE`, or marks connections (`-j CONNMARK`)",
+    zh="；应答在转换回来之前就已选路，所以给它们的规则要写 {inside}：`ip rule add from {inside} lookup TABLE`，或给连接打"
+    "标记（`-j CONNMARK`）",
+)
+
 MIN_REPEATED = 2  # SYNs, and SYN-ACKs
 MAX_LOOKED_AT = 50  # connections of one detour whose flags are looked at
 
@@ -96,11 +103,12 @@ def _finding(context: Context, host: str, forward: str, back: str, connections: 
     if broken:
         says += BROKEN.fill(broken=len(broken))
     fix = FIX_BROKEN.fill(client=broken[0][0].hops[0].src, forward=forward, back=back) if broken else FIX.fill()
+    inside = _translated_to(host, [request for request, _ in broken or connections])
     return Finding(
         NAME,
         "error" if broken else "info",
         says,
-        fix,
+        fix + (FIX_TRANSLATED.fill(inside=inside) if inside else ""),
         {
             "host": host,
             "there": forward,
@@ -110,6 +118,13 @@ def _finding(context: Context, host: str, forward: str, back: str, connections: 
         },
         [frame for both in broken or connections for path in both for frame in path.evidence[:2]],
     )
+
+
+def _translated_to(host: str, requests: list[Path]) -> str:
+    """The one address that the host translates all requests to, "" if there is none."""
+    hops = [[hop for hop in path.hops if (host_of(hop.point) or "") == host] for path in requests]
+    inside = {of_host[-1].dst for of_host in hops if of_host[-1].dst != of_host[0].dst}
+    return inside.pop() if len(inside) == 1 and all(of_host[-1].dst in inside for of_host in hops) else ""
 
 
 def _is_broken(context: Context, path: Path) -> bool:

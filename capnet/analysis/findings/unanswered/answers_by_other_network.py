@@ -64,6 +64,7 @@ FIX = Text(
 
 MIN_ATTEMPTS = 2
 _INSIDE = ("bridge", "veth")
+_ASKED_AT = (*_INSIDE, "container")  # the last point of the SYNs
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -76,7 +77,7 @@ def diagnose(context: Context) -> list[Finding]:
 
 def _finding(context: Context, service: UnansweredService) -> Finding | None:
     flows = context.flows
-    rows = [row for row in service.last_rows if _role(context, int(flows[row, schema.FLOW_POINT])) in _INSIDE]
+    rows = [row for row in service.last_rows if _role(context, int(flows[row, schema.FLOW_POINT])) in _ASKED_AT]
     points = {int(flows[row, schema.FLOW_POINT]) for row in rows}
     if len(points) != 1:
         return None
@@ -88,6 +89,7 @@ def _finding(context: Context, service: UnansweredService) -> Finding | None:
         row for row in _syn_acks(context, rows) if _is_beside(context, point, int(flows[row, schema.FLOW_POINT]))
     ]
     answers = [row for row in answers if int(flows[row, schema.FLOW_SMAC]) != mac]
+    answers.sort(key=lambda row: _role(context, int(flows[row, schema.FLOW_POINT])) != "bridge")  # which the fix names
     lookups = [
         of
         for of in neighbours(context)

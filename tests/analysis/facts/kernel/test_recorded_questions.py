@@ -116,3 +116,19 @@ def test_container_that_does_not_forward_is_no_isolation(tmp_path: Path) -> None
     path = Path(shutil.copy(RECORDED / "container-that-routes.pcapng", tmp_path))
     shutil.copy(topology_path(RECORDED / path.name), topology_path(path))
     assert not any(finding.name == "different-networks" for finding in findings(path))
+
+
+def test_default_route_of_another_network_is_told_inside() -> None:
+    """The container's own interfaces are captured, too: the SYNs were last seen there, the answers at its bridge."""
+    finding = told("two-networks")
+    assert finding.name == "answers-by-other-network"
+    assert "reach 192.168.16.2:80 at A/web/eth0, and the container answers at A/br-03d5187678d6" in finding.says
+    assert "net.ipv4.conf.br-03d5187678d6.rp_filter=2" in str(finding.fix)
+
+
+def test_vpn_of_a_host_that_takes_answers_is_told() -> None:
+    """They are routed with the container's address, so a rule for the host's does not help."""
+    finding = told("vpn-of-host")
+    assert finding.name == "asymmetric-path"
+    assert "pass A/ens33 on the way there and A/tun0 on the way back; 2 of them never began" in finding.says
+    assert "`ip rule add from 192.168.112.2 lookup TABLE`" in str(finding.fix)

@@ -1,0 +1,140 @@
+"""container-routed-away: a host sends packets for a container of its own out by another interface, not to its bridge.
+
+Looks at: flows without an answer, of two packets or more, to an address of a container on a bridge network, that its
+host forwards to an interface of its own, by the topology. Answers to the container count too.
+Says: which container, by which interface its packets leave, and which network the routes of the host cover.
+Wrong when: the topology is of another time, and the container has left the address.
+Fix: a VPN has routes for addresses of a Docker network. Give the network other ones, or keep that route out.
+Verify: `ip route get ADDRESS` and `ip rule` on the host name the interface; it should be the bridge.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, host_of, is_at_roles, replies
+from capnet.analysis.core.results import Finding
+from capnet.analysis.core.schema import FlowMask
+from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.fate.next_points import is_answered
+from capnet.quick_tuple import NamedTuple
+from capnet.topology import Container, Network
+from capnet.topology.lookup import endpoints, network_of
+from capnet.wire.numbers import TCP_CWR, TCP_ECE, TCP_SYN
+
+NAME = finding_name(__name__)
+LEVELS = ("error",)
+SCENARIO = None  # it needs a VPN on a host with Docker: recorded in tests/analysis/facts/kernel/recorded
+WITNESS = "pcaps/bridge.pcapng"  # packets for containers, which go to the bridge
+EXPLAINS = (
+    "asymmetric-path", "connection-unanswered", "echo-unanswered", "handshake-unfinished", "published-port-blocked",
+    "request-unanswered", "retransmissions", "stops-between", "udp-unanswered",
+)  # fmt: skip
+
+PAGE_ZH = """主机把发给自己容器的包从另一个接口发了出去，而不是交给网桥。
+
+检查：没有应答、两个包以上、发往网桥网络上某容器地址的流，而按拓扑该容器所在的主机把它们转发到了自己的另一个接口。发给容
+器的应答也算。
+结论：哪个容器，它的包从哪个接口离开，主机的路由覆盖了哪个网络。
+误判：拓扑属于另一时间，容器已不再使用该地址。
+处理：VPN 的路由包含了 Docker 网络的地址。给该网络换网段，或不接受那条路由。
+验证：在主机上 `ip route get ADDRESS` 和 `ip rule` 显示的是该接口，而应是网桥。
+"""
+
+SAYS = Text(
+    en="{packets:packet} for {container} ({address}) left {host} by {point}, not by {bridge}, where {container} is: "
+    "routes of {host} lead addresses of {network} to {interface}",
+    zh="发给 {container}（{address}）的 {packets} 个包从 {point} 离开了 {host}，而不是经 {container} 所在的 {bridge}："
+    "{host} 的路由把 {network} 的地址引向 {interface}",
+)
+FIX = Text(
+    en="`ip route get {address}` and `ip rule` on {host} show the route, often a VPN's: keep it out (WireGuard's "
+    "AllowedIPs, `route-nopull` of OpenVPN), or give {network} a subnet that is used nowhere else (`docker network "
+    'create --subnet`, "default-address-pools" in daemon.json)',
+    zh="在 {host} 上 `ip route get {address}` 和 `ip rule` 显示这条路由，常来自 VPN：不接受它（WireGuard 的 "
+    "AllowedIPs、OpenVPN 的 `route-nopull`），或给 {network} 换一个别处不用的网段（"
+    '`docker network create --subnet`、daemon.json 中的 "default-address-pools"）',
+)
+
+MIN_PACKETS = 2  # of one flow: a single one may be answered after the capture
+MAX_FLOWS = 1000
+
+
+class _Place(NamedTuple):
+    container: Container
+    network: Network
+
+
+def diagnose(context: Context) -> list[Finding]:
+    places = _places(context)
+    if not places:
+        return []
+    flows, links = context.flows, flow_links(context)
+    is_candidate = (links.before >= 0) & (links.after < 0) & (flows[:, schema.FLOW_VIA] == 0)
+    is_candidate &= ~is_answered(context) | _are_vain_answers(context)
+    is_candidate &= (packets_without_duplicates(context) >= MIN_PACKETS) & is_at_roles(context, ("parent", "underlay"))
+    away: list[tuple[int, str, int]] = []
+    for row in np.flatnonzero(is_candidate)[:MAX_FLOWS].tolist():
+        point = int(flows[row, schema.FLOW_POINT])
+        before = int(flows[links.source[links.before[row]], schema.FLOW_POINT])
+        host = host_of(context.points[point].name) or ""
+        is_forwarded = before != point and host_of(context.points[before].name) == host
+        if is_forwarded and (host, destination(flows[row])) in places:
+            away.append((point, destination(flows[row]), row))
+    grouped = groupby(sorted(away), key=lambda each: each[:2])
+    return [
+        _finding(context, places, point, address, [row for *_, row in group]) for (point, address), group in grouped
+    ]
+
+
+def _are_vain_answers(context: Context) -> FlowMask:
+    """Per flow: SYN-ACKs, of which the hop before shows that who asked sent SYNs alone."""
+    flows, before = context.flows, flow_links(context).before
+    mask: FlowMask = (flows[:, schema.FLOW_SYNACK_TIME] >= 0) & (before >= 0)
+    hops = flow_links(context).source[before[mask]]
+    asked = replies(context)[hops]
+    flags = flows[asked, schema.FLOW_TCP_FLAGS] & ~(TCP_SYN | TCP_ECE | TCP_CWR)
+    mask[mask] = (asked >= 0) & (flags == 0) & (flows[asked, schema.FLOW_SYNS] >= MIN_PACKETS)
+    return mask
+
+
+def _places(context: Context) -> dict[tuple[str, str], _Place]:
+    """Host and address → the container that has it on a bridge network of that host."""
+    topology = context.topology
+    places = {}
+    for container, endpoint in endpoints(topology) if topology else ():
+        network = network_of(topology, container, endpoint) if topology else None
+        if network is not None and network.bridge and endpoint.kind == "veth":
+            for address in endpoint.addresses:
+                places[container.host, address.partition("/")[0]] = _Place(container, network)
+    return places
+
+
+def _finding(
+    context: Context, places: dict[tuple[str, str], _Place], point: int, address: str, rows: list[int]
+) -> Finding:
+    name = context.points[point].name
+    host, _, interface = name.partition("/")
+    container, network = places[host, address]
+    packets = int(packets_without_duplicates(context)[rows].sum())
+    before = [int(flow_links(context).source[flow_links(context).before[row]]) for row in rows]
+    return Finding(
+        NAME,
+        "error",
+        SAYS.fill(
+            packets=packets, container=container.name, address=address, host=host, point=name, bridge=network.bridge,
+            network=network.name, interface=interface,
+        ),
+        FIX.fill(address=address, host=host, network=network.name),
+        {
+            "container": container.name, "address": address, "host": host, "point": name, "bridge": network.bridge,
+            "network": network.name, "packets": packets,
+        },
+        sorted({*context.first_frames(rows), *context.first_frames(before)}),
+    )  # fmt: skip

@@ -1,0 +1,78 @@
+"""container-routed-away: routes of a VPN that take the addresses of a Docker network. Recorded with a tun device."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capnet.analysis.engine import analyze
+from capnet.topology import topology_path
+from tests.analysis.findings.reported import Findings, named, of_capture
+from tests.conftest import PROJECT
+
+NAME = "container-routed-away"
+RECORDED = "tests/analysis/facts/kernel/recorded"
+ANSWERS = "vpn-over-network-answers"
+
+
+def above_info(name: str) -> list[str]:
+    report = analyze(PROJECT / RECORDED / f"{name}.pcapng").to_dict()
+    return [finding["name"] for finding in report["findings"] if finding["level"] != "info"]
+
+
+@pytest.mark.parametrize(
+    ("name", "container", "address", "packets"),
+    [("vpn-over-network", "web", "192.168.112.2", 6), (ANSWERS, "cli", "192.168.112.3", 8)],
+)
+def test_container_behind_a_route_of_the_vpn_is_told(name: str, container: str, address: str, packets: int) -> None:
+    """SYNs for a published port, and answers to what the container asked; nothing else is said of them."""
+    (finding,) = of_capture(f"{RECORDED}/{name}.pcapng", NAME)
+    facts = finding["facts"]
+    assert (facts["container"], facts["address"], facts["packets"]) == (container, address, packets)
+    assert (facts["host"], facts["point"], facts["bridge"], facts["network"]) == (
+        "A", "A/tun0", "br-0c118f32c8d1", "front",
+    )  # fmt: skip
+    assert above_info(name) == [NAME]
+
+
+def test_same_network_without_the_route_is_silent() -> None:
+    assert of_capture(f"{RECORDED}/vpn-over-network.healthy.pcapng", NAME) == []
+    assert above_info("vpn-over-network.healthy") == []
+
+
+def without_container(topology: dict[str, Any]) -> None:
+    """The address is not known to be a container's: it may be of the VPN."""
+    topology["containers"] = [each for each in topology["containers"] if each["name"] != "web"]
+
+
+def on_macvlan(topology: dict[str, Any]) -> None:
+    """Its packets leave by the card."""
+    for container in topology["containers"]:
+        for endpoint in container["endpoints"]:
+            endpoint["kind"] = "macvlan"
+
+
+def of_other_host(topology: dict[str, Any]) -> None:
+    """Another host has the same network; its container is behind the tunnel."""
+    for container in topology["containers"]:
+        container["host"] = "C"
+    topology["hosts"].append({**topology["hosts"][0], "name": "C"})
+
+
+@pytest.mark.parametrize("alter", [without_container, on_macvlan, of_other_host])
+def test_address_of_no_own_bridge_is_silent(alter: Callable[[dict[str, Any]], None], tmp_path: Path) -> None:
+    assert altered(alter, tmp_path) == []
+
+
+def altered(alter: Callable[[dict[str, Any]], None], folder: Path) -> Findings:
+    source = PROJECT / RECORDED / "vpn-over-network.pcapng"
+    path = Path(shutil.copy(source, folder))
+    topology = json.loads(topology_path(source).read_text(encoding="utf-8"))
+    alter(topology)
+    topology_path(path).write_text(json.dumps(topology), encoding="utf-8")
+    return named(analyze(path).to_dict(), NAME)
