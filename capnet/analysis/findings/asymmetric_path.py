@@ -63,8 +63,8 @@ FIX_BROKEN = Text(
 FIX_TRANSLATED = Text(
     en="; answers are routed before they are translated back, so a rule for them names {inside}: `ip rule add from "
     "{inside} lookup TABLE`, or marks connections (`-j CONNMARK`)",
-    zh="；应答在转换回来之前就已选路，所以给它们的规则要写 {inside}：`ip rule add from {inside} lookup TABLE`，或给连接打"
-    "标记（`-j CONNMARK`）",
+    zh="；应答在转换回来之前就已选路，所以给它们的规则要写 {inside}：`ip rule add from {inside} lookup TABLE`，或给连接"
+    "打标记（`-j CONNMARK`）",
 )
 
 MIN_REPEATED = 2  # SYNs, and SYN-ACKs

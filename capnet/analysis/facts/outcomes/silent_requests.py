@@ -76,6 +76,18 @@ def silent_requests(context: Context, is_request: FlowMask) -> list[SilentReques
     return [_requests(context, key[1], groups[key], accepted) for key in sorted(groups)]
 
 
+def nothing_comes_back(context: Context, rows: FlowRows | list[int]) -> bool:
+    """Do the points of these flows show no packet of any kind that goes to their senders, by address or by MAC?"""
+    flows, arps = context.flows, context.arps
+    place = [schema.FLOW_POINT]
+    sources = hash_of(flows, [*place, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO], np.asarray(rows))
+    comes = is_among(sources, hash_of(flows, [*place, schema.FLOW_DST_HI, schema.FLOW_DST_LO]))
+    macs = hash_of(flows, [*place, schema.FLOW_SMAC], np.asarray(rows))
+    comes |= is_among(macs, hash_of(flows, [*place, schema.FLOW_DMAC]))
+    comes |= is_among(macs, hash_of(arps, [schema.ARP_POINT, schema.ARP_ETH_DESTINATION]))
+    return not comes.any()
+
+
 def _are_answered_from_another_port(context: Context, requests: FlowRows) -> Mask:
     """For each request by UDP: does the server send to the port that asks, as TFTP does (RFC 1350 section 4)?"""
     flows = context.flows

@@ -3,7 +3,8 @@
 Input: segments of connections with RST. Output: `Reset`s, at the last point of each. Method: neither side has closed
 (FIN), and octets passed; then a reset comes from the server though it was asked, or from either side in the middle of
 an answer, or with a TTL that its sender's packets cannot have: something between them sent it. A client that closes
-before it can know of the reset asked for nothing; nor does a keep-alive probe. Limits: a client that resets
+before it can know of the reset asked for nothing; nor does a keep-alive probe. Where octets passed that the capture
+lacks, an answer may be among them, and only the TTL tells anything. Limits: a client that resets
 after a full answer, as pools, health checks and TLS libraries do, ends in the usual way.
 """
 
@@ -75,7 +76,7 @@ def _reset(context: Context, row: int) -> Reset | None:
     if not messages or not usual or reset.time - messages[-1].time >= MIN_RESET_SILENCE_NS:
         return None
     is_by_server = _is_server(context, row, before)
-    why = _why(reset, messages, after, is_by_server)
+    why = _why(reset, messages, after, is_by_server) if _has_all_octets(before, reset) else ""
     if reset.ttl not in usual:
         ttls = server_ttls(context, row, own)
         usual = set(ttls)
@@ -85,6 +86,21 @@ def _reset(context: Context, row: int) -> Reset | None:
     frames = [messages[-1].frame, reset.frame]
     octets = sum(s.payload for s in messages)
     return Reset(row, is_by_server, why, octets, reset.ttl, sorted(usual), _birth(context, row, reset), frames)
+
+
+def _has_all_octets(before: list[Segment], reset: Segment) -> bool:
+    """Are the last octets that both sides acknowledge, and those before the reset itself, in the capture?"""
+    for is_reply in (False, True):
+        ends = [s.end for s in before if s.is_reply == is_reply]
+        acks = [s.ack for s in (*before, reset) if s.is_reply != is_reply and s.flags & TCP_ACK]
+        reached = acks if is_reply else [*acks, reset.seq]
+        if (
+            ends
+            and reached
+            and max(ahead(end, ends[-1]) for end in ends) < max(ahead(ack, ends[-1]) for ack in reached)
+        ):
+            return False
+    return True
 
 
 def _why(reset: Segment, messages: list[Segment], after: list[Segment], is_by_server: bool) -> str:
@@ -120,11 +136,11 @@ def _is_server(context: Context, row: int, before: list[Segment]) -> bool:
 
 
 def _birth(context: Context, row: int, reset: Segment) -> tuple[int, int] | None:
-    """Where a reset appears first, if an earlier hop of its direction lacks it."""
-    links = flow_links(context)
+    """Where a reset appears first, if an earlier hop of its direction, at another point, lacks it."""
+    links, points = flow_links(context), context.flows[:, schema.FLOW_POINT]
     while links.before[row] >= 0:
         earlier = int(links.source[links.before[row]])
         if not any(s.is_reset and not s.is_reply and s.seq == reset.seq for s in segments(context, earlier)):
-            return earlier, row
+            return (earlier, row) if points[earlier] != points[row] else None
         row = earlier
     return None

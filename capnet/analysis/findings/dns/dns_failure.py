@@ -6,7 +6,7 @@ answer counts from whichever address it comes, if it goes to the client's port. 
 server that a router cannot reach: `host-unreachable`.
 Says: which name, and what the name server answered; or which server does not answer. Names that only a search list
 tried count with the name behind them (`dns-search-storm`). Of a server that does not answer by UDP, whether it does by
-TCP.
+TCP. Whether nothing at all that goes to the clients is recorded: the capture may hold one direction only.
 Wrong when: the answer took a way that was not captured, or the question was repeated over TCP.
 Fix: correct the name; put containers that use each other's names on a user-defined network; or repair the name server
 and the servers that it asks. A resolver at 127.0.0.53 of the host (systemd-resolved) is not in the container: give it
@@ -30,6 +30,7 @@ from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.icmp_errors import icmp_errors
 from capnet.analysis.facts.models.container_signs import shows_containers
+from capnet.analysis.facts.outcomes.silent_requests import nothing_comes_back
 from capnet.analysis.facts.transport.dns_lookups import NO_SUCH_NAME, FailedAnswer, dns_lookups, failed_answers
 from capnet.analysis.facts.transport.dns_search import searched_names
 from capnet.analysis.facts.unreachable_hosts import unreachable_hosts
@@ -48,7 +49,7 @@ PAGE_ZH = """一个名称没有解析成功。
 发送两次的查询；或被服务器所在主机用 ICMP 拒绝的查询。应答无论来自哪个地址，只要发到客户端的端口就算。
 从字段看不是 DNS 的，以及路由器到不了的服务器（`host-unreachable`），不算。
 结论：哪个名称，名称服务器应答了什么；或哪台服务器不应答。只由搜索域产生的名称计入其后的名称（`dns-search-storm`）。
-不用 UDP 应答的服务器是否用 TCP 应答。
+不用 UDP 应答的服务器是否用 TCP 应答。是否没有记录任何发往客户端的包：抓包可能只有一个方向。
 误判：应答走了没有抓包的路，或查询改用 TCP 重发。
 处理：更正名称；把互相用名称访问的容器放到自定义网络上；或修复名称服务器及其上游。主机的 127.0.0.53（systemd-resolved）
 不在容器中：用 `--dns` 给容器指定一个。
@@ -79,6 +80,15 @@ SILENT_FIX = Text(
     zh="检查名称服务器是否已启动，UDP 端口 53 是否双向开放",
 )
 BY_TCP = Text(en=" by UDP; it does answer by TCP", zh="（UDP）；但它用 TCP 应答")
+ONE_DIRECTION = Text(
+    en="the capture has no answer to {queries:DNS question} of {clients} to {server}, nor anything else that goes to "
+    "{clients}",
+    zh="抓包中没有对 {clients} 发给 {server} 的 {queries} 个 DNS 查询的应答，也没有任何其他发往 {clients} 的包",
+)
+ONE_DIRECTION_FIX = Text(
+    en="capture both directions first, without `-Q out` and at both halves of a tap; if answers are missing then too, ",
+    zh="先抓取两个方向，不用 `-Q out`，分光时抓两路；如果仍没有应答，",
+)
 BY_TCP_FIX = Text(
     en="the name server is up: look for what drops UDP port 53 on the way (`iptables -vnL`, a network policy that "
     "allows TCP only), or its answers",
@@ -163,15 +173,15 @@ def _silent_servers(context: Context) -> list[Finding]:
         is_by_tcp = server not in refusing and _answers_by_tcp(context, server)
         fix = LOOPBACK_FIX if server in refusing and server.startswith(LOOPBACK) else SILENT_FIX
         fix = BY_TCP_FIX if is_by_tcp else fix
+        names = language.items(clients[:MAX_CLIENTS])
+        is_one_sided = server not in refusing and nothing_comes_back(context, rows)
+        text = REFUSED if server in refusing else ONE_DIRECTION if is_one_sided else SILENT
         findings.append(
             Finding(
                 NAME,
                 "warning",
-                (REFUSED if server in refusing else SILENT).fill(
-                    server=server, queries=questions, clients=language.items(clients[:MAX_CLIENTS])
-                )
-                + (BY_TCP.fill() if is_by_tcp else ""),
-                fix.fill(server=server),
+                text.fill(server=server, queries=questions, clients=names) + (BY_TCP.fill() if is_by_tcp else ""),
+                (ONE_DIRECTION_FIX.fill() if is_one_sided else "") + fix.fill(server=server),
                 {
                     "server": server,
                     "questions": questions,

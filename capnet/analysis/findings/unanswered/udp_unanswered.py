@@ -4,7 +4,8 @@ Looks at: UDP to the ports of such protocols: three questions or more of a clien
 answered. Not: DNS (`dns-failure`), DHCP (`dhcp-unanswered`), QUIC (`quic-unanswered`), WireGuard (`tunnel-one-way`);
 where an ICMP error refuses them; where it is known between which two points they stop (`stops-between`).
 Says: who asks which server in vain, how often, where the questions were last seen, and whether the server accepts TCP
-connections of the same client, so that it is up.
+connections of the same client, so that it is up. Where nothing at all that goes to the clients is recorded, it may be
+that the capture holds one direction only, and it says so.
 Wrong when: the capture has no answers, by its filter.
 Fix: let the port pass, both ways; let the server listen, and allow this client.
 Verify: `chronyc ntpdata`, `snmpget`, `radtest`; `ss -lun` and `iptables -vnL` at the server.
@@ -20,7 +21,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
-from capnet.analysis.facts.outcomes.silent_requests import SilentRequests, silent_requests
+from capnet.analysis.facts.outcomes.silent_requests import SilentRequests, nothing_comes_back, silent_requests
 from capnet.analysis.fate.interface_points import is_at_own_interface
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import UDP
@@ -37,6 +38,7 @@ PAGE_ZH = """服务器不应答某个 UDP 协议的任何请求，而该协议�
 （`dhcp-unanswered`）、QUIC（`quic-unanswered`）、WireGuard（`tunnel-one-way`）；ICMP 错误拒绝了它们；已知它们停在哪两个
 抓包点之间（`stops-between`）。
 结论：谁询问哪个服务器而无应答，多少次，请求最后见于哪里，服务器是否接受同一客户端的 TCP 连接，即在线。
+如果没有记录任何发往客户端的包，抓包可能只有一个方向，结论会说明。
 误判：抓包过滤器使抓包中没有应答。
 处理：双向放行该端口；让服务器监听并允许该客户端。
 验证：`chronyc ntpdata`、`snmpget`、`radtest`；在服务器上 `ss -lun` 和 `iptables -vnL`。
@@ -52,6 +54,16 @@ AT_SERVER = Text(en=", the server's own interface", zh="（服务器自己的接
 ACCEPTS = Text(
     en="it accepts TCP connections from there to port {tcp_port}, so it is up",
     zh="它接受从那里到 TCP 端口 {tcp_port} 的连接，所以在线",
+)
+ONE_DIRECTION = Text(
+    en="{points} has no answer to {packets:question} of {clients} to {server} by {protocol} (UDP port {port}), nor "
+    "anything else that goes to {clients}",
+    zh="{points} 上没有对 {clients} 发给 {server} 的 {packets} 个 {protocol} 请求（UDP 端口 {port}）的应答，也没有任何"
+    "其他发往 {clients} 的包",
+)
+ONE_DIRECTION_FIX = Text(
+    en="capture both directions first, without `-Q out` and at both halves of a tap; if answers are missing then too, ",
+    zh="先抓取两个方向，不用 `-Q out`，分光时抓两路；如果仍没有应答，",
 )
 NOTHING = Text(en="a port where nothing listens would be refused", zh="没有程序监听的端口会拒绝")
 FIX = Text(
@@ -86,17 +98,19 @@ def _finding(context: Context, requests: list[SilentRequests]) -> Finding:
     points = sorted({context.points[int(context.flows[row, schema.FLOW_POINT])].name for row in last_rows})
     arrives = all(is_at_own_interface(context, row) for row in last_rows)
     first, packets = requests[0], sum(of.packets for of in requests)
-    protocol = PROTOCOLS[first.port]
+    protocol, names = PROTOCOLS[first.port], several(clients)
+    is_one_sided = nothing_comes_back(context, last_rows)
     return Finding(
         NAME,
         "warning",
-        SAYS.fill(
+        (ONE_DIRECTION if is_one_sided else SAYS).fill(
             server=first.server, packets=packets,
-            clients=several(clients), protocol=protocol, port=first.port, points=several(points),
+            clients=names, protocol=protocol, port=first.port, points=several(points),
             place=AT_SERVER.fill() if arrives else "",
             shown=ACCEPTS.fill(tcp_port=first.tcp_port) if first.tcp_port >= 0 else NOTHING.fill(),
         ),
-        FIX.fill(port=first.port, client=clients[0], where=(AT_HOST if arrives else BEHIND).fill(point=points[0])),
+        (ONE_DIRECTION_FIX.fill() if is_one_sided else "")
+        + FIX.fill(port=first.port, client=clients[0], where=(AT_HOST if arrives else BEHIND).fill(point=points[0])),
         {
             "server": first.server, "port": first.port, "protocol": protocol, "clients": clients[:MAX_EVIDENCE],
             "points": points, "questions": packets, "is_at_server": arrives, "accepts_tcp": first.tcp_port >= 0,

@@ -50,11 +50,24 @@ def test_answer_with_result_code_is_told(tmp_path: Path) -> None:
     assert {frame["frame"] for finding in findings for frame in finding["evidence"]} == {4, 6, 8}
 
 
-def test_server_without_any_answer_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", ["to the client", "from the client"])
+def test_server_without_any_answer_is_told(tmp_path: Path, other: str) -> None:
+    """Where nothing at all goes to the client, the capture may hold one direction only."""
     repeated = later(query("web.test", None, 7)[0], 2)
-    (finding,) = of_packets(tmp_path, NAME, *query("web.test", None), repeated)
-    assert finding["says"] == f"the name server {SERVER} did not answer 1 DNS question of {CLIENT}"
+    ends, macs = {"src": SERVER, "dst": CLIENT}, {"src": MAC_2, "dst": MAC_1}
+    if other == "from the client":
+        ends, macs = {"src": CLIENT, "dst": SERVER}, {"src": MAC_1, "dst": MAC_2}
+    log = Ether(**macs) / IP(**ends) / UDP(sport=514, dport=514) / b"<13>log"
+    (finding,) = of_packets(tmp_path, NAME, *query("web.test", None), log, repeated)
     assert finding["level"] == "warning"
+    if other == "to the client":
+        assert finding["says"] == f"the name server {SERVER} did not answer 1 DNS question of {CLIENT}"
+    else:
+        assert finding["says"] == (
+            f"the capture has no answer to 1 DNS question of {CLIENT} to {SERVER}, "
+            f"nor anything else that goes to {CLIENT}"
+        )
+        assert finding["fix"].startswith("capture both directions first")
 
 
 @pytest.mark.parametrize("size", [0, 60])

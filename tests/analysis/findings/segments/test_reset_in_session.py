@@ -60,6 +60,21 @@ def test_request_that_is_reset_is_told(tmp_path: Path, hosts: tuple[str, str]) -
     assert (finding["level"], facts["why"], facts["octets"], facts["port"]) == ("warning", "unanswered", 1200, 80)
 
 
+@pytest.mark.parametrize("recorded", ["reset", "acknowledgment", "both"])
+def test_answer_that_the_capture_lacks_is_silent(tmp_path: Path, recorded: str) -> None:
+    """The capture dropped the last answer, as sequence and acknowledgment numbers show; then the idle server resets."""
+    played = Session()
+    for _ in range(2):
+        played.request()
+        played.answer()
+    played.net.recorded.pop()
+    if recorded != "reset":
+        played.put(tcp(played.out, seq=played.sent, ack=played.got))
+    played.got -= 1000 * (recorded == "acknowledgment")
+    played.reset()
+    assert played.findings(tmp_path) == []
+
+
 def test_answer_that_breaks_off_is_told(tmp_path: Path) -> None:
     played = Session()
     played.request()

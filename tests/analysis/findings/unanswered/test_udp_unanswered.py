@@ -43,6 +43,18 @@ def test_clock_that_does_not_answer_is_told(tmp_path: Path, is_up: bool) -> None
     assert facts["accepts_tcp"] == is_up == ("so it is up" in finding["says"])
 
 
+@pytest.mark.parametrize("comes", [True, False], ids=["something comes", "nothing comes"])
+def test_capture_of_one_direction_is_told(tmp_path: Path, comes: bool) -> None:
+    """Where nothing at all goes to the client, it is not known that the server is silent."""
+    net = Network([HERE])
+    asks(net)
+    if comes:
+        net.pass_by((HERE, udp(f"192.168.111.77:514 > {A}:514", b"<13>log")))
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert ("did not answer" in finding["says"]) == comes
+    assert ("nor anything else that goes to" in finding["says"]) != comes
+
+
 @pytest.mark.parametrize("sport", [123, 40000], ids=["from the same port", "from any port"])
 def test_one_answer_is_silent(tmp_path: Path, sport: int) -> None:
     """Classic clocks ask from the port that they ask."""
