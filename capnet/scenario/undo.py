@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from capnet.errors import CapnetError, EnvironmentLacks, ScenarioFailed
+from capnet.record.remote.shell import wait_or_kill
 
 
 class Undo(ExitStack):
@@ -55,11 +56,7 @@ def end_program(process: subprocess.Popen[bytes]) -> None:
     process.stdin.close()
     if process.stdout is not None:
         process.stdout.close()
-    try:
-        process.wait(60)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    wait_or_kill(process, 60)
 
 
 @contextmanager

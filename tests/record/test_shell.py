@@ -45,6 +45,23 @@ def test_user_without_sudo_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         Shell("self").run(["true"])
 
 
+def test_program_that_cannot_be_killed_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As behind sudo, whose processes are root's: what does not answer is told in time, and not waited for."""
+
+    def refuse(process: subprocess.Popen[str]) -> None:
+        killed.append(process)
+        raise PermissionError
+
+    killed: list[subprocess.Popen[str]] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess.Popen, "kill", refuse)
+        with pytest.raises(EnvironmentLacks, match=r"^no answer after 0 s: sleep 60$"):
+            Shell("self").run(["sleep", "60"], timeout=0.1)
+    (left,) = killed
+    assert left.poll() is None
+    assert not shell.wait_or_kill(left, 0) and left.poll() is not None
+
+
 def test_namespace_of_an_ended_process_is_gone() -> None:
     """nsenter itself says so; the number is above any that Linux gives to a process (PID_MAX_LIMIT)."""
     netns = f"/proc/{1 << 22}/ns/net"

@@ -13,12 +13,12 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import Popen, TimeoutExpired
+from subprocess import Popen
 from types import ModuleType
 
 from capnet.record.kernel import nfnetlink
 from capnet.record.polling import poll_until
-from capnet.record.remote.shell import Shell
+from capnet.record.remote.shell import Shell, wait_or_kill
 
 # Makes a module of a source, so that what is behind it can import that; a parent package is not looked for then.
 _MODULE = "import sys, types; m = types.ModuleType({name!r}); exec({source!r}, m.__dict__); sys.modules[{name!r}] = m\n"
@@ -55,12 +55,7 @@ class Watcher:
 
     def wait(self) -> None:
         """Waits until it has ended, which it was told to."""
-        try:
-            self.process.wait(_STOP_WITHIN)
-        except TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            self.was_killed = True
+        self.was_killed = not wait_or_kill(self.process, _STOP_WITHIN)
 
     def printed(self) -> tuple[list[str], int]:
         """Its lines behind the first one, without the last, and how many it did not print. It has ended."""

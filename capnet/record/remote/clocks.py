@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
 
-from capnet.record.remote.shell import Shell, program_environment
+from capnet.record.remote.shell import Shell, program_environment, wait_or_kill
 from capnet.topology import ClockReading
 
 ROUND_TRIPS = 8  # of a reading; the first ones pay for what is not in a cache yet
@@ -118,11 +118,7 @@ class ClockProbe:
         with suppress(OSError):
             assert process.stdin is not None
             process.stdin.close()
-        try:
-            process.wait(ANSWER_WITHIN)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        wait_or_kill(process, ANSWER_WITHIN)
         assert process.stdout is not None
         process.stdout.close()
 

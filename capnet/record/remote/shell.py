@@ -6,6 +6,7 @@ namespaces, running capture programs.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shlex
@@ -14,7 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from capnet.errors import EnvironmentLacks
 
@@ -109,15 +110,7 @@ class Shell:
         if netns:
             command = in_netns(netns, command)
         try:
-            done = subprocess.run(
-                self.argv(command),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                env=program_environment(),
-                timeout=timeout,
-            )
+            done = _completed(self.argv(command), timeout)
         except OSError as error:
             raise cannot_run(error) from error
         except subprocess.TimeoutExpired as error:
@@ -147,6 +140,43 @@ class Shell:
     ) -> subprocess.Popen[bytes]:
         """Starts a program inside a network namespace; closing its `stdin` stops it."""
         return start_tied_to_stdin(in_netns(netns, command), stdout=stdout, stderr=stderr, through=self)
+
+
+def _completed(words: Sequence[str], timeout: float) -> subprocess.CompletedProcess[str]:
+    """As `subprocess.run`, which waits without end for what it may not kill: programs behind sudo are root's."""
+    process = subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env=program_environment(),
+    )
+    try:
+        stdout, stderr = process.communicate(timeout=timeout)
+    except BaseException:  # Ctrl-C too
+        wait_or_kill(process, 0)
+        for pipe in (process.stdout, process.stderr):
+            assert pipe is not None
+            pipe.close()
+        raise
+    return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
+
+
+def wait_or_kill(process: subprocess.Popen[Any], within: float) -> bool:
+    """Waits for a program that was told to end, and kills it after so many seconds. Whether it ended by itself.
+
+    Behind sudo it is root's, and a user cannot kill it: then it is left alone.
+    """
+    try:
+        process.wait(within)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(PermissionError):
+            process.kill()
+            process.wait()
+        return False
+    return True
 
 
 def start_tied_to_stdin(

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult
 
 from capnet.errors import EnvironmentLacks
 from capnet.record.remote.docker_urls import shown_url
-from capnet.record.remote.shell import start_tied_to_stdin
+from capnet.record.remote.shell import start_tied_to_stdin, wait_or_kill
 from capnet.record.run_id import temporary_folder
 
 DOCKER_SOCKET = "/var/run/docker.sock"
@@ -78,11 +78,7 @@ def forwarded_socket(url: SplitResult) -> Iterator[Path]:
         finally:
             assert process.stdin is not None
             process.stdin.close()
-            try:
-                process.wait(_WITHIN)
-            except subprocess.TimeoutExpired:  # it does not end when it is told to
-                process.kill()
-                process.wait()
+            wait_or_kill(process, _WITHIN)
     finally:
         shutil.rmtree(where, ignore_errors=True)
 

@@ -25,7 +25,7 @@ from capnet.quick_tuple import NamedTuple
 from capnet.record.remote import api_tunnel
 from capnet.record.remote.docker_host import DockerHost, connect
 from capnet.record.remote.image.daemon_image import capture_images, ensure_image, load_image, make_for
-from capnet.record.remote.shell import cannot_run
+from capnet.record.remote.shell import cannot_run, wait_or_kill
 from capnet.record.run_id import MADE, RUN, temporary_folder, this_run
 
 NAME = "capnet-swarm"
@@ -150,11 +150,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         assert stream is not None
         with suppress(OSError):
             stream.close()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    wait_or_kill(process, 10)
 
 
 def _start_service(

@@ -14,6 +14,7 @@ from pathlib import Path
 from capnet.errors import EnvironmentLacks
 from capnet.quick_tuple import NamedTuple
 from capnet.record.find.capture_points import CapturePoint
+from capnet.record.remote.shell import wait_or_kill
 from capnet.record.taps.capture_program import BUFFER_MIB, LOOPBACK, CaptureProgram
 from capnet.record.taps.file_counters import FileCounters, FileTotals
 
@@ -96,13 +97,7 @@ class CaptureProcess:
 
     def wait(self) -> None:
         """Waits until the program has ended, reads its counters, and notes its failure if it had one."""
-        is_killed = False
-        try:
-            self.process.wait(_STOP_WITHIN)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            is_killed = True
+        is_killed = not wait_or_kill(self.process, _STOP_WITHIN)
         if counts := re.search(self.program.counts, self._messages()):
             self.received, self.dropped = int(counts["received"]), self._once(counts["dropped"])
             if self.program.has_kernel_received:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 
-from capnet.record.remote.shell import Shell, start_tied_to_stdin
+from capnet.record.remote.shell import Shell, start_tied_to_stdin, wait_or_kill
+
+_END_WITHIN = 10.0  # seconds
 
 # $1: file of the host's network namespace. The first line comes at once: something may have started since the survey.
 _WATCH = """
@@ -52,4 +54,4 @@ class BundleChanges:
         """Ends it, and with it the iteration."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait()
+        wait_or_kill(self._process, _END_WITHIN)
