@@ -56,7 +56,7 @@ def test_packets_whose_ttl_ends_at_the_router_were_not_lost(ttl: int, tmp_path: 
 
 
 @pytest.mark.parametrize("other", [4, None], ids=["by another interface", "by none"])
-def test_packets_that_any_shows_at_another_interface_were_not_lost(other: int | None, tmp_path: Path) -> None:
+def test_packets_that_any_shows_elsewhere_were_not_lost(other: int | None, tmp_path: Path) -> None:
     """A route spreads the packets of one connection over two interfaces; `any` shows no destination MAC."""
     net = Network(["any"], cooked={"any"})
     for number in range(8):
