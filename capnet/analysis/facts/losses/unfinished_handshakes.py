@@ -3,8 +3,7 @@
 Input: flows, flow chains, SYNs. Output: `UnfinishedHandshake`s, one per server, port and place. Method: TCP flows of
 SYNs alone, of which a hop shows SYN-ACKs; the client sends a SYN a second or more after the first of them. Where the
 client's first point lacks them, they stop before it, if it shows other packets to the client, or would show these
-(`fate.verdict.stopped_answers`). Where no hop shows any, the SYN-ACKs that acknowledge these SYNs at a point that none
-of them passes. Limits: MAX_FLOWS; not clients that scan.
+(`fate.verdict.stopped_answers`). Where no hop shows any: SYN-ACKs to these SYNs at another point. Limits: MAX_FLOWS.
 """
 
 from __future__ import annotations
