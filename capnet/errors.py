@@ -46,7 +46,12 @@ class UnreadableInput(CapnetError):
 
 
 def unreadable(path: Path, error: OSError) -> UnreadableInput:
-    """The error of a file that cannot be opened; of one that is missing, with the files beside it called alike."""
+    """The error of a file that cannot be opened; of one that is missing, with the files beside it called alike.
+
+    Of a link, where it leads.
+    """
+    if isinstance(error, FileNotFoundError) and path.is_symlink():
+        return UnreadableInput(f"{path}: is a link to {path.readlink()}, which is not there")
     reason = error.strerror or str(error)
     if isinstance(error, FileNotFoundError) and (similar := _similar_files(path)):
         return UnreadableInput(f"{path}: {reason}; nearest: {', '.join(similar)}")

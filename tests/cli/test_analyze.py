@@ -587,3 +587,9 @@ def test_topology_of_another_network_is_said_and_not_used():
 
 def test_error_makes_hostile_file_name_visible():
     assert "\x1b" not in error(3, "\x1b[2Jmissing.pcap")
+
+
+def test_link_that_leads_nowhere_says_where(tmp_path: Path) -> None:
+    """It lies in the folder, so that the file called most alike is itself."""
+    (tmp_path / "web.pcap").symlink_to("gone/web.pcap")
+    assert "web.pcap: is a link to gone/web.pcap, which is not there" in error(3, str(tmp_path / "web.pcap"))

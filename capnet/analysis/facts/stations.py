@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
+from ipaddress import ip_address
 from typing import overload
 
 from capnet.analysis.core.context import Context
@@ -175,7 +176,9 @@ def _kind(lookups: _Lookups, speaker: Speaker, interfaces: list[_TopologyInterfa
             return "bridge"  # on a bridge, only the bridge's own interface forwards
         if _is_gateway(speaker) or (speaker.sending_points & lookups.bridges and _has_first_address(speaker)):
             return "bridge"
-        is_container = speaker.own and "overlay" not in roles and speaker.sending_points & lookups.engine_points
+        # A host's end of a veth asks for routers by its link-local address as the container does.
+        is_addressed = any(not ip_address(ip).is_link_local for ip in speaker.own)
+        is_container = is_addressed and "overlay" not in roles and speaker.sending_points & lookups.engine_points
         return "container" if is_container else "unknown"
     return "router" if forwards else "unknown"
 

@@ -19,6 +19,7 @@ INPUT_MESSAGES = {
     "{name} is 1 or more, not {number}": "{name} 至少为 1，不能是 {number}",
     "vxlan_port is a UDP port, 1 to {most}, or 0 for none, not {number}":
         "vxlan_port 是 UDP 端口，1 到 {most}，0 表示没有，不能是 {number}",
+    "{path}: is a link to {target}, which is not there": "{path}：是指向 {target} 的链接，而目标不存在",
     "{path}: there is no such file": "{path}：没有这个文件",
     "{path}: has no frame {number}": "{path}：没有第 {number} 帧",
     "{name} is none of the inputs": "{name} 不在输入文件之中",

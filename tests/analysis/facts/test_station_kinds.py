@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from capnet.analysis.engine import analyze
+from tests.conftest import PROJECT
 from tests.stories import Network, arp, ping, udp
 from tests.story_reports import read
 
@@ -32,3 +36,13 @@ def test_station_asked_to_forward_is_a_gateway(tmp_path: Path, target: str, stat
         net.pass_by(("A/cni0", ping(f"{station} > {POD}", 1, number, smac=STATION_MAC, dmac=POD_MAC)))
     kinds = {row["mac"]: row["kind"] for row in read(net, tmp_path)["stations"]}
     assert (kinds[POD_MAC], kinds[STATION_MAC]) == ("container", kind)
+
+
+@pytest.mark.parametrize("golden", ["bridge", "overlay", "bridge-user-defined", "cni-bridge"])
+def test_hosts_end_of_a_veth_is_no_container_without_a_topology(tmp_path: Path, golden: str) -> None:
+    """It asks for routers by its link-local address, as a container does; the golden's topology says whose it is."""
+    shutil.copy(PROJECT / "pcaps" / f"{golden}.pcapng", tmp_path)
+    topology = json.loads((PROJECT / "pcaps" / f"{golden}.topology.json").read_text())
+    containers = {each["mac"] for container in topology["containers"] for each in container["endpoints"]}
+    stations = analyze(tmp_path / f"{golden}.pcapng").stations
+    assert {row.mac for row in stations if row.kind == "container"} <= containers
