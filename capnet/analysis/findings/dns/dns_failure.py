@@ -4,9 +4,10 @@ Looks at: result codes in answers from UDP port 53 (RFC 1035 section 4.1.1); que
 question, sent twice, a second or more before the capture ended; or questions that the server's host refuses by ICMP. An
 answer counts from whichever address it comes, if it goes to the client's port. Not what is no DNS by its fields, nor a
 server that a router cannot reach: `host-unreachable`.
-Says: which name, and what the name server answered; or which server does not answer. Names that only a search list
-tried count with the name behind them (`dns-search-storm`). Of a server that does not answer by UDP, whether it does by
-TCP. Whether nothing at all that goes to the clients is recorded: the capture may hold one direction only.
+Says: which name, and what the name server answered; or which server does not answer, and the container that the
+questions reach. Names that only a search list tried count with the name behind them (`dns-search-storm`). Of a server
+that does not answer by UDP, whether it does by TCP. Whether nothing at all that goes to the clients is recorded: the
+capture may hold one direction only.
 Wrong when: the answer took a way that was not captured, or the question was repeated over TCP.
 Fix: correct the name; put containers that use each other's names on a user-defined network; or repair the name server
 and the servers that it asks. A resolver at 127.0.0.53 of the host (systemd-resolved) is not in the container: give it
@@ -48,8 +49,8 @@ PAGE_ZH = """一个名称没有解析成功。
 检查：来自 UDP 端口 53 的应答中的结果码（RFC 1035 4.1.1 节）；发给一台不应答任何查询的服务器、在抓包结束一秒以前就已
 发送两次的查询；或被服务器所在主机用 ICMP 拒绝的查询。应答无论来自哪个地址，只要发到客户端的端口就算。
 从字段看不是 DNS 的，以及路由器到不了的服务器（`host-unreachable`），不算。
-结论：哪个名称，名称服务器应答了什么；或哪台服务器不应答。只由搜索域产生的名称计入其后的名称（`dns-search-storm`）。
-不用 UDP 应答的服务器是否用 TCP 应答。是否没有记录任何发往客户端的包：抓包可能只有一个方向。
+结论：哪个名称，名称服务器应答了什么；或哪台服务器不应答，以及查询到达了哪个容器。只由搜索域产生的名称计入其后的名称
+（`dns-search-storm`）。不用 UDP 应答的服务器是否用 TCP 应答。是否没有记录任何发往客户端的包：抓包可能只有一个方向。
 误判：应答走了没有抓包的路，或查询改用 TCP 重发。
 处理：更正名称；把互相用名称访问的容器放到自定义网络上；或修复名称服务器及其上游。主机的 127.0.0.53（systemd-resolved）
 不在容器中：用 `--dns` 给容器指定一个。
@@ -93,6 +94,17 @@ BY_TCP_FIX = Text(
     en="the name server is up: look for what drops UDP port 53 on the way (`iptables -vnL`, a network policy that "
     "allows TCP only), or its answers",
     zh="名称服务器在线：查找途中是什么丢弃了 UDP 53 端口（`iptables -vnL`、只允许 TCP 的网络策略）或其应答",
+)
+REACHED = Text(
+    en="; they reach it at {point}, where nothing answers and nothing refuses them",
+    zh="；这些查询到达了 {point}，那里既没有应答也没有拒绝",
+)
+REACHED_FIX = Text(
+    en='the way there works: look at the server in {container}. It may answer its own networks only (Pi-hole: "Permit '
+    'all origins", unbound: access-control), wait for a server that it asks in turn, or be filtered there (`nsenter -t '
+    "PID -n iptables -vnL INPUT`)",
+    zh='路径没有问题：检查 {container} 中的服务器。它可能只应答自己的网络（Pi-hole 的 "Permit all origins"、unbound 的 '
+    "access-control），在等待它的上游，或那里有过滤（`nsenter -t PID -n iptables -vnL INPUT`）",
 )
 LOOPBACK_FIX = Text(
     en="{server} is the asker's own loopback, not the host's: give the container a name server that it reaches "
@@ -176,23 +188,40 @@ def _silent_servers(context: Context) -> list[Finding]:
         names = language.items(clients[:MAX_CLIENTS])
         is_one_sided = server not in refusing and nothing_comes_back(context, rows)
         text = REFUSED if server in refusing else ONE_DIRECTION if is_one_sided else SILENT
+        reached = _reached(context, rows) if fix is SILENT_FIX and not is_one_sided else None
+        fix = REACHED_FIX if reached else fix
         findings.append(
             Finding(
                 NAME,
                 "warning",
-                text.fill(server=server, queries=questions, clients=names) + (BY_TCP.fill() if is_by_tcp else ""),
-                (ONE_DIRECTION_FIX.fill() if is_one_sided else "") + fix.fill(server=server),
+                text.fill(server=server, queries=questions, clients=names)
+                + (BY_TCP.fill() if is_by_tcp else REACHED.fill(point=reached) if reached else ""),
+                (ONE_DIRECTION_FIX.fill() if is_one_sided else "")
+                + fix.fill(server=server, container=reached and reached.rpartition("/")[0]),
                 {
                     "server": server,
                     "questions": questions,
                     "code": None,
                     "refused": server in refusing,
-                    **({"by_tcp": True} if is_by_tcp else {}),
+                    **({"by_tcp": True} if is_by_tcp else {"reached": reached} if reached else {}),
                 },
                 evidence,
             )
         )
     return findings
+
+
+def _reached(context: Context, rows: list[int]) -> str | None:
+    """The container's interface that all of the questions come to, none of which begins there; or None."""
+    flows, links = context.flows, flow_links(context)
+    points = set()
+    for row in rows:
+        last = row
+        while links.after[last] >= 0:
+            last = int(links.target[links.after[last]])
+        points.add(int(flows[last, schema.FLOW_POINT]) if last != row else -1)
+    point = context.points[points.pop()] if len(points) == 1 and -1 not in points else None
+    return point.name if point is not None and point.role == "container" else None
 
 
 def _answers_by_tcp(context: Context, server: str) -> bool:

@@ -186,3 +186,17 @@ def test_server_that_a_router_cannot_reach_is_silent(tmp_path: Path) -> None:
         net.pass_by(("A/ens33", asked), ("A/ens33", about(error, asked)), gap=2e6)
     report = read(net, tmp_path)
     assert named(report, NAME) == [] and len(named(report, "host-unreachable")) == 1
+
+
+@pytest.mark.parametrize("is_reached", [True, False])
+def test_silent_server_in_a_container_is_told_where(tmp_path: Path, is_reached: bool) -> None:
+    """The questions come to its own interface: neither the way nor a published port is the cause."""
+    card, inside = "A/ens33", "A/pihole/eth0"
+    net = Network([card, inside])
+    for number in range(3):
+        asked = question("web.test", ident=number, ends=f"192.168.111.129:{40000 + number} > 192.168.111.128:53")
+        handed_on = asked.routed(dst="172.18.0.2", dmac="02:42:ac:12:00:02")
+        net.pass_by((card, asked), *[(inside, handed_on)] * is_reached, gap=2e6)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["facts"].get("reached") == (inside if is_reached else None)
+    assert ("Permit all origins" in finding["fix"]) == is_reached

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from capnet.topology import Container, Host, Interface, PublishedPort, Topology
 from tests.analysis.findings.reported import of_story
 from tests.stories import Network, about, ping, udp
 
@@ -31,6 +32,30 @@ def test_refused_answer_of_another_address_is_told(tmp_path: Path) -> None:
         "asked": ASKED, "port": 53, "answered_from": OTHER, "clients": [CLIENT], "refused": 2,
     }  # fmt: skip
     assert [frame["frame"] for frame in finding["evidence"]] == [3, 6]
+
+
+@pytest.mark.parametrize(
+    ("host_ip", "port", "owner", "is_named"),
+    [
+        ("0.0.0.0", 53, "A", True),
+        ("0.0.0.0", 5353, "A", False),
+        ("127.0.0.1", 53, "A", False),
+        ("0.0.0.0", 53, "B", False),
+    ],
+    ids=["published", "other port", "at one address", "on another host"],
+)
+def test_port_that_docker_proxy_answers_for_is_told(
+    tmp_path: Path, host_ip: str, port: int, owner: str, is_named: bool
+) -> None:
+    net = Network(["A/docker0"])
+    for source in (40000, 40001):
+        ask(net, source, OTHER, refused=True)
+    interfaces = [Interface("docker0", 3, None, [f"{ASKED}/16"]), Interface("ens33", 2, None, [f"{OTHER}/24"])]
+    pihole = Container(owner, "pihole", "1", "i", "pi", ports=[PublishedPort("udp", host_ip, port, 5300)])
+    hosts = [Host("A", "20.10", "6", interfaces), Host("B", "20.10", "6", [])]
+    (finding,) = of_story(net, tmp_path, "answer-from-other-address", Topology(hosts=hosts, containers=[pihole]))
+    assert finding["facts"].get("container") == ("pihole" if is_named else None)
+    assert (f"`-p {ASKED}:53:5300/udp` in place of" in finding["fix"]) == is_named
 
 
 def test_late_answer_that_is_refused_is_silent(tmp_path: Path) -> None:
