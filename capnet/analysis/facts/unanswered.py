@@ -52,6 +52,11 @@ def unanswered_questions(context: Context) -> list[UnansweredQuestion]:
     return [question for question in _questions(context) if not question.is_at_router]
 
 
+def all_unanswered_questions(context: Context) -> list[UnansweredQuestion]:
+    """Every question that arrived or was given to a router, and that no packet answered at any of its hops."""
+    return _questions(context)
+
+
 def unanswered_beside_masquerade(context: Context) -> list[UnansweredQuestion]:
     """Those, and questions to a router that answers what the same host masquerades."""
     return [

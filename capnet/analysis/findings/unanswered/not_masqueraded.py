@@ -2,8 +2,9 @@
 
 Looks at: questions (TCP SYN, ICMP echo request) that were routed from a bridge to the host's interface without a
 translation, and that no packet answered at any point. Where a router gets them, it must answer others that the same
-host masquerades.
-Says: which addresses, by which interface. The far side has no route back to them, or owns such addresses itself.
+host masquerades; or, for a warning, the network was made without masquerading, by the topology.
+Says: which addresses, by which interface. The far side has no route back to them, or owns such addresses itself. Of
+addresses that a container forwards, as the server of a VPN does, that container.
 Wrong when: the network is meant to be routed, and the far side does not answer for another reason.
 Fix: restore the masquerade rule, for instance by restarting Docker after a firewall reload. Docker before 27 writes
 none for IPv6 unless daemon.json says so.
@@ -17,13 +18,20 @@ from capnet import language
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.results import Finding
-from capnet.analysis.core.schema import FLOW_POINT
+from capnet.analysis.core.schema import FLOW_POINT, FLOW_SMAC
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.unanswered import left_untranslated, unanswered_beside_masquerade
+from capnet.analysis.facts.unanswered import (
+    all_unanswered_questions,
+    left_untranslated,
+    unanswered_beside_masquerade,
+)
+from capnet.quick_tuple import NamedTuple
+from capnet.topology.lookup import endpoints, network_of
+from capnet.wire.addresses import mac_text
 
 NAME = finding_name(__name__)
-LEVELS = ("error",)
+LEVELS = ("error", "warning")
 SCENARIO = "fault not-masqueraded"
 WITNESS = "pcaps/ipvlan-l3.pcapng"  # containers' own addresses on the wire, by design
 EXPLAINS = ("connection-unanswered", "handshake-unfinished")
@@ -31,8 +39,9 @@ EXPLAINS = ("connection-unanswered", "handshake-unfinished")
 PAGE_ZH = """容器的包以容器自己的地址离开主机，没有应答。
 
 检查：从网桥路由到主机接口而没有转换、在任何抓包点上都没有应答的请求（TCP SYN、ICMP echo request）。如果请求交给了路
-由器，则该路由器必须应答同一主机做了 MASQUERADE 的其他请求。
-结论：哪些地址，从哪个接口。对端没有返回它们的路由，或自己就有这样的地址。
+由器，则该路由器必须应答同一主机做了 MASQUERADE 的其他请求；或者按拓扑该网络创建时就不做 MASQUERADE，此时为警告。
+结论：哪些地址，从哪个接口。对端没有返回它们的路由，或自己就有这样的地址。如果是某个容器转发的地址（例如 VPN 服务器），
+给出该容器。
 误判：网络本来就是路由方式，对端因其他原因不应答。
 处理：恢复 MASQUERADE 规则，例如防火墙重新加载之后重启 Docker。Docker 27 之前，除非 daemon.json 要求，不为 IPv6 写规则。
 验证：`iptables -t nat -S POSTROUTING` 中有针对网桥子网的 MASQUERADE 规则；然后 `conntrack -D -s ADDRESS`，因为 NAT
@@ -63,34 +72,107 @@ FIX_IPV6 = Text(
     "地址",
 )
 
+FORWARDED = Text(
+    en="{connections:connection} of {addresses}, which container {container} forwards, left by {point} with that "
+    "address, and no answer came",
+    zh="由容器 {container} 转发的 {addresses} 的 {connections} 个连接以该地址从 {point} 离开，没有应答",
+)
+FIX_FORWARDED = Text(
+    en="masquerade in {container}: `iptables -t nat -A POSTROUTING -o eth0 -j MASQUERADE` in its namespace (PostUp of "
+    "WireGuard); Docker translates its own networks only. Or give the far side a route to {addresses} by {host}, and "
+    "{host} one by {container}",
+    zh="在 {container} 中做 MASQUERADE：在它的命名空间中 `iptables -t nat -A POSTROUTING -o eth0 -j MASQUERADE`（"
+    "WireGuard 的 PostUp）；Docker 只转换自己的网络。或让对端有经 {host} 到 {addresses} 的路由，{host} 有经 "
+    "{container} 的路由",
+)
+WITHOUT = Text(
+    en="; {network} was made with enable_ip_masquerade=false",
+    zh="；{network} 创建时用了 enable_ip_masquerade=false",
+)
+FIX_WITHOUT = Text(
+    en="make {network} again without `{option}=false`; or let it be routed, and give the routers behind {point} a route "
+    "to its addresses by {host}",
+    zh="重建 {network} 时不用 `{option}=false`；或保持路由方式，给 {point} 后面的路由器加一条经 {host} 到其地址的路由",
+)
+_OPTION = "com.docker.network.bridge.enable_ip_masquerade"
+
 MAX_SENTENCE_ADDRESSES = 3
 MAX_ADDRESSES = 20  # that the facts list
 
 
+class _Key(NamedTuple):
+    """What one finding is about: an interface, and why its host does not translate, as far as that is known."""
+
+    point: str
+    forwarder: str  # container that forwards the addresses, or empty
+    network: str  # that was made without masquerading, or empty
+
+
 def diagnose(context: Context) -> list[Finding]:
     flows, links = context.flows, flow_links(context)
-    left: dict[str, list[int]] = {}
-    for rows, *_ in unanswered_beside_masquerade(context):
+    left: dict[_Key, list[int]] = {}
+    beside = {rows[-1] for rows, *_ in unanswered_beside_masquerade(context)}
+    for rows, *_ in all_unanswered_questions(context):
         position = left_untranslated(context, rows)
-        if position is not None and links.ttl_delta[links.before[rows[position]]] < 0:
-            left.setdefault(context.points[flows[rows[position], FLOW_POINT]].name, []).append(rows[position])
-    findings = []
-    for point, rows in sorted(left.items()):
-        addresses = sorted({source(flows[row]) for row in rows})
-        evidence = [context.flow_evidence(row, int(links.frames[links.before[row], 1])) for row in rows]
-        findings.append(
-            Finding(
-                NAME,
-                "error",
-                SAYS.fill(
-                    connections=len(rows), addresses=language.items(addresses[:MAX_SENTENCE_ADDRESSES]), point=point
-                ),
-                _fix(context, rows, addresses),
-                {"point": point, "addresses": addresses[:MAX_ADDRESSES], "connections": len(rows)},
-                sorted(evidence),
-            )
-        )
-    return findings
+        if position is None or links.ttl_delta[links.before[rows[position]]] >= 0:
+            continue
+        key = _Key(
+            context.points[flows[rows[position], FLOW_POINT]].name, _forwarder(context, rows[:position]),
+            _without_masquerade(context, source(flows[rows[position]])),
+        )  # fmt: skip
+        if rows[-1] in beside or key.network:
+            left.setdefault(key, []).append(rows[position])
+    return [_finding(context, key, rows, is_sure=bool({*rows} & beside)) for key, rows in sorted(left.items())]
+
+
+def _finding(context: Context, key: _Key, rows: list[int], *, is_sure: bool) -> Finding:
+    flows, links = context.flows, flow_links(context)
+    addresses = sorted({source(flows[row]) for row in rows})
+    evidence = [context.flow_evidence(row, int(links.frames[links.before[row], 1])) for row in rows]
+    listed, host = language.items(addresses[:MAX_SENTENCE_ADDRESSES]), key.point.partition("/")[0]
+    says = (FORWARDED if key.forwarder else SAYS).fill(
+        connections=len(rows), addresses=listed, point=key.point, container=key.forwarder
+    )
+    fix = _fix(context, rows, addresses)
+    if key.forwarder:
+        fix = FIX_FORWARDED.fill(container=key.forwarder, addresses=listed, host=host)
+    elif key.network:
+        says += WITHOUT.fill(network=key.network)
+        fix = FIX_WITHOUT.fill(network=key.network, option=_OPTION, point=key.point, host=host)
+    return Finding(
+        NAME,
+        "error" if is_sure else "warning",
+        says,
+        fix,
+        {
+            "point": key.point, "addresses": addresses[:MAX_ADDRESSES], "connections": len(rows),
+            **({"container": key.forwarder} if key.forwarder else {}),
+            **({"network": key.network} if key.network else {}),
+        },
+        sorted(evidence),
+    )  # fmt: skip
+
+
+def _forwarder(context: Context, rows: list[int]) -> str:
+    """The container from whose interface these hops come, though their source is none of its addresses."""
+    flows, topology = context.flows, context.topology
+    if topology is None or not rows:
+        return ""
+    address, macs = source(flows[rows[0]]), {mac_text(int(flows[row, FLOW_SMAC])) for row in rows}
+    own = {each.partition("/")[0] for _, endpoint in endpoints(topology) for each in endpoint.addresses}
+    if address in own:
+        return ""
+    return next((container.name for container, endpoint in endpoints(topology) if endpoint.mac in macs), "")
+
+
+def _without_masquerade(context: Context, address: str) -> str:
+    """The network with this address that was made without masquerading; empty if there is none."""
+    topology = context.topology
+    for container, endpoint in endpoints(topology) if topology else ():
+        if address in (each.partition("/")[0] for each in endpoint.addresses):
+            network = network_of(topology, container, endpoint) if topology else None
+            return network.name if network is not None and network.options.get(_OPTION) == "false" else ""
+    return ""
 
 
 def _fix(context: Context, rows: list[int], addresses: list[str]) -> str:

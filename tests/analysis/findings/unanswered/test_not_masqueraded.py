@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.analysis.findings.reported import named
+from capnet.analysis.engine import analyze
+from capnet.topology import topology_path
+from tests.analysis.findings.reported import named, of_capture
 from tests.analysis.findings.routes import WAY, ask, facts, route_findings
+from tests.conftest import PROJECT
 from tests.stories import ACK, SYN, Network, arp, ping, tcp, udp
 from tests.story_reports import C1, C2, A, B, read
+
+RECORDED = "tests/analysis/facts/kernel/recorded"
 
 
 def test_container_address_on_the_wire_is_told(tmp_path: Path) -> None:
@@ -107,3 +113,30 @@ def test_network_without_the_rule_of_others_is_told(tmp_path: Path, ttl: int) ->
         net.pass_by(("A/br-5f2e91aa0c77", lost), ("A/ens33", lost.routed(smac=card, dmac=router)), gap=1e6)
     findings = named(read(net, tmp_path), "not-masqueraded")
     assert [finding["facts"]["addresses"] for finding in findings] == ([["10.78.0.7"]] if ttl == 63 else [])
+
+
+def test_network_made_without_masquerading_is_told() -> None:
+    """A router gets the packets, and whether it has a route back is not known."""
+    (finding,) = of_capture(f"{RECORDED}/without-masquerade.pcapng", "not-masqueraded")
+    assert finding["level"] == "warning" and finding["facts"]["network"] == "nomasq"
+    assert finding["says"].endswith("nomasq was made with enable_ip_masquerade=false")
+    assert "`com.docker.network.bridge.enable_ip_masquerade=false`" in finding["fix"]
+
+
+def test_network_that_docker_masquerades_is_silent(tmp_path: Path) -> None:
+    path = Path(shutil.copy(PROJECT / RECORDED / "without-masquerade.pcapng", tmp_path))
+    text = topology_path(PROJECT / RECORDED / path.name).read_text(encoding="utf-8")
+    topology_path(path).write_text(text.replace("enable_ip_masquerade", "other"), encoding="utf-8")
+    assert named(analyze(path).to_dict(), "not-masqueraded") == []
+
+
+def test_address_that_a_container_forwards_is_told() -> None:
+    """Docker's rules are for its own networks: the server of the VPN has to translate."""
+    (finding,) = of_capture(f"{RECORDED}/vpn-server.pcapng", "not-masqueraded")
+    facts = finding["facts"]
+    assert (facts["container"], facts["addresses"], facts["connections"]) == ("wg", ["10.13.13.2"], 2)
+    assert "container's own" not in finding["says"] and finding["fix"].startswith("masquerade in wg")
+
+
+def test_address_that_the_container_translates_is_silent() -> None:
+    assert of_capture(f"{RECORDED}/vpn-server.healthy.pcapng", "not-masqueraded") == []
