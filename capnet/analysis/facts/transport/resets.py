@@ -46,6 +46,7 @@ class Reset(NamedTuple):
     is_by_server: bool
     why: str
     octets: int  # of payload that had passed in both directions
+    since_answer: int  # of them, what the client sent after the server's last ones; 0 if there are none of the server
     ttl: int
     usual_ttls: list[int]  # of its sender's other packets
     hops: tuple[int, int] | None  # flow rows: the last one that lacks the reset, and the first one that has it
@@ -85,20 +86,25 @@ def _reset(context: Context, row: int) -> Reset | None:
         return None
     frames = [messages[-1].frame, reset.frame]
     octets = sum(s.payload for s in messages)
-    return Reset(row, is_by_server, why, octets, reset.ttl, sorted(usual), _birth(context, row, reset), frames)
+    answers = [number for number, s in enumerate(messages) if s.is_reply != is_by_server]
+    since_answer = sum(s.payload for s in messages[answers[-1] + 1 :]) if answers else 0
+    return Reset(
+        row, is_by_server, why, octets, since_answer, reset.ttl, sorted(usual), _birth(context, row, reset), frames
+    )
 
 
 def _has_all_octets(before: list[Segment], reset: Segment) -> bool:
-    """Are the last octets that both sides acknowledge, and those before the reset itself, in the capture?"""
+    """Are the last octets of both sides in the capture: what is acknowledged, and what empty segments follow?"""
     for is_reply in (False, True):
-        ends = [s.end for s in before if s.is_reply == is_reply]
-        acks = [s.ack for s in (*before, reset) if s.is_reply != is_reply and s.flags & TCP_ACK]
-        reached = acks if is_reply else [*acks, reset.seq]
-        if (
-            ends
-            and reached
-            and max(ahead(end, ends[-1]) for end in ends) < max(ahead(ack, ends[-1]) for ack in reached)
-        ):
+        own = [s for s in before if s.is_reply == is_reply]
+        if not own:
+            continue
+        shown = max(ahead(s.end, own[0].seq) for s in own if s is own[0] or s.octets)
+        reached = [s.seq for s in own] + [
+            s.ack for s in (*before, reset) if s.is_reply != is_reply and s.flags & TCP_ACK
+        ]
+        reached += [] if is_reply else [reset.seq]
+        if max(ahead(number, own[0].seq) for number in reached) > shown:
             return False
     return True
 

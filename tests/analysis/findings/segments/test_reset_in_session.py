@@ -60,7 +60,21 @@ def test_request_that_is_reset_is_told(tmp_path: Path, hosts: tuple[str, str]) -
     assert (finding["level"], facts["why"], facts["octets"], facts["port"]) == ("warning", "unanswered", 1200, 80)
 
 
-@pytest.mark.parametrize("recorded", ["reset", "acknowledgment", "both"])
+def test_upload_that_goes_on_after_an_answer_is_told(tmp_path: Path) -> None:
+    """As one that is too large: the server answers 413 and closes, and octets that it did not read are reset."""
+    played = Session()
+    for _ in range(60):
+        played.request()
+    played.answer()
+    for _ in range(120):
+        played.request()
+    played.reset()
+    (finding,) = played.findings(tmp_path)
+    assert "which had answered before, but not the last 12,000 bytes of the client" in finding["says"]
+    assert "413" in finding["fix"] and finding["facts"]["why"] == "unanswered"
+
+
+@pytest.mark.parametrize("recorded", ["reset", "acknowledgment", "both", "empty segment"])
 def test_answer_that_the_capture_lacks_is_silent(tmp_path: Path, recorded: str) -> None:
     """The capture dropped the last answer, as sequence and acknowledgment numbers show; then the idle server resets."""
     played = Session()
@@ -68,7 +82,10 @@ def test_answer_that_the_capture_lacks_is_silent(tmp_path: Path, recorded: str) 
         played.request()
         played.answer()
     played.net.recorded.pop()
-    if recorded != "reset":
+    if recorded == "empty segment":
+        played.put(tcp(played.back, seq=played.got, ack=played.sent, ttl=63))
+        played.request()
+    elif recorded != "reset":
         played.put(tcp(played.out, seq=played.sent, ack=played.got))
     played.got -= 1000 * (recorded == "acknowledgment")
     played.reset()
