@@ -2,7 +2,8 @@
 
 Looks at: packets of each hop that are not at the next one, while that point was capturing (`correlate.loss`): by
 digest, and by bytes where offload or fragmentation cut them differently. Not where a router refused them as too large
-and the sender went on with smaller ones, nor between a point and itself, which shows no way between two places.
+and the sender went on with smaller ones, nor as many as ICMP errors answer (`host-unreachable` and others say why), nor
+between a point and itself, which shows no way between two places.
 Says: between which two points, how many of how many packets, and of how many flows; whether all are SYNs, or later
 fragments. An info about a single packet.
 Wrong when: the capture itself dropped packets (`capture-dropped-packets`), or the flow went on by two ways and only one
@@ -22,6 +23,7 @@ from capnet.analysis.core.schema import (
     FLOW_FRAGMENTS,
     FLOW_POINT,
     FLOW_PROTO,
+    ICMP_PACKETS,
     OBS_CONTROL,
     OBS_DIGEST,
     OBS_FLOW,
@@ -35,6 +37,7 @@ from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.path_mtu import learned_path_mtu
 from capnet.analysis.facts.tunnels import carrier_flows
+from capnet.analysis.fate.answers import quoting_errors
 from capnet.analysis.fate.hop_loss import lost_packets
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, TCP_ACK, TCP_SYN
@@ -48,7 +51,8 @@ EXPLAINS = ("retransmissions", "sequence-gap")
 PAGE_ZH = """一条流的包在途中的下一个抓包点缺失。
 
 检查：每一跳中在下一跳没有出现的包，而那个抓包点当时在抓（`correlate.loss`）：按摘要比较；卸载或分片使切分不同时按字
-节比较。路由器因过大而拒绝、发送者改发较小的包时不算；同一抓包点与它自己之间也不算：那里没有两处之间的路。
+节比较。路由器因过大而拒绝、发送者改发较小的包时不算；有同样多的 ICMP 错误应答的不算（`host-unreachable` 等会说明原
+因）；同一抓包点与它自己之间也不算：那里没有两处之间的路。
 结论：在哪两个抓包点之间，多少个包中丢了多少个，多少条流；是否都是 SYN 或都是后续分片。只有一个包时仅供参考。
 误判：抓包本身丢了包（`capture-dropped-packets`），或流分两路走而只抓了一路。
 处理：查找两个抓包点之间是什么在丢：过滤规则、队列、MTU、满的接收环。
@@ -94,9 +98,14 @@ CAPTURE_DROPPED = Text(en="; the capture there dropped packets itself", zh="；�
 def diagnose(context: Context) -> list[Finding]:
     flows, links = context.flows, flow_links(context)
     is_left_out = carrier_flows(context) | learned_path_mtu(context)
+    quoted = quoting_errors(context)
+    refusals = (
+        np.where(quoted >= 0, context.icmp_errors[quoted, ICMP_PACKETS], 0) if (quoted >= 0).any() else quoted * 0
+    )
     by_points: dict[tuple[int, int], list[int]] = {}
     for link in np.flatnonzero((links.missing > 0) | (links.missing_bytes > 0)).tolist():
-        if not is_left_out[links.source[link]] and lost_packets(context, links, link):
+        lost = 0 if is_left_out[links.source[link]] else lost_packets(context, links, link) or 0
+        if lost > refusals[links.source[link]]:
             points = int(flows[links.source[link], FLOW_POINT]), int(flows[links.target[link], FLOW_POINT])
             if points[0] != points[1]:
                 by_points.setdefault(points, []).append(link)

@@ -44,6 +44,15 @@ def test_accepted_connection_reset_later_is_silent(tmp_path: Path) -> None:
     assert of_story(net, tmp_path, "connection-refused") == []
 
 
+def test_connection_without_its_syn_ack_is_silent(tmp_path: Path) -> None:
+    """The capture dropped it: who acknowledges was accepted."""
+    net = Network(["A/ens33"])
+    net.pass_by(("A/ens33", tcp(f"{A}:40000 > {B}:80", seq=100, flags=SYN)))
+    net.pass_by(("A/ens33", tcp(f"{A}:40000 > {B}:80", b"GET /", seq=101, ack=901)))
+    net.pass_by(("A/ens33", tcp(f"{B}:80 > {A}:40000", seq=901, ack=106, flags=RST | ACK)))
+    assert of_story(net, tmp_path, "connection-refused") == []
+
+
 V6_A, V6_B = "[fd00::1]", "[fd00::2]"
 
 

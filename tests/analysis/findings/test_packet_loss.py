@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import Findings, named, of_story
-from tests.stories import ACK, SYN, Network, Packet, tcp, udp
+from tests.stories import ACK, SYN, Network, Packet, about, tcp, udp
 from tests.story_reports import C1, POINTS, A, B, read
 
 ROUTER = "192.168.111.1"
@@ -59,6 +59,19 @@ def test_single_missing_packet_is_an_info_and_is_told(tmp_path: Path) -> None:
     """A tap may miss one, or the kernel while it asks for a MAC."""
     (finding,) = datagrams(tmp_path, {5})
     assert (finding["level"], finding["facts"]["lost"]) == ("info", 1)
+
+
+@pytest.mark.parametrize("refusals", [3, 1])
+def test_packets_that_a_router_refuses_is_silent(tmp_path: Path, refusals: int) -> None:
+    """The host behind it is down for a while: each lost packet has its ICMP error, which says why; not one of three."""
+    net = Network(["R/eth0", "R/eth1"])
+    for number in range(12):
+        packet = udp(f"{A}:5000 > {B}:7000", b"%d" % number, ident=number + 1)
+        is_down = number in (4, 5, 6)
+        net.pass_by(("R/eth0", packet), *([] if is_down else [("R/eth1", packet.routed())]), gap=1e6)
+        if is_down and number < 4 + refusals:
+            net.pass_by(("R/eth0", about(Packet("icmp", ROUTER, A, icmp=(3, 1)), packet)))
+    assert len(of_story(net, tmp_path, "packet-loss")) == (refusals == 1)
 
 
 def test_packets_too_large_for_the_path_is_silent(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 Input: flows, answers, translations. Output: `Refusals` by the address and port that refuse: TCP flows with a SYN whose
 opposite direction, at the same point, has RST and no SYN-ACK. After DNAT, the server that it leads to refuses, once.
+A client that acknowledges anything was accepted: the capture lacks the SYN-ACK.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from capnet.analysis.facts.losses.scanning_clients import CLIENT, is_of_scan
 from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.fate.next_points import chain_of
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.numbers import TCP, TCP_RST
+from capnet.wire.numbers import TCP, TCP_ACK, TCP_RST
 
 MAX_FALLBACK_NS = 1_000_000_000  # clients try the other address of localhost at once
 MAX_ACCEPTED = 100  # connections to a port, of which one may be the other family's
@@ -49,9 +50,8 @@ def refused_connections(context: Context) -> dict[Server, Refusals]:
     flows, answers = context.flows, replies(context)
     is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0)
     accepted_at = np.where(is_new & (answers >= 0), reply_values(context, schema.FLOW_SYNACK_TIME), -1)
-    is_refused = (
-        is_new & (answers >= 0) & (accepted_at < 0) & (reply_values(context, schema.FLOW_TCP_FLAGS) & TCP_RST != 0)
-    )
+    is_refused = is_new & (answers >= 0) & (accepted_at < 0) & (flows[:, schema.FLOW_TCP_FLAGS] & TCP_ACK == 0)
+    is_refused &= reply_values(context, schema.FLOW_TCP_FLAGS) & TCP_RST != 0
     if not is_refused.any():
         return {}
     clients = hash_of(flows, CLIENT)

@@ -56,6 +56,18 @@ def test_question_for_a_host_of_another_network_is_told(tmp_path: Path, points: 
     assert of_story(net, tmp_path, "subnet-overlap") == []
 
 
+def test_target_that_is_on_its_link_too_has_no_other_network(tmp_path: Path) -> None:
+    """Two networks on one bridge: the server, which asked by ARP before, is down for a while."""
+    net = Network(["n1/cni0"])
+    look_up_gateway(net, "n1/cni0")
+    call(net, 0, "n1/cni0")
+    net.at(net.now, "n1/cni0", arp(1, "02:00:0a:3c:00:05", SERVER, "10.60.0.1"))
+    net.now += 60e6
+    ask_often(net, SERVER, "n1/cni0")
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["level"] == "warning" and finding["says"].endswith("by ARP 5 times, no answer")
+
+
 def test_question_for_a_gateway_that_is_none_is_told(tmp_path: Path) -> None:
     """The next step names the gateway that the others have."""
     net = Network(["n1/cni0"])

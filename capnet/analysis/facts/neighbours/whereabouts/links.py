@@ -109,14 +109,18 @@ def _at_bridges(context: Context) -> dict[str, list[tuple[int, int]]]:
 
 
 def behind_a_router(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
-    """The MAC of a router by which another station of this link reaches the target."""
+    """The MAC of a router by which another station of this link reaches the target.
+
+    Not where the target itself speaks by ARP: the point shows two links, as a mirror of several ports does.
+    """
     asked, flows = at_points[0], context.flows
     for row in _rows_to_targets(context).get(address_value(asked.target), ())[:MAX_ROWS]:
         flow = flows[row]
         mac, router = int(flow[schema.FLOW_SMAC]), int(flow[schema.FLOW_DMAC])
         is_here = any(of.point == flow[schema.FLOW_POINT] and not of.via for of in at_points)
         is_other = asked.asker_mac not in (mac, router) and _owns(context, mac, source(flow))
-        if is_here and is_other and not _owns(context, router, asked.target):
+        is_routed = is_here and is_other and not _owns(context, router, asked.target)
+        if is_routed and not _speaks_by_arp(context, int(flow[schema.FLOW_POINT]), asked.target):
             return Whereabouts(context.points[flow[schema.FLOW_POINT]].name, router, Place.ROUTED, source(flow))
     return None
 
@@ -197,6 +201,12 @@ def _is_to_station(context: Context) -> Mask:
     macs = context.flows[:, schema.FLOW_DMAC]
     result: Mask = (macs > 0) & ~are_multicast_macs(macs)
     return result
+
+
+def _speaks_by_arp(context: Context, point: int, address: str) -> bool:
+    arps, (_, low) = context.arps, address_value(address)
+    is_its = (arps[:, schema.ARP_POINT] == point) & (arps[:, schema.ARP_SENDER_LO] == low)
+    return ":" not in address and bool((is_its & (arps[:, schema.ARP_VIA] == 0)).any())
 
 
 def _owns(context: Context, mac: int, address: str) -> bool:
