@@ -16,6 +16,7 @@ from capnet.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from capnet.cli.capture_status import Screen
+    from capnet.cli.capture_target import CaptureTarget
     from capnet.record.live.outputs.output import Output
     from capnet.record.live.recording import Arrive
     from capnet.record.live.session import LiveCapture
@@ -126,7 +127,7 @@ def _warn(aim: Aim, screen: Screen) -> None:
         screen.say(warning)
 
 
-def _keep(witnesses: Witnesses, target: Any, screen: Screen) -> None:
+def _keep(witnesses: Witnesses, target: CaptureTarget, screen: Screen) -> None:
     """Writes what the kernels say, and says what left its bridge while packets were captured."""
     from capnet.witnesses import left_bridges
 

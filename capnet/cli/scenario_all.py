@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from capnet import language
 from capnet.cli.scenario_hosts import check_kernel, hosts_options, kernel_option, open_hosts, tell_settings, the_lab
 from capnet.errors import CapnetError, Exit
+
+if TYPE_CHECKING:
+    from capnet.lab.addressing import Lab
 
 _GAP = 2  # columns between two of a table's
 _LEAST = 40  # columns for what was seen and the verdict, however narrow the terminal is
@@ -91,7 +94,7 @@ def _in_labs(rounds: Rounds, names: list[str], host: str | None, peer: str | Non
             rounds.without([name for name in group if name not in rounds.finished], error)
 
 
-def _run(running_lab: Any, name: str, say: Callable[[str], None], **options: Any) -> Path:
+def _run(running_lab: Lab, name: str, say: Callable[[str], None], **options: Any) -> Path:
     from capnet.lab.scenario_runner import run_scenario
 
     return run_scenario(running_lab, name, say=say, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,7 +162,7 @@ def _check(lab: bool) -> None:
     requirements.root()
 
 
-def _play(fault: Fault, output: Path, say: Any, why: bool) -> Played:
+def _play(fault: Fault, output: Path, say: Callable[[str], None], why: bool) -> Played:
     if not fault.needs_dockerd:
         from capnet.scenario.faults.play import play
 

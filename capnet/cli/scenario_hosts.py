@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from capnet import language
+
+if TYPE_CHECKING:
+    from capnet.record.remote.docker_host import DockerHost
 
 _HOST_HELP = (
     "Docker host A: unix:///path, ssh://user@host or tcp://host:port. Default: Docker's own environment and context."
@@ -60,7 +63,7 @@ def the_lab(
                 yield running_lab
 
 
-def check_kernel(name: str, host: Any) -> None:
+def check_kernel(name: str, host: DockerHost) -> None:
     """EnvironmentLacks when the kernel of the user's own host lacks what the scenario needs."""
     from capnet.errors import EnvironmentLacks
     from capnet.record.find.kernel_features import missing_features

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
 
 import numpy as np
 
 from capnet.errors import UsageError
-from capnet.jit.arrays import Buffer
+from capnet.jit.arrays import Buffer, Int64Array
 from capnet.jit.kernel import Machine
 from capnet.wire import fields
 from capnet.wire.addresses import address_text, mac_text
@@ -89,7 +89,7 @@ class Block:
     def __init__(
         self,
         flat: FlatRows,
-        view: Any,
+        view: Int64Array,
         count: int,
         raw: memoryview,
         record_at: RowValues,

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
-from typing import Any
 
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.block import RecordBatch
 from capnet.wire.formats import record
 from capnet.wire.formats.file_reader import FileReader
-from capnet.wire.formats.reader import Capture, CaptureInterface, Pause, Splitter
+from capnet.wire.formats.reader import Capture, CaptureInterface, Pause, Records, Splitter
 
 MAX_OVERLAP_NS = 1_000_000_000  # frames of several processors are out of order by less
 MAX_PAUSE_NS = 2_000_000_000  # without a packet, between files whose names do not say that they are neighbours
@@ -94,7 +93,7 @@ class Series(Capture):
         self._shared_splitter = self._shared_splitter or make()
         return self._shared_splitter
 
-    def _check(self, rows: Any) -> None:
+    def _check(self, rows: Records) -> None:
         """Raise NotOneSeries if a part whose first records are these does not follow what was read."""
         self._is_new = False
         times = rows[:, record.TIME]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
-from typing import Any
+from typing import Any, Protocol
 
 from capnet.errors import EnvironmentLacks, UsageError
 from capnet.record.find.listening_ports import listening_ports
+from capnet.record.remote.docker_host import DockerHost
 from capnet.scenario.docker.removal import leave_swarm, remove_network
 from capnet.scenario.wait import wait_until
 from capnet.wire.numbers import PORT_SWARM_GOSSIP, PORT_SWARM_MANAGEMENT
@@ -14,8 +15,22 @@ from capnet.wire.numbers import PORT_SWARM_GOSSIP, PORT_SWARM_MANAGEMENT
 _INGRESS = "ingress-sbox"  # libnetwork's name for what is on a host's end of the ingress network
 
 
-def join(manager: Any, worker: Any, labels: dict[str, str], undo: ExitStack) -> None:
-    """Puts both hosts (StageHosts) into one swarm; returns when both nodes are ready.
+class SwarmHost(Protocol):
+    """What is asked of a scenario's host."""
+
+    docker: DockerHost
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def address(self) -> str:
+        """The IPv4 address by which the others reach it."""
+
+
+def join(manager: SwarmHost, worker: SwarmHost, labels: dict[str, str], undo: ExitStack) -> None:
+    """Puts both hosts into one swarm; returns when both nodes are ready.
 
     An existing swarm is used and never left: only memberships made here are given up by `undo`.
     """
@@ -85,7 +100,7 @@ def enter(client: Any, address: str, manager: str, token: str) -> None:
         )
 
 
-def _port_of_gossip_is_free(host: Any) -> None:
+def _port_of_gossip_is_free(host: SwarmHost) -> None:
     """EnvironmentLacks where it is not: Docker says nothing of it, and the host gets no network of the swarm."""
     shell = host.docker.shell
     if shell is not None and PORT_SWARM_GOSSIP in listening_ports(shell, shell.host_netns):
@@ -95,7 +110,7 @@ def _port_of_gossip_is_free(host: Any) -> None:
         )
 
 
-def _until_ingress(host: Any) -> None:
+def _until_ingress(host: SwarmHost) -> None:
     """Returns when a host that has just entered the swarm is on its ingress network.
 
     A host makes its end of a swarm's networks one after the other, and Docker gives up attaching a container when

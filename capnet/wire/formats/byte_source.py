@@ -30,7 +30,7 @@ class ByteSource:
 
     def __init__(
         self,
-        stream: Any,
+        stream: io.RawIOBase,
         name: str,
         size: int | None,
         compression: str | None,

@@ -45,7 +45,7 @@ def is_skippable(head: bytes) -> bool:
     return 0x184D2A50 <= int.from_bytes(head[:4], "little") <= 0x184D2A5F
 
 
-def decompressed(name: str, stream: io.RawIOBase) -> Any:
+def decompressed(name: str, stream: io.RawIOBase) -> io.RawIOBase:
     """A binary stream of what `stream` holds. ModuleNotFoundError if the library is not installed.
 
     Reading raises EOFError if the stream ends too early, and another exception if it is damaged.

@@ -1,6 +1,6 @@
 """A capture file, or a stream, being read: what the readers of pcap and pcapng share.
 
-A `ByteSource` gives bytes, the reader fills a `Batch` with records. Damage does not raise: it is added to `problems`,
+A `ByteSource` gives bytes, the reader fills a `RecordBatch`. Damage does not raise: it is added to `problems`,
 with its offset in the uncompressed file.
 """
 
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from capnet.jit.arrays import Int64Array
 from capnet.jit.kernel import Machine
 from capnet.wire.block import MAX_RECORDS, RecordBatch
 from capnet.wire.formats import record
@@ -102,7 +102,7 @@ class FileReader(Capture):
             self.problems = [problem for problem in self.problems if problem.name != "truncated-file"]
 
     @abstractmethod
-    def _walk(self, records: Any, room: int, out: Any) -> None:
+    def _walk(self, records: Int64Array, room: int, out: Int64Array) -> None:
         """Run the format's kernel on the bytes of the source: it fills up to `room` records, and `out`."""
 
     @abstractmethod

@@ -8,8 +8,8 @@ Version 2.4 is the usual one. Before 2.3, and in DG/UX's 543.0, the two lengths 
 from __future__ import annotations
 
 import struct
-from typing import Any
 
+from capnet.jit.arrays import Int64Array
 from capnet.jit.kernel import Machine
 from capnet.quick_dataclass import value
 from capnet.quick_tuple import NamedTuple
@@ -65,7 +65,7 @@ class PcapReader(FileReader):
         source.pos += HEADER
         self._add_interface(CaptureInterface(self.header.linktype, self.header.snaplen))
 
-    def _walk(self, records: Any, room: int, out: Any) -> None:
+    def _walk(self, records: Int64Array, room: int, out: Int64Array) -> None:
         source, header = self._source, self.header
         self.machine.run(pcap_walk.walk)(
             self.machine.bytes(source.buffer), source.pos, source.end, int(header.big), header.unit,

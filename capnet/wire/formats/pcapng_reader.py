@@ -6,10 +6,11 @@ These are sections, their interfaces, what interfaces dropped, and names. Their 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
+from capnet.jit.arrays import Int64Array
 from capnet.jit.kernel import Machine
 from capnet.wire.formats import pcapng, pcapng_walk, record
 from capnet.wire.formats.byte_source import ByteSource
@@ -63,7 +64,7 @@ class PcapngReader(FileReader):
         return super().interfaces
 
     # -- packets -----------------------------------------------------------------------------
-    def _walk(self, records: Any, room: int, out: Any) -> None:
+    def _walk(self, records: Int64Array, room: int, out: Int64Array) -> None:
         source = self._source
         self.machine.run(pcapng_walk.walk)(
             self.machine.bytes(source.buffer), source.pos, source.end, int(self.big),

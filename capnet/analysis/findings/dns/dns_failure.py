@@ -65,9 +65,7 @@ NO_SUCH_NAME_FIX = Text(
 NO_SUCH_NAME_ELSEWHERE_FIX = Text(
     en="check the name, and the search list of who asks", zh="检查名称，以及查询者的搜索域"
 )
-ANSWERED_FIX = Text(
-    en="check the name server itself, and whom it asks in turn", zh="检查名称服务器本身，以及它向谁转发查询"
-)
+ANSWERED_FIX = Text(en="check the name server, and whom it asks in turn", zh="检查名称服务器，以及它向谁转发查询")
 SILENT = Text(
     en="the name server {server} did not answer {queries:DNS question} of {clients}",
     zh="名称服务器 {server} 没有应答 {clients} 的 {queries} 个 DNS 查询",
@@ -188,7 +186,7 @@ def _silent_servers(context: Context) -> list[Finding]:
         names = language.items(clients[:MAX_CLIENTS])
         is_one_sided = server not in refusing and nothing_comes_back(context, rows)
         text = REFUSED if server in refusing else ONE_DIRECTION if is_one_sided else SILENT
-        reached = _reached(context, rows) if fix is SILENT_FIX and not is_one_sided else None
+        reached = _reached(context, rows) if fix is SILENT_FIX else None
         fix = REACHED_FIX if reached else fix
         findings.append(
             Finding(
@@ -199,15 +197,12 @@ def _silent_servers(context: Context) -> list[Finding]:
                 (ONE_DIRECTION_FIX.fill() if is_one_sided else "")
                 + fix.fill(server=server, container=reached and reached.rpartition("/")[0]),
                 {
-                    "server": server,
-                    "questions": questions,
-                    "code": None,
-                    "refused": server in refusing,
+                    "server": server, "questions": questions, "code": None, "refused": server in refusing,
                     **({"by_tcp": True} if is_by_tcp else {"reached": reached} if reached else {}),
                 },
                 evidence,
             )
-        )
+        )  # fmt: skip
     return findings
 
 

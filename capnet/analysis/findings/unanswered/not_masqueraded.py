@@ -90,8 +90,8 @@ WITHOUT = Text(
     zh="；{network} 创建时用了 enable_ip_masquerade=false",
 )
 FIX_WITHOUT = Text(
-    en="make {network} again without `{option}=false`; or let it be routed, and give the routers behind {point} a route "
-    "to its addresses by {host}",
+    en="make {network} again without `{option}=false`; or let it be routed, and give the routers behind {point} a "
+    "route to its addresses by {host}",
     zh="重建 {network} 时不用 `{option}=false`；或保持路由方式，给 {point} 后面的路由器加一条经 {host} 到其地址的路由",
 )
 _OPTION = "com.docker.network.bridge.enable_ip_masquerade"
