@@ -111,7 +111,9 @@ def test_frame_comments_of_annotate_equal_wireshark(tmp_path):
     )
     fields = ["-Y", "frame.comment", "-T", "fields", "-e", "frame.number", "-e", "frame.comment"]
     printed = subprocess.run(["tshark", "-r", path, *fields], capture_output=True, text=True, check=True).stdout
-    for line in printed.splitlines()[:3]:
+    lines = printed.splitlines()[:3]
+    assert len(lines) == 3
+    for line in lines:
         number, comment = line.split("\t")
         assert " ".join(comments(path, number)) == comment
 
