@@ -81,7 +81,7 @@ def command(
     budget = Budget(MAX_ANALYSES, lambda: time.monotonic() - begin > limit)
     reduced = reduce(result, finding, budget, keep_addresses, _tell)
     write(reduced, output)
-    click.echo(_said(reduced, output, time.monotonic() - begin, limit, keep_addresses))
+    click.echo(_summary(reduced, output, time.monotonic() - begin, limit, keep_addresses))
     return Exit.OK
 
 
@@ -122,7 +122,7 @@ def write(reduced: Reduced, output: Path) -> None:
         raise not_written(output, error) from error
 
 
-def _said(reduced: Reduced, output: Path, seconds: float, limit: int, keep: bool) -> str:
+def _summary(reduced: Reduced, output: Path, seconds: float, limit: int, keep: bool) -> str:
     """What was written, in sentences."""
     from capnet.report.escape import visible
     from capnet.report.text import count, duration

@@ -45,10 +45,10 @@ class Oracle:
             report = study([Source(None, stream=BytesIO(capture))], topology, options, witnesses=witnesses).report
         except CapnetError:
             return None
-        return self.told(report.findings)
+        return self.finding_in(report.findings)
 
-    def told(self, findings: Iterable[Finding]) -> Finding | None:
-        """The finding among those of a report."""
+    def finding_in(self, findings: Iterable[Finding]) -> Finding | None:
+        """The finding among those of a report; None if it is not there, or milder."""
         worst = LEVELS.index(self._level)
         return next(
             (

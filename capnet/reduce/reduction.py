@@ -71,7 +71,7 @@ class _Parts(NamedTuple):
     names: Names
     witnesses: Witnesses | None
 
-    def told(
+    def finding(
         self, oracle: Oracle, frames: Sequence[CandidateFrame] | None = None, points: Points | None = None
     ) -> Finding | None:
         """The finding of these parts; of `frames` and `points` in place of theirs."""
@@ -88,7 +88,7 @@ def reduce(study: Study, name: str, budget: Budget, keep: bool, tell: Callable[[
     parts = _search(parts, oracle, budget, tell)
     parts = _with_least_witnesses(parts, oracle, budget)
     parts = parts._replace(topology=_trimmed(parts, oracle))
-    last = parts.told(oracle)
+    last = parts.finding(oracle)
     assert last is not None
     return Reduced(
         capture=capture_of(parts.frames, parts.points, parts.names),
@@ -175,7 +175,7 @@ def _with_extras(
     for testimony in (None, witnesses) if witnesses else (None,):
         for used, pairs in variants:
             parts = _Parts(loaded.frames, points, used, pairs, testimony)
-            if parts.told(oracle):
+            if parts.finding(oracle):
                 return parts
     return None
 
@@ -231,7 +231,7 @@ def _search(parts: _Parts, oracle: Oracle, budget: Budget, tell: Callable[[str],
     """The parts without the points, conversations and packets that the finding does not need."""
 
     def is_told(frames: Sequence[CandidateFrame], points: Points) -> bool:
-        return parts.told(oracle, frames, points) is not None
+        return parts.finding(oracle, frames, points) is not None
 
     points, frames = parts.points, parts.frames
 
@@ -272,7 +272,7 @@ def _trimmed(parts: _Parts, oracle: Oracle) -> Topology | None:
         namespaces=[namespace for namespace in topology.namespaces if namespace.host in hosts],
         services=topology.services,
     )
-    return small if parts._replace(topology=small).told(oracle) else topology
+    return small if parts._replace(topology=small).finding(oracle) else topology
 
 
 def _with_least_witnesses(parts: _Parts, oracle: Oracle, budget: Budget) -> _Parts:
@@ -282,7 +282,7 @@ def _with_least_witnesses(parts: _Parts, oracle: Oracle, budget: Budget) -> _Par
         return parts
 
     def is_told(chosen: list[WitnessPart]) -> bool:
-        return parts._replace(witnesses=with_parts(witnesses, chosen)).told(oracle) is not None
+        return parts._replace(witnesses=with_parts(witnesses, chosen)).finding(oracle) is not None
 
     kept = smallest(witness_parts(witnesses), is_told, budget)
     return parts._replace(witnesses=with_parts(witnesses, kept))

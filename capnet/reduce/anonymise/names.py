@@ -74,13 +74,13 @@ class NameMap:
         return f"{kind}:{self.text(rest)}" if colon and kind in ("overlay", "balancer") else self.text(part)
 
     def _hex(self, digits: str) -> str:
-        new = self._known(b"#" + digits.encode(), lambda: b"#" + self._drawn(_NIBBLES, len(digits)))
+        new = self._replacement(b"#" + digits.encode(), lambda: b"#" + self._drawn(_NIBBLES, len(digits)))
         return new[1:].decode()
 
     def reverse_label(self, label: bytes, rest: bytes) -> bytes:
         """The new label of a name for an address, `2` of `2.0.17.172.in-addr.arpa`; `rest`: what stands behind it."""
         is_decimal = rest.lower().endswith(b"in-addr.arpa")
-        new = self._known(
+        new = self._replacement(
             b"." + label + b"." + rest, lambda: self._drawn(b"123456789" if is_decimal else _NIBBLES, len(label))
         )
         return label if self.is_noting else new
@@ -90,12 +90,13 @@ class NameMap:
         if lower in KEPT:
             return word
         alphabet = _DIGITS if word.isdigit() else _LETTERS
-        new = self._known(lower, lambda: self._drawn(alphabet, len(word)))
+        new = self._replacement(lower, lambda: self._drawn(alphabet, len(word)))
         return bytes(
             char - 32 if old.isupper() and char > 96 else char for char, old in zip(new, map(chr, word), strict=True)
         )
 
-    def _known(self, word: bytes, make: Callable[[], bytes]) -> bytes:
+    def _replacement(self, word: bytes, make: Callable[[], bytes]) -> bytes:
+        """What stands for a word from its first sight on; `make` draws one."""
         if word not in self._words:
             new = word
             if not self.is_noting:

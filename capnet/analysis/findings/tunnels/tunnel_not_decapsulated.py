@@ -24,6 +24,7 @@ from capnet.analysis.facts.overlay.arrivals import TunnelArrivals, undelivered
 from capnet.analysis.facts.overlay.insides import Inside
 from capnet.analysis.facts.overlay.missing_checksums import arrives_without_checksum
 from capnet.analysis.facts.overlay.unheard_questions import are_heard, unheard_questions
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 from capnet.wire.protocols import KIND_OF_NUMBER
 
@@ -87,63 +88,66 @@ FIX = Text(
 MIN_PACKETS = 2  # a single one may be the last of the capture
 
 
+class _Unheard(NamedTuple):
+    """What reached the outer point, and did not come out at the inner one."""
+
+    says: Text
+    sources: list[str]
+    destinations: list[str]
+    packets: int
+    is_certain: bool  # the inner point listened
+    evidence: list[Evidence]
+    where: str = ""
+
+
 def diagnose(context: Context) -> list[Finding]:
     findings = []
     for inside, arrivals in undelivered(context).items():
         if arrivals.packets.sum() >= MIN_PACKETS:
-            findings.append(_finding(context, inside, arrivals))
+            findings.append(_finding(context, inside, _arrived_packets(context, inside, arrivals)))
         elif questions := unheard_questions(context, inside):
-            findings.append(_of_questions(context, inside, questions))
+            findings.append(_finding(context, inside, _questions(context, inside, questions)))
     return findings
 
 
-def _finding(context: Context, inside: Inside, arrivals: TunnelArrivals) -> Finding:
+def _arrived_packets(context: Context, inside: Inside, arrivals: TunnelArrivals) -> _Unheard:
     destinations = arrivals.destination_addresses
     where = (DEVICE if arrivals.is_for_device.all() else WHERE_SENT).fill(destinations=several(destinations))
-    return _told(
-        context, inside, SAYS, arrivals.source_addresses, destinations, int(arrivals.packets.sum()),
-        arrivals.packets[arrivals.is_heard].sum() >= MIN_PACKETS, arrivals.evidence(context, inside), where,
+    return _Unheard(
+        SAYS, arrivals.source_addresses, destinations, int(arrivals.packets.sum()),
+        bool(arrivals.packets[arrivals.is_heard].sum() >= MIN_PACKETS), arrivals.evidence(context, inside), where,
     )  # fmt: skip
 
 
-def _of_questions(context: Context, inside: Inside, questions: list[Exchange]) -> Finding:
+def _questions(context: Context, inside: Inside, questions: list[Exchange]) -> _Unheard:
     askers, targets = (
         sorted(set(ends), key=address_value) for ends in zip(*((of.asker, of.target) for of in questions), strict=True)
     )
-    return _told(
-        context, inside, SAYS_QUESTIONS, askers, targets, sum(of.requests for of in questions),
+    return _Unheard(
+        SAYS_QUESTIONS, askers, targets, sum(of.requests for of in questions),
         are_heard(context, inside, questions), [context.evidence(inside.outer, of.request_frame) for of in questions],
     )  # fmt: skip
 
 
-def _told(
-    context: Context,
-    inside: Inside,
-    says: Text,
-    sources: list[str],
-    destinations: list[str],
-    packets: int,
-    is_certain: bool,
-    evidence: list[Evidence],
-    where: str = "",
-) -> Finding:
+def _finding(context: Context, inside: Inside, unheard: _Unheard) -> Finding:
     kind, vni = KIND_OF_NUMBER[inside.via], inside.vni if inside.vni >= 0 else None
+    sources, destinations = unheard.sources, unheard.destinations
     point, next_point = context.points[inside.outer].name, context.points[inside.inner].name
     has_no_checksum = arrives_without_checksum(context, inside)
-    sentence = says.fill(
-        tunnel=kind.titled(vni), packets=packets, sources=several(sources), destinations=several(destinations),
-        point=point, next=next_point, where=where,
+    sentence = unheard.says.fill(
+        tunnel=kind.titled(vni), packets=unheard.packets, sources=several(sources), destinations=several(destinations),
+        point=point, next=next_point, where=unheard.where,
     )  # fmt: skip
     host = context.points[inside.outer].host or point
     return Finding(
         NAME,
-        "error" if is_certain else "warning",
+        "error" if unheard.is_certain else "warning",
         sentence + (NO_CHECKSUM.fill() if has_no_checksum else ""),
         (FIX_CHECKSUM if has_no_checksum else FIX).fill(host=host, kind=kind.title, device=kind.name),
         {
             "point": point, "next": next_point, "kind": kind.name, "vni": vni, "sources": sources[:MAX_EVIDENCE],
-            "destinations": destinations[:MAX_EVIDENCE], "packets": packets,
+            "destinations": destinations[:MAX_EVIDENCE], "packets": unheard.packets,
             **({"has_no_checksum": True} if has_no_checksum else {}),
         },
-        evidence,
+        unheard.evidence,
     )  # fmt: skip
