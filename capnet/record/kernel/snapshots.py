@@ -53,6 +53,7 @@ if [ -r /proc/net/ip_vs ]; then run ipvsadm --stats -n -L; fi
 file /proc/net/snmp
 file /proc/net/netstat
 file /proc/net/snmp6
+file /proc/net/xfrm_stat
 say sysctl
 grep -sH '' net/ipv4/ip_forward net/ipv6/conf/all/forwarding net/ipv4/conf/*/rp_filter \
   net/bridge/bridge-nf-call-* net/netfilter/nf_conntrack_max net/netfilter/nf_conntrack_count | head -c "$most"
@@ -202,4 +203,5 @@ _PRUNED = {
     "/proc/net/snmp": _without_zeros,
     "/proc/net/netstat": _without_zeros,
     "/proc/net/snmp6": _lines_without_zero,
+    "/proc/net/xfrm_stat": _lines_without_zero,
 }

@@ -137,11 +137,20 @@ def _listeners(
 
 def _tables(outputs: Mapping[str, str]) -> list[RuleTable]:
     tables = [
-        table for command, tool, family in _SAVES for table in iptables_tables(outputs.get(command, ""), tool, family)
+        table
+        for command, tool, family in _SAVES
+        if not _is_listed_by_default(outputs, command)
+        for table in iptables_tables(outputs.get(command, ""), tool, family)
     ]
     tables += ebtables_tables(outputs.get("ebtables-nft-save -c", ""))
     listed = {(table.family, table.name) for table in tables if "legacy" not in table.tool}
     return tables + nft_tables(outputs.get("nft -j list ruleset", ""), listed)
+
+
+def _is_listed_by_default(outputs: Mapping[str, str], command: str) -> bool:
+    """Does `iptables-save` of this host print what iptables-legacy-save does? The other backend names itself."""
+    default = outputs.get(command.replace("-legacy", ""), "") if "-legacy" in command else ""
+    return bool(default) and "(nf_tables)" not in default.partition("\n")[0]
 
 
 def _rises(before: list[RuleTable], after: list[RuleTable]) -> dict[Rule, Rise]:
@@ -181,9 +190,10 @@ def _counters(outputs: Mapping[str, str]) -> dict[str, int]:
         for names, values in zip(lines[::2], lines[1::2], strict=False):
             for name, value in zip(names[1:], values[1:], strict=False):
                 counters[names[0].rstrip(":") + name] = _number(value)
-    for words in map(str.split, outputs.get("/proc/net/snmp6", "").splitlines()):
-        if len(words) == 2:
-            counters[words[0]] = _number(words[1])
+    for file in ("/proc/net/snmp6", "/proc/net/xfrm_stat"):
+        for words in map(str.split, outputs.get(file, "").splitlines()):
+            if len(words) == 2:
+                counters[words[0]] = _number(words[1])
     for line in outputs.get("conntrack -S", "").splitlines():  # a line for each processor
         for name, _, value in (word.partition("=") for word in line.split()[1:]):
             counters[f"conntrack {name}"] += _number(value)

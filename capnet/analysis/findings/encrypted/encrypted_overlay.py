@@ -2,7 +2,7 @@
 
 Looks at: ESP between hosts, VXLAN between the same hosts, and Docker's `encrypted` option in the topology.
 Says: who encrypts, and whether VXLAN crosses beside it in clear. An error where Docker says the network is encrypted
-and its frames are readable on the wire.
+and its frames are readable on the wire, both ways: if one way, `encryption-one-side` says so.
 Wrong when: the ESP belongs to another VPN between the same hosts.
 Fix: where frames cross in clear, load the kernel modules of ESP and xfrm on both hosts.
 Verify: `ip xfrm state` shows a pair of states for each peer; `iptables -t mangle -S` marks UDP port 4789.
@@ -14,6 +14,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding, Tunnel
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.models import MIN_CONFIDENCE, confidence_in
+from capnet.analysis.facts.overlay.encrypted.clear_tunnels import clear_tunnels
 from capnet.analysis.facts.tunnels import tunnel_facts
 
 NAME = finding_name(__name__)
@@ -25,7 +26,8 @@ EXPLAINS = ()
 PAGE_ZH = """overlay 网络在线路上以 ESP 传输；或应当如此而没有。
 
 检查：主机之间的 ESP、同样两台主机之间的 VXLAN，以及拓扑中 Docker 的 `encrypted` 选项。
-结论：谁在加密，旁边是否有明文的 VXLAN。Docker 说网络已加密，而线路上的帧可读，为错误。
+结论：谁在加密，旁边是否有明文的 VXLAN。Docker 说网络已加密，而线路上两个方向的帧都可读，为错误；
+只有一个方向可读见 `encryption-one-side`。
 误判：ESP 属于这两台主机之间的另一个 VPN。
 处理：如果帧以明文传输，在两台主机上加载 ESP 和 xfrm 的内核模块。
 验证：`ip xfrm state` 对每个对端显示一对状态；`iptables -t mangle -S` 标记 UDP 端口 4789。
@@ -57,23 +59,17 @@ def diagnose(context: Context) -> list[Finding]:
 
 
 def _in_clear(context: Context) -> list[Finding]:
-    if context.topology is None:
-        return []
-    to_encrypt = {network.name for network in context.topology.networks if "encrypted" in network.options}
-    readable: dict[str, Tunnel] = {}
-    for tunnel in tunnel_facts(context):
-        if tunnel.kind == "vxlan" and tunnel.network in to_encrypt:
-            readable.setdefault(tunnel.network, tunnel)
     return [
         Finding(
             NAME,
             "error",
-            IN_CLEAR.fill(network=network, point=tunnel.point, vni=tunnel.vni),
+            IN_CLEAR.fill(network=of.network, point=of.tunnel.point, vni=of.tunnel.vni),
             IN_CLEAR_FIX.fill(),
-            {"network": network, "vni": tunnel.vni, "vteps": tunnel.vteps, "encrypted": False},
-            tunnel.evidence[:MAX_EVIDENCE],
+            {"network": of.network, "vni": of.tunnel.vni, "vteps": of.tunnel.vteps, "encrypted": False},
+            of.tunnel.evidence[:MAX_EVIDENCE],
         )
-        for network, tunnel in sorted(readable.items())
+        for of in clear_tunnels(context)
+        if not of.is_one_sided
     ]
 
 

@@ -1,0 +1,1 @@
+"""Encrypted overlay networks: what stays sealed, and what crosses in clear."""
