@@ -21,7 +21,6 @@ tcp-reset.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context, with_name
@@ -31,18 +30,16 @@ from capnet.analysis.core.wording import Text, endpoint_text, finding_name, seve
 from capnet.analysis.facts.kernel import listening_instead
 from capnet.analysis.facts.losses.scanning_clients import MAX_SINGLE_PORTS
 from capnet.analysis.facts.models.container_signs import shows_containers
-from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.facts.outcomes.refused_connections import (
     Refusals,
+    backend_of,
     is_loopback_address,
     nearer_ttl,
+    other_publisher,
     refused_connections,
     ttl_from_nearer,
 )
-from capnet.topology import PublishedPort
-
-if TYPE_CHECKING:
-    from capnet.analysis.facts.kernel.states.listening_servers import ListeningInstead
+from capnet.quick_tuple import NamedTuple
 
 NAME = finding_name(__name__)
 LEVELS = ("info", "warning")
@@ -137,8 +134,6 @@ FIX_PUBLISHED_ELSEWHERE = Text(
 MAX_LISTED_PORTS = 100  # that the facts list
 MIN_TRIED = 3  # ports that strangers try, and strangers: one may be a lost client
 
-_ALL_ADDRESSES = ("0.0.0.0", "::", "")
-
 
 def diagnose(context: Context) -> list[Finding]:
     refusals = refused_connections(context)
@@ -164,12 +159,8 @@ def diagnose(context: Context) -> list[Finding]:
 def _of_strangers(context: Context, address: str, group: list[int | None], refusals: list[Refusals]) -> Finding:
     rows = [row for refused in refusals for row in refused.rows]
     strangers = len({destination(context.flows[row]) for row in rows})
-    more = STRANGERS.fill(count=strangers)
-    says = SAYS.fill(address=address, port=group[0], more=more)
-    facts: dict[str, object] = {"address": address, "port": group[0], "strangers": strangers}
-    if len(group) > 1:
-        says = SAYS_PORTS.fill(address=address, count=len(group), first=group[0], last=group[-1], more=more)
-        facts |= {"ports": group[:MAX_LISTED_PORTS], "ports_in_all": len(group)}
+    says = _says(address, group, STRANGERS.fill(count=strangers))
+    facts = {"address": address, "port": group[0], "strangers": strangers, **_listed(group)}
     return Finding(NAME, "info", says, FIX_STRANGERS.fill(), facts, sorted(context.first_frames(rows)))
 
 
@@ -177,106 +168,120 @@ def _finding(
     context: Context, address: str, group: list[int | None], refusals: list[Refusals], is_scan: bool
 ) -> Finding:
     rows = [row for refused in refusals for row in refused.rows]
-    facts: dict[str, object] = {"address": address, "port": group[0]}
     is_later = all(refused.accepted_later for refused in refusals)
     is_before = all(refused.accepted_before for refused in refusals)
-    nearer = nearer_ttl(context, rows) if len(group) == 1 and is_before and not is_later else None
-    from_nearer = None if nearer else ttl_from_nearer(context, rows)
-    services = sorted({service for refused in refusals for service in refused.services})
-    asked_as = FOR.fill(services=several(services)) if services else ""
     more = SCAN.fill() if is_scan else LATER.fill() if is_later else BEFORE.fill() if is_before else ""
-    if from_nearer:
-        more += FROM_NEARER.fill(ttl=from_nearer[0], usual=from_nearer[1], address=address)
-        facts["ttl"], facts["usual_ttl"] = from_nearer
-    if nearer:
-        backend = _backend(context, address, group[0])
-        more = NEARER.fill(
-            ttl=nearer[0], usual=nearer[1], address=address, backend=BACKEND.fill(backend=backend) if backend else ""
-        )
-        facts |= {"ttl": nearer[0], "usual_ttl": nearer[1], "backend": backend}
-    elsewhere = _published_elsewhere(context, address, group[0]) if len(group) == 1 and not nearer else None
-    if elsewhere:
-        container, published = elsewhere
-        bound = endpoint_text(published.host_ip, published.host_port)
-        more += PUBLISHED_ELSEWHERE.fill(bound=bound, container=container)
-        facts |= {"container": container, "published": bound}
-    other = refusals[0].other_family if len(group) == 1 else ""
-    if other:
-        more = OTHER_FAMILY.fill(other=other, family="IPv6" if ":" in other else "IPv4")
-        facts["accepted_by"] = other
-    is_plain = len(group) == 1 and not (nearer or from_nearer or elsewhere or other or is_scan or is_later)
-    listening = _listening(context, address, group[0], rows) if is_plain else None
-    if listening:
-        more += listening.says
-        facts |= listening.facts
-    more = asked_as + more
-    says = SAYS.fill(address=with_name(context, address), port=group[0], more=more)
+    has_changed = is_before and not is_later
+    clues = _clues(context, address, group, refusals, has_changed)
+    if len(group) == 1 and not (clues or is_scan or is_later):
+        clues = _listening(context, address, group[0], rows)
+    facts: dict[str, object] = {"address": address, "port": group[0]}
+    for clue in clues:
+        more = clue.says if clue.says_all else more + clue.says
+        facts |= clue.facts
+    services = sorted({service for refused in refusals for service in refused.services})
+    if services:
+        more = FOR.fill(services=several(services)) + more
+    is_loopback = is_loopback_address(address)
+    fix = (FIX if shows_containers(context) and not is_loopback else ELSEWHERE_FIX).fill()
+    return Finding(
+        NAME,
+        "info" if is_scan or is_later or ("accepted_by" in facts and is_loopback) else "warning",
+        _says(with_name(context, address), group, more),
+        clues[-1].fix if clues else fix,
+        facts | _listed(group),
+        sorted(context.first_frames(rows)),
+    )
+
+
+def _says(address: str, group: list[int | None], more: str) -> str:
+    """The sentence about one port, or about several of an address."""
+    if len(group) == 1:
+        return SAYS.fill(address=address, port=group[0], more=more)
+    return SAYS_PORTS.fill(address=address, count=len(group), first=group[0], last=group[-1], more=more)
+
+
+def _listed(group: list[int | None]) -> dict[str, object]:
+    """What the facts say of several ports."""
+    return {"ports": group[:MAX_LISTED_PORTS], "ports_in_all": len(group)} if len(group) > 1 else {}
+
+
+class _Clue(NamedTuple):
+    """Something that tells why a port refuses."""
+
+    says: str
+    facts: dict[str, object]
+    fix: str
+    says_all: bool = False  # nothing that was known before need be said
+
+
+def _clues(
+    context: Context, address: str, group: list[int | None], refusals: list[Refusals], has_changed: bool
+) -> list[_Clue]:
+    """What tells why, the most telling last. `has_changed`: connections were accepted before, and none since."""
+    rows = [row for refused in refusals for row in refused.rows]
     if len(group) > 1:
-        facts["ports"] = group[:MAX_LISTED_PORTS]
-        facts["ports_in_all"] = len(group)
-        says = SAYS_PORTS.fill(
-            address=with_name(context, address), count=len(group), first=group[0], last=group[-1], more=more
+        return list(filter(None, [_from_nearer(context, address, rows)]))
+    own_answer = _own_answer(context, address, group[0], rows) if has_changed else None
+    return [
+        clue
+        for clue in (
+            own_answer or _from_nearer(context, address, rows),
+            None if own_answer else _published_elsewhere(context, address, group[0]),
+            _other_family(address, refusals[0].other_family),
         )
-    evidence = sorted(context.first_frames(rows))
-    fix = _fix(context, address, bool(from_nearer), bool(nearer), elsewhere, other)
-    is_loopback = is_loopback_address(address)
-    level = "info" if is_scan or is_later or (other and is_loopback) else "warning"
-    return Finding(NAME, level, says, listening.fix if listening else fix, facts, evidence)
+        if clue
+    ]
 
 
-def _fix(
-    context: Context,
-    address: str,
-    is_from_nearer: bool,
-    is_nearer: bool,
-    elsewhere: tuple[str, PublishedPort] | None,
-    other: str,
-) -> str:
-    """What to do, by what is known of the port."""
-    is_loopback = is_loopback_address(address)
-    if other:
-        return (FIX_OTHER_FAMILY if is_loopback else FIX_ONE_FAMILY).fill(other=other, address=address)
-    if elsewhere:
-        _, published = elsewhere
-        inside, port = published.container_port, published.host_port
-        bound = endpoint_text(published.host_ip, port)
-        return FIX_PUBLISHED_ELSEWHERE.fill(address=address, port=port, bound=bound, inside=inside)
-    if is_from_nearer or is_nearer:
-        return (FIX_NEARER if is_nearer else FIX_FROM_NEARER).fill(address=address)
-    return (FIX if shows_containers(context) and not is_loopback else ELSEWHERE_FIX).fill()
+def _from_nearer(context: Context, address: str, rows: list[int]) -> _Clue | None:
+    """The RST comes from nearer than what accepts connections there."""
+    if not (ttls := ttl_from_nearer(context, rows)):
+        return None
+    ttl, usual = ttls
+    says = FROM_NEARER.fill(ttl=ttl, usual=usual, address=address)
+    return _Clue(says, {"ttl": ttl, "usual_ttl": usual}, FIX_FROM_NEARER.fill(address=address))
 
 
-def _listening(context: Context, address: str, port: int | None, rows: list[int]) -> ListeningInstead | None:
+def _own_answer(context: Context, address: str, port: int | None, rows: list[int]) -> _Clue | None:
+    """The answers came from behind the address before, and now it refuses itself."""
+    if not (ttls := nearer_ttl(context, rows)):
+        return None
+    (ttl, usual), backend = ttls, backend_of(context, address, port)
+    behind = BACKEND.fill(backend=backend) if backend else ""
+    says = NEARER.fill(ttl=ttl, usual=usual, address=address, backend=behind)
+    facts: dict[str, object] = {"ttl": ttl, "usual_ttl": usual, "backend": backend}
+    return _Clue(says, facts, FIX_NEARER.fill(address=address), says_all=True)
+
+
+def _published_elsewhere(context: Context, address: str, port: int | None) -> _Clue | None:
+    if not (publisher := other_publisher(context, address, port)):
+        return None
+    container, at = publisher
+    bound = endpoint_text(at.host_ip, at.host_port)
+    return _Clue(
+        PUBLISHED_ELSEWHERE.fill(bound=bound, container=container),
+        {"container": container, "published": bound},
+        FIX_PUBLISHED_ELSEWHERE.fill(address=address, port=at.host_port, bound=bound, inside=at.container_port),
+    )
+
+
+def _other_family(address: str, other: str) -> _Clue | None:
+    """The same server accepts the port at its address of the other family, `other`."""
+    if not other:
+        return None
+    fix = FIX_OTHER_FAMILY if is_loopback_address(address) else FIX_ONE_FAMILY
+    says = OTHER_FAMILY.fill(other=other, family="IPv6" if ":" in other else "IPv4")
+    return _Clue(says, {"accepted_by": other}, fix.fill(other=other, address=address), says_all=True)
+
+
+def _listening(context: Context, address: str, port: int | None, rows: list[int]) -> list[_Clue]:
     """What listens at the address instead, by the kernel of the namespace that refuses."""
     if port is None or context.witnesses is None:
-        return None
+        return []
     points = {context.points[int(context.flows[row, schema.FLOW_POINT])].name for row in rows}
-    return listening_instead(context, "tcp", address, port, points)
-
-
-def _published_elsewhere(context: Context, address: str, port: int | None) -> tuple[str, PublishedPort] | None:
-    """The container whose port this is at another address of the host, if no container publishes it at this one."""
-    hosts = {owner for owner, own, _ in context.topology.addresses() if own == address} if context.topology else set()
-    published = [
-        (container.name, each)
-        for container in (context.topology.containers if context.topology else [])
-        for each in container.ports
-        if container.host in hosts and each.host_port == port and each.proto == "tcp"
-    ]
-    if not published or {each.host_ip for _, each in published} & {*_ALL_ADDRESSES, address}:
-        return None
-    return published[0]
-
-
-_SERVED = ("before.dst", "before.dport", "proto", "after.dst", "after.dport")
-
-
-def _backend(context: Context, address: str, port: int | None) -> str | None:
-    """Address and port that the port of an address was translated to, if that is one and was seen."""
-    service = (address, port, "tcp")
-    ends = nat_facts(context).of_kinds("dnat", "snat+dnat").different(*_SERVED)
-    backends = {f"{backend}:{backend_port}" for *of, backend, backend_port in ends if tuple(of) == service}
-    return backends.pop() if len(backends) == 1 else None
+    instead = listening_instead(context, "tcp", address, port, points)
+    return [_Clue(instead.says, instead.facts, instead.fix)] if instead else []
 
 
 def _groups(ports_of: dict[tuple[str, bool], list[int | None]]) -> Iterator[tuple[str, list[int | None], bool]]:

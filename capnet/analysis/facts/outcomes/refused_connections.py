@@ -21,12 +21,15 @@ from capnet.analysis.facts.losses.scanning_clients import CLIENT, is_of_scan
 from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.fate.next_points import chain_of
 from capnet.quick_tuple import NamedTuple
+from capnet.topology import PublishedPort
 from capnet.wire.numbers import TCP, TCP_ACK, TCP_RST
 
 MAX_FALLBACK_NS = 1_000_000_000  # clients try the other address of localhost at once
 MAX_ACCEPTED = 100  # connections to a port, of which one may be the other family's
 MAX_STRANGE_TRIES = 8  # of a port: who wants to be served insists
 _SERVICE = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+_SERVED = ("before.dst", "before.dport", "proto", "after.dst", "after.dport")
+_ALL_ADDRESSES = ("0.0.0.0", "::", "")
 Server = tuple[str, int | None]  # address and port
 
 
@@ -162,3 +165,25 @@ def _without_translated(context: Context, rows: dict[Server, list[int]]) -> dict
             else:
                 del rows[asked]
     return services_of
+
+
+def backend_of(context: Context, address: str, port: int | None) -> str | None:
+    """Address and port that the port of an address was translated to, if that is one and was seen."""
+    service = (address, port, "tcp")
+    ends = nat_facts(context).of_kinds("dnat", "snat+dnat").different(*_SERVED)
+    backends = {f"{backend}:{backend_port}" for *of, backend, backend_port in ends if tuple(of) == service}
+    return backends.pop() if len(backends) == 1 else None
+
+
+def other_publisher(context: Context, address: str, port: int | None) -> tuple[str, PublishedPort] | None:
+    """The container whose port this is at another address of the host, if no container publishes it at this one."""
+    hosts = {owner for owner, own, _ in context.topology.addresses() if own == address} if context.topology else set()
+    published = [
+        (container.name, each)
+        for container in (context.topology.containers if context.topology else [])
+        for each in container.ports
+        if container.host in hosts and each.host_port == port and each.proto == "tcp"
+    ]
+    if not published or {each.host_ip for _, each in published} & {*_ALL_ADDRESSES, address}:
+        return None
+    return published[0]
