@@ -21,9 +21,9 @@ Listens at eth0 of both pods, cni0 of both hosts, and ens33 of both hosts.
 """
 
 from capnet.scenario.checks.observed import Comparison, Observed
-from capnet.scenario.pods.flannel import flannel
+from capnet.scenario.pods.flannel import two_pods
 from capnet.scenario.pods.pod_network import BRIDGE
-from capnet.scenario.session import Session, get, web_server
+from capnet.scenario.session import Session
 
 NEEDS_PEER = True
 CONTAINERS, PEER_PORTS = ("left", "right"), (7000,)
@@ -33,30 +33,17 @@ NEIGHBOUR = "flannel"
 
 def run(session: Session) -> None:
     a, b = session.a, session.b
-    on_a, on_b = flannel(a, b, backend="host-gw")
-    left = on_a.pod("left")
-    right = on_b.pod("right", web_server(3000))
-    b.serve_http(7000)
-    right.wait_until(get("http://127.0.0.1/"))
+    pods = two_pods(a, b, backend="host-gw")
 
     with session.listening(
-        left.interface("eth0", "eth0 inside the pod left"),
+        pods.left.interface("eth0", "eth0 inside the pod left"),
         a.interface(BRIDGE, "the bridge of host A's pods"),
         a.parent("NIC of host A: pods' packets with their own addresses"),
         b.parent("NIC of host B, at the other end of the wire"),
         b.interface(BRIDGE, "the bridge of host B's pods"),
-        right.interface("eth0", "eth0 inside the pod right"),
+        pods.right.interface("eth0", "eth0 inside the pod right"),
     ):
-        session.say("left to right: ping, HTTP")
-        left.run(f"ping -c 3 -i 0.3 {right.address()}")
-        left.run(get(f"http://{right.address()}/"))
-
-        session.say(f"host {a.name} to right: HTTP")
-        a.run(get(f"http://{right.address()}/"))
-
-        session.say(f"left to host {b.name}: ping, HTTP")
-        left.run(f"ping -c 3 -i 0.3 {b.address}")
-        left.run(get(f"http://{b.address}:7000/"))
+        pods.send(session.say)
 
 
 def check_model(observed: Observed) -> Comparison:

@@ -7,10 +7,13 @@ pkg/trafficmngr), which the kernel works with.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from capnet.errors import UsageError
+from capnet.quick_tuple import NamedTuple
+from capnet.scenario.commands import get, web_server
+from capnet.scenario.container import ScenarioContainer
 from capnet.scenario.host import ScenarioHost
 from capnet.scenario.pods.pod_network import PodNetwork, pod_network
 
@@ -59,6 +62,38 @@ def flannel(*hosts: ScenarioHost, backend: str = "vxlan") -> list[PodNetwork]:
         (_vxlan if backend == "vxlan" else _host_gateway)(node, others)
         _masquerade(node)
     return networks
+
+
+class TwoPods(NamedTuple):
+    """A pod on each of two nodes: right is a web server, and so is its node's port 7000."""
+
+    a: ScenarioHost
+    b: ScenarioHost
+    left: ScenarioContainer
+    right: ScenarioContainer
+
+    def send(self, say: Callable[[str], None]) -> None:
+        """Left and its node to right, left to the other node: HTTP, and from left also ping. `say` is told each."""
+        left, right, a, b = self.left, self.right, self.a, self.b
+        say("left to right: ping, HTTP")
+        left.run(f"ping -c 3 -i 0.3 {right.address()}")
+        left.run(get(f"http://{right.address()}/"))
+
+        say(f"host {a.name} to right: HTTP")
+        a.run(get(f"http://{right.address()}/"))
+
+        say(f"left to host {b.name}: ping, HTTP")
+        left.run(f"ping -c 3 -i 0.3 {b.address}")
+        left.run(get(f"http://{b.address}:7000/"))
+
+
+def two_pods(a: ScenarioHost, b: ScenarioHost, *, backend: str = "vxlan") -> TwoPods:
+    """The pods left on the first host and right on the second one, which serve already."""
+    on_a, on_b = flannel(a, b, backend=backend)
+    pods = TwoPods(a, b, on_a.pod("left"), on_b.pod("right", web_server(3000)))
+    b.serve_http(7000)
+    pods.right.wait_until(get("http://127.0.0.1/"))
+    return pods
 
 
 def _vxlan(node: FlannelNode, others: Sequence[FlannelNode]) -> None:
