@@ -9,6 +9,8 @@ from __future__ import annotations
 from capnet.analysis.facts.nat.tuples import FlowTuple
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import Topology
+from capnet.wire.addresses import address_value
+from capnet.wire.numbers import MAX_PORT
 
 PROTOCOLS = ("tcp", "udp", "icmp", "icmpv6")
 
@@ -35,19 +37,27 @@ def parse(line: str) -> Entry | None:
         return None
     (src, reply_src), (dst, reply_dst) = fields["src"], fields["dst"]
     try:
+        for address in (src, dst, reply_src, reply_dst):
+            address_value(address)  # ValueError for what is none
         if proto.startswith("icmp"):
-            echo_id, reply_echo_id = (int(value) for value in fields["id"])
+            echo_id, reply_echo_id = map(_number, fields["id"])
             before = FlowTuple(src, None, dst, None, echo_id)
             after = FlowTuple(reply_dst, None, reply_src, None, reply_echo_id)
         else:
-            (sport, reply_sport), (dport, reply_dport) = (
-                [int(value) for value in fields[key]] for key in ("sport", "dport")
-            )
+            (sport, reply_sport), (dport, reply_dport) = (map(_number, fields[key]) for key in ("sport", "dport"))
             before = FlowTuple(src, sport, dst, dport)
             after = FlowTuple(reply_dst, reply_dport, reply_src, reply_sport)
     except (KeyError, ValueError):
         return None
     return Entry(proto, before, after, "[UNREPLIED]" not in words)
+
+
+def _number(text: str) -> int:
+    """A port or an identifier. ValueError for what is none."""
+    number = int(text)
+    if not 0 <= number <= MAX_PORT:
+        raise ValueError(f"no number of 16 bits: {text!r:.40}")
+    return number
 
 
 class Entries:
