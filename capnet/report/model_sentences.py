@@ -171,7 +171,7 @@ def _macvlan(document: Document, words: Words) -> Iterator[str]:
             en="{owners} {verb} on the network of {point} itself{apiece} with a MAC of its own; nothing is rewritten.",
             zh="{owners} 直接位于 {point} 的网络上，有各自独立的 MAC；没有改写。",
         ).fill(owners=_owners(row["ips"], words), verb=verb, point=row["point"], apiece=apiece)
-    if any(finding["name"] == "macvlan-host-isolation" for finding in document.get("findings", [])):
+    if rows and any(finding["name"] == "macvlan-host-isolation" for finding in document.get("findings", [])):
         is_one = sum(len(row["ips"]) for row in rows) == 1
         several = Text(en="Their own host cannot reach them.", zh="它们所在的主机访问不到它们。")
         yield (Text(en="Its own host cannot reach it.", zh="它所在的主机访问不到它。") if is_one else several).fill()

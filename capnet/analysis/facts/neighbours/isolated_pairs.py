@@ -2,8 +2,9 @@
 
 Input: neighbours, stations, flows. Output: `IsolatedPair`s. Method: a container's interface is on the host of a card;
 at the card both stations get unicast frames of others, and their questions for each other get no answer. The host's
-broadcasts pass the card and do not come to the container, as the kernel keeps them from macvlan children. Limits:
-outside of tunnels; the container's own interface must be captured.
+broadcasts pass the card and do not come to the container, as the kernel keeps them from macvlan children. Or the
+topology says that the container's macvlan interface lies on the card with the other's address. Limits: outside of
+tunnels; without a topology, the container's own interface must be captured.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from capnet.analysis.facts.neighbours.question_delays import are_on_one_host, qu
 from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.speakers import RECEIVED
 from capnet.quick_tuple import NamedTuple
+from capnet.topology.lookup import endpoints
 
 MIN_REQUESTS = 2  # a single one may have its answer behind the capture
 MAX_EXCHANGES = 1000  # that are looked at: a host asks for few addresses
@@ -34,7 +36,8 @@ class IsolatedPair(NamedTuple):
 @derived
 def isolated_pairs(context: Context) -> list[IsolatedPair]:
     """All pairs, each once: at the point that showed its first question first."""
-    if not any(point.role == "container" for point in context.points):
+    by_topology = _children_of_hosts(context)
+    if not by_topology and not any(point.role == "container" for point in context.points):
         return []
     exchanges = [of for of in neighbours(context) if not of.via]
     answered = {(of.kind, of.asker, of.target) for of in exchanges if of.replies}
@@ -44,6 +47,12 @@ def isolated_pairs(context: Context) -> list[IsolatedPair]:
         is_repeated = of.requests - of.unicast_requests >= MIN_REQUESTS and not (of.is_probe or of.is_announcement)
         if not is_repeated or (of.kind, of.asker, of.target) in answered:
             continue
+        if of.target in by_topology.get(of.asker, ()):
+            pairs.append(IsolatedPair(of, of.target, of.asker))
+            continue
+        if of.asker in by_topology.get(of.target, ()):
+            pairs.append(IsolatedPair(of, of.asker, of.target))
+            continue
         for target_mac in macs.get((of.point, of.target), ()):
             if _are_isolated(context, exchanges, of.point, child=of.asker_mac, host=target_mac):
                 pairs.append(IsolatedPair(of, of.target, of.asker))
@@ -51,6 +60,24 @@ def isolated_pairs(context: Context) -> list[IsolatedPair]:
                 pairs.append(IsolatedPair(of, of.asker, of.target))
     pairs.sort(key=lambda pair: reference_time(context, pair.exchange.point, pair.exchange.first_request))
     return list({(pair.host, pair.child): pair for pair in reversed(pairs)}.values())[::-1]
+
+
+def _children_of_hosts(context: Context) -> dict[str, frozenset[str]]:
+    """Address of a macvlan interface in a container → those of the host's interface that it lies on."""
+    topology = context.topology
+    if topology is None:
+        return {}
+    parents = {
+        (host.name, interface.name): frozenset(address.partition("/")[0] for address in interface.addresses)
+        for host in topology.hosts
+        for interface in host.interfaces
+    }
+    return {
+        address.partition("/")[0]: parents.get((container.host, endpoint.parent or ""), frozenset())
+        for container, endpoint in endpoints(topology)
+        for address in endpoint.addresses
+        if endpoint.kind == "macvlan"
+    }
 
 
 def _macs_of_addresses(exchanges: list[Exchange]) -> dict[tuple[int, str], set[int]]:

@@ -25,6 +25,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowMask
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.duplicates import syns_without_duplicates
+from capnet.analysis.facts.neighbours.exchanges import neighbours
 from capnet.analysis.facts.neighbours.unanswered_neighbours import unanswered_neighbours
 from capnet.analysis.facts.unreachable_hosts import Unreachable, unreachable_hosts
 from capnet.wire.addresses import address_value
@@ -114,13 +115,21 @@ MAX_DESTINATIONS = 5  # of one receiver: a receiver that tries more scans the ne
 
 
 def diagnose(context: Context) -> list[Finding]:
-    reports = sorted((of for of in unreachable_hosts(context) if not (of.is_own and of.is_unresolved)), key=_group)
+    reports = [of for of in unreachable_hosts(context) if not (of.is_own and of.is_unresolved)]
+    reports = sorted((of for of in reports if not _asks_for_itself(context, of)), key=_group)
     groups = [list(group) for _, group in groupby(reports, key=_group)]
     return [
         _finding(context, group)
         for group in groups
         if sum(of.messages for of in group) >= MIN_MESSAGES or any(_ends_attempts(context, of) for of in group)
     ]
+
+
+def _asks_for_itself(context: Context, report: Unreachable) -> bool:
+    """Does a host tell its own programs so, as its questions for the MAC have no answer? They are a finding already."""
+    return report.receivers == [report.sender] and any(
+        (of.asker, of.target) == (report.sender, report.destination) and not of.replies for of in neighbours(context)
+    )
 
 
 def _ends_attempts(context: Context, report: Unreachable) -> bool:

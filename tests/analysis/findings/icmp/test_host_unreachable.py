@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.findings.reported import CARD_B, of_capture, of_story
+from tests.analysis.findings.reported import CARD_B, named, of_capture, of_story
 from tests.stories import ACK, SYN, Network, Packet, about, arp, ping, tcp
-from tests.story_reports import C1, A, B
+from tests.story_reports import C1, A, B, read
 
 NAME = "host-unreachable"
 POINT, ROUTER, ROUTER_MAC = "B/ens33", "192.168.111.1", "00:50:56:c0:00:08"
@@ -179,3 +179,20 @@ def test_message_that_ends_a_connection_is_told(tmp_path: Path, syns: int) -> No
     error = Packet("icmp", "2001:db8:1::1", "2001:db8:1::5", icmp=(1, 3))
     net.at(3.1e6, POINT, error.but(payload=tcp(ends, flags=SYN, seq=5).ip()[:60]))
     assert len(of_story(net, tmp_path, NAME)) == (syns > 1)
+
+
+@pytest.mark.parametrize("asks_itself", [True, False])
+def test_host_that_tells_its_own_program_is_silent(tmp_path: Path, asks_itself: bool) -> None:
+    """At its loopback, when ARP at its interface had no answer: `arp-unanswered` names the host that is missing."""
+    net = Network(["A/m1/eth0", "A/m1/lo"])
+    own, target, mac = "192.168.111.50", "192.168.111.77", "06:11:00:00:00:0a"
+    for number in range(3):
+        net.at(number * 1e6, "A/m1/eth0", arp(1, mac, own if asks_itself else "192.168.111.51", target))
+    lost = tcp(f"{own}:40000 > {target}:80", flags=SYN, seq=7)
+    for number in range(2):
+        net.at(
+            3e6 + number * 1e6, "A/m1/lo", about(Packet("icmp", own, own, icmp=(3, 1), smac="00:00:00:00:00:00"), lost)
+        )
+    report = read(net, tmp_path)
+    assert bool(named(report, NAME)) != asks_itself
+    assert bool(named(report, "arp-unanswered"))

@@ -5,7 +5,10 @@ from __future__ import annotations
 from itertools import count
 from pathlib import Path
 
+import pytest
+
 from capnet.analysis.engine import analyze
+from capnet.topology import Container, Endpoint, Host, Interface, Topology
 from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, named, of_story
 from tests.conftest import PROJECT
 from tests.stories import Network, Packet, advertise, arp, solicit, tcp
@@ -119,3 +122,26 @@ def test_ipv6_child_asking_for_its_own_host_is_told(tmp_path: Path) -> None:
 def test_station_whose_broadcasts_the_child_gets_is_silent(tmp_path: Path) -> None:
     """It is another machine, which does not answer for a reason of its own."""
     assert talk(tmp_path, asks="child", seen_inside=True) == []
+
+
+@pytest.mark.parametrize("asks", ["child", "host"])
+@pytest.mark.parametrize(
+    ("kind", "parent", "is_isolated"),
+    [("macvlan", "ens33", True), ("macvlan", "ens34", False), ("veth", "ens33", False), ("macvlan", None, False)],
+    ids=["child", "of another card", "on a bridge", "parent unknown"],
+)
+def test_child_of_a_card_by_the_topology_is_told(
+    tmp_path: Path, asks: str, kind: str, parent: str | None, is_isolated: bool
+) -> None:
+    """Only the question was captured: the topology says whose both addresses are."""
+    net = Network(["A/ens33"])
+    asker, target, mac = (CHILD_1, A, MAC_1) if asks == "child" else (A, CHILD_1, CARD_A)
+    for _ in range(3):
+        net.pass_by(("A/ens33", arp(1, mac, asker, target)), gap=1e6)
+    end = Endpoint("lan", "eth0", MAC_1, [f"{CHILD_1}/24"], kind=kind, parent=parent)
+    host = Host("A", "20.10", "6", [Interface("ens33", 2, CARD_A, [f"{A}/24"])])
+    topology = Topology(hosts=[host], containers=[Container("A", "m1", "1", "i", "lan", [end])])
+    findings = of_story(net, tmp_path, "macvlan-host-isolation", topology)
+    assert [(finding["facts"]["host"], finding["facts"]["child"]) for finding in findings] == (
+        [(A, CHILD_1)] if is_isolated else []
+    )
