@@ -111,6 +111,7 @@ class _Key(NamedTuple):
 def diagnose(context: Context) -> list[Finding]:
     flows, links = context.flows, flow_links(context)
     left: dict[_Key, list[int]] = {}
+    sure: set[_Key] = set()
     beside = {rows[-1] for rows, *_ in unanswered_beside_masquerade(context)}
     for rows, *_ in all_unanswered_questions(context):
         position = left_untranslated(context, rows)
@@ -122,7 +123,8 @@ def diagnose(context: Context) -> list[Finding]:
         )  # fmt: skip
         if rows[-1] in beside or key.network:
             left.setdefault(key, []).append(rows[position])
-    return [_finding(context, key, rows, is_sure=bool({*rows} & beside)) for key, rows in sorted(left.items())]
+            sure |= {key} if rows[-1] in beside else set()
+    return [_finding(context, key, rows, is_sure=key in sure) for key, rows in sorted(left.items())]
 
 
 def _finding(context: Context, key: _Key, rows: list[int], *, is_sure: bool) -> Finding:
