@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def scapy_packet(path: str | PathLike[str], number: int) -> Packet:
     """The frame as scapy dissects it, with its capture time. Raises UnreadableInput if there is no such frame."""
+    _must_be_file(path)
     import scapy.layers.all  # noqa: F401  registers its dissectors
     from scapy.config import conf
     from scapy.packet import Raw
@@ -32,14 +33,34 @@ def scapy_packet(path: str | PathLike[str], number: int) -> Packet:
 
 def pyshark_packet(path: str | PathLike[str], number: int) -> Any:
     """The frame as tshark dissects it. Raises EnvironmentLacks without tshark, UnreadableInput if it shows no frame."""
+    _must_be_file(path)
+    if not Path(path).exists():
+        raise UnreadableInput(f"{path}: there is no such file")
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _dissected(path, number)
+    # In a notebook a loop runs already, and a thread has one loop: pyshark gets another thread.
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(_dissected, path, number).result()
+
+
+def _must_be_file(path: str | PathLike[str]) -> None:
+    if str(path) == "-":
+        raise UnreadableInput("the capture was a stream, whose frames cannot be read again; save it to a file first")
+
+
+def _dissected(path: str | PathLike[str], number: int) -> Any:
     import asyncio
 
     import pyshark
     from pyshark.capture.capture import TSharkCrashException
     from pyshark.tshark.tshark import TSharkNotFoundException
 
-    if not Path(path).exists():
-        raise UnreadableInput(f"{path}: there is no such file")
     # A loop of our own: the one pyshark would make needs what Python 3.12 deprecated and 3.14 removed.
     loop = asyncio.new_event_loop()
     try:

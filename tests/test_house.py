@@ -46,7 +46,8 @@ FILLERS = {"found", "known", "said", "told", "mine", "theirs", "here", "there", 
 PERSONS = re.compile(r"(?<!/)\b(?:nobody|somebody|someone|whoever|everybody|anybody)\b(?!:)", re.IGNORECASE)
 
 # With an underscore, but documented: of NamedTuple, and what notebooks ask for.
-PUBLIC_ALL_THE_SAME = {"_replace", "_asdict", "_fields", "_make", "_field_defaults", "_repr_html_"}
+PUBLIC_ALL_THE_SAME = {"_replace", "_asdict", "_fields", "_make", "_field_defaults"}
+PUBLIC_ALL_THE_SAME |= {"_repr_html_", "_ipython_key_completions_"}  # notebooks ask for them
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import inspect
 import json
 import os
 import pickle
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -307,3 +309,48 @@ def test_table_is_not_pickled_and_says_what_is() -> None:
 
 def test_completion_offers_what_is_public() -> None:
     assert [name for name in dir(capnet) if not name.startswith("_")] == sorted({*capnet.__all__} - {"__version__"})
+
+
+def test_source_takes_a_path_as_text() -> None:
+    (point,) = analyze(Source(str(TCP), "A/ens33")).points  # type: ignore[arg-type]
+    assert (point.name, point.file) == ("A/ens33", str(TCP))
+    with TCP.open("rb") as stream, pytest.raises(TypeError, match="not a Source of BufferedReader: stream= takes"):
+        analyze(Source(stream))  # type: ignore[arg-type]
+
+
+def test_tables_are_a_mapping() -> None:
+    tables = capnet.tables(TCP)
+    assert list(tables.keys()) == list(tables) == [table.name for table in tables.values()]
+    assert tables.get("no such table") is None
+    assert tables == tables and tables != capnet.tables(TCP)
+
+
+def test_notebook_completes_names_of_tables_and_columns() -> None:
+    tables, report = capnet.tables(TCP), analyze(TCP)
+    for keyed in (tables, tables["flows"], report.stations):
+        names = keyed._ipython_key_completions_()
+        assert names and all(keyed[name] is not None for name in names)
+    with open_capture(TCP) as capture:
+        block = next(iter(capture.blocks()))
+        assert block._ipython_key_completions_() == list(block.columns)
+
+
+def test_evidence_is_dissected_where_a_loop_of_asyncio_runs() -> None:
+    """As in a notebook, which runs each cell in one."""
+    if shutil.which("tshark") is None:
+        pytest.skip("tshark is not installed")
+    pytest.importorskip("pyshark", reason="optional")
+    evidence = analyze(BRIDGE).nat[0].evidence[0]
+
+    async def cell() -> str:
+        return str(evidence.dissect().ip.src)
+
+    assert asyncio.run(cell()) == evidence.packet()["IP"].src
+
+
+def test_evidence_of_a_stream_says_that_it_is_gone() -> None:
+    with BRIDGE.open("rb") as stream:
+        evidence = analyze(Source(None, stream=stream)).nat[0].evidence[0]
+    for ask in (evidence.packet, evidence.dissect):
+        with pytest.raises(UnreadableInput, match=r"the capture was a stream, .* save it to a file first"):
+            ask()

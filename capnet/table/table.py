@@ -73,6 +73,9 @@ class Table:
         index = names.index(name)
         return [value for batch in self.batches() for value in python_column(batch, index)]
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.columns
+
     # -- other programs --------------------------------------------------------------------------------
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """All rows, for programs that read Arrow's C stream interface."""

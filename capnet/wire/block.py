@@ -188,6 +188,9 @@ class Block:
         batch = self._table_batch()
         return html_table("rows", [column.name for column in batch.columns], [batch], MAX_SHOWN)
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(fields.NAMES)
+
     def dicts(self) -> Iterator[dict[str, int]]:
         """Each row as a dictionary: for display and tests, too slow for the pass."""
         for row in self.rows:

@@ -67,7 +67,16 @@ def as_sources(given: AnySource | Iterable[AnySource]) -> list[Source]:
             raise TypeError(f"{_WHAT}, not {type(item).__name__}")
         if not isinstance(item, Source) and not Path(item).name:
             raise UnreadableInput(f"{item!r}: is no name of a file")
-    return [item if isinstance(item, Source) else Source(Path(item)) for item in items]
+    return [_with_path(item) if isinstance(item, Source) else Source(Path(item)) for item in items]
+
+
+def _with_path(source: Source) -> Source:
+    """The source, its path a Path. TypeError for what is neither path nor, without one, a stream."""
+    if source.path is None or isinstance(source.path, Path):
+        return source
+    if not isinstance(source.path, str | PathLike):
+        raise TypeError(f"{_WHAT}, not a Source of {type(source.path).__name__}: stream= takes an open file")
+    return Source(Path(source.path), source.point_name, source.stream, source.later)
 
 
 def size_of(source: Source) -> int | None:

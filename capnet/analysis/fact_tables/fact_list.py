@@ -122,6 +122,9 @@ class FactList(Generic[Fact]):
         """Name of the column → its type."""
         return self.table.dtypes
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.columns
+
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """The table, for programs that read Arrow's C stream interface."""
         return self.table.__arrow_c_stream__(requested_schema)

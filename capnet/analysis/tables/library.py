@@ -6,7 +6,7 @@ tables["flows"].to_pandas()             # a capture is analyzed when the first t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -49,8 +49,8 @@ def tables(
     return Tables(as_sources(sources), topology, vxlan_port, flow, binary)
 
 
-class Tables:
-    """The tables of some captures by name: `tables["flows"]`, `list(tables)`.
+class Tables(Mapping[str, Table]):
+    """The tables of some captures by name: `tables["flows"]`, `list(tables)`, `tables.items()`.
 
     The captures are read when a table is first asked for. A stream can be read once: it gives frames, or the other
     tables.
@@ -84,6 +84,12 @@ class Tables:
 
     def __contains__(self, name: object) -> bool:
         return name in TABLES
+
+    # The same tables are others: their rows are read when they are asked for.
+    __eq__, __hash__ = object.__eq__, object.__hash__
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(TABLES)
 
     def __len__(self) -> int:
         return len(TABLES)

@@ -19,6 +19,8 @@ INPUT_MESSAGES = {
     "{name} is 1 or more, not {number}": "{name} 至少为 1，不能是 {number}",
     "vxlan_port is a UDP port, 1 to {most}, or 0 for none, not {number}":
         "vxlan_port 是 UDP 端口，1 到 {most}，0 表示没有，不能是 {number}",
+    "the capture was a stream, whose frames cannot be read again; save it to a file first":
+        "抓包是从流中读取的，其中的帧无法再次读取；请先保存为文件",
     "{path}: is a link to {target}, which is not there": "{path}：是指向 {target} 的链接，而目标不存在",
     "{path}: there is no such file": "{path}：没有这个文件",
     "{path}: has no frame {number}": "{path}：没有第 {number} 帧",
