@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from itertools import chain, pairwise
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ _FORMULA = tuple("=+-@\t\r")
 class _Style(NamedTuple):
     """How a cell is written: a text or a list of them, what stands before numbers, and what around times."""
 
-    write: Callable[[str | list[str]], str]
+    write: Callable[[str | list[Any]], str]
     before: str = ""
     quote: str = ""
 
@@ -72,8 +72,7 @@ def _cells(column: DataColumn, data: ColumnData, style: _Style) -> list[str]:
         texts = np.array([*map(style.write, data.texts.to_list()), ""], dtype=object)  # the last one: missing, code -1
         return texts[data.codes].tolist()
     if not isinstance(data, Values):
-        items = data.texts.to_list()
-        return [style.write(items[begin:end]) for begin, end in pairwise(data.offsets.tolist())]
+        return list(map(style.write, data.to_list()))
     if data.is_there is None:
         return _value_cells(column, data, style)
     cells = np.full(len(data.values), "", dtype=object)

@@ -63,9 +63,9 @@ def _fill_column_schema(schema: Schema, column: DataColumn) -> None:
         texts = Schema()
         _describe(texts, b"u", b"")
         _describe(schema, b"i", name, dictionary=texts)
-    elif column.kind == "texts":
+    elif column.kind in ("texts", "numbers"):
         item = Schema()
-        _describe(item, b"u", b"item")
+        _describe(item, b"u" if column.kind == "texts" else KINDS["uint16"].format.encode(), b"item")
         _describe(schema, b"+l", name, [item])
     else:
         _describe(schema, kind.format.encode(), name)
@@ -106,7 +106,10 @@ def _fill_column(array: Array, data: ColumnData, rows: int) -> None:
         _point(array, rows, [bits, data.codes], missing, dictionary=texts)
     else:
         item = Array()
-        _fill_texts(item, data.texts)
+        if isinstance(data.items, Texts):
+            _fill_texts(item, data.items)
+        else:
+            _point(item, len(data.items), [None, data.items])
         _point(array, rows, [None, data.offsets], children=[item])
 
 

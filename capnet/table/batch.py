@@ -1,11 +1,13 @@
 """Batches: rows of a table, column by column.
 
-A column of a batch is `Values` (numbers, times, 16 octets), `Codes` (texts by their number) or `Lists` (of texts).
+A column of a batch is `Values` (numbers, times, 16 octets), `Codes` (texts by their number) or `Lists` (of texts, or of
+numbers).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Annotated, Any, TypeAlias
 
 import numpy as np
@@ -37,10 +39,15 @@ class Codes:
 
 @frozen
 class Lists:
-    """List n is `offsets[n]` to `offsets[n + 1]` of `texts`."""
+    """List n is `offsets[n]` to `offsets[n + 1]` of `items`: texts, or numbers of 16 bits."""
 
     offsets: Offsets
-    texts: Texts
+    items: Texts | Array
+
+    def to_list(self) -> list[list[Any]]:
+        """The lists as Python has them."""
+        items = self.items.to_list() if isinstance(self.items, Texts) else self.items.tolist()
+        return [items[begin:end] for begin, end in pairwise(self.offsets.tolist())]
 
 
 ColumnData: TypeAlias = Values | Codes | Lists
@@ -64,10 +71,11 @@ def batch_of(columns: Sequence[DataColumn], rows: Sequence[Sequence[Any]]) -> Ba
 def _data(column: DataColumn, values: Sequence[Any]) -> ColumnData:
     if column.kind in ("text", "address"):
         return codes_of(values)
-    if column.kind == "texts":
+    if column.kind in ("texts", "numbers"):
         offsets = np.zeros(len(values) + 1, dtype=np.int32)
-        np.cumsum([len(texts) for texts in values], out=offsets[1:])
-        return Lists(offsets, texts_of(text for texts in values for text in texts))
+        np.cumsum([len(items) for items in values], out=offsets[1:])
+        items = (item for items in values for item in items)
+        return Lists(offsets, texts_of(items) if column.kind == "texts" else np.fromiter(items, np.uint16))
     dtype = np.dtype(KINDS[column.kind].dtype)
     is_there = np.array([value is not None for value in values], dtype=bool)
     if not len(values):

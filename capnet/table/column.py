@@ -29,6 +29,7 @@ KINDS = {
     "time": ColumnType("tsn:UTC", "i8", "timestamp[ns, UTC]", "timestamp[ns, UTC]"),
     "text": ColumnType("u", "i4", "string", "text"),
     "texts": ColumnType("+l", "i4", "list<string>", "list of text"),
+    "numbers": ColumnType("+l", "u2", "list<uint16>", "list of numbers of 16 bits"),
     "address": ColumnType("u", "i4", "string", "text, or 16 octets (`--addresses binary`)"),
     "octets": ColumnType(
         "w:16", "V16", "fixed_size_binary[16]", "16 octets"

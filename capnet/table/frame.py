@@ -34,7 +34,7 @@ def data_frame(fields: Sequence[DataColumn], parts: Iterable[Batch]) -> pandas.D
     columns: dict[str, Any] = {}
     for number, column in enumerate(fields):
         data = [batch.data[number] for batch in batches]
-        if column.kind == "texts":
+        if column.kind in ("texts", "numbers"):
             values = [value for batch in batches for value in python_columns(batch)[number]]
             columns[column.name] = pandas.Series(values, dtype=object)
         else:

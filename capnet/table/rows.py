@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,8 +29,7 @@ def _values(column: DataColumn, data: ColumnData, is_text: bool) -> list[Any]:
         if data.is_there is not None:
             values = [value if is_there else None for value, is_there in zip(values, data.is_there, strict=True)]
         return values
-    texts = data.texts.to_list()
-    return [texts[begin:end] for begin, end in pairwise(data.offsets.tolist())]
+    return data.to_list()
 
 
 def special_texts(column: DataColumn, data: Values) -> list[str] | None:

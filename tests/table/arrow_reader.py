@@ -95,8 +95,9 @@ def _values(address: int, form: tuple[str, str]) -> list[Any]:
         values = [ctypes.string_at(data + 16 * n, 16) for n in range(length)]
     elif kind == "+l":
         offsets = struct.unpack(f"{length + 1}i", ctypes.string_at(data, 4 * (length + 1)))
-        texts = _texts(_pointers(children, count)[0])
-        values = [texts[begin:end] for begin, end in pairwise(offsets)]
+        child = _pointers(children, count)[0]
+        items: list[Any] = _texts(child) if form[1] == "u" else _values(child, (form[1], ""))
+        values = [items[begin:end] for begin, end in pairwise(offsets)]
     else:
         code = NUMBERS[kind]
         values = list(struct.unpack(f"={length}{code}", ctypes.string_at(data, length * struct.calcsize(code))))

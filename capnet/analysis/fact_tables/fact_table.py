@@ -109,7 +109,7 @@ STATIONS = (
     _of("names", "texts", "names of these addresses"),
     _of("points", "texts", "where it was seen"),
     _of("packets", "int64", "frames from and to it"),
-    _of("vlan", "texts", "VLAN ids of its frames", lambda station: [str(vlan) for vlan in station.vlan]),
+    _of("vlan", "numbers", "VLAN ids of its frames"),
 )
 
 FINDINGS = (
@@ -164,7 +164,7 @@ CONVERSATIONS = (
     _of("rtt_us", "float64", "from SYN to SYN-ACK at this point [µs]"),
     _of("vni", "int64", "id of the tunnel it is in"),
     _of("id", "uint16", "ICMP echo identifier"),
-    _of("vlan", "texts", "VLAN ids, the outermost first", lambda row: [str(vlan) for vlan in row.vlan]),
+    _of("vlan", "numbers", "VLAN ids, the outermost first"),
 )
 
 PROTOCOLS = (
