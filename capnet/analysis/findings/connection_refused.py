@@ -8,8 +8,9 @@ Says: which address refused which ports, what is translated to it, whether it ac
 the RST comes from nearer, by its TTL, than what accepts connections at the address. Where the same port answered from
 behind the address before, by a smaller TTL, the address itself refuses: it no longer forwards the port. Where the same
 MAC accepts the port at an address of the other family, that one is named. Where the namespace that refuses was captured
-with its witnesses: on which addresses and ports programs listen in it instead, or that none does. More than five ports
-of one address are one sentence.
+with its witnesses: on which addresses and ports programs listen in it instead, or that none does. By the topology, what
+was meant: a container's port inside in place of the host's, a container in place of localhost, or that Docker publishes
+nothing on such a network (`facts.syns.meant_ports`). More than five ports of one address are one sentence.
 Wrong when: the SYN-ACK passed outside the capture.
 Fix: start the server, let it listen on 0.0.0.0 instead of 127.0.0.1, or publish the port that it listens on. A firewall
 rule that rejects with tcp-reset looks the same, but for the TTL. Where a host no longer forwards, its container has
@@ -39,6 +40,7 @@ from capnet.analysis.facts.outcomes.refused_connections import (
     refused_connections,
     ttl_from_nearer,
 )
+from capnet.analysis.facts.syns.meant_ports import meant_port
 from capnet.quick_tuple import NamedTuple
 
 NAME = finding_name(__name__)
@@ -55,7 +57,8 @@ PAGE_ZH = """服务器用 RST 应答 SYN。
 结论：哪个地址拒绝了哪些端口，什么被转换到它，此前是否接受过连接，以及从 TTL 看 RST 是否来自比该地址上接受连接者更近的
 地方。如果此前该端口的应答 TTL 更小，即来自该地址后面，那么现在是该地址自己在拒绝：它不再转发该端口。同一 MAC 在另
 一地址族的地址上接受该端口时，说出那个地址。抓包带有拒绝者所在命名空间的见证时，说出其中的程序监听哪些地址和端口，或没有程序
-监听。一个地址的五个以上端口合为一句。
+监听。按拓扑说出要访问的是什么：容器自己的端口而不是主机的，另一个容器而不是 localhost，或 Docker 在这种网络上不发布端口
+（`facts.syns.meant_ports`）。一个地址的五个以上端口合为一句。
 误判：SYN-ACK 没有经过抓包点。
 处理：启动服务器，让它监听 0.0.0.0 而不是 127.0.0.1，或发布它所监听的端口。以 tcp-reset 拒绝的防火墙规则看起来一样，
 只是 TTL 不同。如果主机不再转发，则容器已停止，或 Docker 的规则被清空了。
@@ -276,12 +279,15 @@ def _other_family(address: str, other: str) -> _Clue | None:
 
 
 def _listening(context: Context, address: str, port: int | None, rows: list[int]) -> list[_Clue]:
-    """What listens at the address instead, by the kernel of the namespace that refuses."""
-    if port is None or context.witnesses is None:
+    """What listens at the address instead, by the kernel of its namespace, and what was meant, by the topology."""
+    if port is None:
         return []
     points = {context.points[int(context.flows[row, schema.FLOW_POINT])].name for row in rows}
-    instead = listening_instead(context, "tcp", address, port, points)
-    return [_Clue(instead.says, instead.facts, instead.fix)] if instead else []
+    listening = listening_instead(context, "tcp", address, port, points) if context.witnesses is not None else None
+    is_found = listening is not None and listening.is_found
+    is_loopback = is_loopback_address(address)
+    meant = None if is_found else meant_port(context, address, port, points, is_loopback=is_loopback)
+    return [_Clue(of.says, of.facts, of.fix) for of in (listening, meant) if of]
 
 
 def _groups(ports_of: dict[tuple[str, bool], list[int | None]]) -> Iterator[tuple[str, list[int | None], bool]]:

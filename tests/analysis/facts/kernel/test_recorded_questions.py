@@ -80,7 +80,7 @@ def test_rule_for_another_port_is_not_named(old: str, new: str, tmp_path: Path) 
 
 def test_isolation_of_networks_names_the_shared_one() -> None:
     finding = told("other-network")
-    assert finding.says.endswith("cli is on front, app on back: Docker isolates its networks from each other")
+    assert finding.says.endswith("Docker isolates its networks from each other: cli on front, app on back")
     assert str(finding.fix).startswith("ask for app by its name, or at 172.21.0.4, its address on front")
 
 

@@ -19,8 +19,8 @@ from capnet.topology.lookup import endpoints, network_of
 _ENABLE_ICC = "com.docker.network.bridge.enable_icc"
 
 ISOLATED = Text(
-    en="{clients} {count:is|are} on {own}, {server} on {other}: Docker isolates its networks from each other",
-    zh="{clients} 在 {own} 上，{server} 在 {other} 上：Docker 的网络之间互相隔离",
+    en="Docker isolates its networks from each other: {clients} on {own}, {server} on {other}",
+    zh="Docker 的网络之间互相隔离：{clients} 在 {own} 上，{server} 在 {other} 上",
 )
 FIX_CONNECT = Text(
     en="put both on one network, `docker network connect {other} {client}`, and ask for {server} by its name; or ask "
@@ -76,7 +76,7 @@ def kept_apart(context: Context, cause: Cause, rule: Rule) -> KeptApart | None:
     if not rule.chain.startswith("DOCKER") or not _names(rule, "out", server.network):
         return None
     says = ISOLATED.fill(
-        clients=several(sorted(clients)), count=len(clients), own=client.network.name, server=server.container.name,
+        clients=several(sorted(clients)), own=client.network.name, server=server.container.name,
         other=server.network.name,
     )  # fmt: skip
     return KeptApart(says, _fix(places, client, server))

@@ -50,6 +50,7 @@ class ListeningInstead(NamedTuple):
     says: str
     fix: str
     facts: dict[str, object]
+    is_found: bool  # the server that is meant is known
 
 
 def listening_instead(
@@ -67,19 +68,21 @@ def listening_instead(
     facts: dict[str, object] = {"namespace": namespace.name, "listens": [str(each) for each in lasting[:MAX_LISTED]]}
     if was_served or is_served:
         changed, mend = (STARTED, FIX_STARTED) if is_served else (ENDED, FIX_ENDED)
-        return ListeningInstead(changed.fill(namespace=namespace.name), mend.fill(namespace=namespace.name), facts)
+        says, fix = changed.fill(namespace=namespace.name), mend.fill(namespace=namespace.name)
+        return ListeningInstead(says, fix, facts, True)
     published = _published(context, proto, address, port)
     if owner := untranslated_container(context, namespace, proto, address, port):
         facts["container"] = owner.name
         says = NOT_TRANSLATED.fill(container=owner.name, namespace=namespace.name)
         fix = FIX_NOT_TRANSLATED.fill(command=restoring_command(context, namespace.name))
-        return ListeningInstead(says, fix, facts)
+        return ListeningInstead(says, fix, facts, True)
     if not any(each.port == port for each in lasting) and not published:
         container = _container_that_listens(context, namespace, proto, port)
         if container:
             facts["container"] = container
-            return ListeningInstead(*_in_container(namespace.name, proto, port, container), facts)
-    return ListeningInstead(*_instead(namespace.name, proto, address, port, lasting, published), facts)
+            return ListeningInstead(*_in_container(namespace.name, proto, port, container), facts, True)
+    is_served = any(each.port == port for each in lasting)
+    return ListeningInstead(*_instead(namespace.name, proto, address, port, lasting, published), facts, is_served)
 
 
 def _container_that_listens(context: Context, namespace: NamespaceChanges, proto: str, port: int) -> str | None:
