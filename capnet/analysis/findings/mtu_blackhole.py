@@ -24,6 +24,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.transport.full_segments import LostFullSegments, announced_mss, lost_full_segments
 from capnet.analysis.facts.transport.lost_lengths import LostLengths, lost_lengths
@@ -72,6 +73,7 @@ NOT_TOLD = Text(
     "一点",
 )
 INSIDE = Text(en="the inside of the tunnel there", zh="该处的隧道内")
+BEHIND = Text(en="the other side of the router there", zh="该处路由器的另一侧")
 OUTSIDE = Text(en="the outside of the tunnel there", zh="该处的隧道外")
 SEGMENTS = Text(
     en="{octets:byte} in full segments of {full} never got from {source} to {destination}, shorter ones did (up to "
@@ -128,13 +130,19 @@ def diagnose(context: Context) -> list[Finding]:
         if passes < fails:
             names = context.points[points[0]].name, context.points[points[1]].name
             if points[0] == points[1]:
-                is_inside = context.flows[of_points[0].flow, schema.FLOW_VIA] > 0
-                names = names[0], (OUTSIDE if is_inside else INSIDE).fill()
+                names = names[0], _other_side(context, of_points[0].flow).fill()
             findings.append(_between_points(names, passes, fails, of_points, senders))
             reported |= {int(chain[of_flow.flow]) for of_flow in of_points}
     return findings + _between_hosts(
         context, [lost for lost in lost_full_segments(context) if int(chain[lost.flow]) not in reported]
     )
+
+
+def _other_side(context: Context, row: int) -> Text:
+    """Where the packets of a flow row go that come again at its point."""
+    links = flow_links(context)
+    via, via_next = context.flows[[row, links.target[links.after[row]]], schema.FLOW_VIA].tolist()
+    return BEHIND if bool(via) == bool(via_next) else OUTSIDE if via else INSIDE
 
 
 def _reporters(context: Context) -> list[str]:

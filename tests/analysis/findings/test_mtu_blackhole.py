@@ -52,6 +52,20 @@ def test_large_packets_lost_at_a_tunnel_is_told(tmp_path: Path, into: bool) -> N
     assert f"never got from node to the {end} of the tunnel there, up to 1350 bytes did" in finding["says"]
 
 
+def test_large_packets_lost_at_a_router_of_two_vlans_is_told(tmp_path: Path) -> None:
+    """A router at a trunk: what comes in one VLAN goes out in the other one."""
+    net = Network(["trunk"])
+    number = 0
+    for size, arrives in {100: True, 1350: True, 1400: False, 1450: False, 84: True}.items():
+        for _ in range(3):
+            number += 1
+            packet = ping("10.0.1.2 > 10.0.2.3", 5, number, bytes(size - 28), ident=number, vlan=10)
+            behind = packet.routed(vlan=20, src="10.0.2.1", smac="02:00:00:00:00:02", dmac="02:00:00:00:00:03")
+            net.pass_by(*(("trunk", form) for form in [packet, behind][: 1 + arrives]))
+    (finding,) = of_story(net, tmp_path, "mtu-blackhole")
+    assert "never got from trunk to the other side of the router there, up to 1350 bytes did" in finding["says"]
+
+
 @pytest.mark.parametrize(
     "sizes",
     [{100: True, 1400: True, 1500: True}, {100: True, 1400: False, 1500: True}],

@@ -4,7 +4,7 @@ Input: ARP and ND tables. Output: `Rivals`, one per address and set of MACs. Met
 within a second, their claims overlap in time, or one began when the other had ended. Not rivals: virtual routers, a
 proxy that answers for many, two cards of one host that answer for each other, a man in the middle
 (`facts.neighbours.forged_replies`), a host that repeats its guests' frames in its own name. Limits: claims by ARP and
-Neighbor Discovery only.
+Neighbor Discovery only; where a point shows several links, both have to answer one asker.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast_mac, is_virtual_router
 from capnet.analysis.core.results import Evidence
+from capnet.analysis.facts.layer2.vlans import shows_several_links
 from capnet.analysis.facts.neighbours.forged_replies import forged_claims
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
@@ -76,16 +77,17 @@ class _Claim(NamedTuple):
 
 
 _Place = tuple[int, int, int]  # point, tunnel, VNI
+_Link = tuple[_Place, int]  # and VLAN: one address in two VLANs is that of two links; -1: untagged, or of ND
 
 
 @derived
 def rival_stations(context: Context) -> list[Rivals]:
     """All rivals, by address and MACs."""
-    claims: dict[_Place, dict[str, list[_Claim]]] = defaultdict(lambda: defaultdict(list))
-    for place, address, claim in (*_arp(context), *_nd(context)):
-        claims[place][address].append(claim)
+    claims: dict[_Link, dict[str, list[_Claim]]] = defaultdict(lambda: defaultdict(list))
+    for link, address, claim in (*_arp(context), *_nd(context)):
+        claims[link][address].append(claim)
     found: dict[tuple[str, tuple[int, ...]], Rivals] = {}
-    for place, by_address in sorted(claims.items()):
+    for (place, _), by_address in sorted(claims.items()):
         addresses_of = _addresses_of(by_address)
         for address, spoken in by_address.items():
             macs = tuple(sorted({claim.mac for claim in spoken}))
@@ -93,8 +95,11 @@ def rival_stations(context: Context) -> list[Rivals]:
                 continue
             first_frames = (min(claim for claim in spoken if claim.mac == mac).frame for mac in macs)
             evidence = [context.evidence(place[0], frame) for frame in first_frames]
+            how = _how(spoken)
+            if how == How.IN_TURN and shows_several_links(context)[place[0]]:
+                continue  # two cards of one host, each on its own link
             own = {mac: sorted(of for of in addresses_of[mac] if _is_only(by_address[of])) for mac in macs}
-            rivals = Rivals(address, macs, _how(spoken), evidence, own)
+            rivals = Rivals(address, macs, how, evidence, own)
             earlier = found.setdefault((address, macs), rivals)
             if earlier is not rivals:
                 how = min(earlier.how, rivals.how)
@@ -147,7 +152,7 @@ def _how(spoken: list[_Claim]) -> How:
     return How.IN_TURN if overlaps else How.MOVED
 
 
-def _arp(context: Context) -> Iterator[tuple[_Place, str, _Claim]]:
+def _arp(context: Context) -> Iterator[tuple[_Link, str, _Claim]]:
     not_its_own = false_claims(context)
     for row in context.arps.tolist():
         sender, target = row[schema.ARP_SENDER_LO], row[schema.ARP_TARGET_LO]
@@ -160,7 +165,7 @@ def _arp(context: Context) -> Iterator[tuple[_Place, str, _Claim]]:
                 row[schema.ARP_FIRST], row[schema.ARP_LAST], row[schema.ARP_SENDER_MAC], row[schema.ARP_FIRST_FRAME],
                 address_text(0, target) if is_answer else "", sender == target,
             )  # fmt: skip
-            yield tuple(row[: schema.ARP_OPERATION]), address_text(0, sender), claim
+            yield (tuple(row[: schema.ARP_OPERATION]), row[schema.ARP_VLAN]), address_text(0, sender), claim
 
 
 @derived
@@ -199,7 +204,7 @@ def _repeated_claims(context: Context) -> set[tuple[_Place, int, int]]:
     }
 
 
-def _nd(context: Context) -> Iterator[tuple[_Place, str, _Claim]]:
+def _nd(context: Context) -> Iterator[tuple[_Link, str, _Claim]]:
     for row in context.nd.tolist():
         times = row[schema.ND_FIRST], row[schema.ND_LAST]
         mac, frame = row[schema.ND_ETH_SOURCE], row[schema.ND_FIRST_FRAME]
@@ -207,7 +212,7 @@ def _nd(context: Context) -> Iterator[tuple[_Place, str, _Claim]]:
             is_to_all = is_multicast_mac(row[schema.ND_ETH_DESTINATION])
             to = "" if is_to_all else address_text(row[schema.ND_DST_HI], row[schema.ND_DST_LO])
             target = address_text(row[schema.ND_TARGET_HI], row[schema.ND_TARGET_LO])
-            yield tuple(row[: schema.ND_TYPE]), target, _Claim(*times, mac, frame, to, is_to_all)
+            yield (tuple(row[: schema.ND_TYPE]), ABSENT), target, _Claim(*times, mac, frame, to, is_to_all)
         elif mac > 0 and row[schema.ND_SRC_HI]:  # of a probe, ::
             source = address_text(row[schema.ND_SRC_HI], row[schema.ND_SRC_LO])
-            yield tuple(row[: schema.ND_TYPE]), source, _Claim(*times, mac, frame, "", False)
+            yield (tuple(row[: schema.ND_TYPE]), ABSENT), source, _Claim(*times, mac, frame, "", False)

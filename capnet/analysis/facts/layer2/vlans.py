@@ -1,4 +1,4 @@
-"""VLANs: the tags with which stations and points see frames, as of the first packet of each flow.
+"""VLANs: the tags with which stations and points see frames, as of the first packet of each flow; links of a point.
 
 Source: IEEE 802.1Q and 802.1ad. Limits: frames without IP (ARP) are in no flow.
 """
@@ -12,8 +12,11 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct_rows
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import vlan_ids
 from capnet.analysis.core.results import Point
+from capnet.analysis.core.schema import Mask
+from capnet.analysis.correlate.duplicates import duplicates
 
 MAX_VLANS = 64  # that are listed of one point: a trunk may carry 4094
 
@@ -29,6 +32,22 @@ def vlans_of_macs(context: Context) -> dict[int, list[int]]:
     packets = np.bincount(group.reshape(-1), weights=np.tile(flows[:, schema.FLOW_PACKETS], 2))
     order = np.argsort(packets, kind="stable")
     return {mac: vlan_ids(vlan) for mac, vlan in seen[order].tolist()}  # the last of a MAC has the most packets
+
+
+@derived
+def shows_several_links(context: Context) -> Mask:
+    """Per point: does it show several VLANs, or packets before and behind a router, as a mirror of several ports does?
+
+    There a station has other MACs on each link, and what goes to two MACs need not go by two gateways. The host of a
+    bridge that is listened at routes copies of what it bridges: that is one link.
+    """
+    flows, points = context.flows, context.flows[:, schema.FLOW_POINT]
+    pairs = distinct_rows(np.column_stack([points, flows[:, schema.FLOW_VLAN]]))
+    several: Mask = np.bincount(pairs[:, 0], minlength=max(len(context.points), 1)) > 1
+    twice = duplicates(context)
+    several[points[twice.flow_rows[twice.ttl_deltas == -1]]] = True
+    is_bridge = np.array([point.role == "bridge" for point in context.points] or [False])
+    return several & ~is_bridge
 
 
 def points_with_vlans(context: Context) -> list[Point]:

@@ -28,6 +28,7 @@ from capnet.analysis.core.flow_rows import (
 )
 from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.layer2.vlans import shows_several_links
 from capnet.analysis.facts.losses.scanning_clients import is_of_scan
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.listening import listening
@@ -260,9 +261,12 @@ def _owns(context: Context, point: int, mac: int, address: str) -> bool:
 
 
 def _gateways(context: Context, answers: list[int]) -> tuple[int, int]:
-    """The MACs from which SYNs come and to which answers go, where these are last seen; -1 if they are the same."""
+    """The MACs from which SYNs come and to which answers go, where these are last seen; -1 if they are the same.
+
+    Unknown where a point shows them on several links.
+    """
     flows = context.flows
-    if (replies(context)[answers] < 0).any():
+    if (replies(context)[answers] < 0).any() or shows_several_links(context)[flows[answers, schema.FLOW_POINT]].any():
         return -1, -1
     pairs = {
         (int(flows[int(replies(context)[row]), schema.FLOW_SMAC]), int(flows[row, schema.FLOW_DMAC])) for row in answers

@@ -16,8 +16,10 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, host_of, is_private, replies, reply_values
 from capnet.analysis.core.schema import FlowMask, FlowRows, Values
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.layer2.vlans import shows_several_links
 from capnet.analysis.facts.syns.timestamps import decide_timestamps
 from capnet.analysis.fate.next_points import chain_of
+from capnet.analysis.fate.speakers import speakers
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import NODE_PORTS
@@ -87,13 +89,19 @@ def began(context: Context, service: ServiceFlows) -> int:
 
 
 def _other_macs(context: Context, service: ServiceFlows) -> list[int]:
-    """Where the accepted SYNs went at the points that show both, if these went elsewhere there: another next hop."""
+    """Where the accepted SYNs went at the points that show both, if these went elsewhere there: another next hop.
+
+    Only at points that show one link: on another one, the next hop has another MAC in any case. A server that its
+    neighbours reach by its own MAC has no gateway.
+    """
     points, macs = context.flows[:, schema.FLOW_POINT], context.flows[:, schema.FLOW_DMAC]
     hops, accepted = service.hops, service.accepted
+    accepted = accepted[~shows_several_links(context)[points[accepted]]]
     shared = accepted[is_among(points[accepted], points[hops]) & (macs[accepted] > 0)]
     if is_among(macs[shared], macs[hops[is_among(points[hops], points[shared])]]).any():
         return []
-    return sorted(set(macs[shared].tolist()))
+    by_mac, server = speakers(context), service.address
+    return sorted(mac for mac in set(macs[shared].tolist()) if mac not in by_mac or server not in by_mac[mac].own)
 
 
 def _other_exits(context: Context, service: ServiceFlows) -> list[int]:

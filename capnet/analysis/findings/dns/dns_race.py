@@ -155,6 +155,6 @@ def _place(context: Context, lost: DnsLookup) -> tuple[str, str] | None:
         if at_point.get((after, lost.name, lost.type, following), 0) < at_point.get(
             (before, lost.name, lost.type, row), 0
         ):
-            return context.points[before].name, context.points[after].name
+            return (context.points[before].name, context.points[after].name) if before != after else None
         row = following
     return None

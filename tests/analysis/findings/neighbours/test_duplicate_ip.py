@@ -50,6 +50,29 @@ def test_probes_and_equal_bridges_of_two_hosts_is_silent(tmp_path: Path) -> None
     assert of_story(net, tmp_path, "duplicate-ip") == []
 
 
+def test_address_in_two_vlans_of_a_trunk_is_silent(tmp_path: Path) -> None:
+    """Each VLAN has its own hosts; beside it, one VLAN with two of them."""
+    net, tagged = Network(["A/ens33"]), {MAC_1: 10, MAC_2: 20}
+    for number, mac in enumerate((MAC_1, MAC_2, MAC_1)):
+        frame = arp(2, mac, ADDRESS, B)
+        net.at(number * 1e6, "A/ens33", frame[:12] + bytes((0x81, 0, 0, tagged[mac])) + frame[12:])
+    assert of_story(net, tmp_path, "duplicate-ip") == []
+    net.at(4e6, "A/ens33", frame[:12] + bytes((0x81, 0, 0, 20)) + frame[12:])
+    frame = arp(2, MAC_2, ADDRESS, B)
+    net.recorded[1] = (net.recorded[1][0], "A/ens33", frame[:12] + bytes((0x81, 0, 0, 10)) + frame[12:])
+    assert len(of_story(net, tmp_path, "duplicate-ip")) == 1
+
+
+def test_cards_of_one_host_on_two_links_is_silent(tmp_path: Path) -> None:
+    """A mirror of both sides of a router, which asks on either side under one address."""
+    net = Network(["mirror"])
+    passing = udp(f"{B}:5000 > 10.9.0.5:514", b"log", ident=9, dmac=MAC_1)
+    net.pass_by(("mirror", passing), ("mirror", passing.routed(smac=MAC_2)))
+    for number, mac in enumerate((MAC_1, MAC_2, MAC_1)):
+        net.at(number * 20e6, "mirror", arp(1, mac, ADDRESS, B))
+    assert of_story(net, tmp_path, "duplicate-ip") == []
+
+
 def test_claims_that_overlap_is_told(tmp_path: Path) -> None:
     """Only requests are seen, as on a switch: a warning, for the address may have moved back."""
     net = Network(["A/ens33"])
