@@ -18,7 +18,7 @@ from capnet.analysis.facts.neighbours.unanswered_neighbours import (
     Unanswered,
     unanswered_by_asker,
 )
-from capnet.analysis.facts.neighbours.whereabouts.links import gateway
+from capnet.analysis.facts.neighbours.whereabouts.links import gateway, network_of_gateway
 from capnet.analysis.facts.neighbours.whereabouts.places import EXISTS, Place
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value, mac_text
@@ -108,6 +108,15 @@ GATEWAY = Text(
     "route`); else ",
     zh="如果 {target} 本应是 {asker} 的网关，请更正：本链路上的其他主机经 {gateway} 发送（`ip route`）；否则",
 )
+OF_NETWORK = Text(
+    en=": it is the gateway of {network}, by which {asker} sends to all other networks",
+    zh="：它是 {network} 的网关，{asker} 经它发往所有其他网络",
+)
+FIX_OF_NETWORK = Text(
+    en="check that the router has that address; else make {network} again with the address it has (`docker network "
+    "create --gateway`)",
+    zh="检查路由器是否有该地址；否则用路由器的地址重建 {network}（`docker network create --gateway`）",
+)
 
 
 class Wording(NamedTuple):
@@ -149,6 +158,8 @@ def _fix(context: Context, wording: Wording, question: Unanswered) -> str:
     used = gateway(context, question.exchanges) if _place(question) in (None, Place.WAY_BACK) else ""
     more = GATEWAY.fill(gateway=used, target=target, asker=asker) if used else ""
     if question.whereabouts is None:
+        if network := network_of_gateway(context, asker, target):
+            return FIX_OF_NETWORK.fill(network=network)
         return more + wording.fix.fill(target=target)
     point, mac, place, other = question.whereabouts
     texts = FIX_AT | dict(wording.fix_at)
@@ -157,7 +168,8 @@ def _fix(context: Context, wording: Wording, question: Unanswered) -> str:
 
 def _of_one(context: Context, name: str, wording: Wording, question: Unanswered) -> Finding:
     asker, target, requests = question.asker, question.target, question.requests
-    though = ""
+    network = network_of_gateway(context, asker, target)
+    though = OF_NETWORK.fill(network=network, asker=asker) if network else ""
     if question.whereabouts:
         point, mac, place, other = question.whereabouts
         texts = THOUGH | dict(wording.though)

@@ -27,6 +27,7 @@ from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.facts.neighbours.exchanges import neighbours
 from capnet.analysis.facts.neighbours.unanswered_neighbours import unanswered_neighbours
+from capnet.analysis.facts.neighbours.whereabouts.links import network_of_gateway
 from capnet.analysis.facts.unreachable_hosts import Unreachable, unreachable_hosts
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import TCP
@@ -126,10 +127,17 @@ def diagnose(context: Context) -> list[Finding]:
 
 
 def _asks_for_itself(context: Context, report: Unreachable) -> bool:
-    """Does a host tell its own programs so, as its questions for the MAC have no answer? They are a finding already."""
-    return report.receivers == [report.sender] and any(
-        (of.asker, of.target) == (report.sender, report.destination) and not of.replies for of in neighbours(context)
-    )
+    """Does a host tell its own programs so, as its questions for the MAC have no answer? They are a finding already.
+
+    The MAC of the destination, or of its network's gateway.
+    """
+    if report.receivers != [report.sender]:
+        return False
+    lost = (of.target for of in neighbours(context) if of.asker == report.sender and not of.replies)
+    return any(
+        target == report.destination or network_of_gateway(context, report.sender, target) is not None
+        for target in lost
+    )  # fmt: skip
 
 
 def _ends_attempts(context: Context, report: Unreachable) -> bool:

@@ -1,4 +1,4 @@
-"""Findings that begin with ARP or Neighbor Discovery: none without either."""
+"""Findings that begin with ARP or Neighbor Discovery: none without either, but for an address of two stations."""
 
 from __future__ import annotations
 
@@ -6,5 +6,7 @@ from capnet.analysis.core.context import Context
 
 
 def is_needed(context: Context) -> bool:
-    """Does the capture show ARP or Neighbor Discovery?"""
-    return len(context.arps) > 0 or len(context.nd) > 0
+    """Does the capture show ARP or Neighbor Discovery? Macvlan containers share a link with others without it."""
+    containers = context.topology.containers if context.topology else ()
+    has_macvlan = any(endpoint.kind == "macvlan" for container in containers for endpoint in container.endpoints)
+    return len(context.arps) > 0 or len(context.nd) > 0 or has_macvlan

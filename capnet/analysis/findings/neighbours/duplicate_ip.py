@@ -1,7 +1,9 @@
 """duplicate-ip: several stations claim one address.
 
 Looks at: ARP and Neighbor Discovery messages that claim one address for different MACs, at one point and in one VNI
-(`facts.layer2.rival_stations`); probes for an address before it is taken (RFC 4862, RFC 5227) that its owner answers.
+(`facts.layer2.rival_stations`); probes for an address before it is taken (RFC 4862, RFC 5227) that its owner answers;
+packets from the address of a macvlan container, by the topology, with another MAC at the card that its interface lies
+on.
 Says: which MACs claim which address, and whether both advertise themselves by VRRP. An error where they answer the same
 questions, or where duplicate address detection keeps an IPv6 address from being used; a warning where their claims
 overlap otherwise, and about a probe by ARP. Not: virtual routers (VRRP, HSRP), a proxy that answers for many, two cards
@@ -16,29 +18,35 @@ Verify: `arping -D -I IFACE ADDRESS` reports no reply from a second MAC.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
+import numpy as np
+
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import distinct, is_one_of
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import INITIAL_TTLS, is_virtual_router
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.layer2.rival_stations import How, rival_stations
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.neighbours.refused_probes import refused_probes
-from capnet.wire.addresses import mac_text
+from capnet.topology.lookup import endpoints
+from capnet.wire.addresses import address_value, mac_text, mac_value
 from capnet.wire.numbers import VRRP
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = "fault duplicate-ip"
 WITNESS = "pcaps/ipvlan-l2.pcapng"  # one MAC for several addresses, the other way round
-EXPLAINS = ("connection-cut", "connection-unanswered", "handshake-unfinished")
+EXPLAINS = ("connection-cut", "connection-refused", "connection-unanswered", "handshake-unfinished")
 
 PAGE_ZH = """多个站点声称拥有同一地址。
 
 检查：在同一抓包点、同一 VNI 中，为同一地址声称不同 MAC 的 ARP 和邻居发现消息（`facts.layer2.rival_stations`）；使用
-地址前的探测（RFC 4862、RFC 5227）得到了拥有者的应答。
+地址前的探测（RFC 4862、RFC 5227）得到了拥有者的应答；按拓扑属于 macvlan 容器的地址，在其接口所在的网卡上却由另一个
+MAC 发出包。
 结论：哪些 MAC 声称拥有哪个地址，是否都用 VRRP 通告自己。
 应答同样的询问时，或重复地址检测使 IPv6 地址不能使用时为错误；声称在时间上以其他方式
 重叠时，以及 ARP 探测，为警告。
@@ -71,10 +79,52 @@ REFUSED = Text(
     "and does not use it",
     zh="{address} 属于 {owner}：{prober} 在使用该地址前查找别的拥有者，得到了应答，因此不使用它",
 )
+OF_CONTAINER = Text(
+    en="{address} is the address of container {container} ({mac}), and {rival} sends from it too, seen at {point}",
+    zh="{address} 是容器 {container}（{mac}）的地址，而 {rival} 也用它发送，见于 {point}",
+)
+MIN_PACKETS = 2  # of the other station: a single one may be forged
 
 
 def diagnose(context: Context) -> list[Finding]:
-    return [*_rival_claims(context), *_refused(context)]
+    return [*_rival_claims(context), *_refused(context), *_of_containers(context)]
+
+
+def _of_containers(context: Context) -> Iterator[Finding]:
+    """Of macvlan containers, whose address other stations on their link send from."""
+    claimed = {rivals.address for rivals in rival_stations(context)}
+    numbers = {point.name: number for number, point in enumerate(context.points)}
+    for container, endpoint in endpoints(context.topology) if context.topology else ():
+        card = numbers.get(f"{container.host}/{endpoint.parent}")
+        if endpoint.kind != "macvlan" or endpoint.mac is None or card is None:
+            continue
+        for address in (each.partition("/")[0] for each in endpoint.addresses):
+            rows = _sent_by_others(context, card, address, mac_value(endpoint.mac)) if address not in claimed else []
+            macs = {int(context.flows[row, schema.FLOW_SMAC]) for row in rows}
+            if len(macs) == 1:
+                rival, point = mac_text(macs.pop()), context.points[card].name
+                says = OF_CONTAINER.fill(
+                    address=address, container=container.name, mac=endpoint.mac, rival=rival, point=point
+                )
+                facts: dict[str, object] = {"address": address, "macs": [endpoint.mac, rival]}
+                frames = context.first_frames(rows)[:MAX_EVIDENCE]
+                yield Finding(NAME, "error", says, AT_ONCE_FIX.fill(), facts, frames)
+
+
+def _sent_by_others(context: Context, card: int, address: str, mac: int) -> list[int]:
+    """Flows from an address at a card with another MAC, not by a router; none that ended before the owner began."""
+    flows, (high, low) = context.flows, address_value(address)
+    is_from = (
+        (flows[:, schema.FLOW_POINT] == card) & (flows[:, schema.FLOW_VIA] == 0) & (flows[:, schema.FLOW_SMAC] > 0)
+    )
+    is_from &= (flows[:, schema.FLOW_SRC_HI] == high) & (flows[:, schema.FLOW_SRC_LO] == low)
+    own = flows[is_from & (flows[:, schema.FLOW_SMAC] == mac), schema.FLOW_FIRST]
+    rows = np.flatnonzero(
+        is_from & (flows[:, schema.FLOW_SMAC] != mac) & is_one_of(flows[:, schema.FLOW_TTL], INITIAL_TTLS)
+    )
+    rows = rows[flows[rows, schema.FLOW_LAST] >= (own.min() if len(own) else 0)]
+    is_service = any(is_virtual_router(int(each)) for each in distinct(flows[rows, schema.FLOW_SMAC]).tolist())
+    return [] if is_service or flows[rows, schema.FLOW_PACKETS].sum() < MIN_PACKETS else rows.tolist()
 
 
 def _refused(context: Context) -> list[Finding]:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from capnet.topology import Container, Endpoint, Topology
+from capnet.topology import Network as DockerNetwork
 from tests.analysis.findings.dhcp_messages import DISCOVER, OFFER, dhcp_message
-from tests.analysis.findings.reported import CARD_A, CARD_B, of_capture, of_story
-from tests.stories import Network, arp, ping, udp
-from tests.story_reports import A, B
+from tests.analysis.findings.reported import CARD_A, CARD_B, named, of_capture, of_story
+from tests.stories import SYN, Network, Packet, about, arp, ping, tcp, udp
+from tests.story_reports import A, B, read
 
 SILENT, OTHER = "192.168.111.77", "02:00:c0:a8:6f:09"
 
@@ -190,3 +192,25 @@ def test_dhcp_server_that_looks_before_it_offers_is_silent(tmp_path: Path) -> No
         ask(net, SILENT, times=3)
         net.pass_by(("A/ens33", dhcp_message(OFFER, CARD_THIRD, server=server)))
         assert len(of_story(net, tmp_path, "arp-unanswered")) == count
+
+
+@pytest.mark.parametrize("gateway", ["192.168.111.254", "192.168.111.1"])
+def test_gateway_of_a_containers_network_is_told(tmp_path: Path, gateway: str) -> None:
+    """The network was made with an address that no router has; what its host tells the program adds nothing."""
+    own, asked, mac = "192.168.111.60", "192.168.111.254", "06:11:00:00:00:0a"
+    net = Network(["A/m1/eth0", "A/m1/lo"])
+    for number in range(3):
+        net.at(number * 1e6, "A/m1/eth0", arp(1, mac, own, asked))
+    lost = tcp(f"{own}:40000 > 10.9.9.9:80", flags=SYN, seq=7)
+    for number in range(2):
+        error = about(Packet("icmp", own, own, icmp=(3, 1), smac="00:00:00:00:00:00"), lost)
+        net.at(3e6 + number * 1e6, "A/m1/lo", error)
+    end = Endpoint("lan", "eth0", mac, [f"{own}/24"], kind="macvlan", parent="ens33", network_id="9")
+    networks = [DockerNetwork("lan", "9", "macvlan", "A", gateway=gateway)]
+    topology = Topology(networks=networks, containers=[Container("A", "m1", "1", "i", "lan", [end])])
+    report = read(net, tmp_path, topology=topology)
+    (finding,) = named(report, "arp-unanswered")
+    is_gateway = gateway == asked
+    assert ("it is the gateway of lan" in finding["says"]) == is_gateway
+    assert ("make lan again" in finding["fix"]) == is_gateway
+    assert bool(named(report, "host-unreachable")) != is_gateway

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.findings.reported import CARD_A, Findings, of_story
-from tests.stories import Network, advertise, arp, solicit, udp
-from tests.story_reports import A, B
+from capnet.topology import Container, Endpoint, Topology
+from tests.analysis.findings.reported import CARD_A, Findings, named, of_story
+from tests.stories import ACK, RST, SYN, Network, advertise, arp, solicit, tcp, udp
+from tests.story_reports import A, B, read
 
 ADDRESS = "192.168.111.10"
 MAC_1, MAC_2 = "06:11:00:00:00:0a", "06:11:00:00:00:0b"
@@ -229,3 +230,32 @@ def test_station_that_asks_soon_after_another_is_told(tmp_path: Path) -> None:
     """Two stations with one address ask for who sent to all; or two pairs of them do, as slowly as stations do."""
     assert len(guests_ask(tmp_path, (ADDRESS,), delay=30)) == 1
     assert len(guests_ask(tmp_path, (ADDRESS, "192.168.111.11"), delay=400)) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "parent", "ttl", "mac", "is_duplicate"),
+    [
+        ("macvlan", "ens33", 64, MAC_2, True),
+        ("macvlan", "ens33", 64, MAC_1, False),
+        ("macvlan", "ens33", 63, MAC_2, False),
+        ("macvlan", "ens34", 64, MAC_2, False),
+        ("ipvlan", "ens33", 64, MAC_2, False),
+        ("macvlan", "ens33", 64, "00:00:5e:00:01:07", False),
+    ],
+    ids=["other station", "itself", "router", "other card", "shared MAC", "virtual router"],
+)
+def test_station_with_the_address_of_a_container_is_told(
+    tmp_path: Path, kind: str, parent: str, ttl: int, mac: str, is_duplicate: bool
+) -> None:
+    """No ARP was captured: the topology has the MAC of the container, and the station refuses in its place."""
+    net = Network(["A/ens33"])
+    for number in range(2):
+        syn = tcp(f"{A}:{40000 + number} > {ADDRESS}:80", flags=SYN, seq=7, smac=CARD_A, dmac=mac)
+        back = f"{ADDRESS}:80 > {A}:{40000 + number}"
+        net.pass_by(("A/ens33", syn), gap=50)
+        net.pass_by(("A/ens33", tcp(back, flags=RST | ACK, ack=8, ttl=ttl, smac=mac, dmac=CARD_A)), gap=1e6)
+    end = Endpoint("lan", "eth0", MAC_1, [f"{ADDRESS}/24"], kind=kind, parent=parent)
+    topology = Topology(containers=[Container("A", "m1", "1", "i", "lan", [end])])
+    report = read(net, tmp_path, topology=topology)
+    assert [finding["facts"]["macs"] for finding in named(report, "duplicate-ip")] == [[MAC_1, MAC_2]] * is_duplicate
+    assert bool(named(report, "connection-refused")) != is_duplicate

@@ -26,6 +26,7 @@ from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.speakers import speakers
+from capnet.topology.lookup import endpoints, network_of
 from capnet.wire.addresses import address_value
 
 MIN_ASKED_AGAIN_NS = 500_000_000  # after an answer: a station that got it does not ask again a second later
@@ -172,6 +173,16 @@ def gateway(context: Context, at_points: list[Exchange]) -> str | None:
         claimed = {target for point in points for target in _targets_of_macs(context).get((point, router), ())}
         if claimed - {asked.target, asked.asker}:
             return min(claimed - {asked.target, asked.asker}, key=address_value)
+    return None
+
+
+def network_of_gateway(context: Context, asker: str, target: str) -> str | None:
+    """The network that both are of by the topology, the asker a container on it and the target its gateway."""
+    topology = context.topology
+    for container, endpoint in endpoints(topology) if topology else ():
+        if asker in (each.partition("/")[0] for each in endpoint.addresses):
+            network = network_of(topology, container, endpoint) if topology else None
+            return network.name if network is not None and target in (network.gateway, *network.gateways) else None
     return None
 
 
