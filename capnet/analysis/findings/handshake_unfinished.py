@@ -23,11 +23,8 @@ from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
-from capnet.analysis.facts.losses.unfinished_handshakes import (
-    UnfinishedHandshake,
-    container_of_points,
-    unfinished_handshakes,
-)
+from capnet.analysis.facts.losses.unfinished_handshakes import UnfinishedHandshake, unfinished_handshakes
+from capnet.analysis.fate.verdict.other_way import container_of_points
 from capnet.wire.addresses import address_value, mac_text
 
 NAME = finding_name(__name__)

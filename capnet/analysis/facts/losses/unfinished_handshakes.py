@@ -8,8 +8,6 @@ client's first point lacks them, they stop before it, if it shows other packets 
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -20,11 +18,9 @@ from capnet.analysis.core.flow_rows import (
     awaited_acknowledgment,
     destination,
     first_acknowledgment,
-    host_of,
     is_virtual_router,
     replies,
     reply_values,
-    source,
 )
 from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.correlate.link_building import flow_links
@@ -33,7 +29,7 @@ from capnet.analysis.facts.losses.scanning_clients import is_of_scan
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.next_points import chain_of
-from capnet.analysis.fate.speakers import speakers
+from capnet.analysis.fate.verdict.other_way import OtherWay, elsewhere_of, host_of_point, other_way_of
 from capnet.analysis.fate.verdict.stopped_answers import stopped_answers
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import INNER_ROLES
@@ -57,9 +53,6 @@ _SYN_ENDS = [
     schema.SYN_POINT, schema.SYN_SRC_HI, schema.SYN_SRC_LO, schema.SYN_DST_HI, schema.SYN_DST_LO, schema.SYN_SPORT,
     schema.SYN_DPORT,
 ]  # fmt: skip
-
-
-OtherWay = Literal["leave", "return", "seen"]  # the server, to the client's host, or it is not known whose that is
 
 
 class UnfinishedHandshake(NamedTuple):
@@ -146,7 +139,9 @@ def _seen_elsewhere(context: Context, hops: list[int]) -> tuple[int, int] | None
         and last - flows[answer, schema.FLOW_SYNACK_TIME] >= MIN_RETRY_NS
         and flows[answer, schema.FLOW_POINT] not in passed
     ]
-    answers.sort(key=lambda answer: _host(context, int(flows[answer, schema.FLOW_POINT])) != _host(context, due))
+    answers.sort(
+        key=lambda answer: host_of_point(context, int(flows[answer, schema.FLOW_POINT])) != host_of_point(context, due)
+    )
     return (answers[0], due) if answers else None
 
 
@@ -160,10 +155,6 @@ def _lone_synacks(context: Context) -> dict[int, list[int]]:
     for key, row in zip(hash_of(flows, _BACK, rows).tolist(), rows.tolist(), strict=True):
         by_ends.setdefault(key, []).append(row)
     return by_ends
-
-
-def _host(context: Context, point: int) -> str | None:
-    return host_of(context.points[point].name)
 
 
 def _lacks_answers(context: Context, row: int) -> bool:
@@ -193,71 +184,11 @@ def _handshake(context: Context, due: int, rows: list[int], answers: list[int]) 
     server, port = destination(flow), int(flow[schema.FLOW_DPORT])
     last_rows = np.flatnonzero(is_among(chain_of(context), np.array(rows)) & (flow_links(context).after < 0)).tolist()
     gateways = _gateways(context, answers)
-    elsewhere = _elsewhere(context, answers, due)
-    other_way = _other_way(context, last_rows, answers, due, elsewhere)
+    elsewhere = elsewhere_of(context, answers, due)
+    other_way = other_way_of(context, last_rows, answers, due, elsewhere)
     return UnfinishedHandshake(
         server, port, rows, last_rows, answers, due, is_at_client, gateways, elsewhere, other_way, verdict
     )
-
-
-def _elsewhere(context: Context, answers: list[int], due: int) -> int:
-    """The one point at which all these SYN-ACKs go on though they are due at another one of its host, else -1.
-
-    The point that alone shows them, whosever it is.
-    """
-    links, flows = flow_links(context), context.flows
-    if due < 0:
-        return -1
-    if replies(context)[answers[0]] < 0:
-        return int(flows[answers[0], schema.FLOW_POINT])
-    ends = set()
-    for row in answers:
-        while links.after[row] >= 0:
-            row = int(links.target[links.after[row]])
-        ends.add(int(flows[row, schema.FLOW_POINT]))
-    hosts = {host_of(context.points[point].name) for point in (*ends, due)}
-    own = {int(point) for point in flows[answers, schema.FLOW_POINT].tolist()}
-    return ends.pop() if len(ends) == 1 and len(hosts) == 1 and not ends & {*own, due} else -1
-
-
-def _other_way(context: Context, last_rows: list[int], answers: list[int], due: int, elsewhere: int) -> OtherWay:
-    """Whether the SYN-ACKs leave the host that got the SYNs, or come to the one from which the SYNs left."""
-    flows = context.flows
-    if elsewhere < 0 or _host(context, due) is None or _host(context, due) != _host(context, elsewhere):
-        return "seen"
-    inside = container_of_points(context, due, elsewhere)
-    if inside is not None:  # an earlier hop in it: it forwards the SYNs
-        passed = flows[is_among(chain_of(context), chain_of(context)[last_rows]), schema.FLOW_POINT].tolist()
-        is_passed_on = any(container_of_points(context, due, point) for point in {*passed} - {due})
-        return "return" if is_passed_on else "leave"
-    if replies(context)[answers[0]] >= 0:
-        answered_at = _host(context, int(flows[answers[0], schema.FLOW_POINT]))
-        return "leave" if answered_at == _host(context, due) else "return"
-    chain = np.flatnonzero(is_among(chain_of(context), chain_of(context)[last_rows]))
-    before = chain[flow_links(context).after[chain] >= 0]
-    if any(_host(context, point) == _host(context, due) for point in set(flows[before, schema.FLOW_POINT].tolist())):
-        return "return"
-    (leaves, arrives) = (
-        all(
-            _owns(context, int(flows[row, schema.FLOW_POINT]), int(flows[row, mac]), end(flows[row]))
-            for row in last_rows
-        )
-        for mac, end in ((schema.FLOW_DMAC, destination), (schema.FLOW_SMAC, source))
-    )
-    return "leave" if leaves else "return" if arrives else "seen"
-
-
-def container_of_points(context: Context, *points: int) -> str | None:
-    """The namespace of a container, HOST/NAME, whose interfaces all of these points are."""
-    namespaces = {context.points[point].name.rpartition("/")[0] for point in points}
-    (namespace, *others) = namespaces
-    return namespace if not others and "/" in namespace else None
-
-
-def _owns(context: Context, point: int, mac: int, address: str) -> bool:
-    """Does a station at a point have an address of its own?"""
-    speaker = speakers(context, point, outside_tunnels=True).get(mac)
-    return speaker is not None and (address in speaker.own or address in speaker.claimed)
 
 
 def _gateways(context: Context, answers: list[int]) -> tuple[int, int]:
