@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import fields, is_dataclass
 from functools import cache
-from ipaddress import ip_interface
+from ipaddress import ip_address, ip_interface
 from os import PathLike
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin
@@ -81,6 +81,8 @@ def build(kind: Any, entry: dict[str, Any]) -> Any:
             values[key] = [build(item_kind, item) for item in value]
     for address in (*values.get("addresses", ()), *filter(None, [values.get("address")])):
         ip_interface(address)  # its ValueError says what is wrong
+    if values.get("host_ip"):
+        ip_address(values["host_ip"])  # likewise
     if values.get("mac") and not _MAC.fullmatch(values["mac"]):
         raise ValueError(f"{values['mac']!r:.60} is no MAC address")
     return kind(**values)
