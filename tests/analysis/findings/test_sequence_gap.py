@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from capnet.topology import Host, Interface, Topology
 from tests.analysis.findings.reported import Findings, of_story
-from tests.stories import Network, tcp
+from tests.stories import ACK, SYN, Network, tcp
 from tests.story_reports import A, B
 
 
@@ -72,3 +73,26 @@ def test_segment_far_outside_the_window_is_silent(tmp_path: Path) -> None:
 
 def test_octets_in_order_is_silent(tmp_path: Path) -> None:
     assert stream(tmp_path, {number: 100.0 * number for number in range(9)}) == []
+
+
+@pytest.mark.parametrize(
+    ("mss", "mtu", "is_too_large"),
+    [(1460, 1400, True), (1361, 1400, True), (1360, 1400, False), (1460, 1500, False), (1460, None, False)],
+)
+def test_segment_size_above_the_links_mtu_is_told(
+    tmp_path: Path, mss: int, mtu: int | None, is_too_large: bool
+) -> None:
+    """A network of containers has 1500, the link of its host less: full segments are dropped before the tap."""
+    net = Network(["A/ens33"])
+    client, server = f"{A}:40000", f"{B}:80"
+    net.pass_by(("A/ens33", tcp(f"{client} > {server}", flags=SYN, seq=0, mss=mss)), gap=100)
+    net.pass_by(("A/ens33", tcp(f"{server} > {client}", flags=SYN | ACK, seq=0, ack=1, mss=1460)), gap=100)
+    for number in (0, 1, 3, 4):
+        segment = tcp(f"{server} > {client}", bytes(1000), seq=1 + 1000 * number, ack=1, ident=number + 1)
+        net.pass_by(("A/ens33", segment), gap=100)
+        acked = 1 + 1000 * min(number + 1, 2)
+        net.pass_by(("A/ens33", tcp(f"{client} > {server}", seq=1, ack=acked, ident=number + 90)), gap=100)
+    host = Host("A", "20.10", "6", [Interface("ens33", 2, None, [f"{A}/24"], mtu=mtu)])
+    (finding,) = of_story(net, tmp_path, "sequence-gap", Topology(hosts=[host]))
+    assert (f"announce an MSS of {mss} there, and A/ens33 has an MTU of 1400" in finding["says"]) == is_too_large
+    assert ("com.docker.network.driver.mtu=1400" in finding["fix"]) == is_too_large
