@@ -122,7 +122,8 @@ def _too_large(context: Context, point: int, rows: list[int]) -> tuple[int, int]
         headers = _HEADERS_V6 if ":" in source(flows[row]) else _HEADERS
         sizes = syns[is_receivers, schema.SYN_MSS]
         announced.append(int(sizes.max()) if len(sizes) and sizes.max() + headers > mtu else 0)
-    return (min(announced), mtu) if announced and min(announced) else None
+    smallest = min(announced, default=0)
+    return (smallest, mtu) if smallest else None
 
 
 def _mtu(context: Context, name: str) -> int | None:
