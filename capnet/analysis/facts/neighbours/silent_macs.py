@@ -3,6 +3,7 @@
 Input: flows, ARP and ND exchanges. Output: `MacChange`s, one per point, address and MAC; `old` is the MAC without a
 station. Method: the address has one MAC by ARP or Neighbor Discovery at a point, and questions to it go to another MAC
 there, in vain, after that; others that go to its own MAC are answered. No frame of any point is from the other MAC.
+Of a macvlan container on the interface at that point, the topology has the MAC.
 Limits: a MAC that speaks, as of a host that still runs, is left to `facts.layer2.mac_changes`.
 """
 
@@ -17,7 +18,8 @@ from capnet.analysis.core.flow_rows import are_multicast_macs, is_virtual_router
 from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.facts.layer2.mac_changes import MacChange
 from capnet.analysis.fate.next_points import is_answered
-from capnet.wire.addresses import address_text
+from capnet.topology.lookup import endpoints
+from capnet.wire.addresses import address_text, address_value, mac_value
 from capnet.wire.numbers import (
     ICMP,
     ICMP_ECHO_REQUEST,
@@ -38,14 +40,20 @@ def silent_macs(context: Context) -> list[MacChange]:
     rows = _lost_questions(context)
     if not len(rows):
         return []
-    homes = _homes(context)
+    homes, by_topology = _homes(context), _macvlan_homes(context)
     lost: dict[tuple[_Place, int], list[int]] = {}
     for row in rows.tolist():
         flow = context.flows[row]
         place = (int(flow[schema.FLOW_POINT]), *flow[_DESTINATION].tolist())
         home = homes.get(place)
-        if home is not None and flow[schema.FLOW_LAST] > home[1] and _answers(context, place, home[0]):
-            lost.setdefault((place, int(flow[schema.FLOW_DMAC])), []).append(row)
+        mac, own = int(flow[schema.FLOW_DMAC]), by_topology.get(place)
+        if home is None and own is not None and mac not in by_topology.values():
+            homes[place] = own, int(flow[schema.FLOW_FIRST]), int(flow[schema.FLOW_FIRST_FRAME])
+            lost.setdefault((place, mac), []).append(row)
+        elif own is not None and place in homes and (place, mac) in lost:
+            lost[place, mac].append(row)
+        elif home is not None and flow[schema.FLOW_LAST] > home[1] and _answers(context, place, home[0]):
+            lost.setdefault((place, mac), []).append(row)
     return [_change(context, place, mac, homes[place], of_mac) for (place, mac), of_mac in sorted(lost.items())]
 
 
@@ -85,6 +93,18 @@ def _homes(context: Context) -> dict[_Place, tuple[int, int, int]]:
         for place, of_place in claims.items()
         if len({mac for mac, _, _ in of_place}) == 1
     }
+
+
+def _macvlan_homes(context: Context) -> dict[_Place, int]:
+    """Point of a parent interface and address of a container on it → the container's MAC, by the topology."""
+    numbers = {point.name: number for number, point in enumerate(context.points)}
+    homes = {}
+    for container, endpoint in endpoints(context.topology) if context.topology else ():
+        point = numbers.get(f"{container.host}/{endpoint.parent}")
+        if endpoint.kind == "macvlan" and endpoint.mac and point is not None:
+            for address in endpoint.addresses:
+                homes[point, *address_value(address.partition("/")[0])] = mac_value(endpoint.mac)
+    return homes
 
 
 def _answers(context: Context, place: _Place, mac: int) -> bool:

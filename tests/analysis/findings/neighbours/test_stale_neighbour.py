@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from capnet.topology import Container, Endpoint, Topology
 from tests.analysis.findings.reported import of_story
 from tests.stories import ACK, SYN, Network, Packet, advertise, arp, solicit, tcp
 from tests.story_reports import read
@@ -171,3 +172,25 @@ def test_stale_entry_of_a_router_is_told(tmp_path: Path) -> None:
             net.at(net.now + 50, POINT, back)
     (finding,) = of_story(net, tmp_path, NAME)
     assert finding["facts"]["hosts"] == [router] and f"on {router}" in finding["fix"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "dmac", "is_spoken", "is_stale"),
+    [("macvlan", OLD, False, True), ("macvlan", NEW, False, False), ("ipvlan", OLD, False, False),
+     ("macvlan", OLD, True, False)],
+    ids=["old MAC", "own MAC", "shared MAC", "MAC of a router"],
+)  # fmt: skip
+def test_mac_of_a_container_by_the_topology_is_told(
+    tmp_path: Path, kind: str, dmac: str, is_spoken: bool, is_stale: bool
+) -> None:
+    """A container was made again with another MAC, and is captured with its parent interface alone."""
+    net = Network(["A/ens33"])
+    for number in range(3):
+        syn = tcp(f"{HOST}:4000 > {ADDRESS}:80", flags=SYN, seq=7, ident=number, smac=HOST_MAC, dmac=dmac)
+        net.pass_by(("A/ens33", syn), gap=1.02e6)
+    if is_spoken:
+        net.pass_by(("A/ens33", tcp(f"10.0.0.9:1 > {HOST}:2", flags=SYN, smac=OLD, dmac=HOST_MAC)))
+    end = Endpoint("lan", "eth0", NEW, [f"{ADDRESS}/24"], kind=kind, parent="ens33")
+    known = Topology(containers=[Container("A", "m1", "1", "i", "lan", [end])])
+    findings = of_story(net, tmp_path, NAME, known)
+    assert [(finding["facts"]["old"], finding["facts"]["new"]) for finding in findings] == [(OLD, NEW)] * is_stale
