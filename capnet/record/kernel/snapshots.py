@@ -46,6 +46,8 @@ run conntrack -S
 run ip -s -j address
 run ip -j route show table all type blackhole
 run ip -6 -j route show table all type blackhole
+say "ip -s -j ntable"
+for table in arp_cache ndisc_cache; do ip -s -j ntable show name $table 2>/dev/null | sed 's/},.*/}]/'; done
 run tc -s -j qdisc
 run ss -ltn
 run ss -lun

@@ -54,6 +54,17 @@ FORWARDING_FIX = Text(
 )
 
 
+TABLE_FULL = Text(
+    en="its table of neighbours is full, so it does not ask for the MAC", zh="它的邻居表已满，因此不再询问 MAC"
+)
+TABLE_FULL_FIX = Text(
+    en="let the kernel of {host} keep more neighbours: `sysctl -w {key}=8192`, gc_thresh2 half of it; all network "
+    "namespaces of a machine share the table (`ip -4 neigh | wc -l`, `dmesg | grep 'table overflow'`)",
+    zh="让 {host} 的内核保存更多邻居：`sysctl -w {key}=8192`，gc_thresh2 取其一半；一台机器的所有网络命名空间共用该表"
+    "（`ip -4 neigh | wc -l`、`dmesg | grep 'table overflow'`）",
+)
+
+
 class KernelCounter(NamedTuple):
     """A counter: can it have counted these packets, and with which setting (empty: none)?"""
 
@@ -151,6 +162,11 @@ def _blackhole(missing: MissingPackets) -> str:
     return next((f"{of} (blackhole)" for of in missing.namespace.blackholes if destination in of), "")
 
 
+def _neighbour_limit(missing: MissingPackets) -> str:
+    key = f"net.ipv{'4' if missing.packet.family == 'ip' else '6'}.neigh.default.gc_thresh3"
+    return f"{key} = {missing.namespace.settings[key]}" if key in missing.namespace.settings else ""
+
+
 def _is_tracked(missing: MissingPackets) -> bool:
     return True
 
@@ -179,6 +195,12 @@ COUNTERS = (
     KernelCounter("Udp6InCsumErrors", _is_local("udp")),
     KernelCounter("IcmpInCsumErrors", _is_local("icmp")),
     KernelCounter("UdpRcvbufErrors", _is_local("udp")),
+    KernelCounter(
+        "arp_cache table_fulls", _is_forwarded("ip"), _neighbour_limit, meaning=TABLE_FULL, fix=TABLE_FULL_FIX
+    ),
+    KernelCounter(
+        "ndisc_cache table_fulls", _is_forwarded("ip6"), _neighbour_limit, meaning=TABLE_FULL, fix=TABLE_FULL_FIX
+    ),
     KernelCounter("conntrack drop", _is_tracked, _full_table),
     KernelCounter("conntrack insert_failed", _is_tracked),  # two packets of one connection at once
 )

@@ -200,6 +200,8 @@ def _counters(outputs: Mapping[str, str]) -> dict[str, int]:
     for entry in _objects(outputs.get("ip -s -j address", "")):
         dropped = entry.get("stats64", {}).get("tx", {}).get("dropped", 0)
         counters[f"{entry.get('ifname')} tx dropped"] = _number(dropped)
+    for entry in _neighbour_tables(outputs):
+        counters[f"{entry.get('name')} table_fulls"] = _number(entry.get("table_fulls", 0))
     for entry in _objects(outputs.get("tc -s -j qdisc", "")):
         drops = _number(entry.get("drops", 0))
         counters[f"{entry.get('dev')} qdisc drops"] += drops
@@ -248,6 +250,15 @@ def _settings(outputs: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for line in outputs.get("sysctl", "").splitlines():
         path, _, value = line.rpartition(":")
         yield path.replace(".", "/").replace("/", "."), value
+    for table in _neighbour_tables(outputs):
+        family = "ipv6" if table.get("family") == "inet6" else "ipv4"
+        yield f"net.{family}.neigh.default.gc_thresh3", str(table.get("thresh3"))
+
+
+def _neighbour_tables(outputs: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Those of ARP and of Neighbor Discovery, a line each."""
+    for line in outputs.get("ip -s -j ntable", "").splitlines():
+        yield from _objects(line)
 
 
 def _interfaces(outputs: Mapping[str, str]) -> dict[str, NamespaceInterface]:

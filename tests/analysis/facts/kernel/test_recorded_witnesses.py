@@ -111,6 +111,25 @@ def test_blackhole_route_for_others_is_not_named(network: str, tmp_path: Path) -
     assert (reason.text, reason.match) == ("", "possible") and "(blackhole)" not in sentences(report)
 
 
+NEIGHBOURS = "ip -s -j ntable"
+
+
+def test_full_table_of_neighbours_is_named() -> None:
+    """Addresses that the table has are reached; two others are not, and nothing asks for their MACs."""
+    report = analyze(capture("neighbour-table-full"))
+    stops = [finding for finding in report.findings if finding.level != "info"]
+    assert [finding.facts["destination"] for finding in stops] == ["192.168.111.133", "192.168.111.134"]
+    for finding in stops:
+        assert "its table of neighbours is full, so it does not ask for the MAC" in finding.says
+        assert finding.says.endswith("net.ipv4.neigh.default.gc_thresh3 = 3")
+        assert "sysctl -w net.ipv4.neigh.default.gc_thresh3=8192" in finding.fix
+
+
+def test_table_of_neighbours_that_was_not_full_is_not_named(tmp_path: Path) -> None:
+    report = altered("neighbour-table-full", tmp_path, replaced(NEIGHBOURS, '"table_fulls":', '"was":'))
+    assert report.findings and "table of neighbours" not in sentences(report)
+
+
 def test_rule_of_input_is_a_finding_of_its_own() -> None:
     """One point alone shows no place where the packets stop: the counter does."""
     report = analyze(INPUT)
