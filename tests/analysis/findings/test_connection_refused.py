@@ -204,7 +204,7 @@ def test_server_on_one_family_of_localhost_is_an_info(tmp_path: Path, accepts: b
             net.pass_by(("host/lo", tcp(f"{server} > {client}", seq=3, ack=8, flags=flags)), gap=100)
     findings = of_story(net, tmp_path, "connection-refused")
     assert {of["level"] for of in findings} == {"info" if accepts else "warning"}
-    assert [of["facts"].get("accepted_by") for of in findings] == (["127.0.0.1"] if accepts else [None, None])
+    assert [of["facts"].get("accepted_by") for of in findings] == (["127.0.0.1"] if accepts else [None])
     assert all("publish" not in of["fix"] for of in findings)
 
 
@@ -240,3 +240,14 @@ def test_server_that_listens_on_ipv6_only_is_told(tmp_path: Path, hops: int, end
     assert finding["level"] == "warning"
     assert finding["facts"].get("accepted_by") == ("fd00::7" if is_one_host else None)
     assert ("the server listens on IPv6 only" in finding["says"]) == is_one_host
+
+
+@pytest.mark.parametrize("port", [80, 81])
+def test_localhost_of_both_families_is_told_once(tmp_path: Path, port: int) -> None:
+    """A program tries ::1, then 127.0.0.1; on another port it is another question."""
+    net = Network(["A/lo"])
+    for address, asked in (("[::1]", port), ("127.0.0.1", 80)):
+        net.pass_by(("A/lo", tcp(f"{address}:40000 > {address}:{asked}", seq=12_345, flags=SYN)), gap=10)
+        net.pass_by(("A/lo", tcp(f"{address}:{asked} > {address}:40000", ack=12_346, flags=RST | ACK)), gap=10)
+    refused = [finding["facts"]["address"] for finding in of_story(net, tmp_path, "connection-refused")]
+    assert refused == (["127.0.0.1"] if port == 80 else ["127.0.0.1", "::1"])

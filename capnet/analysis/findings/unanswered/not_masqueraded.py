@@ -179,7 +179,8 @@ def _without_masquerade(context: Context, address: str) -> str:
 
 def _fix(context: Context, rows: list[int], addresses: list[str]) -> str:
     """What to do, by the bridge that the packets came by, and their family."""
-    before = context.flows[flow_links(context).before[rows], FLOW_POINT].tolist()
+    links = flow_links(context)
+    before = context.flows[links.source[links.before[rows]], FLOW_POINT].tolist()
     bridges = [context.points[point].name.rpartition("/")[2] for point in before]
     if all(bridge.startswith(("podman", "cni-podman")) for bridge in bridges):
         return FIX_PODMAN.fill()

@@ -132,3 +132,11 @@ def test_vpn_of_a_host_that_takes_answers_is_told() -> None:
     assert finding.name == "asymmetric-path"
     assert "pass A/ens33 on the way there and A/tun0 on the way back; 2 of them never began" in finding.says
     assert "`ip rule add from 192.168.112.2 lookup TABLE`" in str(finding.fix)
+
+
+def test_rule_that_stops_questions_to_podmans_dns_is_the_fix() -> None:
+    """aardvark-dns listens on the bridge's address: a firewall of the host drops what containers ask it."""
+    (finding, _) = findings(RECORDED / "podman-dns-input.pcapng")
+    assert finding.name == "dns-failure"
+    assert "INPUT rule 1 on vm dropped them: -A INPUT -i podman1 -j DROP" in finding.says
+    assert str(finding.fix).startswith("change iptables filter INPUT rule 1")

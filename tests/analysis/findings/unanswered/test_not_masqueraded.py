@@ -140,3 +140,9 @@ def test_address_that_a_container_forwards_is_told() -> None:
 
 def test_address_that_the_container_translates_is_silent() -> None:
     assert of_capture(f"{RECORDED}/vpn-server.healthy.pcapng", "not-masqueraded") == []
+
+
+def test_podmans_bridge_among_other_flows_is_told() -> None:
+    """The fix is that of the bridge which the packets came by, however many flows there are."""
+    (finding,) = of_capture(f"{RECORDED}/podman-flushed.pcapng", "not-masqueraded")
+    assert "`podman network reload --all`" in finding["fix"] and "Docker" not in finding["fix"]
