@@ -103,8 +103,8 @@ class Table:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            f"the table {self.name} is read when it is asked for, and cannot be pickled: hand over the name of the "
-            "capture, or what to_arrow() or to_pandas() return"
+            f"the table {self.name} is read when it is asked for, and cannot be pickled: hand over capnet.tables(FILE) "
+            "as a whole, or what to_arrow() or to_pandas() return"
         )
 
     # -- people -----------------------------------------------------------------------------------------

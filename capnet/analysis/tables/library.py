@@ -88,6 +88,10 @@ class Tables(Mapping[str, Table]):
     # The same tables are others: their rows are read when they are asked for.
     __eq__, __hash__ = object.__eq__, object.__hash__
 
+    def __reduce__(self) -> tuple[type[Tables], tuple[object, ...]]:
+        """For other processes, which read the captures themselves."""
+        return Tables, (self.sources, self._topology, self._vxlan_port, self._expression, self._is_binary)
+
     def _ipython_key_completions_(self) -> list[str]:
         return list(TABLES)
 
