@@ -161,6 +161,7 @@ def _finding(context: Context, handshake: UnfinishedHandshake) -> Finding:
     clients = sorted({source(flows[row]) for row in handshake.rows}, key=address_value)
     point = context.points[int(flows[handshake.answers[0], schema.FLOW_POINT])].name
     next_point = context.points[handshake.due].name if handshake.due >= 0 else None
+    next_point = next_point if next_point != point else None  # a trunk, or a mirror, that shows both sides of a router
     answers = int(flows[handshake.answers, schema.FLOW_PACKETS].sum())
     is_bad = handshake.verdict != schema.RIGHT
     text, fix = (STOPS, FIX_STOPS) if next_point else (CHECKSUM, FIX_CHECKSUM) if is_bad else (IGNORED, FIX_BEHIND)

@@ -233,3 +233,21 @@ def test_answers_by_the_tunnel_of_a_container_is_told(tmp_path: Path, is_router:
     way = "come in by A/web/tun0" if is_router else "leave by A/web/tun0"
     assert way in finding["says"]
     assert ("give A/web a route to 10.9.9.9 by eth0" in finding["fix"]) != is_router
+
+
+def test_answers_lost_at_a_router_of_two_vlans_is_told(tmp_path: Path) -> None:
+    """A trunk shows both sides of a router that translates: the answers come to it and do not leave it."""
+    net, inside = Network(["trunk"]), "172.17.0.2"
+    for number in range(8):
+        port, is_taken = (40000, False) if number < 4 else (41000 + number, True)
+        syn = tcp(f"{inside}:{port} > {B}:80", flags=SYN, seq=port, ident=number + 1, vlan=10)
+        back = tcp(f"{B}:80 > {A}:{port}", flags=SYN | ACK, seq=5, ack=port + 1, ttl=63, ident=number + 50, vlan=20)
+        done = syn.but(flags=ACK, seq=port + 1, ack=6, ident=number + 90)
+        for packet in (syn, done) if is_taken else (syn,):
+            net.pass_by(("trunk", packet), ("trunk", packet.routed(src=A, vlan=20)), gap=100)
+            if packet is syn:
+                answers = [back, back.routed(dst=inside, vlan=10)][: 1 + is_taken]
+                net.pass_by(*(("trunk", answer) for answer in answers), gap=100)
+        net.now += 1.02 * SECOND
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert "answers the SYNs of 172.17.0.2 in vain: 4 SYN-ACKs are seen at trunk" in finding["says"]

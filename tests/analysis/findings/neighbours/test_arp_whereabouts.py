@@ -56,6 +56,20 @@ def test_question_for_a_host_of_another_network_is_told(tmp_path: Path, points: 
     assert of_story(net, tmp_path, "subnet-overlap") == []
 
 
+def test_mac_that_sends_nothing_is_no_router(tmp_path: Path) -> None:
+    """The capture lacks what it sends: it may be the target's own."""
+    net = Network(["n1/cni0"])
+    for number in range(3):
+        call(net, number, "n1/cni0")
+    net.recorded = [record for record in net.recorded if getattr(record[2], "smac", "") != BRIDGE_MAC]
+    for request, macs in ((8, (POD1_MAC, POD2_MAC)), (0, (POD2_MAC, POD1_MAC))):
+        ends = f"{POD1} > {POD2}" if request else f"{POD2} > {POD1}"
+        net.pass_by(("n1/cni0", ping(ends, 7, 1, icmp=(request, 0), smac=macs[0], dmac=macs[1])))
+    ask_often(net, SERVER, "n1/cni0")
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["level"] == "warning" and finding["says"].endswith("by ARP 5 times, no answer")
+
+
 def test_target_that_is_on_its_link_too_has_no_other_network(tmp_path: Path) -> None:
     """Two networks on one bridge: the server, which asked by ARP before, is down for a while."""
     net = Network(["n1/cni0"])

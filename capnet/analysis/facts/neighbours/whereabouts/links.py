@@ -112,7 +112,8 @@ def _at_bridges(context: Context) -> dict[str, list[tuple[int, int]]]:
 def behind_a_router(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
     """The MAC of a router by which another station of this link reaches the target.
 
-    Not where the target itself speaks by ARP: the point shows two links, as a mirror of several ports does.
+    Not where the target itself speaks by ARP: the point shows two links, as a mirror of several ports does. Nor if
+    that MAC sends nothing, as where one direction is recorded: it may be the target's own.
     """
     asked, flows = at_points[0], context.flows
     for row in _rows_to_targets(context).get(address_value(asked.target), ())[:MAX_ROWS]:
@@ -120,7 +121,9 @@ def behind_a_router(context: Context, at_points: list[Exchange]) -> Whereabouts 
         mac, router = int(flow[schema.FLOW_SMAC]), int(flow[schema.FLOW_DMAC])
         is_here = any(of.point == flow[schema.FLOW_POINT] and not of.via for of in at_points)
         is_other = asked.asker_mac not in (mac, router) and _owns(context, mac, source(flow))
-        is_routed = is_here and is_other and not _owns(context, router, asked.target)
+        speaker = speakers(context).get(router)
+        is_routed = is_here and is_other and speaker is not None and flow[schema.FLOW_POINT] in speaker.sending_points
+        is_routed = is_routed and not _owns(context, router, asked.target)
         if is_routed and not _speaks_by_arp(context, int(flow[schema.FLOW_POINT]), asked.target):
             return Whereabouts(context.points[flow[schema.FLOW_POINT]].name, router, Place.ROUTED, source(flow))
     return None
