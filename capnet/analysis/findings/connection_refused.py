@@ -24,25 +24,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context, with_name
 from capnet.analysis.core.flow_rows import destination
 from capnet.analysis.core.results import Finding
-from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
-from capnet.analysis.facts.kernel import listening_instead
+from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.losses.scanning_clients import MAX_SINGLE_PORTS
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.outcomes.refused_connections import (
     Refusals,
-    backend_of,
     is_loopback_address,
-    nearer_ttl,
-    other_publisher,
     refused_connections,
-    ttl_from_nearer,
 )
-from capnet.analysis.facts.syns.meant_ports import meant_port
-from capnet.quick_tuple import NamedTuple
+from capnet.analysis.facts.syns.refusal_clues import clues_of, listening_clues
 
 NAME = finding_name(__name__)
 LEVELS = ("info", "warning")
@@ -74,18 +67,6 @@ SAYS_PORTS = Text(
 FOR = Text(en=", to which {services} is translated", zh="（由 {services} 转换而来）")
 LATER = Text(en="; it accepted later ones: the server was starting", zh="；后来的连接被接受了：服务器当时正在启动")
 BEFORE = Text(en="; it accepted connections before", zh="；此前的连接被接受了")
-FROM_NEARER = Text(
-    en="; the RST has TTL {ttl}, what accepts connections there {usual}: it comes from nearer, from a firewall or from "
-    "{address} itself, if that forwards its other ports",
-    zh="；RST 的 TTL 是 {ttl}，而那里接受连接者的是 {usual}：它来自更近的地方，即防火墙，或 {address} 自己"
-    "（如果其他端口由它转发）",
-)
-NEARER = Text(
-    en="; the RST has TTL {ttl}, earlier answers of the port {usual}: they came from behind {address}{backend}, and "
-    "now it answers itself",
-    zh="；RST 的 TTL 是 {ttl}，该端口此前的应答是 {usual}：此前的应答来自 {address} 后面{backend}，现在由它自己应答",
-)
-BACKEND = Text(en=" ({backend})", zh="（{backend}）")
 SCAN = Text(en=", of a client that tries many", zh="，来自一个尝试许多端口的客户端")
 STRANGERS = Text(
     en=", of {count} {count:address|addresses} of the Internet that {count:does|do} nothing else here: scanners",
@@ -95,46 +76,11 @@ FIX_STRANGERS = Text(
     en="nothing has to listen there: a rule that drops them (`iptables -A INPUT -j DROP` at the end) hides them",
     zh="那里不需要有程序监听：用丢弃规则（在末尾 `iptables -A INPUT -j DROP`）可以隐藏关闭的端口",
 )
-OTHER_FAMILY = Text(
-    en="; {other} accepts it: the server listens on {family} only",
-    zh="；{other} 接受该端口：服务器只监听 {family}",
-)
-FIX_OTHER_FAMILY = Text(
-    en="ask for {other} in place of localhost, or let the server listen on {address} as well: clients that try it "
-    "first lose a moment only",
-    zh="用 {other} 代替 localhost，或让服务器也监听 {address}：先尝试它的客户端只损失片刻",
-)
-FIX_ONE_FAMILY = Text(
-    en="let the server listen on {address} as well (`ss -ltn` there shows where it listens; an IPv6 socket takes IPv4, "
-    "too, unless IPV6_V6ONLY or net.ipv6.bindv6only is set), or ask for {other}",
-    zh="让服务器也监听 {address}（在那里 `ss -ltn` 显示它监听何处；除非设置了 IPV6_V6ONLY 或 net.ipv6.bindv6only，IPv6 "
-    "套接字也接受 IPv4），或访问 {other}",
-)
 FIX = Text(en="start the server, or publish the port it really listens on", zh="启动服务器，或发布它实际监听的端口")
 ELSEWHERE_FIX = Text(
     en="start the server, or ask for the port it really listens on", zh="启动服务器，或访问它实际监听的端口"
 )
-FIX_FROM_NEARER = Text(
-    en="check that {address} publishes or serves the port; then look for a rule with REJECT --reject-with tcp-reset, "
-    "or a firewall, in front of it",
-    zh="检查 {address} 是否发布或提供该端口；然后在它之前查找带 REJECT --reject-with tcp-reset 的规则或防火墙",
-)
-FIX_NEARER = Text(
-    en="check that the container still runs and that {address} still translates the port (`docker ps`, "
-    "`iptables -t nat -vnL DOCKER`): a firewall reload removes Docker's rules, `systemctl restart docker` brings them "
-    "back; a rule with REJECT --reject-with tcp-reset looks the same",
-    zh="检查容器是否还在运行，{address} 是否还在转换该端口（`docker ps`、`iptables -t nat -vnL DOCKER`）：重新加载防火"
-    "墙会去掉 Docker 的规则，`systemctl restart docker` 会恢复；带 REJECT --reject-with tcp-reset 的规则看起来一样",
-)
 
-PUBLISHED_ELSEWHERE = Text(
-    en="; {bound} alone publishes it, for container {container}",
-    zh="；它只在 {bound} 上发布，属于容器 {container}",
-)
-FIX_PUBLISHED_ELSEWHERE = Text(
-    en="publish the port at {address}, or at all addresses: `-p {port}:{inside}` in place of `-p {bound}:{inside}`",
-    zh="在 {address} 或所有地址上发布该端口：用 `-p {port}:{inside}` 代替 `-p {bound}:{inside}`",
-)
 MAX_LISTED_PORTS = 100  # that the facts list
 MIN_TRIED = 3  # ports that strangers try, and strangers: one may be a lost client
 
@@ -178,14 +124,14 @@ def _finding(
     is_before = all(refused.accepted_before for refused in refusals)
     more = SCAN.fill() if is_scan else LATER.fill() if is_later else BEFORE.fill() if is_before else ""
     has_changed = is_before and not is_later
-    clues = _clues(context, address, group, refusals, has_changed)
+    clues = clues_of(context, address, group, refusals, has_changed)
+    services = sorted({service for refused in refusals for service in refused.services})
     if len(group) == 1 and not (clues or is_scan or is_later):
-        clues = _listening(context, address, group[0], rows)
+        clues = listening_clues(context, address, group[0], rows, is_translated=bool(services))
     facts: dict[str, object] = {"address": address, "port": group[0]}
     for clue in clues:
         more = clue.says if clue.says_all else more + clue.says
         facts |= clue.facts
-    services = sorted({service for refused in refusals for service in refused.services})
     if services:
         more = FOR.fill(services=several(services)) + more
     is_loopback = is_loopback_address(address)
@@ -210,87 +156,6 @@ def _says(address: str, group: list[int | None], more: str) -> str:
 def _listed(group: list[int | None]) -> dict[str, object]:
     """What the facts say of several ports."""
     return {"ports": group[:MAX_LISTED_PORTS], "ports_in_all": len(group)} if len(group) > 1 else {}
-
-
-class _Clue(NamedTuple):
-    """Something that tells why a port refuses."""
-
-    says: str
-    facts: dict[str, object]
-    fix: str
-    says_all: bool = False  # nothing that was known before need be said
-
-
-def _clues(
-    context: Context, address: str, group: list[int | None], refusals: list[Refusals], has_changed: bool
-) -> list[_Clue]:
-    """What tells why, the most telling last. `has_changed`: connections were accepted before, and none since."""
-    rows = [row for refused in refusals for row in refused.rows]
-    if len(group) > 1:
-        return list(filter(None, [_from_nearer(context, address, rows)]))
-    own_answer = _own_answer(context, address, group[0], rows) if has_changed else None
-    return [
-        clue
-        for clue in (
-            own_answer or _from_nearer(context, address, rows),
-            None if own_answer else _published_elsewhere(context, address, group[0]),
-            _other_family(address, refusals[0].other_family),
-        )
-        if clue
-    ]
-
-
-def _from_nearer(context: Context, address: str, rows: list[int]) -> _Clue | None:
-    """The RST comes from nearer than what accepts connections there."""
-    if not (ttls := ttl_from_nearer(context, rows)):
-        return None
-    ttl, usual = ttls
-    says = FROM_NEARER.fill(ttl=ttl, usual=usual, address=address)
-    return _Clue(says, {"ttl": ttl, "usual_ttl": usual}, FIX_FROM_NEARER.fill(address=address))
-
-
-def _own_answer(context: Context, address: str, port: int | None, rows: list[int]) -> _Clue | None:
-    """The answers came from behind the address before, and now it refuses itself."""
-    if not (ttls := nearer_ttl(context, rows)):
-        return None
-    (ttl, usual), backend = ttls, backend_of(context, address, port)
-    behind = BACKEND.fill(backend=backend) if backend else ""
-    says = NEARER.fill(ttl=ttl, usual=usual, address=address, backend=behind)
-    facts: dict[str, object] = {"ttl": ttl, "usual_ttl": usual, "backend": backend}
-    return _Clue(says, facts, FIX_NEARER.fill(address=address), says_all=True)
-
-
-def _published_elsewhere(context: Context, address: str, port: int | None) -> _Clue | None:
-    if not (publisher := other_publisher(context, address, port)):
-        return None
-    container, at = publisher
-    bound = endpoint_text(at.host_ip, at.host_port)
-    return _Clue(
-        PUBLISHED_ELSEWHERE.fill(bound=bound, container=container),
-        {"container": container, "published": bound},
-        FIX_PUBLISHED_ELSEWHERE.fill(address=address, port=at.host_port, bound=bound, inside=at.container_port),
-    )
-
-
-def _other_family(address: str, other: str) -> _Clue | None:
-    """The same server accepts the port at its address of the other family, `other`."""
-    if not other:
-        return None
-    fix = FIX_OTHER_FAMILY if is_loopback_address(address) else FIX_ONE_FAMILY
-    says = OTHER_FAMILY.fill(other=other, family="IPv6" if ":" in other else "IPv4")
-    return _Clue(says, {"accepted_by": other}, fix.fill(other=other, address=address), says_all=True)
-
-
-def _listening(context: Context, address: str, port: int | None, rows: list[int]) -> list[_Clue]:
-    """What listens at the address instead, by the kernel of its namespace, and what was meant, by the topology."""
-    if port is None:
-        return []
-    points = {context.points[int(context.flows[row, schema.FLOW_POINT])].name for row in rows}
-    listening = listening_instead(context, "tcp", address, port, points) if context.witnesses is not None else None
-    is_found = listening is not None and listening.is_found
-    is_loopback = is_loopback_address(address)
-    meant = None if is_found else meant_port(context, address, port, points, is_loopback=is_loopback)
-    return [_Clue(of.says, of.facts, of.fix) for of in (listening, meant) if of]
 
 
 def _groups(ports_of: dict[tuple[str, bool], list[int | None]]) -> Iterator[tuple[str, list[int | None], bool]]:

@@ -8,7 +8,7 @@ import pytest
 
 from capnet.topology import Container, Endpoint, Host, Interface, ListeningPoint, Network, PublishedPort, Topology
 from tests import stories
-from tests.analysis.findings.reported import named
+from tests.analysis.findings.reported import named, of_capture
 from tests.stories import ACK, RST, SYN, tcp
 from tests.story_reports import A, B, read
 
@@ -103,3 +103,10 @@ def test_publishing_that_docker_ignores_is_named(
     refused = refusal(tmp_path, topology, "A/ens33", f"{B}:40000 > {A}:8181")
     assert (f"made with `-p 8181:80`, which Docker does not publish on {says}" in refused["says"]) == bool(says)
     assert refused["fix"].startswith(fix)
+
+
+def test_port_that_the_host_translates_to_is_not() -> None:
+    """A client outside asks the host, whose rule leads to the wrong port: what was meant is not for containers."""
+    (finding,) = of_capture("pcaps/faults/connection-refused.pcapng", "connection-refused")
+    assert "is translated" in finding["says"] and "between containers" not in finding["fix"]
+    assert "meant" not in finding["facts"]
