@@ -46,6 +46,19 @@ def test_report_without_finding_passes() -> None:
     assert (suite.attrib["tests"], suite.attrib["failures"], len(suite.findall("testcase/*"))) == ("1", "0", 0)
 
 
+def test_report_with_notes_alone_passes() -> None:
+    """A suite of which all is skipped looks as if it did not run."""
+    report = sample.bridge()
+    rows = [
+        replace(report.findings[0], level="info", in_baseline=None),
+        replace(report.findings[0], level="error", in_baseline=True),
+    ]
+    suite = suite_of(junit.render(replace(report, findings=rows).to_dict()))
+    passed = [case.attrib["name"] for case in suite.findall("testcase") if not len(case)]
+    assert (suite.attrib["tests"], suite.attrib["failures"], suite.attrib["skipped"]) == ("3", "0", "2")
+    assert passed == ["no failure"]
+
+
 def test_capture_without_frames_does_not_pass() -> None:
     """A capture that failed, in CI: nothing was tested."""
     report = sample.bridge()

@@ -34,6 +34,7 @@ def _address(name: str, says: str) -> FrameColumn:
     return FrameColumn(DataColumn(name, "address", says), "address", fields.COLUMN[name + "_hi"], _IP | _ARP)
 
 
+_DETAIL = "the EtherType, protocol or link type of that; or the EtherType of what a tunnel carries without a link layer"
 FRAME_COLUMNS = (
     FrameColumn(DataColumn("file", "text", "the input"), "file", 0),
     _number("frame", "int64", 0, "number in its file, from 1, as Wireshark counts"),
@@ -80,7 +81,7 @@ FRAME_COLUMNS = (
     _number("via_vni", "uint32", 0, "its VNI or key"),
     FrameColumn(DataColumn("digest", "int64", "hash of what NAT and routing leave as it is"), "digest", fields.DIGEST),
     FrameColumn(DataColumn("undecoded", "text", "why decoding stopped early"), "reason", fields.REASON),
-    FrameColumn(DataColumn("detail", "int64", "the EtherType, protocol or link type of that"), "detail", fields.DETAIL),
+    FrameColumn(DataColumn("detail", "int64", _DETAIL), "detail", fields.DETAIL),
 )
 
 REASONS = (
