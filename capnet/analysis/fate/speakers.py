@@ -84,8 +84,13 @@ def speakers(context: Context, point: int | None = None, *, outside_tunnels: boo
     """MAC → its speaker, at one point or at all of them, by the time of the first frame. Callers must not change it."""
     if len(context.points) <= 1:
         point = None
-    outside_tunnels = outside_tunnels and bool((context.stations[:, schema.STATION_VIA] != 0).any())
+    outside_tunnels = outside_tunnels and _has_tunnels(context)
     return _speakers(context, point, outside_tunnels)
+
+
+@derived
+def _has_tunnels(context: Context) -> bool:
+    return bool((context.stations[:, schema.STATION_VIA] != 0).any())
 
 
 @derived

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import hash_of, is_among
+from capnet.analysis.core.arrays import Hashes, distinct, hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, host_of, is_private, replies, reply_values
@@ -29,6 +29,26 @@ MAX_FALLBACKS = 100  # connections of which that is looked for
 _CLIENT_PORT = [schema.FLOW_POINT, schema.FLOW_SMAC, schema.FLOW_DPORT]
 _SERVICE = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 _SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
+
+
+class RowsByKey(NamedTuple):
+    """Flow rows in the order of their keys, to look up those of a few keys: there may be thousands of services."""
+
+    rows: FlowRows
+    keys: Hashes  # of these rows, sorted
+
+    @classmethod
+    def of(cls, keys: Hashes, rows: FlowRows) -> RowsByKey:
+        """`keys`: of these rows."""
+        order = np.argsort(keys, kind="stable")
+        return cls(rows[order], keys[order])
+
+    def having(self, keys: Hashes) -> FlowRows:
+        """The rows with any of these keys, in the order of the flow table."""
+        wanted = distinct(keys)
+        begin, end = (np.searchsorted(self.keys, wanted, side=side).tolist() for side in ("left", "right"))
+        parts = [self.rows[first:behind] for first, behind in zip(begin, end, strict=True)]
+        return np.sort(np.concatenate([np.zeros(0, dtype=np.int64), *parts]))
 
 
 class ServiceFlows(NamedTuple):
@@ -55,11 +75,10 @@ class Differences(NamedTuple):
 
 def flows_of_service(context: Context, address: str, port: int, rows: FlowRows) -> ServiceFlows:
     """The flows to a service; `rows`: the first hops of those that nothing answers."""
-    flows = context.flows
-    services, sources = hash_of(flows, _SERVICE), hash_of(flows, _SOURCE)
-    hops = np.flatnonzero(is_among(chain_of(context), rows))
+    sources = flow_sources(context)
+    hops = _rows_by_chain(context).having(rows)
     last_rows = hops[flow_links(context).after[hops] < 0]
-    accepted = np.flatnonzero(_is_accepted(context) & is_among(services, services[hops]))
+    accepted = _accepted_by_service(context).having(hash_of(context.flows, _SERVICE, hops))
     of_client = accepted[is_among(sources[accepted], sources[hops])]
     return ServiceFlows(address, port, rows, hops, last_rows, accepted, of_client)
 
@@ -121,7 +140,7 @@ def _other_nodes(context: Context, service: ServiceFlows) -> list[str]:
     # Peers of the Internet have such ports, too.
     if port not in NODE_PORTS or not is_private(service.address):
         return []
-    sources = hash_of(flows, _SOURCE)
+    sources = flow_sources(context)
     is_its = _is_accepted(context) & (flows[:, schema.FLOW_DPORT] == port)
     is_its &= is_among(sources, sources[service.rows]) & (flow_links(context).before < 0)
     nodes = {destination(flow) for flow in flows[is_its]}
@@ -133,18 +152,46 @@ def _ipv4_fallbacks(context: Context, service: ServiceFlows) -> list[str]:
     if ":" not in service.address:
         return []
     flows = context.flows
-    is_v4 = _is_accepted(context) & (flows[:, schema.FLOW_SRC_HI] == 0) & (flows[:, schema.FLOW_SMAC] > 0)
     accepting: set[str] = set()
     for row in service.rows[:MAX_FALLBACKS].tolist():
-        delay = flows[:, schema.FLOW_FIRST] - flows[row, schema.FLOW_FIRST]
-        same = (flows[:, _CLIENT_PORT] == flows[row, _CLIENT_PORT]).all(axis=1) & (delay > 0)
-        answering = np.flatnonzero(is_v4 & same & (delay <= MAX_FALLBACK_NS))
+        same = _accepted_by_client_port(context).having(hash_of(flows, _CLIENT_PORT, np.array([row])))
+        delay = flows[same, schema.FLOW_FIRST] - flows[row, schema.FLOW_FIRST]
+        answering = same[(delay > 0) & (delay <= MAX_FALLBACK_NS)]
         if not len(answering):
             return []
         accepting |= {destination(flows[answer]) for answer in answering.tolist()}
     return sorted(accepting, key=address_value)
 
 
+@derived
+def flow_sources(context: Context) -> Hashes:
+    """Per flow: the hash of its source address."""
+    return hash_of(context.flows, _SOURCE)
+
+
+@derived
+def _rows_by_chain(context: Context) -> RowsByKey:
+    chain = chain_of(context)
+    return RowsByKey.of(chain, np.arange(len(chain)))
+
+
+@derived
+def _accepted_by_service(context: Context) -> RowsByKey:
+    rows = np.flatnonzero(_is_accepted(context))
+    return RowsByKey.of(hash_of(context.flows, _SERVICE, rows), rows)
+
+
+@derived
+def _accepted_by_client_port(context: Context) -> RowsByKey:
+    """Of IPv4 alone."""
+    flows = context.flows
+    rows = np.flatnonzero(
+        _is_accepted(context) & (flows[:, schema.FLOW_SRC_HI] == 0) & (flows[:, schema.FLOW_SMAC] > 0)
+    )
+    return RowsByKey.of(hash_of(flows, _CLIENT_PORT, rows), rows)
+
+
+@derived
 def _is_accepted(context: Context) -> FlowMask:
     """Per flow: does it have a SYN that was accepted at its point?"""
     mask: FlowMask = (context.flows[:, schema.FLOW_SYNS] > 0) & (_synack_times(context) >= 0)

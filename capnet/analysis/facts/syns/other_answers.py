@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
+
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import replies, reply_values, source
-from capnet.analysis.core.schema import FlowMask
+from capnet.analysis.core.flow_rows import replies, source
+from capnet.analysis.core.schema import FlowRows, FlowTable, Mask
 from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
-from capnet.analysis.facts.syns.accepted_syns import ServiceFlows, accepts_meanwhile, began
+from capnet.analysis.facts.syns.accepted_syns import RowsByKey, ServiceFlows, accepts_meanwhile, began, flow_sources
 from capnet.analysis.fate.next_points import chain_of
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
@@ -66,40 +69,45 @@ def _of_service(context: Context, service: ServiceFlows) -> OtherAnswer:
 
 def _of_address(context: Context, address: str, port: int) -> OtherAnswer:
     """What an address answers to any client. `port`: the one that does not answer; it refused what came before."""
-    flows = context.flows
-    is_its = _is_from(context, address)
+    rows = _rows_from(context, address)
+    flows, answered = context.flows[rows], replies(context)[rows]
     is_refusal = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_TCP_FLAGS] & TCP_RST != 0)
-    is_refusal &= (flows[:, schema.FLOW_PAYLOAD] == 0) & (replies(context) >= 0)
-    is_refusal &= reply_values(context, schema.FLOW_SYNS) > 0
+    is_refusal &= (flows[:, schema.FLOW_PAYLOAD] == 0) & (answered >= 0)
+    is_refusal &= context.flows[answered, schema.FLOW_SYNS] > 0
     is_other_port = flows[:, schema.FLOW_SPORT] != port
-    kinds: tuple[tuple[Kind, FlowMask], ...] = (
+    kinds: tuple[tuple[Kind, Mask], ...] = (
         ("port", flows[:, schema.FLOW_SYNACK_TIME] >= 0),
         ("refusal", is_refusal),
     )
     for kind, is_answer in kinds:
-        ports = flows[is_its & is_answer & is_other_port, schema.FLOW_SPORT]
+        ports = flows[is_answer & is_other_port, schema.FLOW_SPORT]
         if len(ports):
             return OtherAnswer(kind, port=int(ports[0]))
-    if (is_its & is_refusal).any():
+    if is_refusal.any():
         return OtherAnswer("refused")
-    return OtherAnswer("ping" if (is_its & _is_echo_reply(context)).any() else "nothing")
+    return OtherAnswer("ping" if _are_echo_replies(flows).any() else "nothing")
 
 
-def _is_from(context: Context, address: str) -> FlowMask:
-    flows, (high, low) = context.flows, address_value(address)
-    mask: FlowMask = (flows[:, schema.FLOW_SRC_HI] == high) & (flows[:, schema.FLOW_SRC_LO] == low)
-    return mask
+def _rows_from(context: Context, address: str) -> FlowRows:
+    """The flows that an address sends."""
+    return _rows_by_source(context).having(row_hash(np.array([address_value(address)], dtype=np.int64)))
 
 
-def _is_echo_reply(context: Context) -> FlowMask:
-    proto, kind = context.flows[:, schema.FLOW_PROTO], context.flows[:, schema.FLOW_KIND] >> 8
-    mask: FlowMask = (proto == ICMP) & (kind == ICMP_ECHO_REPLY)
+@derived
+def _rows_by_source(context: Context) -> RowsByKey:
+    sources = flow_sources(context)
+    return RowsByKey.of(sources, np.arange(len(sources)))
+
+
+def _are_echo_replies(flows: FlowTable) -> Mask:
+    proto, kind = flows[:, schema.FLOW_PROTO], flows[:, schema.FLOW_KIND] >> 8
+    mask: Mask = (proto == ICMP) & (kind == ICMP_ECHO_REPLY)
     return mask | (proto == ICMPV6) & (kind == ICMPV6_ECHO_REPLY)
 
 
 def _is_gone_since(context: Context, address: str, time: int) -> bool:
     """Has an address sent nothing since, and do questions for its MAC stay unanswered? Filters let ARP pass."""
-    if (context.flows[_is_from(context, address), schema.FLOW_LAST] >= time).any():
+    if (context.flows[_rows_from(context, address), schema.FLOW_LAST] >= time).any():
         return False
     exchanges = _exchanges_of(context).get(address, [])
     if any(of.asker == address and of.last_request >= time for of in exchanges):
