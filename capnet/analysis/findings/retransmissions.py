@@ -9,7 +9,8 @@ the same point, and segments that fill a gap, which were lost before it (`sequen
 Says: how many segments, and at which point. Packets were lost or late behind the first point that shows them. An info
 where they are less than 0.5 % of TCP's packets there, and in no connection three or more and 1 % of its packets: paths
 of the Internet lose as many, and TCP makes up for it. Where all of them arrive at a next point, and more come out of
-order there than were sent so: between which points they overtook each other.
+order there than were sent so: between which points they overtook each other. Where all of them are SYNs of
+connections that were then accepted: how many, and how long they waited.
 Wrong when: segments overtook each other by more than 3 ms; or only a sample of packets was compared, and segments
 overtook each other at all.
 Fix: find the hop behind which packets are missing, or the receiver that is too slow.
@@ -25,9 +26,11 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import replies, reply_values
 from capnet.analysis.core.results import Evidence, Finding
 from capnet.analysis.core.schema import PerFlow
 from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.correlate.tcp_gaps import MAX_REORDERING_NS
 from capnet.analysis.facts.losses.path_mtu import learned_path_mtu
@@ -50,7 +53,8 @@ PAGE_ZH = """TCP 重传了数据。
 器或中间人在同一抓包点转发的包；填补空缺的段，它们在该点之前丢失（`sequence-gap`）。
 结论：多少个段，在哪个抓包点。包在第一个显示它们的抓包点之后丢失或迟到。如果它们不到该点 TCP 包的 0.5%，并且没有一个
 连接达到三个且占其包的 1%，则为提示：互联网上的路径也会丢这么多，TCP 会补上。如果它们全部到达下一个抓包点，而那里乱序的
-多于发出时乱序的，则说明它们在哪两个抓包点之间相互超前。
+多于发出时乱序的，则说明它们在哪两个抓包点之间相互超前。如果它们都是 SYN，而这些连接随后被接受，则说明多少个连接，
+等了多久。
 误判：段之间相互超前 3 毫秒以上；或只比较了一部分包，而段有超前。
 处理：查找缺包的那一跳，或太慢的接收方。
 验证：在发送方 `nstat -az TcpRetransSegs`，对单个连接用 `ss -ti`。
@@ -64,6 +68,18 @@ SAYS_FEW = Text(
 OVERTOOK = Text(
     en="; {segments:segment} overtook others between {first} and {last}, where none was lost",
     zh="；{first} 和 {last} 之间有 {segments} 个段超前了其他段，那里没有丢失",
+)
+SYNS = Text(
+    en=": all of them are SYNs, of {connections:connection} that {connections:was|were} then accepted, after up to "
+    "{seconds} s",
+    zh="：它们都是 SYN，属于随后被接受的 {connections} 个连接，最多等了 {seconds} 秒",
+)
+FIX_SYNS = Text(
+    en="look behind {point} for what drops new connections alone: a limit (`limit`, `hashlimit`, `connlimit`, `ct "
+    "count`), a full table of connections (`dmesg | grep conntrack`), a full queue of the server (`nstat -az "
+    "TcpExtListenDrops`), one of several ways that is dead (ECMP, a bond)",
+    zh="在 {point} 之后查找只丢弃新连接的环节：限制（`limit`、`hashlimit`、`connlimit`、`ct count`）、满的连接跟踪表（"
+    "`dmesg | grep conntrack`）、服务器的队列已满（`nstat -az TcpExtListenDrops`）、几条路中有一条不通（ECMP、绑定）",
 )
 FIX_OVERTOOK = Text(
     en="look for what sends one connection by several ways between {first} and {last}: balance-rr of a bond, ECMP for "
@@ -83,18 +99,18 @@ FIX_AT_ONE_POINT = Text(
 
 MIN_SHARE = 0.005  # of TCP's packets at a point: long paths lose fewer on a usual day
 MIN_OF_CONNECTION, MIN_SHARE_OF_CONNECTION = 3, 0.01  # one that suffers alone, among many that do not
+MIN_SYNS = 3  # lost packets, by chance one in a few is a SYN
 MAX_EXAMINED = 100  # flows whose segments are looked at one by one
 
 
 def diagnose(context: Context) -> list[Finding]:
-    flows = context.flows
     retransmissions = np.where(learned_path_mtu(context), 0, sent_again(context))
     rows = retransmissions.nonzero()[0].tolist()
     if not rows:
         return []
     counts: dict[str, int] = {}
     for row in rows:
-        name = context.points[flows[row, schema.FLOW_POINT]].name
+        name = _name(context, row)
         counts[name] = counts.get(name, 0) + int(retransmissions[row])
     worst = max(sorted(counts), key=lambda name: counts[name])
     packets = _packets_if_few(context, retransmissions, worst)
@@ -103,16 +119,43 @@ def diagnose(context: Context) -> list[Finding]:
         says = SAYS_FEW.fill(segments=counts[worst], point=worst, packets=packets)
     overtook = _overtook(context, rows)
     ends = {"first": overtook.first, "last": overtook.last} if overtook else {}
+    at_worst = [row for row in rows if _name(context, row) == worst]
+    waits_ns = [] if overtook else _waits_for_syns(context, retransmissions, at_worst)
+    fix = FIX_OVERTOOK if overtook else FIX_SYNS if waits_ns else fix
     return [
         Finding(
             NAME,
             "info" if packets else "warning",
-            says + (OVERTOOK.fill(segments=overtook.segments, **ends) if overtook else ""),
-            None if packets else (FIX_OVERTOOK if overtook else fix).fill(**ends),
-            {"segments": counts},
+            says
+            + (SYNS.fill(connections=len(waits_ns), seconds=round(max(waits_ns) / 1e9, 1)) if waits_ns else "")
+            + (OVERTOOK.fill(segments=overtook.segments, **ends) if overtook else ""),
+            None if packets else fix.fill(point=worst, **ends),
+            {"segments": counts, **({"syns_of": len(waits_ns)} if waits_ns else {})},
             sorted(_evidence(context, rows)),
         )
     ]
+
+
+def _name(context: Context, row: int) -> str:
+    return context.points[context.flows[row, schema.FLOW_POINT]].name
+
+
+def _waits_for_syns(context: Context, retransmissions: PerFlow, rows: list[int]) -> list[int]:
+    """How long these flows waited for their SYN-ACK [ns], if what they sent again is SYNs alone; else empty.
+
+    Not where a server answers the first SYN as well: it was only far away; nor where all waited at one time, as for a
+    link that comes up. In a sample, segments are unknown.
+    """
+    flows, again = context.flows, syns_without_duplicates(context) - 1
+    accepted_ns = reply_values(context, schema.FLOW_SYNACK_TIME)[rows]
+    is_syn = (again[rows] == retransmissions[rows]) & (replies(context)[rows] >= 0) & (accepted_ns >= 0)
+    if len(rows) > MAX_EXAMINED or not is_syn.all() or again[rows].sum() < MIN_SYNS:
+        return []
+    if flows[rows, schema.FLOW_FIRST].max() < accepted_ns.min():
+        return []
+    counts = [sum(each.is_syn_ack for each in segments(context, row)) for row in rows]
+    waits_ns: list[int] = (accepted_ns - flows[rows, schema.FLOW_FIRST]).tolist()
+    return waits_ns if set(counts) == {1} else []
 
 
 class _Overtook(NamedTuple):

@@ -153,3 +153,44 @@ def test_syn_ack_to_a_client_that_has_gone_is_silent(tmp_path: Path) -> None:
         back = asked.but(ends=f"{B}:80 > {A}:5555", flags=SYN | ACK, seq=3, ack=8, ident=number + 5)
         net.pass_by(("A/ens33", back), gap=1e6)
     assert of_story(net, tmp_path, "retransmissions") == []
+
+
+def connections(net: Network, *, lost: set[int], far: bool = False, at_once: bool = False) -> None:
+    """Connections of A to B, of which these need a second SYN; `far`: the server answers both, after 1.4 s."""
+    for number in range(6):
+        begin = 0.0 if at_once else net.now
+        out, back = f"{A}:{40000 + number} > {B}:80", f"{B}:80 > {A}:{40000 + number}"
+        syn = tcp(out, seq=7, flags=SYN, ident=10 * number + 1)
+        times = [0.0, 1e6] if number in lost else [0.0]
+        for again, time in enumerate(times):
+            net.at(begin + time, "A/ens33", syn.but(ident=syn.ident + again))
+        accepted = tcp(back, seq=3, ack=8, flags=SYN | ACK, ident=10 * number + 3)
+        answers = [1.4e6, 2.4e6] if far else [times[-1] + 1e3]
+        for time in answers:
+            net.at(begin + time, "A/ens33", accepted.but(ident=int(accepted.ident + time % 7)))
+        for seq in range(4):
+            segment = tcp(out, b"data", seq=8 + 4 * seq, ack=4, ident=10 * number + 5 + seq)
+            net.at(begin + answers[0] + 1e3 * (1 + seq), "A/ens33", segment)
+        net.now = max(net.now, begin + answers[-1] + 1e5)
+
+
+def test_syns_alone_sent_again_is_told(tmp_path: Path) -> None:
+    """A limit on new connections: they are accepted a second later, and nothing else is lost."""
+    net = Network(["A/ens33"])
+    connections(net, lost={1, 2, 4, 5})
+    (finding,) = of_story(net, tmp_path, "retransmissions")
+    assert finding["says"].endswith(
+        ": all of them are SYNs, of 4 connections that were then accepted, after up to 1.0 s"
+    )
+    assert finding["facts"]["syns_of"] == 4 and "hashlimit" in finding["fix"]
+
+
+@pytest.mark.parametrize("why", ["few", "far", "at once", "data"])
+def test_syns_that_show_no_limit_is_told_without_them(tmp_path: Path, why: str) -> None:
+    """Two; a server that is far away and answers each; a link that comes up; a path that loses other segments, too."""
+    net = Network(["A/ens33"])
+    connections(net, lost={1, 2} if why == "few" else set(range(6)), far=why == "far", at_once=why == "at once")
+    if why == "data":
+        net.at(net.now, "A/ens33", tcp(f"{A}:40003 > {B}:80", b"data", seq=8, ack=4, ident=99))
+    (finding,) = of_story(net, tmp_path, "retransmissions")
+    assert "SYN" not in finding["says"] and "syns_of" not in finding["facts"]
