@@ -146,10 +146,10 @@ def _waits_for_syns(context: Context, retransmissions: PerFlow, rows: list[int])
     Not where a server answers the first SYN as well: it was only far away; nor where all waited at one time, as for a
     link that comes up. In a sample, segments are unknown.
     """
-    flows, again = context.flows, syns_without_duplicates(context) - 1
+    flows, repeated = context.flows, syns_without_duplicates(context) - 1
     accepted_ns = reply_values(context, schema.FLOW_SYNACK_TIME)[rows]
-    is_syn = (again[rows] == retransmissions[rows]) & (replies(context)[rows] >= 0) & (accepted_ns >= 0)
-    if len(rows) > MAX_EXAMINED or not is_syn.all() or again[rows].sum() < MIN_SYNS:
+    is_syn = (repeated[rows] == retransmissions[rows]) & (replies(context)[rows] >= 0) & (accepted_ns >= 0)
+    if len(rows) > MAX_EXAMINED or not is_syn.all() or repeated[rows].sum() < MIN_SYNS:
         return []
     if flows[rows, schema.FLOW_FIRST].max() < accepted_ns.min():
         return []
