@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from capnet.errors import UsageError
@@ -41,13 +42,16 @@ class Folders:
         raise UsageError(f"{given}: no such file in the folders of this server; `open` without files lists captures")
 
     def captures(self) -> list[str]:
-        """The captures below the folders, as `file` takes them, by name; links are not followed."""
+        """The captures below the folders, by name: those that `file` takes."""
         names = []
         for number, (root, path) in enumerate(self._walk()):
             if number >= MAX_WALKED:
                 break
             if is_capture_name(path.name):
-                names.append(str(path.relative_to(root)) if len(self.roots) == 1 else str(path))
+                name = str(path.relative_to(root)) if len(self.roots) == 1 else str(path)
+                with suppress(UsageError):
+                    self.file(name)
+                    names.append(name)
         return sorted(names)
 
     def without_roots(self, text: str) -> str:

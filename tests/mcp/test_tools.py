@@ -132,6 +132,8 @@ def test_paths_out_of_the_folder_are_refused(tmp_path):
     assert not any(str(outside) in text for (text, _), name in zip(results, refused, strict=True) if name[0:1] != "/")
     taken = answers(folder, call("open", files=["own.pcapng"]), call("open", files=["inner.pcapng"]))
     assert not any(is_error for _, is_error in taken)
+    ((listed, _),) = answers(folder, call("open"))
+    assert re.findall("^‹(.*)›$", listed, re.MULTILINE) == ["inner.pcapng", "own.pcapng"]
 
 
 def test_capture_without_frames_has_no_error_and_no_all_clear(tmp_path):
@@ -190,3 +192,17 @@ def test_example_in_the_docs_is_what_is_answered(session):
     page = (PCAPS.parent / "docs" / "mcp.md").read_text(encoding="utf-8")
     example = page.partition("```text\n")[2].partition("\n```")[0]
     assert example in session["summary"].splitlines()
+
+
+def test_unknown_finding_without_a_capture_is_one_sentence():
+    ((text, is_error),) = answers(PCAPS, call("explain", name="mtu-blackhol"))
+    assert is_error
+    assert "there is no finding mtu-blackhol; to explain a container, name its capture; similar: mtu-blackhole" in text
+
+
+def test_similar_names_of_a_capture_are_marked():
+    (_, (text, is_error)) = answers(
+        PCAPS, call("open", files=["bridge.pcapng"]), call("explain", name="webb", capture="c1")
+    )
+    assert is_error
+    assert "there is no finding webb, nor a station of this capture; similar: ‹web›" in text

@@ -31,9 +31,9 @@ def explain(name: str, capture: OpenedCapture | None) -> list[str]:
     similar = get_close_matches(
         name, [*modules, *capture.document["names"].values()] if capture else modules, MAX_SIMILAR
     )
-    hint = f"; similar: {', '.join(map(data, similar))}" if similar else ""
-    where = "nor a station of this capture" if capture else "; to explain a container, name its capture"
-    raise UsageError(f"there is no finding {data(name)}, {where}{hint}")
+    hint = f"; similar: {', '.join(similar)}" if similar else ""  # a message is marked as a whole, by its strings
+    where = ", nor a station of this capture" if capture else "; to explain a container, name its capture"
+    raise UsageError(f"there is no finding {data(name)[1:-1]}{where}{hint}")
 
 
 def _findings(capture: OpenedCapture, name: str) -> Iterator[str]:
