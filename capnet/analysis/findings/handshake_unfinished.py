@@ -25,6 +25,7 @@ from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.unfinished_handshakes import UnfinishedHandshake, unfinished_handshakes
 from capnet.analysis.fate.verdict.other_way import container_of_points
+from capnet.topology.lookup import endpoints
 from capnet.wire.addresses import address_value, mac_text
 
 NAME = finding_name(__name__)
@@ -172,7 +173,8 @@ def _finding(context: Context, handshake: UnfinishedHandshake) -> Finding:
     container = container_of_points(context, *ends) if elsewhere and handshake.other_way == "leave" else None
     fix = FIX_IN_CONTAINER if container else fix
     is_other_way = handshake.gateways[0] > 0 and not is_bad and not handshake.is_at_client
-    macs = dict(zip(("came_from", "goes_to"), map(mac_text, handshake.gateways), strict=True)) if is_other_way else {}
+    stations = [_station(context, mac) for mac in handshake.gateways] if is_other_way else []
+    macs = dict(zip(("came_from", "goes_to"), stations, strict=False))
     address = f"[{handshake.server}]" if ":" in handshake.server else handshake.server
     syns = hop_evidence(context, handshake.last_rows)
     answer_rows = handshake.answers
@@ -198,3 +200,12 @@ def _finding(context: Context, handshake: UnfinishedHandshake) -> Finding:
         },
         sorted({*syns, *context.first_frames(answer_rows)}),
     )  # fmt: skip
+
+
+def _station(context: Context, mac: int) -> str:
+    """A MAC, with the container or the host's interface that the topology has for it."""
+    text, topology = mac_text(mac), context.topology
+    owners = {container.name for container, end in (endpoints(topology) if topology else ()) if end.mac == text}
+    for host in topology.hosts if topology else ():
+        owners |= {f"{host.name}/{interface.name}" for interface in host.interfaces if interface.mac == text}
+    return f"{text} ({owners.pop()})" if len(owners) == 1 else text

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from capnet.topology import Container, Endpoint, Topology
 from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, named, of_story
 from tests.analysis.findings.sums import summed
 from tests.stories import ACK, SYN, Network, Packet, arp, tcp
@@ -251,3 +252,21 @@ def test_answers_lost_at_a_router_of_two_vlans_is_told(tmp_path: Path) -> None:
         net.now += 1.02 * SECOND
     (finding,) = of_story(net, tmp_path, NAME)
     assert "answers the SYNs of 172.17.0.2 in vain: 4 SYN-ACKs are seen at trunk" in finding["says"]
+
+
+@pytest.mark.parametrize("is_routed_back", [False, True], ids=["by the default route", "the way it came"])
+def test_answers_past_a_container_that_forwards_is_told(tmp_path: Path, is_routed_back: bool) -> None:
+    """wg forwards its clients to web, whose default route leads to the host; wg's own packets show no others."""
+    inside, bridge, wg, web = "A/wg/eth0", "A/docker0", "02:42:ac:11:00:04", "02:42:ac:11:00:02"
+    net = Network([inside, bridge])
+    for number in range(4):
+        syn = tcp("10.13.13.2:40000 > 172.17.0.2:80", flags=SYN, seq=7, ident=number, ttl=63, smac=wg, dmac=web)
+        back = syn.but(ends="172.17.0.2:80 > 10.13.13.2:40000", flags=SYN | ACK, ack=8, ttl=64, smac=web)
+        back = back.but(dmac=wg if is_routed_back else "02:42:00:00:00:01")
+        net.pass_by((inside, syn), (bridge, syn), (bridge, back), gap=1.02 * SECOND)
+    end = Endpoint("bridge", "eth0", wg, ["172.17.0.4/16"], kind="veth")
+    known = Topology(containers=[Container("A", "wg", "1", "i", "bridge", [end])])
+    findings = of_story(net, tmp_path, NAME, known)
+    assert [f"the SYNs came from {wg} (wg) there" in finding["says"] for finding in findings] == (
+        [] if is_routed_back else [True]
+    )

@@ -119,7 +119,7 @@ def _last_seen(context: Context, row: int) -> tuple[int, int] | None:
     if not (is_answered and is_vain):
         return None
     if before >= 0 and not _lacks_answers(context, before):
-        return None
+        return (answer, -1) if _gateways(context, [answer])[0] > 0 else None  # they go to another router there
     return answer, int(flows[before, schema.FLOW_POINT]) if before >= 0 else -1
 
 
@@ -178,7 +178,8 @@ def _handshake(context: Context, due: int, rows: list[int], answers: list[int]) 
     flows, flow = context.flows, context.flows[rows[0]]
     is_at_client = due < 0 and all(
         int(flows[row, schema.FLOW_POINT]) in interface_points(context).get(int(flows[row, schema.FLOW_SMAC]), ())
-        for row in rows
+        and flows[row, schema.FLOW_POINT] == flows[answer, schema.FLOW_POINT]
+        for row, answer in zip(rows, answers, strict=True)
     )
     verdict = _verdict(context, answers, is_at_client) if due < 0 else schema.RIGHT
     server, port = destination(flow), int(flow[schema.FLOW_DPORT])
