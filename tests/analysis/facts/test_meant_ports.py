@@ -6,7 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from capnet.topology import Container, Endpoint, Host, Interface, ListeningPoint, Network, PublishedPort, Topology
+from capnet.topology import (
+    Container,
+    Endpoint,
+    Host,
+    Interface,
+    ListeningPoint,
+    Network,
+    PublishedPort,
+    Service,
+    ServicePort,
+    Topology,
+)
 from tests import stories
 from tests.analysis.findings.reported import named, of_capture
 from tests.stories import ACK, RST, SYN, tcp
@@ -110,3 +121,14 @@ def test_port_that_the_host_translates_to_is_not() -> None:
     (finding,) = of_capture("pcaps/faults/connection-refused.pcapng", "connection-refused")
     assert "is translated" in finding["says"] and "between containers" not in finding["fix"]
     assert "meant" not in finding["facts"]
+
+
+@pytest.mark.parametrize(("address", "port", "is_named"), [(A, 8099, True), (A, 8100, False), (B, 8099, False)])
+def test_port_of_a_swarms_service_is_named(address: str, port: int, is_named: bool, tmp_path: Path) -> None:
+    """dockerd could not set its ingress network up: the node refuses what all nodes should serve."""
+    host = Host("A", "20.10", "6", [Interface("ens33", 2, None, [f"{A}/24"])])
+    ports = [ServicePort("tcp", 8099, 80, "ingress")]
+    topology = Topology(hosts=[host], services=[Service("api", "1", "vip", [], ports)])
+    refused = refusal(tmp_path, topology, "A/ens33", f"192.168.111.9:40000 > {address}:{port}")
+    assert ("service api publishes it on every node of the swarm" in refused["says"]) == is_named
+    assert refused["fix"].startswith("look in dockerd's log on A") == is_named

@@ -18,7 +18,7 @@ from capnet.analysis.facts.neighbours.unanswered_neighbours import (
     Unanswered,
     unanswered_by_asker,
 )
-from capnet.analysis.facts.neighbours.whereabouts.links import gateway, network_of_gateway
+from capnet.analysis.facts.neighbours.whereabouts.links import gateway, network_of_gateway, service_of_address
 from capnet.analysis.facts.neighbours.whereabouts.places import EXISTS, Place
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value, mac_text
@@ -117,6 +117,16 @@ FIX_OF_NETWORK = Text(
     "create --gateway`)",
     zh="检查路由器是否有该地址；否则用路由器的地址重建 {network}（`docker network create --gateway`）",
 )
+OF_SERVICE = Text(
+    en=": it is the virtual address of service {service}, for which {network}'s load balancer answers on each node",
+    zh="：它是服务 {service} 的虚拟地址，由每个节点上 {network} 的负载均衡应答",
+)
+FIX_OF_SERVICE = Text(
+    en="look in dockerd's log on the node of {asker} for why {network}'s load balancer does not have the address: a "
+    "kernel without IPVS (`modprobe ip_vs`) is one cause; `--endpoint-mode dnsrr` does without",
+    zh="在 {asker} 所在节点的 dockerd 日志中查找 {network} 的负载均衡为何没有该地址：内核没有 IPVS（`modprobe ip_vs`）"
+    "是原因之一；`--endpoint-mode dnsrr` 不需要它",
+)
 
 
 class Wording(NamedTuple):
@@ -160,6 +170,8 @@ def _fix(context: Context, wording: Wording, question: Unanswered) -> str:
     if question.whereabouts is None:
         if network := network_of_gateway(context, asker, target):
             return FIX_OF_NETWORK.fill(network=network)
+        if of_service := service_of_address(context, target):
+            return FIX_OF_SERVICE.fill(asker=asker, network=of_service[1])
         return more + wording.fix.fill(target=target)
     point, mac, place, other = question.whereabouts
     texts = FIX_AT | dict(wording.fix_at)
@@ -170,6 +182,8 @@ def _of_one(context: Context, name: str, wording: Wording, question: Unanswered)
     asker, target, requests = question.asker, question.target, question.requests
     network = network_of_gateway(context, asker, target)
     though = OF_NETWORK.fill(network=network, asker=asker) if network else ""
+    if of_service := service_of_address(context, target):
+        though = OF_SERVICE.fill(service=of_service[0], network=of_service[1])
     if question.whereabouts:
         point, mac, place, other = question.whereabouts
         texts = THOUGH | dict(wording.though)

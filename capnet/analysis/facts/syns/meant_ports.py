@@ -62,6 +62,18 @@ FIX_BRIDGE = Text(
 )
 
 
+OF_SERVICE = Text(
+    en="; service {service} publishes it on every node of the swarm, and {host} does not serve it",
+    zh="；服务 {service} 在 swarm 的每个节点上发布它，而 {host} 没有提供",
+)
+FIX_OF_SERVICE = Text(
+    en="look in dockerd's log on {host} for why its ingress network fails: a kernel without IPVS (`modprobe ip_vs`), a "
+    "port that another program had taken; `docker node ls` must show {host} as Ready",
+    zh="在 {host} 的 dockerd 日志中查找 ingress 网络为何失败：内核没有 IPVS（`modprobe ip_vs`），或端口已被占用；"
+    "`docker node ls` 中 {host} 应为 Ready",
+)
+
+
 class Meant(NamedTuple):
     """What was meant, as a sentence ends, what to do, and facts."""
 
@@ -77,7 +89,10 @@ def meant_port(context: Context, address: str, port: int, points: set[str], *, i
         return None
     if is_loopback:
         return _beside(topology, port, points)
-    return _published_as(topology, address, port, points) or _ignored(topology, address, port, points)
+    return (
+        _published_as(topology, address, port, points) or _ignored(topology, address, port, points)
+        or _of_service(topology, address, port)
+    )  # fmt: skip
 
 
 def _beside(topology: Topology, port: int, points: set[str]) -> Meant | None:
@@ -141,6 +156,26 @@ def _ignored(topology: Topology, address: str, port: int, points: set[str]) -> M
     network, fix = why
     says = IGNORED.fill(container=container.name, port=port, inside=published.container_port, network=network)
     return Meant(says, fix, {"container": container.name})
+
+
+def _of_service(topology: Topology, address: str, port: int) -> Meant | None:
+    """Of a node's own address: the service that the swarm publishes there."""
+    own = [
+        host.name
+        for host in topology.hosts
+        for interface in host.interfaces
+        if interface.kind != "bridge" and address in (each.partition("/")[0] for each in interface.addresses)
+    ]
+    services = [
+        service.name
+        for service in topology.services
+        for each in service.ports
+        if service.namespace is None and (each.proto, each.published_port, each.mode) == ("tcp", port, "ingress")
+    ]
+    if len(own) != 1 or len(services) != 1:
+        return None
+    says = OF_SERVICE.fill(service=services[0], host=own[0])
+    return Meant(says, FIX_OF_SERVICE.fill(host=own[0]), {"service": services[0]})
 
 
 def _why(topology: Topology, container: Container, published: PublishedPort) -> tuple[str, str] | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from capnet.topology import Container, Endpoint, Topology
+from capnet.topology import Container, Endpoint, Host, Interface, Service, Topology, VirtualAddress
 from capnet.topology import Network as DockerNetwork
 from tests.analysis.findings.dhcp_messages import DISCOVER, OFFER, dhcp_message
 from tests.analysis.findings.reported import CARD_A, CARD_B, named, of_capture, of_story
@@ -214,3 +214,15 @@ def test_gateway_of_a_containers_network_is_told(tmp_path: Path, gateway: str) -
     assert ("it is the gateway of lan" in finding["says"]) == is_gateway
     assert ("make lan again" in finding["fix"]) == is_gateway
     assert bool(named(report, "host-unreachable")) != is_gateway
+
+
+@pytest.mark.parametrize("virtual", [SILENT, "10.0.1.7"])
+def test_virtual_address_of_a_service_is_told(tmp_path: Path, virtual: str) -> None:
+    """The node's load balancer of the network does not have it, as without IPVS in the kernel."""
+    net = Network(["A/ens33"])
+    ask(net, SILENT, 3)
+    host = Host("A", "20.10", "6", [Interface("ens33", 2, CARD_A, [f"{A}/24"])])
+    known = Topology(hosts=[host], services=[Service("api", "1", "vip", [VirtualAddress("mesh", virtual)])])
+    (finding,) = named(read(net, tmp_path, topology=known), "arp-unanswered")
+    assert ("it is the virtual address of service api" in finding["says"]) == (virtual == SILENT)
+    assert ("mesh's load balancer" in finding["fix"]) == (virtual == SILENT)

@@ -189,6 +189,16 @@ def network_of_gateway(context: Context, asker: str, target: str) -> str | None:
     return None
 
 
+def service_of_address(context: Context, address: str) -> tuple[str, str] | None:
+    """The service of a swarm, and its network, whose virtual address it is by the topology."""
+    for service in context.topology.services if context.topology else ():
+        if service.namespace is None:
+            for virtual in service.vips:
+                if virtual.address == address:
+                    return service.name, virtual.network
+    return None
+
+
 @derived
 def _answered_by_point(context: Context) -> dict[int, list[int]]:
     """Point → the first answered flows there, outside of tunnels, that go to the MAC of one station."""
