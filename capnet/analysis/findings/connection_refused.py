@@ -10,8 +10,8 @@ behind the address before, by a smaller TTL, the address itself refuses: it no l
 MAC accepts the port at an address of the other family, that one is named. Where the namespace that refuses was captured
 with its witnesses: on which addresses and ports programs listen in it instead, or that none does. By the topology, what
 was meant: a container's port inside in place of the host's, a container in place of localhost, or that Docker publishes
-nothing on such a network (`facts.syns.meant_ports`). More than five ports of one address are one sentence, and so are
-127.0.0.1 and ::1, which localhost is both.
+nothing on such a network (`facts.syns.refusals.meant_ports`). More than five ports of one address are one sentence, and
+so are 127.0.0.1 and ::1, which localhost is both.
 Wrong when: the SYN-ACK passed outside the capture.
 Fix: start the server, let it listen on 0.0.0.0 instead of 127.0.0.1, or publish the port that it listens on. A firewall
 rule that rejects with tcp-reset looks the same, but for the TTL. Where a host no longer forwards, its container has
@@ -35,7 +35,7 @@ from capnet.analysis.facts.outcomes.refused_connections import (
     is_loopback_address,
     refused_connections,
 )
-from capnet.analysis.facts.syns.refusal_clues import clues_of, listening_clues
+from capnet.analysis.facts.syns.refusals.refusal_clues import clues_of, listening_clues
 
 NAME = finding_name(__name__)
 LEVELS = ("info", "warning")
@@ -52,7 +52,7 @@ PAGE_ZH = """服务器用 RST 应答 SYN。
 地方。如果此前该端口的应答 TTL 更小，即来自该地址后面，那么现在是该地址自己在拒绝：它不再转发该端口。同一 MAC 在另
 一地址族的地址上接受该端口时，说出那个地址。抓包带有拒绝者所在命名空间的见证时，说出其中的程序监听哪些地址和端口，或没有程序
 监听。按拓扑说出要访问的是什么：容器自己的端口而不是主机的，另一个容器而不是 localhost，或 Docker 在这种网络上不发布端口
-（`facts.syns.meant_ports`）。一个地址的五个以上端口合为一句，127.0.0.1 和 ::1 也合为一句。
+（`facts.syns.refusals.meant_ports`）。一个地址的五个以上端口合为一句，127.0.0.1 和 ::1 也合为一句。
 误判：SYN-ACK 没有经过抓包点。
 处理：启动服务器，让它监听 0.0.0.0 而不是 127.0.0.1，或发布它所监听的端口。以 tcp-reset 拒绝的防火墙规则看起来一样，
 只是 TTL 不同。如果主机不再转发，则容器已停止，或 Docker 的规则被清空了。

@@ -84,7 +84,13 @@ NOT_AT_EXIT = Text(
 Fix = Literal[
     "macs", "exits", "ipv4", "timestamps", "nodes",
     "on host", "at backend", "on the way", "unlike others", "went down", "not known", "way out", "before exit",
+    "past host",
 ]  # fmt: skip
+PAST_HOST = Text(
+    en="; they leave by the interface by which they came, and {client} is a neighbour of {server}, whose answers go to "
+    "it directly, past the host that translates",
+    zh="；它们从进来的接口离开，而 {client} 与 {server} 在同一网络，{server} 的应答会绕过做转换的主机直接发给它",
+)
 FIXES: dict[Fix, Text] = {
     "macs": Text(
         en="compare the routes (`ip route get {server}` at {client} and at those who are accepted): {mac} does not "
@@ -125,6 +131,13 @@ FIXES: dict[Fix, Text] = {
         "listens would be refused",
         zh="在那台主机上查找是什么丢弃了它们：规则（`iptables -vnL` 和 `nft list ruleset` 有计数：INPUT，对容器是 "
         "FORWARD 和 DOCKER-USER），或没有回程路由（`ip route get {client}`）。没有程序监听的端口会拒绝连接",
+    ),
+    "past host": Text(
+        en="let the answers come back by the host that translates: `iptables -t nat -A POSTROUTING -s NETWORK -d "
+        "{server} -j MASQUERADE` on it (NAT loopback, hairpin NAT); or let {client} ask {server} itself (its name has "
+        "that address inside)",
+        zh="让应答经过做转换的主机返回：在该主机上 `iptables -t nat -A POSTROUTING -s NETWORK -d {server} -j "
+        "MASQUERADE`（NAT loopback、hairpin NAT）；或让 {client} 直接访问 {server}（在内部把名称解析为该地址）",
     ),
     "at backend": Text(
         en="look at {server} itself, behind {point}: a rule in the container (`nsenter -t PID -n iptables -vnL` "

@@ -8,9 +8,9 @@ whether its host received or sent them. What of the server does answer: other co
 port, an echo request, or nothing; that it is down, if it sent nothing since and questions for its MAC stay unanswered.
 Whether those were sent to another MAC, by another gateway, or left the host by another interface; whether the client
 then connects by IPv4; which other nodes accept it on the same NodePort; whether the TCP timestamps of those accepted
-are ahead of these; by which point other packets of the client leave its host, if these do not. An error if the SYNs are
-at the server's own interface and the server answers others meanwhile; else a warning: what lies behind the point is not
-known.
+are ahead of these; by which point other packets of the client leave its host, if these do not; that DNAT leads back to
+the client's own network, so that answers go past the host that translates. An error if the SYNs are at the server's own
+interface and the server answers others meanwhile; else a warning: what lies behind the point is not known.
 Wrong when: the answers took a way that was not captured. A capture filter may hide what a host that received the SYNs
 sent on under other addresses.
 Fix: a port where nothing listens is refused. Silence is a filter, a missing route, or a server that is down.
@@ -34,6 +34,7 @@ from capnet.analysis.facts.syns.exits import exit_of_others
 from capnet.analysis.facts.syns.floods import syn_floods
 from capnet.analysis.facts.syns.host_directions import Direction, host_direction
 from capnet.analysis.facts.syns.other_answers import Kind
+from capnet.analysis.facts.syns.past_host import are_answered_past_host
 from capnet.analysis.facts.syns.unanswered_services import UnansweredService, unanswered_services
 from capnet.analysis.facts.syns.wording import (
     ANSWERS,
@@ -44,6 +45,7 @@ from capnet.analysis.facts.syns.wording import (
     NONE_ANSWERS,
     NOT_AT_EXIT,
     ONE_DIRECTION,
+    PAST_HOST,
     PORTS,
     SAYS,
     TRANSLATED,
@@ -68,8 +70,8 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 发出了它们。该服务器还应答什么：到同一端口的其他连接、另一个端口、回显请求，或什么都不应答；若它此后什么也没有发送，
 对其 MAC 的询问也没有应答，则它已停机。那些连接是否发往另一个 MAC，即经另一个网关，或从主机的另一个接口离开；客户端是
 否随后改用 IPv4 连接；哪些别的节点在同一 NodePort 上接受它；被接受的连接的 TCP 时间戳是否在这些之前；客户端的其他包
-从主机的哪个抓包点离开，如果这些包没有到那里。如果 SYN 已在服务器自己的接口上，而服务器同时应答别的，为错误；否则为
-警告：抓包点后面的情况不得而知。
+从主机的哪个抓包点离开，如果这些包没有到那里；DNAT 是否转回客户端自己的网络，使应答绕过做转换的主机。如
+果 SYN 已在服务器自己的接口上，而服务器同时应答别的，为错误；否则为警告：抓包点后面的情况不得而知。
 误判：应答走了没有抓包的路。收到 SYN 的主机以别的地址转发出去的包，可能被抓包过滤器滤掉。
 处理：没有程序监听的端口会拒绝连接。不作声的是过滤规则、缺少的路由，或停机的服务器。
 验证：在服务器上抓包：`capnet capture HOST/IFACE`；那里的 `iptables -vnL` 和 `nft list ruleset` 有丢弃计数。
@@ -151,7 +153,9 @@ def _group(context: Context, services: list[UnansweredService]) -> _Group:
 
 def _finding(context: Context, group: _Group) -> Finding:
     first, clients = group.first, group.clients
-    fix, exit_point = _fix(group), ""
+    fix, exit_point, past_host = _fix(group), "", ""
+    if group.backends and all(are_answered_past_host(context, of.rows, of.last_rows) for of in group.services):
+        fix, past_host = "past host", PAST_HOST.fill(client=several(clients), server=group.backends[0][0])
     if fix == "not known" and (exit_point := exit_of_others(context, group.last_rows)):
         fix = "before exit"
     backends = [_named(context, *backend) for backend in group.backends]
@@ -163,7 +167,7 @@ def _finding(context: Context, group: _Group) -> Finding:
         SAYS.fill(
             syns=attempts, clients=several(clients), servers=_servers(group.services),
             translated=TRANSLATED.fill(backends=several(backends)) if backends else "", point=several(group.points),
-            place=_place(group), shown=_answers(context, group) + not_at_exit,
+            place=_place(group), shown=_answers(context, group) + past_host + not_at_exit,
         ),
         FIXES[fix].fill(
             client=clients[0], server=group.backends[0][0] if backends else first.address, mac=group.mac,

@@ -197,6 +197,21 @@ def test_next_hops_of_several_links_are_no_gateways(tmp_path: Path, shown: str) 
     assert "gateway" not in finding["says"] and f"accepted 1 connection of {other}" in finding["says"]
 
 
+@pytest.mark.parametrize("case", ["neighbours", "masqueraded", "routed", "bridge"])
+def test_dnat_back_to_the_network_of_the_client_is_told(tmp_path: Path, case: str) -> None:
+    """NAT loopback without masquerade, at the router. Not behind another router, nor at a bridge that may translate."""
+    point, web, client = "A/docker0" if case == "bridge" else "R/eth0", "192.168.111.7", "192.168.111.130"
+    net = Network([point])
+    for number in range(4):
+        ttl = 63 if case == "routed" else 64
+        syn = tcp(f"{client}:41000 > {A}:8080", flags=SYN, seq=7, ident=number + 1, ttl=ttl, smac=CARD_C, dmac=CARD_A)
+        behind = syn.routed(ends=f"{client}:41000 > {web}:80", smac=CARD_A, dmac=CARD_B)
+        net.pass_by((point, syn), (point, behind.but(src=A) if case == "masqueraded" else behind), gap=1.02 * SECOND)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert ("past the host that translates" in finding["says"]) == (case == "neighbours")
+    assert ("MASQUERADE" in finding["fix"]) == (case == "neighbours")
+
+
 def test_ipv6_before_ipv4_that_works_is_told(tmp_path: Path) -> None:
     """A client prefers IPv6, waits, and connects by IPv4."""
     played = Client()

@@ -18,7 +18,7 @@ from capnet.analysis.facts.outcomes.refused_connections import (
     other_publisher,
     ttl_from_nearer,
 )
-from capnet.analysis.facts.syns.meant_ports import meant_port
+from capnet.analysis.facts.syns.refusals.meant_ports import meant_port
 from capnet.quick_tuple import NamedTuple
 
 FROM_NEARER = Text(
