@@ -10,7 +10,8 @@ seen.
 Says: which port of which host, where it is translated to if that is seen, how many messages say so, and whether other
 connections to the port are accepted meanwhile: then it is one of several backends.
 Wrong when: a rule rejects with that message and holds the packet back.
-Fix: start the container, or make it anew so that the rule names its present address.
+Fix: start the container, or make it anew so that the rule names its present address; of a service of Kubernetes,
+compare its endpoints with the rules of kube-proxy.
 Verify: `iptables -t nat -S DOCKER`, or `nft list ruleset`, shows the address; `docker ps` shows no container with it.
 """
 
@@ -27,6 +28,7 @@ from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
 from capnet.analysis.facts.unreachable_hosts import Unreachable, unreachable_hosts
 from capnet.analysis.fate.next_points import is_answered
+from capnet.topology import Service
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import TCP, UDP
 
@@ -46,7 +48,7 @@ PAGE_ZH = """主机把端口转换到一个不应答它的地址。
 结论：哪台主机的哪个端口，如果看得到则转换到哪里，有多少条消息，以及到该端口的其他连接是否被接受：那么它是多个后端之
 一。
 误判：某条规则用该消息拒绝并拦下了包。
-处理：启动容器，或重新创建它，使规则指向它现在的地址。
+处理：启动容器，或重新创建它，使规则指向它现在的地址；对 Kubernetes 的服务，比较其端点与 kube-proxy 的规则。
 验证：`iptables -t nat -S DOCKER` 或 `nft list ruleset` 显示该地址；`docker ps` 中没有容器拥有它。
 """
 
@@ -74,6 +76,14 @@ FIX_OTHERS = Text(
     "`ipvsadm -Ln`, EndpointSlices): a health check of the balancer should do that",
     zh="启动该后端，或把它从端口 {port} 的后端中去掉（`{tables} -t nat -vnL`、`ipvsadm -Ln`、EndpointSlices）：负载均衡"
     "器的健康检查应当做到这一点",
+)
+FIX_KUBERNETES = Text(
+    en="`kubectl get endpointslices -n {namespace}` lists the endpoints of {service}: kube-proxy on that node takes a "
+    "pod out of its rules when it leaves that list. If the list is right, look into kube-proxy's log there; if it is "
+    "not, into the pod (`kubectl get pods -o wide`) and its readiness probe",
+    zh="`kubectl get endpointslices -n {namespace}` 列出 {service} 的端点：Pod 从中消失时，该节点上的 kube-proxy 会从规"
+    "则中去掉它。如果列表正确，查看那里 kube-proxy 的日志；否则检查该 Pod（`kubectl get pods -o wide`）及其 readiness "
+    "probe",
 )
 FORGET = Text(
     en="; if the rule is right, let conntrack forget the address that was (`conntrack -D -p udp --dport {port}`)",
@@ -128,7 +138,8 @@ def _finding(context: Context, failed: Unreachable) -> Finding:
     backend = targets[0] if len(targets) == 1 else None
     asked = [context.evidence(lookup.point, lookup.request_frame) for lookup in lookups] if backend else []
     accepted = _accepted_meanwhile(context, failed)
-    fix = FIX_OTHERS if accepted else FIX
+    service = _kubernetes_service(context, failed)
+    fix = FIX_KUBERNETES if service else FIX_OTHERS if accepted else FIX
     server = PORT.fill(port=failed.port, proto=proto_name(failed.proto), host=failed.destination)
     return Finding(
         NAME,
@@ -141,6 +152,7 @@ def _finding(context: Context, failed: Unreachable) -> Finding:
         fix.fill(
             port=failed.port, tables="ip6tables" if ":" in failed.destination else "iptables",
             forget=FORGET.fill(port=failed.port) if failed.proto == UDP else "",
+            service=service and service.name, namespace=service and service.namespace,
         ),
         {
             "host": failed.destination, "port": failed.port, "proto": proto_name(failed.proto), "backend": backend,
@@ -149,6 +161,16 @@ def _finding(context: Context, failed: Unreachable) -> Finding:
         },
         sorted([*failed.evidence, *asked]),
     )  # fmt: skip
+
+
+def _kubernetes_service(context: Context, failed: Unreachable) -> Service | None:
+    """The service of Kubernetes that has this cluster IP, or this node port."""
+    services = context.topology.services if context.topology else []
+    for service in services:
+        has_address = any(vip.address == failed.destination for vip in service.vips)
+        if service.namespace and (has_address or any(port.published_port == failed.port for port in service.ports)):
+            return service
+    return None
 
 
 def _backends(context: Context, failed: Unreachable) -> list[Exchange]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.analysis.findings.reported import CARD_A, CARD_B, of_story
+from capnet.topology import Service, ServicePort, Topology, VirtualAddress
+from tests.analysis.findings.reported import CARD_A, CARD_B, of_story, two_hosts
 from tests.stories import ACK, SYN, Network, Packet, about, arp, solicit, tcp, udp
 from tests.story_reports import A, B, read
 
@@ -36,10 +37,12 @@ def attempts(
     net.now = begin + max(after, 3.06e6) + 1e6
 
 
-def of_attempts(folder: Path, points: list[str] = POINTS, **more: Any) -> list[dict[str, Any]]:
+def of_attempts(
+    folder: Path, points: list[str] = POINTS, topology: Topology | None = None, **more: Any
+) -> list[dict[str, Any]]:
     net = Network(points)
     attempts(net, ASKED, arp(1, BRIDGE_MAC, GATEWAY, BACKEND), **more)
-    return of_story(net, folder, NAME)
+    return of_story(net, folder, NAME, topology)
 
 
 def test_port_translated_to_a_dead_address_is_told(tmp_path: Path) -> None:
@@ -51,6 +54,17 @@ def test_port_translated_to_a_dead_address_is_told(tmp_path: Path) -> None:
     )
     assert finding["facts"]["backend"] == BACKEND
     assert {frame["point"] for frame in finding["evidence"]} == set(POINTS)
+
+
+@pytest.mark.parametrize("known_by", ["cluster IP", "node port", "neither"])
+def test_endpoint_of_kubernetes_is_told_as_one(tmp_path: Path, known_by: str) -> None:
+    vips = [VirtualAddress("services", A if known_by == "cluster IP" else "10.96.0.1")]
+    ports = [ServicePort("tcp", 8080 if known_by == "node port" else 30080, 80, "ingress")]
+    topology = two_hosts()
+    topology.services.append(Service("web.shop", None, "vip", vips, ports, namespace="shop"))
+    (finding,) = of_attempts(tmp_path, topology=topology)
+    is_named = "`kubectl get endpointslices -n shop` lists the endpoints of web.shop" in finding["fix"]
+    assert is_named == (known_by != "neither")
 
 
 def test_dead_backend_at_the_card_alone_is_told(tmp_path: Path) -> None:
