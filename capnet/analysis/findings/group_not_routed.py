@@ -66,7 +66,7 @@ FIX = Text(
 )
 
 MIN_PACKETS = 3  # datagrams are lost at times, and one may be a chance
-MAX_FLOWS = 1000
+MAX_FLOWS = 200  # each is looked for among all
 _DHCP = (67, 68)
 _CONTROL = 0xE000_00  # 224.0.0.0/24 without its last octet
 _MDNS, _LLMNR = 0xE000_00FB, 0xE000_00FC

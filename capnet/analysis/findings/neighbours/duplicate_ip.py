@@ -19,7 +19,7 @@ Verify: `arping -D -I IFACE ADDRESS` reports no reply from a second MAC.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 
@@ -83,6 +83,7 @@ OF_CONTAINER = Text(
     en="{address} is the address of container {container} ({mac}), and {rival} sends from it too, seen at {point}",
     zh="{address} 是容器 {container}（{mac}）的地址，而 {rival} 也用它发送，见于 {point}",
 )
+MAX_CONTAINERS = 256  # whose addresses are looked for
 MIN_PACKETS = 2  # of the other station: a single one may be forged
 
 
@@ -94,9 +95,10 @@ def _of_containers(context: Context) -> Iterator[Finding]:
     """Of macvlan containers, whose address other stations on their link send from."""
     claimed = {rivals.address for rivals in rival_stations(context)}
     numbers = {point.name: number for number, point in enumerate(context.points)}
-    for container, endpoint in endpoints(context.topology) if context.topology else ():
+    of_topology = endpoints(context.topology) if context.topology else ()
+    for container, endpoint in islice((each for each in of_topology if each[1].kind == "macvlan"), MAX_CONTAINERS):
         card = numbers.get(f"{container.host}/{endpoint.parent}")
-        if endpoint.kind != "macvlan" or endpoint.mac is None or card is None:
+        if endpoint.mac is None or card is None:
             continue
         for address in (each.partition("/")[0] for each in endpoint.addresses):
             rows = _sent_by_others(context, card, address, mac_value(endpoint.mac)) if address not in claimed else []

@@ -27,6 +27,7 @@ from capnet.analysis.facts.unanswered import (
     unanswered_beside_masquerade,
 )
 from capnet.quick_tuple import NamedTuple
+from capnet.topology import Network
 from capnet.topology.lookup import endpoints, network_of
 from capnet.wire.addresses import mac_text
 
@@ -112,14 +113,15 @@ def diagnose(context: Context) -> list[Finding]:
     flows, links = context.flows, flow_links(context)
     left: dict[_Key, list[int]] = {}
     sure: set[_Key] = set()
+    owners = _owners(context)
     beside = {rows[-1] for rows, *_ in unanswered_beside_masquerade(context)}
     for rows, *_ in all_unanswered_questions(context):
         position = left_untranslated(context, rows)
         if position is None or links.ttl_delta[links.before[rows[position]]] >= 0:
             continue
         key = _Key(
-            context.points[flows[rows[position], FLOW_POINT]].name, _forwarder(context, rows[:position]),
-            _without_masquerade(context, source(flows[rows[position]])),
+            context.points[flows[rows[position], FLOW_POINT]].name, _forwarder(context, owners, rows[:position]),
+            _without_masquerade(owners, source(flows[rows[position]])),
         )  # fmt: skip
         if rows[-1] in beside or key.network:
             left.setdefault(key, []).append(rows[position])
@@ -155,26 +157,36 @@ def _finding(context: Context, key: _Key, rows: list[int], *, is_sure: bool) -> 
     )  # fmt: skip
 
 
-def _forwarder(context: Context, rows: list[int]) -> str:
-    """The container from whose interface these hops come, though their source is none of its addresses."""
-    flows, topology = context.flows, context.topology
-    if topology is None or not rows:
-        return ""
-    address, macs = source(flows[rows[0]]), {mac_text(int(flows[row, FLOW_SMAC])) for row in rows}
-    own = {each.partition("/")[0] for _, endpoint in endpoints(topology) for each in endpoint.addresses}
-    if address in own:
-        return ""
-    return next((container.name for container, endpoint in endpoints(topology) if endpoint.mac in macs), "")
+class _Owners(NamedTuple):
+    """Of the containers in a topology: by address, the network; by MAC, the container."""
+
+    networks: dict[str, Network | None]
+    containers: dict[str, str]
 
 
-def _without_masquerade(context: Context, address: str) -> str:
-    """The network with this address that was made without masquerading; empty if there is none."""
-    topology = context.topology
+def _owners(context: Context) -> _Owners:
+    topology, owners = context.topology, _Owners({}, {})
     for container, endpoint in endpoints(topology) if topology else ():
-        if address in (each.partition("/")[0] for each in endpoint.addresses):
-            network = network_of(topology, container, endpoint) if topology else None
-            return network.name if network is not None and network.options.get(_OPTION) == "false" else ""
-    return ""
+        if endpoint.mac:
+            owners.containers[endpoint.mac] = container.name
+        for address in endpoint.addresses:
+            owners.networks[address.partition("/")[0]] = network_of(topology, container, endpoint) if topology else None
+    return owners
+
+
+def _forwarder(context: Context, owners: _Owners, rows: list[int]) -> str:
+    """The container from whose interface these hops come, though their source is none of its addresses."""
+    flows = context.flows
+    if not rows or not owners.containers or source(flows[rows[0]]) in owners.networks:
+        return ""
+    macs = (mac_text(int(flows[row, FLOW_SMAC])) for row in rows)
+    return next((owners.containers[mac] for mac in macs if mac in owners.containers), "")
+
+
+def _without_masquerade(owners: _Owners, address: str) -> str:
+    """The network with this address that was made without masquerading; empty if there is none."""
+    network = owners.networks.get(address)
+    return network.name if network is not None and network.options.get(_OPTION) == "false" else ""
 
 
 def _fix(context: Context, rows: list[int], addresses: list[str]) -> str:
