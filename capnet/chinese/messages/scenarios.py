@@ -200,6 +200,9 @@ POD_MESSAGES = {
         "主机 {host} 上没有 Python 3：kube-proxy 所查询的 API 是一个 Python 程序",
     "kube-proxy on {host} ended: {reason:text}": "{host} 上的 kube-proxy 已结束：{reason}",
     "kube-proxy on {host} has written its rules": "{host} 上的 kube-proxy 写完规则",
+    "left to right: ping, HTTP": "left 到 right：ping、HTTP",
+    "host {name} to right: HTTP": "主机 {name} 到 right：HTTP",
+    "left to host {name}: ping, HTTP": "left 到主机 {name}：ping、HTTP",
 }  # fmt: skip
 
 # What is sent: the steps of scenarios, whole messages only. As a part of another message, such as the reason that a

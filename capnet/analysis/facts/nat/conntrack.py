@@ -56,7 +56,7 @@ def _number(text: str) -> int:
     """A port or an identifier. ValueError for what is none."""
     number = int(text)
     if not 0 <= number <= MAX_PORT:
-        raise ValueError(f"no number of 16 bits: {text!r:.40}")
+        raise ValueError(text)
     return number
 
 
