@@ -47,6 +47,7 @@ BROKEN = Text(
     en="; {broken} of them never began: the answers do not reach the client",
     zh="；其中 {broken} 个没有建立：应答到不了客户端",
 )
+NONE_BEGAN = Text(en="; the answers do not reach the client, so none of them began", zh="；应答到不了客户端，都未建立")
 FIX = Text(
     en="make the routes of both directions agree (a route for answers: `ip rule add from ADDRESS lookup TABLE`), "
     "or have filters and NAT at one interface only",
@@ -101,7 +102,7 @@ def _finding(context: Context, host: str, forward: str, back: str, connections: 
     broken = [both for both in connections[:MAX_LOOKED_AT] if _is_broken(context, both[0])]
     says = SAYS.fill(connections=len(connections), forward=forward, back=back)
     if broken:
-        says += BROKEN.fill(broken=len(broken))
+        says += (BROKEN if len(broken) < len(connections) else NONE_BEGAN).fill(broken=len(broken))
     fix = FIX_BROKEN.fill(client=broken[0][0].hops[0].src, forward=forward, back=back) if broken else FIX.fill()
     inside = _translated_to(host, [request for request, _ in broken or connections])
     return Finding(
