@@ -158,13 +158,13 @@ def records_one_direction(context: Context) -> Mask:
     is_one_sided = np.zeros(len(is_one_way), dtype=bool)
     is_one_sided[flows[answers, FLOW_POINT]] = True
     refuses = is_tcp & (flags & (TCP_SYN | TCP_RST | TCP_ACK) == TCP_RST | TCP_ACK)
-    for points in (flows[refuses, FLOW_POINT], _replies_alone(context)):
-        is_one_sided |= np.bincount(points, minlength=len(is_one_sided)) >= MIN_ANSWERS_ALONE
+    is_one_sided |= np.bincount(flows[refuses, FLOW_POINT], minlength=len(is_one_sided)) >= MIN_ANSWERS_ALONE
+    is_one_sided |= _replies_alone(context) >= MIN_ANSWERS_ALONE
     return is_one_sided & is_one_way
 
 
 def _replies_alone(context: Context) -> Values:
-    """The point of each ARP reply to a question that it does not show."""
+    """Per point: ARP replies to questions that it does not show."""
     arps, ends = context.arps, [ARP_POINT, ARP_VIA, ARP_VIA_VNI]
     is_reply = (arps[:, ARP_OPERATION] == ARP_REPLY) & (arps[:, ARP_SENDER_LO] != arps[:, ARP_TARGET_LO])
     answered, asked = np.flatnonzero(is_reply), np.flatnonzero(arps[:, ARP_OPERATION] == ARP_REQUEST)
@@ -173,7 +173,8 @@ def _replies_alone(context: Context) -> Values:
         hash_of(arps, [*ends, ARP_TARGET_LO, ARP_SENDER_LO], asked).view(np.int64),
     )
     alone = answered[is_alone]
-    return np.repeat(arps[alone, ARP_POINT], arps[alone, ARP_PACKETS])
+    points = max(len(context.points), 1)
+    return np.bincount(arps[alone, ARP_POINT], weights=arps[alone, ARP_PACKETS], minlength=points)
 
 
 def _acknowledges_more(context: Context, wanted: FlowMask) -> FlowMask:
