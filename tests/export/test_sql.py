@@ -211,6 +211,7 @@ def test_list_of_functions_is_left_out_of_any_refusal() -> None:
     assert len(str(result.exception).splitlines()) <= 3
 
 
+@needs_duckdb
 def test_unreadable_capture_is_told_in_a_query(tmp_path: Path) -> None:
     broken = tmp_path / "broken.pcap"
     broken.write_bytes(b"nothing")
