@@ -1,10 +1,11 @@
 """group-not-routed: multicast and broadcast between a container on a bridge network and the network of its host.
 
-Looks at: three datagrams or more of a container to a multicast group, to all, or to the broadcast address of another
-network of its host, which its bridge shows and no interface of the host by which others are reached; and such datagrams
-of others that come to the host at a UDP port that a container publishes, and not to its bridge. By the topology.
+Looks at: three datagrams or more that a container sends to a multicast group, to 255.255.255.255 or to the broadcast
+address of another network of its host. Its bridge shows them, and no interface by which the host reaches others does.
+Also such datagrams of others to a UDP port that a container publishes: they come to the host, and not to the
+container's bridge. The topology says which bridge and which ports are whose.
 Says: who sends to whom, and at which point it ends. A warning about questions, which come from a port of their own and
-have no answer, and about published ports; else an info, as about announcements.
+have no answer, and about published ports. Else an info, as about announcements.
 Wrong when: the program looks for others on its own bridge only.
 Fix: give the container the network itself: `--network host`, or a macvlan network; or run a relay.
 Verify: `tcpdump -ni CARD udp port PORT` on the host shows none of them.
@@ -39,8 +40,9 @@ EXPLAINS = ("multicast-not-carried", "retransmissions", "stops-between", "udp-un
 
 PAGE_ZH = """网桥网络上的容器与主机所在网络之间的组播和广播。
 
-检查：容器发往组播组、所有站点或其主机另一个网络的广播地址的三个以上数据报，它的网桥上看得到，而主机通往外部的任何接口上都没
-有；以及其他站点发到主机、端口是某个容器所映射的 UDP 端口的这类数据报，而它们没有到达该容器的网桥。依据拓扑。
+检查：容器发往组播组、255.255.255.255 或其主机另一个网络的广播地址的三个以上数据报：它的网桥上看得到，而主机通往外部的
+接口上都没有。还有其他站点发往某个容器所映射的 UDP 端口的这类数据报：它们到达主机，却没有到达该容器的网桥。哪个网桥、
+哪些端口属于谁，由拓扑得知。
 结论：谁发给谁，止于哪个抓包点。对有自己的源端口且没有应答的询问，以及映射的端口，为警告；否则（例如通告）为提示。
 误判：该程序只想找自己网桥上的其他站点。
 处理：让容器直接使用该网络：`--network host` 或 macvlan 网络；或运行一个中继。
