@@ -18,7 +18,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, ports, proto_name, source
+from capnet.analysis.core.flow_rows import destination, ports, proto_name, reply_values, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name
@@ -74,11 +74,12 @@ def diagnose(context: Context) -> list[Finding]:
     if not len(numbers):
         return []
     rows = np.flatnonzero(is_among(flows[:, schema.FLOW_DPORT], numbers) & is_answered(context))[:MAX_ROWS]
+    is_accepted = reply_values(context, schema.FLOW_SYNACK_TIME) >= 0  # a RST is an answer, too
     found: dict[_Door, list[int]] = {}
     for row in rows.tolist():
         flow = flows[row]
         door = doors.get((destination(flow), proto_name(flow[schema.FLOW_PROTO]), ports(flow)[1] or 0))
-        if door and ip_address(source(flow)).is_global:
+        if door and (door.proto != "tcp" or is_accepted[row]) and ip_address(source(flow)).is_global:
             found.setdefault(door, []).append(row)
     return [_finding(context, door, np.array(of_door, np.int64)) for door, of_door in sorted(found.items())]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import of_story, two_hosts
-from tests.stories import ACK, SYN, Network, tcp, udp
+from tests.stories import ACK, RST, SYN, Network, tcp, udp
 from tests.story_reports import A
 
 NAME = "exposed-port"
@@ -52,3 +52,10 @@ def test_other_protocol_and_capture_without_topology_is_silent(tmp_path: Path) -
     net = Network(["A/ens33"])
     connection(net, "100.128.0.7")
     assert of_story(net, tmp_path, NAME) == []
+
+
+def test_port_that_refuses_the_internet_is_silent(tmp_path: Path) -> None:
+    net = Network(["A/ens33"])
+    connection(net, "100.128.0.7", is_answered=False)
+    net.at(net.now, "A/ens33", tcp(f"{A}:8080 > 100.128.0.7:40000", flags=RST | ACK, ack=10))
+    assert of_story(net, tmp_path, NAME, two_hosts()) == []

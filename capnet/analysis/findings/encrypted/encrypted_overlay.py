@@ -2,7 +2,7 @@
 
 Looks at: ESP between hosts, VXLAN between the same hosts, and Docker's `encrypted` option in the topology.
 Says: who encrypts, and whether VXLAN crosses beside it in clear. An error where Docker says the network is encrypted
-and its frames are readable on the wire, both ways: if one way, `encryption-one-side` says so.
+and its frames are readable on the wire; where the other host takes none of them, `encryption-one-side` says so.
 Wrong when: the ESP belongs to another VPN between the same hosts.
 Fix: where frames cross in clear, load the kernel modules of ESP and xfrm on both hosts.
 Verify: `ip xfrm state` shows a pair of states for each peer; `iptables -t mangle -S` marks UDP port 4789.
@@ -26,8 +26,8 @@ EXPLAINS = ()
 PAGE_ZH = """overlay 网络在线路上以 ESP 传输；或应当如此而没有。
 
 检查：主机之间的 ESP、同样两台主机之间的 VXLAN，以及拓扑中 Docker 的 `encrypted` 选项。
-结论：谁在加密，旁边是否有明文的 VXLAN。Docker 说网络已加密，而线路上两个方向的帧都可读，为错误；
-只有一个方向可读见 `encryption-one-side`。
+结论：谁在加密，旁边是否有明文的 VXLAN。Docker 说网络已加密，而线路上的帧可读，为错误；另一台
+主机一个也不接受时见 `encryption-one-side`。
 误判：ESP 属于这两台主机之间的另一个 VPN。
 处理：如果帧以明文传输，在两台主机上加载 ESP 和 xfrm 的内核模块。
 验证：`ip xfrm state` 对每个对端显示一对状态；`iptables -t mangle -S` 标记 UDP 端口 4789。
@@ -69,7 +69,7 @@ def _in_clear(context: Context) -> list[Finding]:
             of.tunnel.evidence[:MAX_EVIDENCE],
         )
         for of in clear_tunnels(context)
-        if not of.is_one_sided
+        if of.closed is None
     ]
 
 

@@ -3,9 +3,9 @@
 Looks at: ESP to a host's own interface while its overlay networks with Docker's `encrypted` option are captured inside,
 and no frame of another host comes out there (`facts.overlay.encrypted.sealed_packets`).
 Says: how many packets of whom, and where nothing comes out. Which counter of the kernel rose (/proc/net/xfrm_stat): it
-has no key for these packets, or another one than their sender. A warning if a point inside may not have listened all
-the time.
-Wrong when: the ESP belongs to another VPN between the same hosts, and the overlay networks have no traffic.
+has no key for these packets, or another one than their sender. A warning without such a counter, or if a point inside
+may not have listened all the time. Nothing where the counters were recorded and none rose: then it was opened.
+Wrong when: without counters, the ESP belongs to another VPN between the same hosts, and the overlay has no traffic.
 Fix: let both hosts have the same keys: Docker's daemons agree on them by the swarm's gossip, and renew them every 12
 hours.
 Verify: `ip xfrm state` on both hosts lists the same SPIs and keys; `/proc/net/xfrm_stat` counts what cannot be opened.
@@ -30,7 +30,7 @@ PAGE_ZH = """加密 overlay 网络的 ESP 到达一台主机，而它打不开�
 检查：发到主机自己接口的 ESP，同时抓取了该主机上带 Docker `encrypted` 选项的 overlay 网络内部，而那里没有出来任何其他
 主机的帧（`facts.overlay.encrypted.sealed_packets`）。
 结论：谁的多少个包，在哪里什么也没有出来。内核的哪个计数器增加了（/proc/net/xfrm_stat）：它没有这些包的密钥，或密钥与
-发送方的不同。如果内部的抓包点可能没有一直在抓，为警告。
+发送方的不同。没有这样的计数器，或内部的抓包点可能没有一直在抓，为警告。记录了计数器而没有增加时不报告：那些包已被打开。
 误判：ESP 属于这两台主机之间的另一个 VPN，而 overlay 网络没有流量。
 处理：让两台主机有相同的密钥：Docker 守护进程通过 swarm 的 gossip 协商密钥，每 12 小时更换一次。
 验证：两台主机上 `ip xfrm state` 应列出相同的 SPI 和密钥；`/proc/net/xfrm_stat` 统计打不开的包。
@@ -68,7 +68,7 @@ def _finding(context: Context, sealed: SealedPackets) -> Finding:
     inner = [context.points[number].name for number in sealed.inner]
     return Finding(
         NAME,
-        "error" if sealed.is_heard else "warning",
+        "error" if sealed.is_heard and sealed.failing else "warning",
         SAYS.fill(
             packets=sealed.packets, senders=several(sealed.senders), host=sealed.host, point=frames[0].point,
             inner=several(inner), why=_why(sealed),
@@ -84,7 +84,7 @@ def _finding(context: Context, sealed: SealedPackets) -> Finding:
 
 def _why(sealed: SealedPackets) -> str:
     """What the kernel counted, if it counted that often."""
-    for counter, count in sealed.counters.items():
-        if count >= sealed.packets:
-            return (NO_KEY if counter in NO_STATE else OTHER_KEY).fill(host=sealed.host, counter=counter, count=count)
-    return ""
+    if (counter := sealed.failing) is None:
+        return ""
+    text = NO_KEY if counter in NO_STATE else OTHER_KEY
+    return text.fill(host=sealed.host, counter=counter, count=sealed.counters[counter])

@@ -46,6 +46,16 @@ def test_esp_that_a_host_cannot_open_is_told(name: str, why: str) -> None:
 def test_without_counters_is_told_without_cause(tmp_path: Path) -> None:
     (finding,) = findings(copied(tmp_path, "without-key"))
     assert finding["says"].endswith("inside the encrypted overlay") and finding["facts"]["counters"] == {}
+    assert finding["level"] == "warning"  # the ESP may be of another VPN
+
+
+def test_esp_that_the_kernel_has_opened_is_silent(tmp_path: Path) -> None:
+    """The counters were asked, and none rose: it is the ESP of another VPN, or is dropped inside."""
+    capture = copied(tmp_path, "without-key")
+    text = (RECORDED / "without-key.witnesses.json").read_text()
+    assert "XfrmInNoStates" in text
+    (tmp_path / "without-key.witnesses.json").write_text(text.replace("XfrmInNoStates", "XfrmInNoOther"))
+    assert findings(capture) == []
 
 
 def test_esp_that_comes_out_is_silent() -> None:

@@ -14,18 +14,15 @@ from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.protocols import KIND_OF_NAME
 
+MIN_PACKETS = 2  # a single one may be the last of the capture
+
 
 class ClearTunnel(NamedTuple):
     """The first tunnel in clear of a network that is to be encrypted."""
 
     network: str
     tunnel: Tunnel
-    closed: str | None  # point at which none of its frames comes out of the tunnel; None: unknown, or they do
-
-    @property
-    def is_one_sided(self) -> bool:
-        """Do its frames cross one way only, or arrive without coming out of the tunnel?"""
-        return self.closed is not None or self.tunnel.one_way
+    closed: str | None  # point that listened, and at which none of its frames comes out; None: unknown, or they do
 
 
 @derived
@@ -42,6 +39,6 @@ def clear_tunnels(context: Context) -> list[ClearTunnel]:
     closed = {
         inside.vni: context.points[inside.inner].name
         for inside, arrivals in (undelivered(context) if first else {}).items()
-        if inside.via == kind and len(arrivals.packets)
+        if inside.via == kind and arrivals.packets[arrivals.is_heard].sum() >= MIN_PACKETS
     }
     return [ClearTunnel(name, of, None if of.vni is None else closed.get(of.vni)) for name, of in sorted(first.items())]

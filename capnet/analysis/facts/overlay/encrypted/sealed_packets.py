@@ -27,6 +27,7 @@ from capnet.wire.addresses import mac_value
 from capnet.wire.protocols.ipsec import TUNNEL_ESP
 
 # Counters of /proc/net/xfrm_stat (Documentation/networking/xfrm_proc.rst) of packets that a host cannot open.
+XFRM_STAT = "/proc/net/xfrm_stat"
 NO_STATE = ("XfrmInNoStates",)
 NOT_OPENED = ("XfrmInStateProtoError", "XfrmInStateSeqError", "XfrmInStateExpired", "XfrmInStateInvalid")
 
@@ -41,7 +42,12 @@ class SealedPackets(NamedTuple):
     packets: int
     inner: list[int]  # points of these networks
     is_heard: bool  # they are certain to have listened all the time
-    counters: dict[str, int]  # those of the above that rose → by how much
+    counters: dict[str, int]  # those of the above that rose → by how much; empty if they are unknown
+
+    @property
+    def failing(self) -> str | None:
+        """The counter that rose as often as there are packets: the host could not open them."""
+        return next((name for name, count in self.counters.items() if count >= self.packets), None)
 
 
 def sealed_packets(context: Context) -> list[SealedPackets]:
@@ -71,10 +77,13 @@ def _sealed(context: Context, topology: Topology) -> Iterator[SealedPackets]:
         if _is_anything_else(context, inner, macs) or not _have_listened(context, inner, rows, certainly=False):
             continue
         flows = context.flows
+        counters = _counters(context, {context.points[flows[row, schema.FLOW_POINT]].name for row in rows})
+        if counters is not None and not counters:
+            continue  # the kernel has opened all of them: they are of something else, or dropped inside
         yield SealedPackets(
             host.name, networks, sorted({source(flows[row]) for row in rows}), rows,
             int(flows[rows, schema.FLOW_PACKETS].sum()), inner, _have_listened(context, inner, rows, certainly=True),
-            _counters(context, {context.points[flows[row, schema.FLOW_POINT]].name for row in rows}),
+            counters or {},
         )  # fmt: skip
 
 
@@ -108,8 +117,15 @@ def _have_listened(context: Context, points: list[int], rows: FlowRows, *, certa
     return bool((since[points] <= first[rows].min()).all() and (until[points] >= last[rows].max()).all())
 
 
-def _counters(context: Context, points: set[str]) -> dict[str, int]:
+def _counters(context: Context, points: set[str]) -> dict[str, int] | None:
+    """The counters that rose in the namespace of these points; None if it was not asked for them."""
+    asked = {
+        witness.name
+        for witness in (context.witnesses.namespaces if context.witnesses else [])
+        if points & set(witness.points) and witness.before and witness.after
+        and {XFRM_STAT} <= witness.before.outputs.keys() & witness.after.outputs.keys()
+    }  # fmt: skip
     for namespace in namespaces(context):
-        if points & set(namespace.points):
+        if namespace.name in asked:
             return {name: namespace.counters[name] for name in NO_STATE + NOT_OPENED if name in namespace.counters}
-    return {}
+    return None
