@@ -28,7 +28,7 @@ from tests.conntrack import reported, translations
 from tests.live import swarms
 from tests.live.labs import own_clients
 from tests.live.swarms import Clients
-from tests.live.wait_for_output import wait_for_output
+from tests.live.wait_for_output import rest_of_output, wait_for_output
 
 pytestmark = pytest.mark.live
 
@@ -208,14 +208,17 @@ def test_overlay_without_second_host_says_what_it_needs() -> None:
     assert "Traceback" not in err
 
 
-def interrupted_when(line: str, how: signal.Signals, *words: str) -> int:
-    """Play a scenario and send it a signal once it has said `line`, while its taps listen; its exit code."""
+def interrupted_when(line: str, how: signal.Signals, *words: str) -> tuple[int, str]:
+    """Play a scenario and send it a signal once it has said `line`, while its taps listen.
+
+    Its exit code, and what it said afterwards.
+    """
     with start(*words) as process:
         wait_for_output(process, line)
         assert len(list(capture_programs())) == 7  # else their absence afterwards proves nothing
         process.send_signal(how)
-        process.communicate(timeout=400)
-    return process.returncode
+        _, rest = rest_of_output(process, within=400)
+    return process.returncode, rest
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
@@ -223,8 +226,9 @@ def test_interrupted_scenario_leaves_nothing(
     hosts: dict[str, docker.DockerClient], tmp_path: Path, how: signal.Signals
 ) -> None:
     before = things(hosts)
-    code = interrupted_when("bbox to host", how, "scenario", "bridge", "--lab", "--output", str(tmp_path / "x.pcapng"))
-    assert code == 130
+    words = ("scenario", "bridge", "--lab", "--output", str(tmp_path / "x.pcapng"))
+    code, rest = interrupted_when("bbox to host", how, *words)
+    assert code == 130, rest
     assert things(hosts) == before
 
 
