@@ -62,18 +62,14 @@ def _is_on_encrypted_network(path: Path, topology: Topology) -> bool:
     networks: dict[str, set[str]] = {}
     for container in topology.containers:
         for endpoint in container.endpoints:
-            for address in endpoint.addresses:
-                networks.setdefault(address.partition("/")[0], set()).add(endpoint.network)
+            for ip in endpoint.ips:
+                networks.setdefault(ip, set()).add(endpoint.network)
     return bool(encrypted & networks.get(path.hops[0].src, set()) & networks.get(path.hops[-1].dst, set()))
 
 
 def _esp_frames(crossing: frozenset[str], report: Report, topology: Topology, uplinks: set[str]) -> int:
     """Packets of ESP between the two hosts at the NIC that shows most of them."""
-    addresses = {
-        host.name: {address.partition("/")[0] for interface in host.interfaces for address in interface.addresses}
-        for host in topology.hosts
-        if host.name in crossing
-    }
+    addresses = {host.name: set(host.ips) for host in topology.hosts if host.name in crossing}
     frames = [
         tunnel.frames
         for tunnel in report.tunnels

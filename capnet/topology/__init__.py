@@ -98,10 +98,9 @@ class Topology:
         virtual = {vip.address: service.name for service in self.services for vip in service.vips}
         for container in self.containers:
             for endpoint in container.endpoints:
-                for address in endpoint.addresses:
-                    bare = address.split("/")[0]
-                    if not (container.balances and bare in virtual):
-                        yield container.host, bare, container.name
+                for ip in endpoint.ips:
+                    if not (container.balances and ip in virtual):
+                        yield container.host, ip, container.name
         for address, name in virtual.items():
             yield None, address, name
         for host in self.hosts:
@@ -110,8 +109,8 @@ class Topology:
                     continue
                 is_inner = interface.kind in ("bridge", "vxlan", "dummy")
                 name = f"{host.name}/{interface.name}" if is_inner else host.name
-                for address in interface.addresses:
-                    yield host.name, address.split("/")[0], name
+                for ip in interface.ips:
+                    yield host.name, ip, name
 
     def names(self) -> dict[str, str]:
         """Address → name, for addresses that have the same name on all hosts."""

@@ -160,11 +160,11 @@ def _by_address(topology: Topology, address: str) -> Iterator[Match]:
                 network = next((network for network in topology.networks if network.name == vip.network), None)
                 yield Match("vip", network=network, service=service)
     for container, endpoint in endpoints(topology):
-        if any(text.split("/")[0] == address for text in endpoint.addresses):
+        if address in endpoint.ips:
             yield Match("inside", container.host, container, endpoint)
     owners = 0
     for host, namespace, interface in _interfaces(topology):
-        if any(text.split("/")[0] == address for text in interface.addresses):
+        if address in interface.ips:
             owners += 1
             yield _interface(topology, host, namespace, interface)
     if owners:

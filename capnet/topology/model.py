@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, field
 
 from capnet.quick_dataclass import mutable
+from capnet.topology.addressed import Addressed
 
 
 @mutable
-class Interface:
+class Interface(Addressed):
     """An interface of a network namespace, as `ip -j -d address` prints it.
 
     Source: `ip -j -d address`.
@@ -101,6 +102,11 @@ class Host:
     clock: list[ClockReading] = field(default_factory=list)  # measured while packets of several hosts were captured
     outputs: dict[str, str] = field(default_factory=dict)  # command, `iptables-save -c` for example → what it printed
 
+    @property
+    def ips(self) -> list[str]:
+        """The addresses of its own interfaces, without prefix length."""
+        return [ip for interface in self.interfaces for ip in interface.ips]
+
 
 @mutable
 class Namespace:
@@ -147,7 +153,7 @@ class Network:
 
 
 @mutable
-class Endpoint:
+class Endpoint(Addressed):
     """A container's interface on one network.
 
     Source: `ip -j -d address` in the container's namespace and at the other end; without root, `docker inspect`.

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from capnet.quick_tuple import NamedTuple
-from capnet.topology import Container, PublishedPort, ServicePort, Topology
+from capnet.topology import Container, Host, PublishedPort, ServicePort, Topology
 
 _PORT = re.compile(
     r"(?:(?P<address>\[[^\]]+\]|[0-9.]+|\*)?:)?(?P<port>\d{1,5})(?:->(?P<inside>\d{1,5}))?(?:/(?P<proto>tcp|udp|sctp))?",
     re.IGNORECASE,
 )
 _MAX_PORT = 0xFFFF
+_ALL_ADDRESSES = ("", "0.0.0.0", "::")
 
 
 class AskedPort(NamedTuple):
@@ -75,9 +76,19 @@ def ports_of_service(ports: list[ServicePort], asked: AskedPort) -> list[Service
 
 def is_reached_at(port: PublishedPort, address: str | None) -> bool:
     """Whether a client of this address of the host reaches the port."""
-    if address is None or ip_address(address).is_unspecified or port.host_ip == address:
+    if address is None or ip_address(address).is_unspecified or port.host_ip in ("", address):
         return True
-    return ip_address(port.host_ip).is_unspecified and (":" in port.host_ip) == (":" in address)
+    return is_on_all_addresses(port) and (":" in port.host_ip) == (":" in address)
+
+
+def is_on_all_addresses(port: PublishedPort) -> bool:
+    """Whether it is published at all of the host's addresses, of one family at least; podman writes no address then."""
+    return port.host_ip in _ALL_ADDRESSES
+
+
+def addresses_reaching(port: PublishedPort, host: Host) -> Iterator[str]:
+    """The addresses of the host at which clients reach the port; the one that it is bound to may be none of it now."""
+    return (ip for ip in host.ips if is_reached_at(port, ip)) if is_on_all_addresses(port) else iter([port.host_ip])
 
 
 def published_ports(topology: Topology) -> Iterator[tuple[str, str]]:

@@ -25,6 +25,7 @@ from capnet.analysis.core.wording import Text, endpoint_text, finding_name
 from capnet.analysis.fate.next_points import is_answered
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import Topology
+from capnet.topology.port_lookup import addresses_reaching
 
 NAME = finding_name(__name__)
 LEVELS = ("info",)
@@ -86,18 +87,15 @@ def diagnose(context: Context) -> list[Finding]:
 
 def _doors(topology: Topology) -> dict[tuple[str, str, int], _Door]:
     """Address of a host, protocol and port → what is published there."""
-    own: dict[str, set[str]] = {
-        host.name: {text.partition("/")[0] for interface in host.interfaces for text in interface.addresses}
-        for host in topology.hosts
-    }
     return {
         (address, of.proto, of.host_port): _Door(
             container.host, of.proto, of.host_port, container.name, of.container_port
         )
+        for host in topology.hosts
         for container in topology.containers
+        if container.host == host.name
         for of in container.ports
-        for address in own.get(container.host, ())
-        if of.host_ip in ("", "0.0.0.0", "::", address)
+        for address in addresses_reaching(of, host)
     }
 
 

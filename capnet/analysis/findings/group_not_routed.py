@@ -26,9 +26,9 @@ from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.fate.listening import listening
-from capnet.quick_tuple import NamedTuple
-from capnet.topology import Container, Network
-from capnet.topology.lookup import endpoints, network_of
+from capnet.topology import Network
+from capnet.topology.bridged import Bridged, bridged_containers
+from capnet.topology.port_lookup import is_on_all_addresses
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import UDP
 
@@ -73,16 +73,10 @@ _DHCP = (67, 68)
 _CONTROL = 0xE000_00  # 224.0.0.0/24 without its last octet
 _MDNS, _LLMNR = 0xE000_00FB, 0xE000_00FC
 _FIRST_GROUP, _BEHIND_GROUPS = 0xE000_0000, 0xF000_0000  # docker-proxy takes broadcasts, and has joined no group
-_ALL_ADDRESSES = ("0.0.0.0", "::", "")
-
-
-class _Place(NamedTuple):
-    container: Container
-    network: Network
 
 
 def diagnose(context: Context) -> list[Finding]:
-    places = _places(context)
+    places = bridged_containers(context.topology)
     if not places:
         return []
     flows = context.flows
@@ -92,7 +86,7 @@ def diagnose(context: Context) -> list[Finding]:
     return [*_outward(context, places, rows), *_inward(context, places, rows)]
 
 
-def _outward(context: Context, places: dict[tuple[str, str], _Place], rows: FlowRows) -> Iterator[Finding]:
+def _outward(context: Context, places: dict[tuple[str, str], Bridged], rows: FlowRows) -> Iterator[Finding]:
     flows, is_group = context.flows, dict(zip(rows.tolist(), are_to_groups(context, rows).tolist(), strict=True))
     for row in rows.tolist():
         point = context.points[int(flows[row, schema.FLOW_POINT])]
@@ -121,7 +115,7 @@ def _outward(context: Context, places: dict[tuple[str, str], _Place], rows: Flow
         )  # fmt: skip
 
 
-def _inward(context: Context, places: dict[tuple[str, str], _Place], rows: FlowRows) -> Iterator[Finding]:
+def _inward(context: Context, places: dict[tuple[str, str], Bridged], rows: FlowRows) -> Iterator[Finding]:
     flows = context.flows
     for row in rows[are_to_groups(context, rows)].tolist():
         point, port = context.points[int(flows[row, schema.FLOW_POINT])], int(flows[row, schema.FLOW_DPORT])
@@ -133,7 +127,7 @@ def _inward(context: Context, places: dict[tuple[str, str], _Place], rows: FlowR
             place.container.id: place
             for (owner, _), place in places.items()
             for each in place.container.ports
-            if owner == host and (each.proto, each.host_port) == ("udp", port) and each.host_ip in _ALL_ADDRESSES
+            if owner == host and (each.proto, each.host_port) == ("udp", port) and is_on_all_addresses(each)
         }
         for place in publishing.values():
             inside = [n for n, each in enumerate(context.points) if each.name == f"{host}/{place.network.bridge}"]
@@ -145,7 +139,7 @@ def _inward(context: Context, places: dict[tuple[str, str], _Place], rows: FlowR
                 yield _published(context, row, place, port)
 
 
-def _published(context: Context, row: int, place: _Place, port: int) -> Finding:
+def _published(context: Context, row: int, place: Bridged, port: int) -> Finding:
     flow, card = context.flows[row], context.points[int(context.flows[row, schema.FLOW_POINT])].name
     group = destination(flow)
     return Finding(
@@ -207,15 +201,3 @@ def _is_answered(context: Context, row: int) -> bool:
     is_to = (flows[:, schema.FLOW_DST_HI] == high) & (flows[:, schema.FLOW_DST_LO] == low)
     is_to &= (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_DPORT] == flows[row, schema.FLOW_SPORT])
     return bool(is_to.any())
-
-
-def _places(context: Context) -> dict[tuple[str, str], _Place]:
-    """Host and address → the container that has it on a bridge network there."""
-    topology = context.topology
-    places = {}
-    for container, endpoint in endpoints(topology) if topology else ():
-        network = network_of(topology, container, endpoint) if topology else None
-        if network is not None and network.bridge:
-            for address in endpoint.addresses:
-                places[container.host, address.partition("/")[0]] = _Place(container, network)
-    return places

@@ -60,7 +60,7 @@ def diagnose(context: Context) -> list[Finding]:
 
 def _of_container(context: Context, container: Container) -> Finding | None:
     flows = context.flows
-    addresses = [text.partition("/")[0] for endpoint in container.endpoints for text in endpoint.addresses]
+    addresses = [ip for endpoint in container.endpoints for ip in endpoint.ips]
     is_from, is_to = (
         _is_any(context, addresses, high, low)
         for high, low in ((schema.FLOW_SRC_HI, schema.FLOW_SRC_LO), (schema.FLOW_DST_HI, schema.FLOW_DST_LO))

@@ -13,7 +13,7 @@ client's port must be free in the sandbox, where SNAT keeps it then; and tasks a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
@@ -32,6 +32,7 @@ from capnet.fleet.joined.connections import (
 )
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import Container, Host, PublishedPort, Topology
+from capnet.topology.port_lookup import addresses_reaching
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import TCP, UDP
 
@@ -50,7 +51,6 @@ _Targets: TypeAlias = dict[tuple[int, End], list[_Target]]  # (protocol, publish
 INGRESS = "ingress"  # what Docker calls the swarm's network of published ports, and their mode
 MAX_TASKS = 64  # of a service, that a connection may have gone to
 _NUMBERS = {"tcp": TCP, "udp": UDP}
-_ALL = {"": (4, 6), "0.0.0.0": (4,), "::": (6,)}  # families of a port that is bound to all addresses
 _SIDES = (("low", "high", 16), ("high", "low", 0))  # the end that is looked at, the other one, and where its port is
 
 
@@ -92,11 +92,11 @@ def _targets(topology: Topology) -> _Targets:
     hosts = {host.name: host for host in topology.hosts}
     targets: _Targets = {}
     for container in topology.containers:
-        own = [text.partition("/")[0] for endpoint in container.endpoints for text in endpoint.addresses]
+        own = [ip for endpoint in container.endpoints for ip in endpoint.ips]
         for port in container.ports:
             if port.proto not in _NUMBERS or container.host not in hosts:
                 continue
-            for address in _bound(hosts[container.host], port):
+            for address in addresses_reaching(port, hosts[container.host]):
                 inside = [
                     _Target((*address_value(text), port.container_port))
                     for text in own
@@ -127,7 +127,7 @@ def _add_ingress(topology: Topology, host: Host, targets: _Targets) -> None:
                     for text in _addresses(task, INGRESS.__eq__)
                 ]
             everywhere = PublishedPort(port.proto, "0.0.0.0", port.published_port, port.target_port)
-            for address in _bound(host, everywhere):
+            for address in addresses_reaching(everywhere, host):
                 end = (*address_value(address), port.published_port)
                 targets.setdefault((_NUMBERS[port.proto], end), []).extend(inside)
 
@@ -136,18 +136,6 @@ def _addresses(container: Container, is_wanted: Callable[[str], bool]) -> list[s
     """Its IPv4 addresses on some networks; those of one address alone are VIPs, that a load balancer has."""
     texts = (text for end in container.endpoints if is_wanted(end.network) for text in end.addresses)
     return [text.partition("/")[0] for text in texts if _family(text) == 4 and not text.endswith("/32")]
-
-
-def _bound(host: Host, port: PublishedPort) -> Iterator[str]:
-    """The addresses of the host at which the port is reached."""
-    if port.host_ip not in _ALL:
-        yield port.host_ip
-        return
-    for interface in host.interfaces:
-        for text in interface.addresses:
-            address = text.partition("/")[0]
-            if _family(address) in _ALL[port.host_ip]:
-                yield address
 
 
 def _family(address: str) -> int:

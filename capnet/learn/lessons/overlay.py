@@ -17,7 +17,7 @@ def _ping(recording: LessonRecording, point: str) -> LessonFrame:
 def _outer_address(recording: LessonRecording) -> Question:
     left, a = recording.address("left"), recording.address("A")
     gateway_leg = next(each for each in recording.topology.containers if each.name == "left").endpoints[1]
-    leg = gateway_leg.addresses[0].partition("/")[0]
+    leg = gateway_leg.ips[0]
     return question(
         ask=Text(
             en="left ({left}, on host A) pings right ({right}, on host B). "

@@ -65,7 +65,7 @@ class Joining:
         used = {key for key, _ in self._named}
         for container in self._topology.containers:
             for end in container.endpoints:
-                bare = [address.partition("/")[0] for address in end.addresses]
+                bare = end.ips
                 addresses |= {(address, container.name) for address in bare if address in used}
                 macs |= {(end.mac, container.name)} if end.mac in used else set()
         addresses, macs = addresses - self._named, macs - self._named

@@ -155,10 +155,7 @@ def _with_end(containers: Iterable[Container], target: str) -> list[Container]:
     return [
         container
         for container in containers
-        if any(
-            target in (end.mac, end.veth, *(address.partition("/")[0] for address in end.addresses))
-            for end in container.endpoints
-        )
+        if any(target in (end.mac, end.veth, *end.ips) for end in container.endpoints)
     ]
 
 

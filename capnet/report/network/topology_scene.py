@@ -79,7 +79,7 @@ def _is_port(host: Host, bridge: Interface, leaf: Leaf) -> bool:
     """Is a container on a bridge: by an interface named after it, or by an address of the bridge's subnet?"""
     if any(each.master == bridge.name and each.name == f"veth-{leaf.container.name}" for each in host.interfaces):
         return True
-    own = [ip_address(text.split("/")[0]) for text in (leaf.endpoint.addresses if leaf.endpoint else ())]
+    own = [ip_address(ip) for ip in (leaf.endpoint.ips if leaf.endpoint else ())]
     return any(address in ip_interface(text).network for text in bridge.addresses for address in own)
 
 
@@ -104,7 +104,7 @@ def _vertex(kind: str, interface: Interface, host: Host) -> Vertex:
         interface.name,
         addresses,
         [f"{host.name}/{interface.name}"],
-        {address.split("/")[0] for address in interface.addresses},
+        set(interface.ips),
         host.name,
     )
 
@@ -156,7 +156,7 @@ def _group_vertex(host: Host, connected: InventoryGroup, interface: Interface | 
     if interface:
         own = without_link_local(interface.addresses)
         lines = [*own, *lines]
-        addresses = {address.split("/")[0] for address in interface.addresses}
+        addresses = set(interface.ips)
     if connected.kind == "overlay":
         name = connected.title.removeprefix("overlay ")
         points += [f"{host.name}/overlay:{name}/{device}" for device in ("br0", "vxlan0")]
@@ -179,7 +179,7 @@ def _leaf(topology: Topology, host: Host, leaf: Leaf) -> Vertex:
         label(topology, leaf),
         [line for line in (first, *details[1:]) if line],
         list(_points_of(host, leaf)),
-        {address.split("/")[0] for address in endpoint.addresses} if endpoint else set(),
+        set(endpoint.ips) if endpoint else set(),
         host.name,
         {port.host_port for port in leaf.container.ports},
     )

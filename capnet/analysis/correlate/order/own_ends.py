@@ -103,7 +103,7 @@ def _by_topology(context: Context) -> tuple[list[int], list[set[tuple[int, int]]
                 at.add((container.host, endpoint.interface))
             if key in at:
                 macs[number] = mac_value(str(endpoint.mac))
-                addresses[number] = {address_value(address.split("/")[0]) for address in endpoint.addresses}
+                addresses[number] = {address_value(ip) for ip in endpoint.ips}
         if macs[number] < 0 and place_of(point) not in INNER_ROLES and key in interfaces:
             macs[number] = mac_value(str(interfaces[key].mac))
     return macs, addresses, host_of_mac

@@ -56,7 +56,7 @@ def _is_asked_at_home(context: Context, point: int, host: str, child: str) -> bo
     name = context.points[point].name
     for machine in context.topology.hosts if context.topology else ():
         for interface in machine.interfaces:
-            if name == f"{machine.name}/{interface.name}" and host in (ip.split("/")[0] for ip in interface.addresses):
+            if name == f"{machine.name}/{interface.name}" and host in interface.ips:
                 return True
     exchanges = (of for of in neighbours(context) if (of.point, of.asker, of.target) == (point, host, child))
     return any(shows_answers(context, exchange) for exchange in exchanges)

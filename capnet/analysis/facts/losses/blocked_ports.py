@@ -20,6 +20,7 @@ from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.fate.next_points import is_answered
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import Topology
+from capnet.topology.port_lookup import addresses_reaching
 from capnet.wire.numbers import TCP
 
 MIN_ATTEMPTS = 2  # SYNs to a port that only packets suggest is published: a last one may get its answer later
@@ -89,16 +90,13 @@ def _unanswered_syns(context: Context, published: dict[tuple[str, int], str]) ->
 
 def _published_ports(topology: Topology) -> dict[tuple[str, int], str]:
     """(host's address, port) → the container and its port behind it."""
-    addresses = {
-        host.name: [ip.split("/")[0] for interface in host.interfaces for ip in interface.addresses]
-        for host in topology.hosts
-    }
     return {
         (ip, port.host_port): f"{container.name}:{port.container_port}"
+        for host in topology.hosts
         for container in topology.containers
+        if container.host == host.name
         for port in container.ports
-        for ip in addresses.get(container.host, [])
-        if port.host_ip in ("", "0.0.0.0", "::", ip)
+        for ip in addresses_reaching(port, host)
     }
 
 

@@ -117,11 +117,7 @@ def _is_seen(context: Context, endpoint: Endpoint) -> bool:
     """Does one of its addresses send with its MAC? Where no MAC has the address, the address alone will do."""
     owners = _owners(context)
     mac = mac_value(endpoint.mac) if endpoint.mac else None
-    for address in endpoint.addresses:
-        ip = address.partition("/")[0]
-        if ip in owners and (mac is None or mac in owners[ip]):
-            return True
-    return False
+    return any(ip in owners and (mac is None or mac in owners[ip]) for ip in endpoint.ips)
 
 
 @derived

@@ -68,14 +68,14 @@ def _children_of_hosts(context: Context) -> dict[str, frozenset[str]]:
     if topology is None:
         return {}
     parents = {
-        (host.name, interface.name): frozenset(address.partition("/")[0] for address in interface.addresses)
+        (host.name, interface.name): frozenset(interface.ips)
         for host in topology.hosts
         for interface in host.interfaces
     }
     return {
-        address.partition("/")[0]: parents.get((container.host, endpoint.parent or ""), frozenset())
+        ip: parents.get((container.host, endpoint.parent or ""), frozenset())
         for container, endpoint in endpoints(topology)
-        for address in endpoint.addresses
+        for ip in endpoint.ips
         if endpoint.kind == "macvlan"
     }
 

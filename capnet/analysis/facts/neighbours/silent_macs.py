@@ -102,8 +102,8 @@ def _macvlan_homes(context: Context) -> dict[_Place, int]:
     for container, endpoint in endpoints(context.topology) if context.topology else ():
         point = numbers.get(f"{container.host}/{endpoint.parent}")
         if endpoint.kind == "macvlan" and endpoint.mac and point is not None:
-            for address in endpoint.addresses:
-                homes[point, *address_value(address.partition("/")[0])] = mac_value(endpoint.mac)
+            for ip in endpoint.ips:
+                homes[point, *address_value(ip)] = mac_value(endpoint.mac)
     return homes
 
 

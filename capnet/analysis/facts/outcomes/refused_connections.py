@@ -22,6 +22,7 @@ from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.fate.next_points import chain_of
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import PublishedPort
+from capnet.topology.port_lookup import is_on_all_addresses
 from capnet.wire.numbers import TCP, TCP_ACK, TCP_RST
 
 MAX_FALLBACK_NS = 1_000_000_000  # clients try the other address of localhost at once
@@ -29,7 +30,6 @@ MAX_ACCEPTED = 100  # connections to a port, of which one may be the other famil
 MAX_STRANGE_TRIES = 8  # of a port: who wants to be served insists
 _SERVICE = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 _SERVED = ("before.dst", "before.dport", "proto", "after.dst", "after.dport")
-_ALL_ADDRESSES = ("0.0.0.0", "::", "")
 Server = tuple[str, int | None]  # address and port
 
 
@@ -184,6 +184,6 @@ def other_publisher(context: Context, address: str, port: int | None) -> tuple[s
         for each in container.ports
         if container.host in hosts and each.host_port == port and each.proto == "tcp"
     ]
-    if not published or {each.host_ip for _, each in published} & {*_ALL_ADDRESSES, address}:
+    if not published or any(is_on_all_addresses(each) or each.host_ip == address for _, each in published):
         return None
     return published[0]

@@ -21,6 +21,7 @@ from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.icmp_errors import first_evidence
 from capnet.analysis.facts.nat.refused_answers import RefusedAnswer, refused_answers
 from capnet.topology import Container, PublishedPort
+from capnet.topology.port_lookup import is_on_all_addresses
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
@@ -61,8 +62,6 @@ FIX_PUBLISHED = Text(
     "或让两个容器在同一个网络上，用名称访问 {container}",
 )
 
-_ALL_ADDRESSES = ("0.0.0.0", "::", "")
-
 
 def diagnose(context: Context) -> list[Finding]:
     return [_finding(context, refused) for refused in refused_answers(context) if not refused.is_translated]
@@ -98,7 +97,7 @@ def _published(context: Context, of: RefusedAnswer) -> tuple[Container, Publishe
     hosts = owners[of.asked] & owners[of.answered]
     for container in topology.containers if topology else ():
         for port in container.ports:
-            is_it = port.proto == "udp" and port.host_port == of.port and port.host_ip in _ALL_ADDRESSES
+            is_it = port.proto == "udp" and port.host_port == of.port and is_on_all_addresses(port)
             if is_it and container.host in hosts:
                 return container, port
     return None

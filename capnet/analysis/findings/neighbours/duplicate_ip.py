@@ -100,7 +100,7 @@ def _of_containers(context: Context) -> Iterator[Finding]:
         card = numbers.get(f"{container.host}/{endpoint.parent}")
         if endpoint.mac is None or card is None:
             continue
-        for address in (each.partition("/")[0] for each in endpoint.addresses):
+        for address in endpoint.ips:
             rows = _sent_by_others(context, card, address, mac_value(endpoint.mac)) if address not in claimed else []
             macs = {int(context.flows[row, schema.FLOW_SMAC]) for row in rows}
             if len(macs) == 1:

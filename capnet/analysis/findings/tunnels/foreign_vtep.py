@@ -84,7 +84,7 @@ def _nodes(context: Context) -> tuple[set[str], str]:
     if context.topology and context.topology.hosts:
         hosts = context.topology.hosts
         peers = {peer for network in context.topology.networks for peer in network.peers}
-        addresses = {ip.split("/")[0] for host in hosts for interface in host.interfaces for ip in interface.addresses}
+        addresses = {ip for host in hosts for ip in host.ips}
         if peers or len(hosts) > 1:  # one host alone does not tell which others are of the swarm
             return addresses | peers, BY_TOPOLOGY.fill()
     gossip = context.flows[swarm_flows(context) & (context.flows[:, FLOW_DPORT] == PORT_SWARM_GOSSIP)]

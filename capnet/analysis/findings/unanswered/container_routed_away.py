@@ -23,9 +23,7 @@ from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.next_points import is_answered
-from capnet.quick_tuple import NamedTuple
-from capnet.topology import Container, Network
-from capnet.topology.lookup import endpoints, network_of
+from capnet.topology.bridged import Bridged, bridged_containers
 from capnet.wire.numbers import TCP_CWR, TCP_ECE, TCP_SYN
 
 NAME = finding_name(__name__)
@@ -66,13 +64,8 @@ MIN_PACKETS = 2  # of one flow: a single one may be answered after the capture
 MAX_FLOWS = 1000
 
 
-class _Place(NamedTuple):
-    container: Container
-    network: Network
-
-
 def diagnose(context: Context) -> list[Finding]:
-    places = _places(context)
+    places = bridged_containers(context.topology)
     if not places:
         return []
     flows, links = context.flows, flow_links(context)
@@ -104,20 +97,8 @@ def _are_vain_answers(context: Context) -> FlowMask:
     return mask
 
 
-def _places(context: Context) -> dict[tuple[str, str], _Place]:
-    """Host and address → the container that has it on a bridge network of that host."""
-    topology = context.topology
-    places = {}
-    for container, endpoint in endpoints(topology) if topology else ():
-        network = network_of(topology, container, endpoint) if topology else None
-        if network is not None and network.bridge and endpoint.kind == "veth":
-            for address in endpoint.addresses:
-                places[container.host, address.partition("/")[0]] = _Place(container, network)
-    return places
-
-
 def _finding(
-    context: Context, places: dict[tuple[str, str], _Place], point: int, address: str, rows: list[int]
+    context: Context, places: dict[tuple[str, str], Bridged], point: int, address: str, rows: list[int]
 ) -> Finding:
     name = context.points[point].name
     host, _, interface = name.partition("/")

@@ -105,7 +105,7 @@ def _addresses_of_host(context: Context, gateway: int) -> set[str]:
     for host in context.topology.hosts if context.topology else ():
         macs = {mac_value(each.mac) for each in host.interfaces if each.kind == "bridge" and each.mac}
         if gateway in macs:
-            return {address.partition("/")[0] for each in host.interfaces for address in each.addresses}
+            return set(host.ips)
     return set()
 
 

@@ -169,8 +169,8 @@ def _owners(context: Context) -> _Owners:
     for container, endpoint in endpoints(topology) if topology else ():
         if endpoint.mac:
             owners.containers[endpoint.mac] = container.name
-        for address in endpoint.addresses:
-            owners.networks[address.partition("/")[0]] = network_of(topology, container, endpoint) if topology else None
+        for ip in endpoint.ips:
+            owners.networks[ip] = network_of(topology, container, endpoint) if topology else None
     return owners
 
 

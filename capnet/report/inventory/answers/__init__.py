@@ -69,11 +69,7 @@ def unknown(topology: Topology, asked: str) -> str:
 def nearest(asked: str, candidates: list[str], topology: Topology) -> list[str]:
     """The names, or for an address or a MAC address the addresses, that are most like what was asked."""
     if _is_address(asked):
-        owned = {
-            text
-            for _, endpoint in endpoints(topology)
-            for text in (*(address.split("/")[0] for address in endpoint.addresses), endpoint.mac or "")
-        }
+        owned = {text for _, endpoint in endpoints(topology) for text in (*endpoint.ips, endpoint.mac or "")}
         alike = {text: _common_length(text, asked.lower()) for text in owned}
         near = [text for text in alike if alike[text] * 2 > len(asked)]
         return sorted(near, key=lambda text: (-alike[text], text))[:_MAX_NEAREST]

@@ -49,7 +49,7 @@ def departed_container_of(context: Context, finding: Finding) -> DepartedContain
         return None
     asked = set(named_addresses(finding.facts, (*ASKED, "backends")))
     for container, endpoint in endpoints(context.topology):
-        addresses = {address.partition("/")[0] for address in endpoint.addresses}
+        addresses = set(endpoint.ips)
         if endpoint.veth and (container.host, endpoint.veth) in gone and addresses & asked:
             return DepartedContainer(container.name, endpoint.veth)
     return None

@@ -111,7 +111,7 @@ def _places(context: Context, host: str) -> dict[str, _Place]:
     for container, endpoint in endpoints(topology) if topology else ():
         network = network_of(topology, container, endpoint) if topology and container.host == host else None
         if network is not None and network.bridge:
-            for address in (each.partition("/")[0] for each in endpoint.addresses):
+            for address in endpoint.ips:
                 places[address] = _Place(container, network, address)
     return places
 

@@ -48,7 +48,7 @@ def link_down_of(context: Context, finding: Finding) -> LinkDown | None:
         return None
     parties = set(named_addresses(finding.facts))
     for container, endpoint in endpoints(context.topology):
-        if parties.isdisjoint(address.partition("/")[0] for address in endpoint.addresses):
+        if parties.isdisjoint(endpoint.ips):
             continue
         network = network_of(context.topology, container, endpoint)
         own = f"{container.host}/{container.name}"

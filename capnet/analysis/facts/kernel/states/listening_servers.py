@@ -39,6 +39,7 @@ from capnet.analysis.facts.kernel.states.lost_translations import restoring_comm
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import PublishedPort
 from capnet.topology.lookup import DOCKER_DNS, endpoints
+from capnet.topology.port_lookup import is_on_all_addresses
 
 FIRST_CLIENT_PORT = 32768  # net.ipv4.ip_local_port_range of Linux
 MAX_LISTED = 4  # programs; of more, the one that is meant is not clear
@@ -125,7 +126,7 @@ def _published(context: Context, proto: str, address: str, port: int) -> Publish
     published = (
         each
         for container, endpoint in (endpoints(context.topology) if context.topology else ())
-        if address in {own.partition("/")[0] for own in endpoint.addresses}
+        if address in endpoint.ips
         for each in container.ports
         if each.container_port == port and each.proto == proto
     )
@@ -152,8 +153,8 @@ def _instead(
     ports = sorted({each.port for each in lasting})
     fix = FIX_OTHER_PORTS.fill()
     if published and len(ports) == 1:
-        is_any = published.host_ip in ("", "0.0.0.0", "::")
-        begin = published.host_port if is_any else endpoint_text(published.host_ip, published.host_port)
+        address, number = published.host_ip, published.host_port
+        begin = number if is_on_all_addresses(published) else endpoint_text(address, number)
         fix = FIX_PUBLISH.fill(begin=str(begin), port=ports[0], inside=port, suffix=_suffix(proto))
     return OTHER_PORTS.fill(namespace=namespace, bound=several([str(each) for each in lasting])), fix
 

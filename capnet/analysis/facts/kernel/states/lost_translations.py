@@ -11,9 +11,9 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.facts.kernel.namespaces import NamespaceChanges
 from capnet.analysis.facts.kernel.netfilter.rule_walk import Packet, all_pass
 from capnet.topology import Container
+from capnet.topology.port_lookup import is_reached_at
 
 DOCKER, PODMAN = "`systemctl restart docker`", "`podman network reload --all`"
-_ALL = ("0.0.0.0", "::", "")
 _OF_MANY = ("src", "in")  # tests that let some clients pass only
 _REDIRECTS = ("REDIRECT", "redirect")
 
@@ -30,8 +30,7 @@ def untranslated_container(
         for container in containers
         if container.host == namespace.name
         and any(
-            each.host_port == port and each.proto == proto and each.host_ip in (*_ALL, address)
-            for each in container.ports
+            each.host_port == port and each.proto == proto and is_reached_at(each, address) for each in container.ports
         )
     )
     return next(publishing, None)

@@ -96,7 +96,7 @@ def _container(topology: Topology, address: str) -> Whereabouts | None:
     bridges = {"bridge", *(network.name for network in topology.networks if network.driver == "bridge")}
     for container in topology.containers:
         for endpoint in container.endpoints:
-            addresses = (text.partition("/")[0] for text in endpoint.addresses)
+            addresses = endpoint.ips
             if endpoint.network in bridges and endpoint.mac and address in addresses:
                 name = f"{container.host}/{container.name}/{endpoint.interface}"
                 return Whereabouts(name, mac_value(endpoint.mac), Place.BEHIND)

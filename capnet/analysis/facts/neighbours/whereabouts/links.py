@@ -183,7 +183,7 @@ def network_of_gateway(context: Context, asker: str, target: str) -> str | None:
     """The network that both are of by the topology, the asker a container on it and the target its gateway."""
     topology = context.topology
     for container, endpoint in endpoints(topology) if topology else ():
-        if asker in (each.partition("/")[0] for each in endpoint.addresses):
+        if asker in endpoint.ips:
             network = network_of(topology, container, endpoint) if topology else None
             return network.name if network is not None and target in (network.gateway, *network.gateways) else None
     return None

@@ -60,7 +60,7 @@ def sealed_packets(context: Context) -> list[SealedPackets]:
 def _sealed(context: Context, topology: Topology) -> Iterator[SealedPackets]:
     encrypted = {of.name for of in topology.networks if of.driver == "overlay" and "encrypted" in of.options}
     for host in topology.hosts:
-        own = {text.partition("/")[0] for interface in host.interfaces for text in interface.addresses}
+        own = set(host.ips)
         ends = [end for of in topology.containers if of.host == host.name for end in of.endpoints]
         networks = sorted({end.network for end in ends} & encrypted)
         points = {

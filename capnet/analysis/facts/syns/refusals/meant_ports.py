@@ -124,7 +124,7 @@ def _published_as(topology: Topology, address: str, port: int, points: set[str])
     published = {
         (container.name, each.container_port)
         for container in _on_hosts(topology, points)
-        if any(address == own.partition("/")[0] for end in container.endpoints for own in end.addresses)
+        if any(address in end.ips for end in container.endpoints)
         for each in container.ports
         if (each.proto, each.host_port) == ("tcp", port) and each.container_port != port
     }
@@ -164,7 +164,7 @@ def _of_service(topology: Topology, address: str, port: int) -> Meant | None:
         host.name
         for host in topology.hosts
         for interface in host.interfaces
-        if interface.kind != "bridge" and address in (each.partition("/")[0] for each in interface.addresses)
+        if interface.kind != "bridge" and address in interface.ips
     ]
     services = [
         service.name
@@ -186,7 +186,7 @@ def _why(topology: Topology, container: Container, published: PublishedPort) -> 
     for endpoint in container.endpoints:
         network = network_of(topology, container, endpoint)
         if network is not None and network.driver in ("macvlan", "ipvlan") and endpoint.addresses:
-            own = endpoint_text(endpoint.addresses[0].partition("/")[0], inside)
+            own = endpoint_text(endpoint.ips[0], inside)
             return OF_DRIVER.fill(driver=network.driver), FIX_OWN_ADDRESS.fill(address=own, container=container.name)
         if network is not None and network.internal:
             return OF_INTERNAL.fill(), FIX_BRIDGE.fill(container=container.name)
