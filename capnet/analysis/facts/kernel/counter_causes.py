@@ -140,7 +140,7 @@ def _rules(flows: Sequence[MissingPackets], is_refused: bool) -> Iterator[_Candi
 
 
 def _all_rules(namespace: NamespaceChanges) -> Iterator[Rule]:
-    return (rule for table in namespace.tables for chain in table.chains.values() for rule in chain.rules)
+    return (rule for table in namespace.tables for chain in table.chains.values() for rule in chain.steps())
 
 
 def _counters(context: Context, flows: Sequence[MissingPackets], is_refused: bool) -> Iterator[_Candidate]:

@@ -124,6 +124,20 @@ def test_policy_of_host_without_bridge_networks_has_no_remark(tmp_path: Path) ->
     assert found and not any("rule of Docker" in finding.says for finding in found)
 
 
+@pytest.mark.parametrize(("table", "is_of_docker"), [("docker-bridges", True), ("guard", False)])
+def test_nft_table_of_docker_is_its_rules(table: str, is_of_docker: bool, tmp_path: Path) -> None:
+    """With "firewall-backend": "nftables", Docker 29 has rules in no chain of iptables."""
+
+    def add(outputs: dict[str, Any]) -> None:
+        chain = {"family": "ip", "table": table, "name": "filter-FORWARD", "hook": "forward", "prio": 0}
+        ruleset = json.loads(outputs.get("nft -j list ruleset") or '{"nftables": []}')
+        ruleset["nftables"].append({"chain": {**chain, "type": "filter", "policy": "accept"}})
+        outputs["nft -j list ruleset"] = json.dumps(ruleset)
+
+    found = altered("forward-flushed", tmp_path, add)
+    assert found and any("no rule of Docker" in finding.says for finding in found) is not is_of_docker
+
+
 def same(outputs: dict[str, Any]) -> None:
     """The host printed what it printed."""
 

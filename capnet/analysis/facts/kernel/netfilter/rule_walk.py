@@ -132,7 +132,7 @@ class _Walk:
 
     def _chain(self, table: RuleTable, chain: Chain, depth: int) -> bool:
         """Does each packet end in the chain, or leave the table there?"""
-        for rule in chain.rules:
+        for rule in chain.steps():
             self._steps += 1
             if self._steps > MAX_STEPS:
                 self.is_open = True

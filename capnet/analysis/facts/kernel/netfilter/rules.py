@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import field
 
 from capnet.quick_dataclass import mutable
@@ -42,6 +43,7 @@ class Rule(NamedTuple):
     packets: int | None  # its counter; None if it has none
     octets: int | None
     to: str = ""  # of DNAT, the address and port
+    branches: tuple[Rule, ...] = ()  # of a verdict map: what the rule does for each of its elements
 
     @property
     def name(self) -> str:
@@ -59,6 +61,11 @@ class Chain:
     priority: int = 0
     rules: list[Rule] = field(default_factory=list)
     policy: Rule | None = None
+
+    def steps(self) -> Iterator[Rule]:
+        """What a packet is compared with in turn: each rule, or each branch of it."""
+        for rule in self.rules:
+            yield from rule.branches or (rule,)
 
 
 @mutable

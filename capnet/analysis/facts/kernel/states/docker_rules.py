@@ -23,6 +23,7 @@ from capnet.quick_tuple import NamedTuple
 from capnet.topology import Network
 
 _ISOLATION = ("DOCKER-ISOLATION", "DOCKER-INTERNAL")  # Docker before 28.1, and since
+_NFT_TABLE = "docker-bridges"  # of Docker 29 and newer with the firewall backend nftables
 _PODMAN = "podman"
 
 INTERNAL = Text(
@@ -102,6 +103,8 @@ def _names_bridge(rule: Rule, network: Network) -> bool:
 
 
 def _has_docker_rules(namespace: NamespaceChanges) -> bool:
-    """Does a chain of FORWARD jump to a chain of Docker, or name one in a comment, in any backend?"""
+    """Does a chain of FORWARD jump to a chain of Docker, or has Docker a table of its own ("firewall-backend")?"""
+    if any(table.tool == "nft" and table.name == _NFT_TABLE for table in namespace.tables):
+        return True
     rules = (rule for table in namespace.tables for chain in table.base_chains(FORWARD) for rule in chain.rules)
     return any(rule.verdict in (JUMP, GOTO) and rule.target.startswith("DOCKER") for rule in rules)

@@ -75,7 +75,7 @@ def _reached(table: RuleTable, hook: str) -> set[str]:
     names = [chain.name for chain in table.base_chains(hook)]
     reached = set(names)
     while names:
-        for rule in table.chains[names.pop()].rules:
+        for rule in table.chains[names.pop()].steps():
             if rule.verdict in (JUMP, GOTO) and rule.target in table.chains and rule.target not in reached:
                 reached.add(rule.target)
                 names.append(rule.target)
