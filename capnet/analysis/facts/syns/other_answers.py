@@ -1,8 +1,8 @@
 """What else a server answers that leaves SYNs unanswered: how far it works, or that it went down.
 
 Input: flows, questions for MACs. Output: an `OtherAnswer`. Method: connections that the same service accepted say most;
-without them what the address answers on other ports, then to an echo request. Limits: of the clients' own view only;
-what answers elsewhere is not in the capture.
+without them what the address answers on other ports, then whether it connects to these clients itself, then what it
+answers to an echo request. Limits: of the clients' own view only; what answers elsewhere is not in the capture.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Literal
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import row_hash
+from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import replies, source
+from capnet.analysis.core.flow_rows import destination, replies, reply_values, source
 from capnet.analysis.core.schema import FlowRows, FlowTable, Mask
 from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
 from capnet.analysis.facts.syns.accepted_syns import RowsByKey, ServiceFlows, accepts_meanwhile, began, flow_sources
 from capnet.analysis.fate.next_points import chain_of
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
-from capnet.wire.numbers import ICMP, ICMP_ECHO_REPLY, ICMPV6, ICMPV6_ECHO_REPLY, TCP, TCP_RST
+from capnet.wire.numbers import ICMP, ICMP_ECHO_REPLY, ICMPV6, ICMPV6_ECHO_REPLY, TCP, TCP_ACK, TCP_RST
 
 MIN_QUESTIONS = 2  # for a MAC: a single one may be answered behind the capture
 
@@ -33,11 +33,13 @@ Kind = Literal[
     "port",  # connections to another port of its address
     "refusal",  # it refuses those to another port
     "refused",  # it refused those to this very port before
+    "connects",  # nothing, but it opens connections to these clients itself, and they work
+    "later",  # likewise, and it sent nothing until after the last of these SYNs
     "ping",  # echo requests
     "gone",  # it answered before, has sent nothing since, and questions for its MAC stay unanswered
     "nothing",
 ]
-_PAST: tuple[Kind, ...] = ("before", "port", "refusal", "refused", "ping")  # of these, a server may be gone since
+_PAST: tuple[Kind, ...] = ("before", "port", "refusal", "refused", "connects", "ping")  # a server may be gone since
 
 
 class OtherAnswer(NamedTuple):
@@ -51,7 +53,7 @@ class OtherAnswer(NamedTuple):
 
 def other_answer(context: Context, service: ServiceFlows, address: str, port: int) -> OtherAnswer:
     """What a service answers besides. `address` and `port`: of the server that its SYNs are for, behind DNAT."""
-    answer = _of_service(context, service) if len(service.accepted) else _of_address(context, address, port)
+    answer = _of_service(context, service) if len(service.accepted) else _of_address(context, service, address, port)
     if answer.kind in _PAST and _is_gone_since(context, address, began(context, service)):
         return OtherAnswer("gone")
     return answer
@@ -67,7 +69,7 @@ def _of_service(context: Context, service: ServiceFlows) -> OtherAnswer:
     return OtherAnswer("meanwhile" if accepts_meanwhile(context, service) else "before", connections, clients)
 
 
-def _of_address(context: Context, address: str, port: int) -> OtherAnswer:
+def _of_address(context: Context, service: ServiceFlows, address: str, port: int) -> OtherAnswer:
     """What an address answers to any client. `port`: the one that does not answer; it refused what came before."""
     rows = _rows_from(context, address)
     flows, answered = context.flows[rows], replies(context)[rows]
@@ -85,7 +87,20 @@ def _of_address(context: Context, address: str, port: int) -> OtherAnswer:
             return OtherAnswer(kind, port=int(ports[0]))
     if is_refusal.any():
         return OtherAnswer("refused")
+    called = _whom_it_calls(context, service, rows)
+    if called:
+        is_later = flows[:, schema.FLOW_FIRST].min() > context.flows[service.rows, schema.FLOW_SYN_TIME].max()
+        return OtherAnswer("later" if is_later else "connects", clients=called)
     return OtherAnswer("ping" if _are_echo_replies(flows).any() else "nothing")
+
+
+def _whom_it_calls(context: Context, service: ServiceFlows, rows: FlowRows) -> tuple[str, ...]:
+    """The clients to which the sender of these flows opened connections: its ACK shows that their SYN-ACK came back."""
+    flows, clients = context.flows[rows], flow_sources(context)[service.hops]
+    is_call = (flows[:, schema.FLOW_SYNS] > 0) & (flows[:, schema.FLOW_TCP_FLAGS] & TCP_ACK != 0)
+    is_call &= reply_values(context, schema.FLOW_SYNACK_TIME)[rows] >= 0
+    is_call &= is_among(hash_of(flows, [schema.FLOW_DST_HI, schema.FLOW_DST_LO]), clients)
+    return tuple(sorted({destination(flow) for flow in flows[is_call]}, key=address_value))
 
 
 def _rows_from(context: Context, address: str) -> FlowRows:

@@ -46,6 +46,14 @@ ANSWERS: dict[Kind, Text] = {
         en="the server answered before, has sent nothing since, and questions for its MAC stay unanswered: it is down",
         zh="该服务器此前有应答，此后什么也没有发送，对其 MAC 的询问也没有应答：它已停机",
     ),
+    "connects": Text(
+        en="the server connects to {others} itself, and that works: it is up, and packets pass both ways",
+        zh="该服务器自己连接 {others} 并且成功：它在线，双向都通",
+    ),
+    "later": Text(
+        en="the server sent nothing until then, and afterwards connected to {others} itself",
+        zh="该服务器此前没有发送过任何包，之后自己连接了 {others}",
+    ),
     "ping": Text(en="the server answers pings", zh="该服务器应答 ping"),
     "nothing": Text(en="the server answered nothing else either", zh="该服务器对其他请求也没有应答"),
 }
@@ -84,7 +92,7 @@ NOT_AT_EXIT = Text(
 Fix = Literal[
     "macs", "exits", "ipv4", "timestamps", "nodes",
     "on host", "at backend", "on the way", "unlike others", "went down", "not known", "way out", "before exit",
-    "past host",
+    "past host", "not yet up",
 ]  # fmt: skip
 PAST_HOST = Text(
     en="; they leave by the interface by which they came, and {client} is a neighbour of {server}, whose answers go to "
@@ -165,6 +173,12 @@ FIXES: dict[Fix, Text] = {
         en="check that {server} is up, and the routes both ways; capture at the server or at the next hop to see "
         "whether the SYNs arrive",
         zh="检查 {server} 是否在线，以及双向路由；在服务器上或下一跳抓包，看 SYN 是否到达",
+    ),
+    "not yet up": Text(
+        en="{server} was likely not up yet, or had no route to {client}: check that it accepts SYNs since then; if "
+        "not, look for a filter of this port there (`iptables -vnL`, `nft list ruleset`)",
+        zh="{server} 当时可能还没有启动，或还没有到 {client} 的路由：检查它此后是否接受 SYN；如果不接受，在那里查找对该"
+        "端口的过滤（`iptables -vnL`、`nft list ruleset`）",
     ),
     "way out": Text(
         en="check the way out of {client}, which all {count} share: its gateway and firewall (`ip route get {server}`)",

@@ -5,7 +5,8 @@ answers at any point (`facts.syns.unanswered_services`). Not where the captures 
 (`stops-between`), nor published ports (`published-port-blocked`), nor floods (`syn-flood`), nor clients that scan.
 Says: who asks which server in vain, to which backend DNAT sends the SYNs, where they were last seen, and at `any`
 whether its host received or sent them. What of the server does answer: other connections to the same port, another
-port, an echo request, or nothing; that it is down, if it sent nothing since and questions for its MAC stay unanswered.
+port, an echo request, or nothing; that it is down, if it sent nothing since and questions for its MAC stay unanswered;
+that it connects to the client itself meanwhile, or sent nothing before and does so later.
 Whether those were sent to another MAC, by another gateway, or left the host by another interface; whether the client
 then connects by IPv4; which other nodes accept it on the same NodePort; whether the TCP timestamps of those accepted
 are ahead of these; by which point other packets of the client leave its host, if these do not; that DNAT leads back to
@@ -66,12 +67,13 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 检查：只有 SYN、一秒以上之后重发的 TCP 流，在任何抓包点上都没有 SYN-ACK、RST、ICMP 错误或别的地址应答
 （`facts.syns.unanswered_services`）。不包括抓包显示了其下一个抓包点的流（`stops-between`）、端口映射
 （`published-port-blocked`）、洪泛（`syn-flood`）和扫描的客户端。
-结论：谁访问哪个服务器而无应答，DNAT 把 SYN 送往哪个后端，SYN 最后见于哪里；在 `any` 上抓包时，还有该主机是收到还是
-发出了它们。该服务器还应答什么：到同一端口的其他连接、另一个端口、回显请求，或什么都不应答；若它此后什么也没有发送，
-对其 MAC 的询问也没有应答，则它已停机。那些连接是否发往另一个 MAC，即经另一个网关，或从主机的另一个接口离开；客户端是
-否随后改用 IPv4 连接；哪些别的节点在同一 NodePort 上接受它；被接受的连接的 TCP 时间戳是否在这些之前；客户端的其他包
-从主机的哪个抓包点离开，如果这些包没有到那里；DNAT 是否转回客户端自己的网络，使应答绕过做转换的主机。如
-果 SYN 已在服务器自己的接口上，而服务器同时应答别的，为错误；否则为警告：抓包点后面的情况不得而知。
+结论：谁访问哪个服务器而无应答，DNAT 把 SYN 送往哪个后端，SYN 最后见于哪里；在 `any` 上抓包时，还有该主机是收到还是发
+出了它们。该服务器还应答什么：到同一端口的其他连接、另一个端口、回显请求，或什么都不应答；若它此后什么也没有发送，对其
+MAC 的询问也没有应答，则它已停机；它是否同时自己连接该客户端，或此前什么也没有发送、之后才这样做。那些连接是否发往另一
+个 MAC，即经另一个网关，或从主机的另一个接口离开；客户端是否随后改用 IPv4 连接；哪些别的节点在同一 NodePort 上接受它；
+被接受的连接的 TCP 时间戳是否在这些之前；客户端的其他包从主机的哪个抓包点离开，如果这些包没有到那里；DNAT 是否转回客户
+端自己的网络，使应答绕过做转换的主机。如果 SYN 已在服务器自己的接口上，而服务器同时应答别的，为错误；否则为警告：抓包
+点后面的情况不得而知。
 误判：应答走了没有抓包的路。收到 SYN 的主机以别的地址转发出去的包，可能被抓包过滤器滤掉。
 处理：没有程序监听的端口会拒绝连接。不作声的是过滤规则、缺少的路由，或停机的服务器。
 验证：在服务器上抓包：`capnet capture HOST/IFACE`；那里的 `iptables -vnL` 和 `nft list ruleset` 有丢弃计数。
@@ -79,7 +81,7 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 
 # Kinds of answers that speak of one service, not of its whole address; and those that do not show that it works now.
 _OF_SERVICE: tuple[Kind, ...] = ("meanwhile", "before", "others")
-_UNCERTAIN: tuple[Kind, ...] = ("before", "refused", "gone", "nothing")
+_UNCERTAIN: tuple[Kind, ...] = ("before", "refused", "gone", "later", "nothing")
 
 
 class _Group(NamedTuple):
@@ -205,6 +207,8 @@ def _fix(group: _Group) -> Fix:
         return "unlike others"
     if group.kind in ("before", "refused", "gone"):
         return "went down"
+    if group.kind == "later":
+        return "not yet up"
     if group.reached_host:
         return "on host"
     return "not known" if group.kind == "nothing" else "on the way"
