@@ -271,7 +271,7 @@ class Service:
     """A service of a swarm, or of Kubernetes.
 
     Source: `docker service inspect` on a manager, else `docker network inspect -v`, which has no ids and protocols. Of
-    Kubernetes: the comments of kube-proxy's rules, in mode iptables.
+    Kubernetes: kube-proxy's rules, in modes iptables and nftables.
     """
 
     name: str  # as `docker service ls` prints it; of Kubernetes NAME.NAMESPACE

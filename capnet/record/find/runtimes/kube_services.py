@@ -1,26 +1,28 @@
 """Services of Kubernetes, by the rules that kube-proxy wrote on a node: their virtual addresses and node ports.
 
-Input: lines of `iptables-save`. kube-proxy notes NAMESPACE/SERVICE:PORT in the comment of each rule (kubernetes,
-pkg/proxy/iptables/proxier.go): in KUBE-SERVICES with the kind of address behind it, in KUBE-NODEPORTS alone.
-Limits: kube-proxy in mode ipvs or nftables writes no such rules, and the proxies of Cilium and Calico write none.
+Input: lines of `iptables-save`, and listings of nft's maps (`kube_nftables`). kube-proxy notes NAMESPACE/SERVICE:PORT
+in the comment of each rule of iptables (kubernetes, pkg/proxy/iptables/proxier.go): in KUBE-SERVICES with the kind of
+address behind it, in KUBE-NODEPORTS alone.
+Limits: kube-proxy in mode ipvs writes no such rules, and the proxies of Cilium and Calico write none.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import TypeVar
 
 from capnet.quick_tuple import NamedTuple
+from capnet.record.find.runtimes import kube_nftables
 from capnet.topology import Service, ServicePort, VirtualAddress
 
 # Whole rule sets: asking the legacy program for a table makes that table. It is asked where there are some of its.
 LIST = (
     "{ iptables-save; ip6tables-save; grep -q . /proc/net/ip_tables_names && iptables-legacy-save; "
     "grep -q . /proc/net/ip6_tables_names && ip6tables-legacy-save; } 2>/dev/null "
-    "| grep -E '^-A KUBE-(SERVICES|NODEPORTS) .*--comment'; true"
+    f"| grep -E '^-A KUBE-(SERVICES|NODEPORTS) .*--comment'; {kube_nftables.LIST}; true"
 )
 NETWORK = "services"  # what the virtual addresses of a cluster are said to be on: they are at no interface
 _Row = TypeVar("_Row")
@@ -42,7 +44,7 @@ class _Rule(NamedTuple):
 
 def kube_services(lines: Iterable[str]) -> list[Service]:
     """The services of these rules, called NAME.NAMESPACE as in the cluster's DNS, sorted by name."""
-    rules = [rule for line in lines if (rule := _rule(line)) is not None]
+    rules = [rule for line in lines for rule in _rules(line)]
     own_ports = {(*rule.service, rule.port_name, rule.proto): rule.port for rule in rules if rule.kind}
     services: dict[tuple[str, str], Service] = {}
     for rule in rules:
@@ -60,6 +62,14 @@ def _add(rows: list[_Row], row: _Row) -> None:
     """Adds what is not there yet: IPv4 and IPv6 rules, and those of both backends of iptables, say the same."""
     if row not in rows:
         rows.append(row)
+
+
+def _rules(line: str) -> Iterator[_Rule]:
+    for of in kube_nftables.map_elements(line) if line.startswith("{") else ():
+        kind = _ADDRESS_KINDS[0] if of.address else ""
+        yield _Rule((of.namespace, of.name), of.port_name, kind, of.address, of.proto, of.port)
+    if (rule := _rule(line)) is not None:
+        yield rule
 
 
 def _rule(line: str) -> _Rule | None:
