@@ -5,7 +5,8 @@ answers before it, as the loopback interface does of connections that a host red
 
 Input: flows, replies. Output: per flow, is there such an answer to it?
 Method: flows without their opposite, paired by both ends and both ports; of ICMP, a request with its kind of reply. At
-one point, a SYN and the only SYN-ACK that acknowledges just this SYN, if they share an end.
+one point, a SYN and the only SYN-ACK that acknowledges just this SYN, if they share an end; and answers of DNS that
+come from another address, if the client takes them (`accepted_answers`).
 Limits: equal ports on both sides, or none, prove no answer (`fate.answers`).
 """
 
@@ -19,7 +20,8 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, awaited_acknowledgment, first_acknowledgment
 from capnet.analysis.core.schema import FlowMask, FlowRows, FlowTable, Values
-from capnet.analysis.fate.answers import answering_replies
+from capnet.analysis.fate.answers import answering_replies, other_address_answers
+from capnet.analysis.fate.verdict.accepted_answers import are_accepted_from_elsewhere
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import ICMP, ICMP_ECHO_REPLY, ICMP_ECHO_REQUEST, ICMPV6_ECHO_REPLY, ICMPV6_ECHO_REQUEST, TCP
 
@@ -47,6 +49,9 @@ def is_answered_elsewhere(context: Context) -> FlowMask:
     if not len(asks):
         return mask
     mask[_half_translated(flows, asks)] = True
+    accepted = np.flatnonzero(are_accepted_from_elsewhere(context))
+    mask[accepted] = True
+    mask[other_address_answers(context)[accepted]] = True
     answers = np.flatnonzero(is_alone & np.where(is_message, _is_of_kind(flows, *_ECHO_REPLY), _has_two_ports(flows)))
     mask[asks[is_among(hash_of(flows, _THERE, asks), hash_of(flows, _BACK, answers))]] = True
     return mask

@@ -28,6 +28,7 @@ from capnet.analysis.fate.hop_loss import lost_packets
 from capnet.analysis.fate.listening import records_one_direction
 from capnet.analysis.fate.next_points import HOME, chain_of, is_answered
 from capnet.analysis.fate.refutation import GROUP
+from capnet.analysis.fate.verdict.accepted_answers import are_accepted_from_elsewhere
 from capnet.analysis.fate.verdict.answers_elsewhere import is_answered_elsewhere
 from capnet.analysis.fate.verdict.loops import looping_flows
 from capnet.analysis.fate.verdict.stopped_answers import stopped_answers
@@ -124,7 +125,8 @@ def _verdicts(context: Context, outcome: Fates, entries: Values, is_replied: Mas
     is_silent &= _wants_answer(context)[last] & ~_may_be_answered_unseen(context)[last]
     verdict[(state == ARRIVED) & is_silent] = ANSWERED_BY  # nothing
     verdict[state == STOPS] = STOPS_AT
-    has_other_answer = any_of_chain(context, (quoting_errors(context) >= 0) | (other_address_answers(context) >= 0))
+    is_other = (other_address_answers(context) >= 0) & ~are_accepted_from_elsewhere(context)
+    has_other_answer = any_of_chain(context, (quoting_errors(context) >= 0) | is_other)
     verdict[has_other_answer[last] & ~is_replied & ~is_group] = ANSWERED_BY  # no ICMP error is about a group's
     verdict[is_replied] = DELIVERED
     has_data = any_of_chain(context, (answering_replies(context) >= 0) & ~is_reset(context))
