@@ -2,16 +2,18 @@
 
 Looks at: TCP flows with a SYN whose opposite direction, at the same point, has RST and no SYN-ACK. A client that tries
 more than five ports of one address, or twenty addresses that do not accept, is a scan: an info. So is a port that
-accepts a later connection: the server was starting. So is what several addresses of the Internet try that do nothing
-else, a port or two each, and a port that ::1 refuses while 127.0.0.1 accepts: the server listens on IPv4 only.
-Says: which address refused which ports, what is translated to it, whether it accepted connections before, and whether
-the RST comes from nearer, by its TTL, than what accepts connections at the address. Where the same port answered from
-behind the address before, by a smaller TTL, the address itself refuses: it no longer forwards the port. Where the same
-MAC accepts the port at an address of the other family, that one is named. Where the namespace that refuses was captured
-with its witnesses: on which addresses and ports programs listen in it instead, or that none does. By the topology, what
-was meant: a container's port inside in place of the host's, a container in place of localhost, or that Docker publishes
-nothing on such a network (`facts.syns.refusals.meant_ports`). More than five ports of one address are one sentence, and
-so are 127.0.0.1 and ::1, which localhost is both.
+accepts a later connection, and refused none since one was accepted: the server was starting. So is what several
+addresses of the Internet try that do nothing else, a port or two each, and a port that ::1 refuses while 127.0.0.1
+accepts: the server listens on IPv4 only.
+Says: which address refused which ports, what is translated to it, whether it accepted connections before, or between
+those of one client that it refused, as of a service of which one server fails, and whether the RST comes from nearer,
+by its TTL, than what accepts connections at the address. Where the same port answered from behind the address before,
+by a smaller TTL, the address itself refuses: it no longer forwards the port. Where the same MAC accepts the port at an
+address of the other family, that one is named. Where the namespace that refuses was captured with its witnesses: on
+which addresses and ports programs listen in it instead, or that none does. By the topology, what was meant: a
+container's port inside in place of the host's, a container in place of localhost, or that Docker publishes nothing on
+such a network (`facts.syns.refusals.meant_ports`). More than five ports of one address are one sentence, and so are
+127.0.0.1 and ::1, which localhost is both.
 Wrong when: the SYN-ACK passed outside the capture.
 Fix: start the server, let it listen on 0.0.0.0 instead of 127.0.0.1, or publish the port that it listens on. A firewall
 rule that rejects with tcp-reset looks the same, but for the TTL. Where a host no longer forwards, its container has
@@ -46,9 +48,10 @@ EXPLAINS = ()
 PAGE_ZH = """服务器用 RST 应答 SYN。
 
 检查：有 SYN 的 TCP 流，在同一抓包点上反方向有 RST 而没有 SYN-ACK。客户端尝试一个地址的五个以上端口，或二十个不接受
-的地址，是扫描：提示。端口后来接受了连接也是提示：服务器当时正在启动。互联网上几个什么别的也不做的地址各试一两个端口，以及
+的地址，是扫描：提示。端口后来接受了连接，此后不再拒绝，也是提示：服务器当时正在启动。互联网上几个什么别的也不做的地址各试一两个端口，以及
 ::1 拒绝而 127.0.0.1 接受的端口（服务器只监听 IPv4），也是提示。
-结论：哪个地址拒绝了哪些端口，什么被转换到它，此前是否接受过连接，以及从 TTL 看 RST 是否来自比该地址上接受连接者更近的
+结论：哪个地址拒绝了哪些端口，什么被转换到它，此前是否接受过连接，或在拒绝同一客户端的连接之间是否接受过（如一个服务中有
+一台服务器失效），以及从 TTL 看 RST 是否来自比该地址上接受连接者更近的
 地方。如果此前该端口的应答 TTL 更小，即来自该地址后面，那么现在是该地址自己在拒绝：它不再转发该端口。同一 MAC 在另
 一地址族的地址上接受该端口时，说出那个地址。抓包带有拒绝者所在命名空间的见证时，说出其中的程序监听哪些地址和端口，或没有程序
 监听。按拓扑说出要访问的是什么：容器自己的端口而不是主机的，另一个容器而不是 localhost，或 Docker 在这种网络上不发布端口
@@ -67,6 +70,10 @@ SAYS_PORTS = Text(
 FOR = Text(en=", to which {services} is translated", zh="（由 {services} 转换而来）")
 LATER = Text(en="; it accepted later ones: the server was starting", zh="；后来的连接被接受了：服务器当时正在启动")
 BEFORE = Text(en="; it accepted connections before", zh="；此前的连接被接受了")
+BETWEEN = Text(
+    en="; between these, it accepted {count:connection} of the same client",
+    zh="；在这些连接之间，它接受了同一客户端的 {count} 个连接",
+)
 SCAN = Text(en=", of a client that tries many", zh="，来自一个尝试许多端口的客户端")
 STRANGERS = Text(
     en=", of {count} {count:address|addresses} of the Internet that {count:does|do} nothing else here: scanners",
@@ -75,6 +82,13 @@ STRANGERS = Text(
 FIX_STRANGERS = Text(
     en="nothing has to listen there: a rule that drops them (`iptables -A INPUT -j DROP` at the end) hides them",
     zh="那里不需要有程序监听：用丢弃规则（在末尾 `iptables -A INPUT -j DROP`）可以隐藏关闭的端口",
+)
+FIX_BETWEEN = Text(
+    en="if the address is that of a service, one of the servers behind it does not listen: compare them with those "
+    "that run (`kubectl get endpointslices -A`, `docker service ps`, `ipvsadm -Ln`, `iptables -t nat -vnL`); else look "
+    "for a server that is restarted again and again",
+    zh="如果该地址是一个服务的地址，则它后面有一个服务器没有监听：与正在运行的比较（`kubectl get endpointslices -A`、"
+    "`docker service ps`、`ipvsadm -Ln`、`iptables -t nat -vnL`）；否则查找反复重启的服务器",
 )
 FIX = Text(en="start the server, or publish the port it really listens on", zh="启动服务器，或发布它实际监听的端口")
 ELSEWHERE_FIX = Text(
@@ -120,15 +134,18 @@ def _finding(
     context: Context, address: str, group: list[int | None], refusals: list[Refusals], is_scan: bool
 ) -> Finding:
     rows = [row for refused in refusals for row in refused.rows]
-    is_later = all(refused.accepted_later for refused in refusals)
+    between = min(refused.accepted_between for refused in refusals)
+    is_later = all(refused.accepted_later for refused in refusals) and not between
     is_before = all(refused.accepted_before for refused in refusals)
-    more = SCAN.fill() if is_scan else LATER.fill() if is_later else BEFORE.fill() if is_before else ""
-    has_changed = is_before and not is_later
+    more = SCAN.fill() if is_scan else LATER.fill() if is_later else BEFORE.fill() if is_before and not between else ""
+    more += BETWEEN.fill(count=between) if between and not is_scan else ""
+    has_changed = is_before and not is_later and not between
     clues = clues_of(context, address, group, refusals, has_changed)
     services = sorted({service for refused in refusals for service in refused.services})
     if len(group) == 1 and not (clues or is_scan or is_later):
         clues = listening_clues(context, address, group[0], rows, is_translated=bool(services))
     facts: dict[str, object] = {"address": address, "port": group[0]}
+    facts |= {"accepted_between": between} if between else {}
     for clue in clues:
         more = clue.says if clue.says_all else more + clue.says
         facts |= clue.facts
@@ -136,6 +153,7 @@ def _finding(
         more = FOR.fill(services=several(services)) + more
     is_loopback = is_loopback_address(address)
     fix = (FIX if shows_containers(context) and not is_loopback else ELSEWHERE_FIX).fill()
+    fix = FIX_BETWEEN.fill() if between and not is_scan else fix
     return Finding(
         NAME,
         "info" if is_scan or is_later or ("accepted_by" in facts and is_loopback) else "warning",

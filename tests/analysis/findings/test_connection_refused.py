@@ -251,3 +251,19 @@ def test_localhost_of_both_families_is_told_once(tmp_path: Path, port: int) -> N
         net.pass_by(("A/lo", tcp(f"{address}:{asked} > {address}:40000", ack=12_346, flags=RST | ACK)), gap=10)
     refused = [finding["facts"]["address"] for finding in of_story(net, tmp_path, "connection-refused")]
     assert refused == (["127.0.0.1"] if port == 80 else ["127.0.0.1", "::1"])
+
+
+@pytest.mark.parametrize(
+    ("order", "client", "is_between"),
+    [("RARA", A, True), ("RRAA", A, False), ("ARRA", A, False), ("RAR", A, True), ("RAR", "192.168.111.7", False)],
+)
+def test_connections_accepted_between_refused_ones(tmp_path: Path, order: str, client: str, is_between: bool) -> None:
+    """Measured behind kube-proxy: one endpoint of two has no server, so a service refuses every other connection."""
+    net = Network(["A/ens33"])
+    for number, kind in enumerate(order):
+        ends = (A, B) if kind == "R" else (client, B)
+        connect(net, RST | ACK if kind == "R" else SYN | ACK, sport=40000 + number, ends=ends)
+    (finding,) = of_story(net, tmp_path, "connection-refused")
+    assert (finding["facts"].get("accepted_between") == 1) == is_between
+    assert ("of the same client" in finding["says"]) == is_between
+    assert finding["level"] == ("warning" if is_between or order == "RAR" else "info")

@@ -7,6 +7,7 @@ A client that acknowledges anything was accepted: the capture lacks the SYN-ACK.
 
 from __future__ import annotations
 
+from collections import Counter
 from ipaddress import ip_address
 
 import numpy as np
@@ -15,7 +16,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct, hash_of, is_among, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination, ports, replies, reply_values, source
-from capnet.analysis.core.schema import FlowMask, Values
+from capnet.analysis.core.schema import FlowMask, FlowRows, FlowTable, Values
 from capnet.analysis.core.wording import endpoint_text
 from capnet.analysis.facts.losses.scanning_clients import CLIENT, is_of_scan
 from capnet.analysis.facts.nat.translations import nat_facts
@@ -30,6 +31,9 @@ MAX_ACCEPTED = 100  # connections to a port, of which one may be the other famil
 MAX_STRANGE_TRIES = 8  # of a port: who wants to be served insists
 _SERVICE = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 _SERVED = ("before.dst", "before.dport", "proto", "after.dst", "after.dport")
+_CLIENT_THERE = [
+    schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO,
+]  # fmt: skip
 Server = tuple[str, int | None]  # address and port
 
 
@@ -46,6 +50,7 @@ class Refusals(NamedTuple):
     other_family: str  # the address of the other family, of the loopback or of one MAC, that accepts the port; or empty
     accepted_before: bool
     accepted_later: bool
+    accepted_between: int = 0  # connections of a client that was refused before and after, at one point
 
 
 def refused_connections(context: Context) -> dict[Server, Refusals]:
@@ -72,8 +77,23 @@ def refused_connections(context: Context) -> dict[Server, Refusals]:
             answers[refused].tolist(), services_of.get(server, []), bool(is_scan[refused].all()),
             _strangers(context, refused, is_unknown), _other_family(context, server, refused, accepted_at),
             bool((accepted < first).any()), bool((accepted > last).any()),
+            _accepted_between(flows, refused, np.flatnonzero((services == services[refused[0]]) & (accepted_at >= 0))),
         )  # fmt: skip
     return refusals
+
+
+def _accepted_between(flows: FlowTable, refused: list[int], accepted: FlowRows) -> int:
+    """How many accepted connections began between refused ones of the same client, at the point that shows most."""
+    spans: dict[tuple[int, ...], tuple[int, int]] = {}
+    for client, begin in zip(flows[refused][:, _CLIENT_THERE].tolist(), flows[refused, schema.FLOW_FIRST], strict=True):
+        first, last = spans.get(tuple(client), (begin, begin))
+        spans[tuple(client)] = min(first, begin), max(last, begin)
+    between: Counter[tuple[int, ...]] = Counter()
+    clients = flows[accepted][:, _CLIENT_THERE].tolist()
+    for client, begin in zip(clients, flows[accepted, schema.FLOW_FIRST].tolist(), strict=True):
+        first, last = spans.get(tuple(client), (begin, begin))
+        between[tuple(client)] += first < begin < last
+    return max(between.values(), default=0)
 
 
 def _strangers(context: Context, refused: list[int], is_unknown: FlowMask) -> int:
