@@ -17,6 +17,7 @@ from capnet.analysis.core.contract.outcomes import KernelReason
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.kernel import has_meaning, kernel_reasons
+from capnet.analysis.facts.kernel.netfilter.rules import listing_command
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -38,12 +39,8 @@ SAYS = Text(
     zh="{point} 上看到的 {packets} 个包没有继续前进：{reason}",
 )
 FIX = Text(
-    en="change that rule, if it is not meant to stop them: `iptables -vnL --line-numbers`, `nft list ruleset`",
-    zh="如果那条规则不该拦截它们，请修改：`iptables -vnL --line-numbers`、`nft list ruleset`",
-)
-FIX_OF_BRIDGE = Text(
-    en="change that rule, if it is not meant to stop them: `ebtables -t {table} -L --Lc --Ln`",
-    zh="如果那条规则不该拦截它们，请修改：`ebtables -t {table} -L --Lc --Ln`",
+    en="change that rule, if it is not meant to stop them: `{command}` lists it",
+    zh="如果那条规则不该拦截它们，请修改：`{command}` 会列出它",
 )
 FIX_FILTER = Text(
     en="change the filter, if it is not meant to stop them: `tc filter show dev {device} ingress` lists it",
@@ -85,7 +82,8 @@ def _fix(reason: KernelReason) -> str:
         return FIX_FILTER.fill(device=device)
     if reason.kind in ("counter", "drop-reason"):
         return FIX_COUNTER.fill(host=reason.namespace)
-    return FIX_OF_BRIDGE.fill(table=reason.table) if reason.name.startswith("ebtables ") else FIX.fill()
+    tool = reason.name.partition(" ")[0]
+    return FIX.fill(command=listing_command(tool, reason.table or "", reason.chain or ""))
 
 
 def _distinct(reasons: list[KernelReason]) -> list[KernelReason]:

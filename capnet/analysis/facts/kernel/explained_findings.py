@@ -23,7 +23,7 @@ from capnet.analysis.core.wording import Text
 from capnet.analysis.facts.kernel.cause import EQUAL, Cause, is_main
 from capnet.analysis.facts.kernel.causes import causes
 from capnet.analysis.facts.kernel.counters import fix_of_counter
-from capnet.analysis.facts.kernel.netfilter.rules import EBTABLES, Rule
+from capnet.analysis.facts.kernel.netfilter.rules import Rule, listing_command
 from capnet.analysis.facts.kernel.reasons import says
 from capnet.analysis.facts.kernel.settings import ABOUT_LOSS, LeftBridge, left_bridge_of, settings_of
 from capnet.analysis.facts.kernel.states.departed_containers import DepartedContainer, departed_container_of
@@ -131,13 +131,8 @@ def _fix(context: Context, finding: Finding, own: Sequence[Cause]) -> str:
 
 
 def _fix_of_rule(rule: Rule) -> str:
-    if rule.tool == "nft":
-        return (FIX if rule.packets is not None else FIX_UNCOUNTED).fill(
-            name=rule.name, command=f"nft -a list chain {rule.table} {rule.chain}"
-        )
-    if rule.tool == EBTABLES:
-        return FIX.fill(name=rule.name, command=f"ebtables -t {rule.table} -L {rule.chain} --Lc --Ln")
-    return FIX.fill(name=rule.name, command=f"{rule.tool} -t {rule.table} -vnL {rule.chain} --line-numbers")
+    text = FIX_UNCOUNTED if rule.tool == "nft" and rule.packets is None else FIX
+    return text.fill(name=rule.name, command=listing_command(rule.tool, rule.table, rule.chain))
 
 
 def _fix_of_counter(context: Context, own: Sequence[Cause]) -> str:

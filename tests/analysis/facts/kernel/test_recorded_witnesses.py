@@ -158,7 +158,7 @@ def test_rule_of_a_bridge_is_named(name: str, rule: str) -> None:
     (finding,) = [finding for finding in report.findings if finding.level == "error"]
     assert finding.name == "kernel-drop"
     assert f"ebtables filter {rule} rule 1 on A dropped them: -A {rule} -p IPv4" in finding.says
-    assert finding.fix is not None and "`ebtables -t filter -L --Lc --Ln`" in finding.fix
+    assert finding.fix is not None and f"`ebtables -t filter -L {rule} --Lc --Ln` lists it" in finding.fix
 
 
 @pytest.mark.parametrize(

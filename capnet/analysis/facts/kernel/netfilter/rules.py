@@ -52,6 +52,15 @@ class Rule(NamedTuple):
         return f"{place} rule {self.number}" if self.number else f"{place} policy"
 
 
+def listing_command(tool: str, table: str, chain: str) -> str:
+    """What a person types to see the rules of a chain, with counters."""
+    if tool == "nft":
+        return f"nft -a list chain {table} {chain}"
+    if tool == EBTABLES:
+        return f"{tool} -t {table} -L {chain} --Lc --Ln"
+    return f"{tool} -t {table} -vnL {chain} --line-numbers"
+
+
 @mutable
 class Chain:
     """A chain; `hook` is empty for one that others jump to."""

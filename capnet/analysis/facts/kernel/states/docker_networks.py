@@ -1,8 +1,10 @@
 """Docker's rules that keep its networks, or the containers of one, apart: whom they are for, and what to do instead.
 
 Input: a cause, the topology of its host. Output: what the sentence says more, and what to do. Method: the rule is of a
-chain of Docker's and names the bridge of the receiver's network, while the sender is on another one; or it names one
-bridge as both sides, and that network was made with `enable_icc=false`. Limits: containers whose networks are known.
+chain of Docker's and is for the bridge of the receiver's network, while the sender is on another one; or it is for one
+bridge as both sides, and that network was made with `enable_icc=false`. A rule is for a bridge by a test of it, or by
+the name of its chain: with its firewall backend nftables, Docker 29 has chains for each bridge (moby,
+integration/network/bridge/nftablesdoc). Limits: containers whose networks are known.
 """
 
 from __future__ import annotations
@@ -17,6 +19,14 @@ from capnet.topology import Container, Network
 from capnet.topology.lookup import endpoints, network_of
 
 _ENABLE_ICC = "com.docker.network.bridge.enable_icc"
+_NFT_TABLES = ("ip docker-bridges", "ip6 docker-bridges")  # of Docker 29 and newer
+_NFT_CHAINS = {"in": "filter-forward-out__", "out": "filter-forward-in__"}  # as seen from the network that they are of
+_NFT_ICC = 'comment "ICC"'
+_DIRECT_ACCESS = (
+    "PREROUTING",
+    "raw-PREROUTING",
+)  # where Docker 28 and newer drop what does not come by a published port
+_DIRECT_ACCESS_SINCE = 28
 
 ISOLATED = Text(
     en="Docker isolates its networks from each other: {clients} on {own}, {server} on {other}",
@@ -73,7 +83,8 @@ def kept_apart(context: Context, cause: Cause, rule: Rule) -> KeptApart | None:
     (server,), client = servers.values(), clients[min(clients)]
     if client.network.id == server.network.id:
         return _without_icc(rule, client.network)
-    if not rule.chain.startswith("DOCKER") or not _names(rule, "out", server.network):
+    is_of_docker = is_of_nft_backend(rule) or rule.chain.startswith("DOCKER")
+    if not (is_of_docker and is_for(rule, "out", server.network)) and not _drops_direct_access(context, rule, server):
         return None
     says = ISOLATED.fill(
         clients=several(sorted(clients)), own=client.network.name, server=server.container.name,
@@ -97,9 +108,8 @@ def _fix(places: dict[str, _Place], client: _Place, server: _Place) -> str:
 
 
 def _without_icc(rule: Rule, network: Network) -> KeptApart | None:
-    if network.options.get(_ENABLE_ICC) != "false" or not (
-        _names(rule, "in", network) and _names(rule, "out", network)
-    ):
+    comes_from_it = is_for(rule, "in", network) or (is_of_nft_backend(rule) and _NFT_ICC in rule.text)
+    if network.options.get(_ENABLE_ICC) != "false" or not (comes_from_it and is_for(rule, "out", network)):
         return None
     return KeptApart(NO_ICC.fill(network=network.name), FIX_ICC.fill(network=network.name, option=_ENABLE_ICC))
 
@@ -116,5 +126,26 @@ def _places(context: Context, host: str) -> dict[str, _Place]:
     return places
 
 
-def _names(rule: Rule, what: str, network: Network) -> bool:
+def is_of_nft_backend(rule: Rule) -> bool:
+    """Is it of Docker's own tables of nftables?"""
+    return rule.tool == "nft" and rule.table in _NFT_TABLES
+
+
+def is_for(rule: Rule, what: str, network: Network) -> bool:
+    """Is a rule for what comes `in`, or goes `out`, by the bridge of a network?"""
+    if is_of_nft_backend(rule) and rule.chain == f"{_NFT_CHAINS[what]}{network.bridge}":
+        return True
     return any(test.what == what and not test.is_negated and network.bridge in test.values for test in rule.tests)
+
+
+def _drops_direct_access(context: Context, rule: Rule, server: _Place) -> bool:
+    """Is it Docker's `-d CONTAINER ! -i BRIDGE -j DROP`, for a container that publishes ports?"""
+    hosts = context.topology.hosts if context.topology else []
+    versions = [host.docker.partition(".")[0] for host in hosts if host.name == server.container.host]
+    if rule.chain not in _DIRECT_ACCESS or not any(
+        version.isdecimal() and int(version) >= _DIRECT_ACCESS_SINCE for version in versions
+    ):
+        return False
+    tests = {(test.what, test.is_negated): test.values for test in rule.tests}
+    is_to_server = server.address in [value.partition("/")[0] for value in tests.get(("dst", False), ())]
+    return len(rule.tests) == 2 and is_to_server and server.network.bridge in tests.get(("in", True), ())

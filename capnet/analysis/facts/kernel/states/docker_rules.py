@@ -17,7 +17,7 @@ from capnet.analysis.facts.kernel.cause import Cause, is_main
 from capnet.analysis.facts.kernel.namespaces import NamespaceChanges
 from capnet.analysis.facts.kernel.netfilter.forward_rules import Overlooked, lets_host_port_pass, stops_answers
 from capnet.analysis.facts.kernel.netfilter.rules import FORWARD, GOTO, JUMP, Rule
-from capnet.analysis.facts.kernel.states.docker_networks import kept_apart
+from capnet.analysis.facts.kernel.states.docker_networks import is_of_nft_backend, kept_apart
 from capnet.analysis.fate.verdict.stopped_answers import stopped_answers
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import Network
@@ -58,11 +58,13 @@ class Remark(NamedTuple):
 def docker_remark(context: Context, cause: Cause) -> Remark | None:
     """What Docker has to do with the rule that stopped packets."""
     rule = cause.rule
-    if rule is None or not is_main(cause) or not rule.tool.startswith(("iptables", "ip6tables")):
+    if rule is None or not is_main(cause):
+        return None
+    if not rule.tool.startswith(("iptables", "ip6tables")) and not is_of_nft_backend(rule):
         return None
     networks = _bridge_networks(context, cause.namespace.name)
-    if rule.chain.startswith(_ISOLATION):
-        internal = [network for network in networks if network.internal and _names_bridge(rule, network)]
+    if rule.chain.startswith(_ISOLATION) or is_of_nft_backend(rule):
+        internal = [network for network in networks if network.internal and _keeps_inside(rule, network)]
         if internal:
             return Remark(INTERNAL.fill(network=internal[0].name), FIX_INTERNAL.fill(network=internal[0].name))
     if reason := kept_apart(context, cause, rule) or _overlooked(context, cause, rule):
@@ -98,8 +100,10 @@ def _is_of_docker(network: Network) -> bool:
     return network.bridge is not None and not network.bridge.startswith((_PODMAN, f"cni-{_PODMAN}"))
 
 
-def _names_bridge(rule: Rule, network: Network) -> bool:
-    return any(test.what in ("in", "out") and network.bridge in test.values for test in rule.tests)
+def _keeps_inside(rule: Rule, network: Network) -> bool:
+    """Does a rule of Docker drop what comes from outside of an internal network, or leaves it?"""
+    of_bridge = [test for test in rule.tests if test.what in ("in", "out") and network.bridge in test.values]
+    return any(test.is_negated for test in of_bridge) or (bool(of_bridge) and not is_of_nft_backend(rule))
 
 
 def _has_docker_rules(namespace: NamespaceChanges) -> bool:
