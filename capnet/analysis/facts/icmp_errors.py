@@ -67,12 +67,17 @@ class IcmpError(NamedTuple):
     evidence: list[Evidence]  # the first frame at each point
 
     @property
-    def is_refused_datagram(self) -> bool:
-        """Does the receiver of a UDP datagram say itself that nothing listens on its port?"""
+    def is_refused_port(self) -> bool:
+        """Does it say of a UDP datagram that its port is unreachable, from any address?"""
         is_port = (self.type, self.code) == (ICMP_UNREACHABLE, ICMP_PORT_UNREACHABLE)
         if self.is_v6:
             is_port = (self.type, self.code) == (ICMPV6_UNREACHABLE, ICMPV6_PORT_UNREACHABLE)
-        return is_port and self.quoted.proto == UDP and self.sender == self.quoted.dst
+        return is_port and self.quoted.proto == UDP
+
+    @property
+    def is_refused_datagram(self) -> bool:
+        """Does the receiver of a UDP datagram say itself that nothing listens on its port?"""
+        return self.is_refused_port and self.sender == self.quoted.dst
 
     @property
     def is_refused_protocol(self) -> bool:

@@ -1,13 +1,14 @@
 """dns-failure: a name was not resolved.
 
-Looks at: result codes in answers from UDP port 53 (RFC 1035 section 4.1.1); questions to a server that answers no
-question, sent twice, a second or more before the capture ended; or questions that the server's host refuses by ICMP. An
-answer counts from whichever address it comes, if it goes to the client's port. Not what is no DNS by its fields, nor a
-server that a router cannot reach: `host-unreachable`.
+Looks at: result codes in answers from UDP port 53 (RFC 1035 section 4.1.1); questions without an answer
+(`facts.outcomes.silent_name_servers`), sent twice, a second or more before the capture ended, to a server that answers
+no question, or no question of this client while it answers others; or questions that a host rejects by ICMP "port
+unreachable". An answer counts from whichever address it comes, if it goes to the client's port. Not what is no DNS by
+its fields, nor a server that a router cannot reach: `host-unreachable`.
 Says: which name, and what the name server answered; or which server does not answer, and the container that the
 questions reach. Names that only a search list tried count with the name behind them (`dns-search-storm`). Of a server
-that does not answer by UDP, whether it does by TCP. Whether nothing at all that goes to the clients is recorded: the
-capture may hold one direction only.
+that does not answer by UDP, whether it does by TCP, or which other clients it answers meanwhile. Whether nothing at all
+that goes to the clients is recorded: the capture may hold one direction only.
 Wrong when: the answer took a way that was not captured, or the question was repeated over TCP.
 Fix: correct the name; put containers that use each other's names on a user-defined network; or repair the name server
 and the servers that it asks. A resolver at 127.0.0.53 of the host (systemd-resolved) is not in the container: give it
@@ -17,26 +18,16 @@ Verify: `nsenter -t PID -n dig @SERVER NAME`.
 
 from __future__ import annotations
 
-import numpy as np
-
 from capnet import language
-from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, is_multicast, replies, source
 from capnet.analysis.core.results import Finding
-from capnet.analysis.core.schema import FlowMask
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
-from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.icmp_errors import icmp_errors
 from capnet.analysis.facts.models.container_signs import shows_containers
+from capnet.analysis.facts.outcomes.silent_name_servers import SilentNameServer, silent_name_servers
 from capnet.analysis.facts.outcomes.silent_requests import nothing_comes_back
-from capnet.analysis.facts.transport.dns_lookups import NO_SUCH_NAME, FailedAnswer, dns_lookups, failed_answers
+from capnet.analysis.facts.transport.dns_lookups import NO_SUCH_NAME, FailedAnswer, failed_answers
 from capnet.analysis.facts.transport.dns_search import searched_names
-from capnet.analysis.facts.unreachable_hosts import unreachable_hosts
-from capnet.wire.addresses import address_text, address_value
-from capnet.wire.numbers import PORT_DNS, TCP, UDP
 
 NAME = finding_name(__name__)
 LEVELS = ("info", "warning")
@@ -46,11 +37,13 @@ EXPLAINS = ()
 
 PAGE_ZH = """一个名称没有解析成功。
 
-检查：来自 UDP 端口 53 的应答中的结果码（RFC 1035 4.1.1 节）；发给一台不应答任何查询的服务器、在抓包结束一秒以前就已
-发送两次的查询；或被服务器所在主机用 ICMP 拒绝的查询。应答无论来自哪个地址，只要发到客户端的端口就算。
+检查：来自 UDP 端口 53 的应答中的结果码（RFC 1035 4.1.1 节）；没有应答的查询（`facts.outcomes.silent_name_servers`），
+在抓包结束一秒以前就已发送两次，发给一台不应答任何查询、或应答其他客户端而不应答这个客户端的服务器；或被主机用 ICMP
+“port unreachable” 拒绝的查询。应答无论来自哪个地址，只要发到客户端的端口就算。
 从字段看不是 DNS 的，以及路由器到不了的服务器（`host-unreachable`），不算。
 结论：哪个名称，名称服务器应答了什么；或哪台服务器不应答，以及查询到达了哪个容器。只由搜索域产生的名称计入其后的名称
-（`dns-search-storm`）。不用 UDP 应答的服务器是否用 TCP 应答。是否没有记录任何发往客户端的包：抓包可能只有一个方向。
+（`dns-search-storm`）。不用 UDP 应答的服务器是否用 TCP 应答，或其间应答了哪些其他客户端。
+是否没有记录任何发往客户端的包：抓包可能只有一个方向。
 误判：应答走了没有抓包的路，或查询改用 TCP 重发。
 处理：更正名称；把互相用名称访问的容器放到自定义网络上；或修复名称服务器及其上游。主机的 127.0.0.53（systemd-resolved）
 不在容器中：用 `--dns` 给容器指定一个。
@@ -73,6 +66,29 @@ SILENT = Text(
 REFUSED = Text(
     en="{server} has no name server: it refused {queries:question} of {clients} (ICMP port unreachable)",
     zh="{server} 上没有名称服务器：它拒绝了 {clients} 的 {queries} 个查询（ICMP port unreachable）",
+)
+REJECTED = Text(
+    en="{rejecting} rejects {queries:DNS question} of {clients} to {server} (ICMP port unreachable)",
+    zh="{rejecting} 拒绝了 {clients} 发给 {server} 的 {queries} 个 DNS 查询（ICMP port unreachable）",
+)
+REJECTED_FIX = Text(
+    en="look on the host of {rejecting} for the rule that rejects them (`iptables -vnL`, `nft list ruleset`): "
+    "kube-proxy makes one for a service without endpoints",
+    zh="在 {rejecting} 所在的主机上查找拒绝它们的规则（`iptables -vnL`、`nft list ruleset`）：kube-proxy 为没有端点的服"
+    "务建立这样的规则",
+)
+OTHERS = Text(en="; it answered {others} meanwhile", zh="；其间它应答了 {others}")
+OTHERS_FIX = Text(
+    en="look for what treats {clients} unlike {others}: a rule by source address, a NetworkPolicy without egress to "
+    "UDP port 53, an access list of the name server, a route back",
+    zh="查找对 {clients} 与 {others} 区别对待的原因：按源地址的规则、没有放行 UDP 53 端口出方向的 NetworkPolicy、"
+    "名称服务器的访问列表、回程路由",
+)
+CLUSTER_FIX = Text(
+    en="it is asked as the name server of a Kubernetes cluster: check its pods and endpoints (`kubectl -n kube-system "
+    "get pods,endpointslices -o wide`), and kube-proxy's rules on the node (`iptables-save | grep {server}`); ",
+    zh="它被当作 Kubernetes 集群的名称服务器查询：检查它的 pod 和端点（`kubectl -n kube-system get pods,endpointslices "
+    "-o wide`），以及节点上 kube-proxy 的规则（`iptables-save | grep {server}`）；",
 )
 SILENT_FIX = Text(
     en="check that the name server is up and that UDP port 53 is open both ways",
@@ -114,10 +130,6 @@ LOOPBACK_FIX = Text(
 NO_NAME = Text(en="a name", zh="一个名称")
 TIMES = Text(en=" ({count} times)", zh="（{count} 次）")
 _CODES = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
-MIN_WAIT_NS = 1_000_000_000  # the capture must go on so long after a question
-MIN_RETRY_NS = 900_000_000  # between questions: resolvers wait 1 s or longer; two at once are A and AAAA
-MIN_MESSAGES = 2  # of ICMP "unreachable": as many as make a finding of their own
-MAX_OPCODE, _RESERVED = 6, 0x0040  # DNS Stateful Operations is the last one (RFC 8490); Z must be 0 (RFC 1035)
 MAX_NAMES = 20  # that have a finding of their own
 MAX_FRAMES_AT_POINT = 3  # of one name and code
 MAX_CLIENTS = 3  # that the sentence lists
@@ -166,135 +178,41 @@ def _failed_name(context: Context, code: int, name: str, answers: list[FailedAns
 
 def _silent_servers(context: Context) -> list[Finding]:
     """Servers with questions that no hop shows an answer to."""
-    flows = context.flows
-    refusing = {
-        error.sender for error in icmp_errors(context) if error.is_refused_datagram and error.quoted.dport == PORT_DNS
+    return [_silent_server(context, silent) for silent in silent_name_servers(context)]
+
+
+def _silent_server(context: Context, silent: SilentNameServer) -> Finding:
+    questions = int(packets_without_duplicates(context)[silent.rows].sum())
+    is_refused = silent.rejecting == silent.server
+    is_one_sided = not (silent.rejecting or silent.others) and nothing_comes_back(context, silent.rows)
+    text = REFUSED if is_refused else REJECTED if silent.rejecting else ONE_DIRECTION if is_one_sided else SILENT
+    more, fix, facts = Text(en="", zh=""), SILENT_FIX, dict[str, object]()
+    if is_refused and silent.server.startswith(LOOPBACK):
+        fix = LOOPBACK_FIX
+    elif silent.rejecting and not is_refused:
+        fix, facts = REJECTED_FIX, {"rejected_by": silent.rejecting}
+    elif silent.others:
+        more, fix, facts = OTHERS, OTHERS_FIX, {"answered": silent.others[:MAX_CLIENTS]}
+    elif silent.is_by_tcp:
+        more, fix, facts = BY_TCP, BY_TCP_FIX, {"by_tcp": True}
+    elif silent.reached:
+        more, fix, facts = REACHED, REACHED_FIX, {"reached": silent.reached}
+    of = {
+        "server": silent.server,
+        "rejecting": silent.rejecting,
+        "queries": questions,
+        "clients": language.items(silent.clients[:MAX_CLIENTS]),
+        "point": silent.reached,
+        "container": silent.reached.rpartition("/")[0],
+        "others": language.items(silent.others[:MAX_CLIENTS]),
     }
-    without_dns, out_of_reach = _asked_without_dns(context), _out_of_reach(context)
-    findings = []
-    for server, rows in sorted(_unanswered_questions(context, refusing).items()):
-        if server not in refusing and not _is_repeated(context, server):
-            continue
-        if server in without_dns or server in out_of_reach:
-            continue
-        questions = int(packets_without_duplicates(context)[rows].sum())
-        clients = sorted({source(flows[row]) for row in rows})
-        evidence = sorted(context.first_frames(rows))
-        is_by_tcp = server not in refusing and _answers_by_tcp(context, server)
-        fix = LOOPBACK_FIX if server in refusing and server.startswith(LOOPBACK) else SILENT_FIX
-        fix = BY_TCP_FIX if is_by_tcp else fix
-        names = language.items(clients[:MAX_CLIENTS])
-        is_one_sided = server not in refusing and nothing_comes_back(context, rows)
-        text = REFUSED if server in refusing else ONE_DIRECTION if is_one_sided else SILENT
-        reached = _reached(context, rows) if fix is SILENT_FIX else None
-        fix = REACHED_FIX if reached else fix
-        findings.append(
-            Finding(
-                NAME,
-                "warning",
-                text.fill(server=server, queries=questions, clients=names)
-                + (BY_TCP.fill() if is_by_tcp else REACHED.fill(point=reached) if reached else ""),
-                (ONE_DIRECTION_FIX.fill() if is_one_sided else "")
-                + fix.fill(server=server, container=reached and reached.rpartition("/")[0]),
-                {
-                    "server": server, "questions": questions, "code": None, "refused": server in refusing,
-                    **({"by_tcp": True} if is_by_tcp else {"reached": reached} if reached else {}),
-                },
-                evidence,
-            )
-        )  # fmt: skip
-    return findings
-
-
-def _reached(context: Context, rows: list[int]) -> str | None:
-    """The container's interface that all of the questions come to, none of which begins there; or None."""
-    flows, links = context.flows, flow_links(context)
-    points = set()
-    for row in rows:
-        last = row
-        while links.after[last] >= 0:
-            last = int(links.target[links.after[last]])
-        points.add(int(flows[last, schema.FLOW_POINT]) if last != row else -1)
-    point = context.points[points.pop()] if len(points) == 1 and -1 not in points else None
-    return point.name if point is not None and point.role == "container" else None
-
-
-def _answers_by_tcp(context: Context, server: str) -> bool:
-    """Does the server send data by TCP from its port, as answers are?"""
-    flows, (high, low) = context.flows, address_value(server)
-    is_its = (flows[:, schema.FLOW_SRC_HI] == high) & (flows[:, schema.FLOW_SRC_LO] == low)
-    is_its &= (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SPORT] == PORT_DNS)
-    return bool((flows[is_its, schema.FLOW_PAYLOAD] > 0).any())
-
-
-def _asked_without_dns(context: Context) -> set[str]:
-    """Addresses that get something else than DNS at its port: no question, or fields that no RFC defines."""
-    table = context.dns.table
-    table = table[table[:, schema.DNS_DPORT] == PORT_DNS]
-    opcode, is_reserved = table[:, schema.DNS_FLAGS] >> 11 & 15, table[:, schema.DNS_FLAGS] & _RESERVED != 0
-    is_dns = (opcode <= MAX_OPCODE) & ~is_reserved & (table[:, schema.DNS_NAME] >= 0)
-    ends = table[:, [schema.DNS_DST_HI, schema.DNS_DST_LO]]
-    servers = [{address_text(*end) for end in ends[mask].tolist()} for mask in (~is_dns, is_dns)]
-    return servers[0] - servers[1]
-
-
-def _out_of_reach(context: Context) -> set[str]:
-    """Addresses about which a router says by ICMP that it cannot reach them: `host-unreachable`, the cause."""
-    messages: dict[str, int] = {}
-    for of in unreachable_hosts(context):
-        if not of.is_own:
-            messages[of.destination] = messages.get(of.destination, 0) + of.messages
-    return {address for address, count in messages.items() if count >= MIN_MESSAGES}
-
-
-def _is_repeated(context: Context, server: str) -> bool:
-    """Was the server asked at two different times?"""
-    times = [time for lookup in dns_lookups(context) if lookup.server == server for time in lookup.asked]
-    return bool(times) and max(times) - min(times) >= MIN_RETRY_NS
-
-
-def _unanswered_questions(context: Context, refusing: set[str]) -> dict[str, list[int]]:
-    """Server → flow rows of the first hops of questions to it, of servers that answer no client.
-
-    A question to a server that is not among those that are `refusing` may get its answer after the capture.
-    """
-    flows, links = context.flows, flow_links(context)
-    is_udp = flows[:, schema.FLOW_PROTO] == UDP
-    answers = np.flatnonzero(is_udp & (flows[:, schema.FLOW_SPORT] == PORT_DNS))
-    answering = {source(flows[row]) for row in answers.tolist()}
-    last_ns = [point.last or 0 for point in context.points]
-    is_answered = _has_answer(context, answers)
-    questions: dict[str, list[int]] = {}
-    is_question = is_udp & (flows[:, schema.FLOW_DPORT] == PORT_DNS) & (links.before < 0)
-    for row in np.flatnonzero(is_question).tolist():
-        server = destination(flows[row])
-        wait_ns = last_ns[int(flows[row, schema.FLOW_POINT])] - flows[row, schema.FLOW_FIRST]
-        is_open = wait_ns < MIN_WAIT_NS and server not in refusing
-        if is_multicast(server) or server in answering or is_open:
-            continue
-        if not _is_answered(row, links.after, links.target, is_answered):
-            questions.setdefault(server, []).append(row)
-    return questions
-
-
-def _has_answer(context: Context, answers: np.ndarray) -> FlowMask:
-    """Per flow: does its point show an answer to it, or any DNS answer to its source port? `answers`: flow rows.
-
-    A bridge shows questions after and answers before translation: they come from another address.
-    """
-    flows = context.flows
-    mask: FlowMask = replies(context) >= 0
-    if len(answers):
-        sources = hash_of(flows, [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT])
-        receivers = [schema.FLOW_POINT, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
-        mask |= is_among(sources, hash_of(flows, receivers, answers))
-    return mask
-
-
-def _is_answered(row: int, after: np.ndarray, target: np.ndarray, is_answered: FlowMask) -> bool:
-    """Does this hop, or one behind it, show an answer?"""
-    while not is_answered[row]:
-        if after[row] < 0:
-            return False
-        row = int(target[after[row]])
-    return True
+    return Finding(
+        NAME,
+        "warning",
+        text.fill(**of) + more.fill(**of),
+        (ONE_DIRECTION_FIX.fill() if is_one_sided else "")
+        + (CLUSTER_FIX.fill(**of) if silent.asks_cluster and fix in (SILENT_FIX, REJECTED_FIX) else "")
+        + fix.fill(**of),
+        {"server": silent.server, "questions": questions, "code": None, "refused": is_refused, **facts},
+        sorted(context.first_frames(silent.rows)),
+    )

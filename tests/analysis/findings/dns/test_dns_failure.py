@@ -202,3 +202,40 @@ def test_silent_server_in_a_container_is_told_where(tmp_path: Path, is_reached: 
     (finding,) = of_story(net, tmp_path, NAME)
     assert finding["facts"].get("reached") == (inside if is_reached else None)
     assert ("Permit all origins" in finding["fix"]) == is_reached
+
+
+GATEWAY, POD, OTHER = "10.244.1.1", "10.244.0.7", "10.244.0.8"
+
+
+@pytest.mark.parametrize(("name", "is_cluster"), [("web.default.svc.cluster.local", True), ("web.test", False)])
+def test_questions_that_another_host_rejects_is_told(tmp_path: Path, name: str, is_cluster: bool) -> None:
+    """Measured: kube-proxy's rule for a name service without endpoints answers from the gateway of the pod."""
+    net = Network(["A/web/eth0"])
+    for number in (1, 2):
+        asked = question(name, ident=number, port=40000 + number, src=POD)
+        net.pass_by(("A/web/eth0", asked))
+        net.pass_by(("A/web/eth0", about(ping(f"{GATEWAY} > {POD}", 0, 0, icmp=(3, 3)), asked)))
+    (finding,) = of_story(net, tmp_path, NAME)
+    server = finding["facts"]["server"]
+    assert finding["facts"] | {"rejected_by": GATEWAY, "questions": 2, "refused": False} == finding["facts"]
+    assert finding["says"] == f"{GATEWAY} rejects 2 DNS questions of {POD} to {server} (ICMP port unreachable)"
+    assert ("kubectl" in finding["fix"]) == is_cluster and "without endpoints" in finding["fix"]
+
+
+@pytest.mark.parametrize(
+    ("served", "is_client_silent"),
+    [(OTHER, True), (POD, False), ("before", False)],
+    ids=["another client", "the same client", "another client before"],
+)
+def test_one_client_that_gets_no_answer(tmp_path: Path, served: str, is_client_silent: bool) -> None:
+    """Measured: a NetworkPolicy drops the questions of one pod. Whom a server answers before may have met its end."""
+    net = Network(["A/cni0"])
+    client = OTHER if served == "before" else served
+    asked = [question("web.test", ident=number, port=40000 + number, src=POD) for number in (1, 2)]
+    others = [question("web.test", ident=9, port=50000, src=client)]
+    for each in others + asked if served == "before" else asked + others:
+        net.pass_by(("A/cni0", each), gap=1_500_000)
+        if each in others:
+            net.pass_by(("A/cni0", answer(each)), gap=1_500_000)
+    findings = of_story(net, tmp_path, NAME)
+    assert [finding["facts"].get("answered") for finding in findings] == [[OTHER]] * is_client_silent
