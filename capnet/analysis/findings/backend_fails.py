@@ -18,7 +18,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, reply_values
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowRows, Mask, PerFlow
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name
 from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.chain_values import any_of_chain
@@ -127,7 +127,7 @@ def _finding(
     numbers: list[int], others: dict[tuple[str, int], int],
 ) -> Finding:  # fmt: skip
     flows = context.flows
-    names = [f"{address}:{port}" for address, port in (service, backend)]
+    names = [endpoint_text(address, port) for address, port in (service, backend)]
     refused, silent = (int(mask[numbers].sum()) for mask in (connections.is_refused, connections.is_silent))
     rows = [*connections.last[numbers].tolist(), *connections.first[numbers].tolist()]
     point = context.points[int(flows[rows[0], schema.FLOW_POINT])].name
@@ -141,7 +141,7 @@ def _finding(
         (FIX if refused else FIX_SILENT).fill(backend=names[1], point=point),
         {
             "service": names[0], "backend": names[1], "connections": len(numbers), "refused": refused,
-            "silent": silent, "accepted_by": {f"{address}:{port}": count for (address, port), count in others.items()},
+            "silent": silent, "accepted_by": {endpoint_text(*other): count for other, count in others.items()},
         },
         sorted(context.first_frames(rows)),
     )  # fmt: skip

@@ -21,7 +21,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.unfinished_handshakes import UnfinishedHandshake, unfinished_handshakes
 from capnet.analysis.fate.verdict.other_way import container_of_points
@@ -182,7 +182,7 @@ def _finding(context: Context, handshake: UnfinishedHandshake) -> Finding:
         NAME,
         "error" if next_point or is_bad or handshake.is_at_client else "warning",
         text.fill(
-            server=f"{address}:{handshake.port}", clients=several(clients), answers=answers, point=point,
+            server=endpoint_text(address, handshake.port), clients=several(clients), answers=answers, point=point,
             next=next_point, elsewhere=elsewhere, place=AT_CLIENT.fill() if handshake.is_at_client else "",
             verdict=(UNFILLED if handshake.verdict == schema.UNFILLED else WRONG).fill(),
         )

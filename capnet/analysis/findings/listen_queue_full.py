@@ -23,7 +23,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, reply_values, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowMask, FlowRows
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name
 from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.facts.transport.server_side import SERVICE, is_at_server
 from capnet.wire.numbers import TCP, TCP_ECE, TCP_FIN, TCP_RST
@@ -131,7 +131,7 @@ def _finding(context: Context, silent: FlowRows, accepted: FlowRows) -> Finding:
         NAME,
         "warning",
         SAYS.fill(
-            server=f"{server}:{port}", syns=syns, connections=len(silent), point=point, accepted=len(accepted)
+            server=endpoint_text(server, port), syns=syns, connections=len(silent), point=point, accepted=len(accepted)
         ),
         FIX.fill(),
         {

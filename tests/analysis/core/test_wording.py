@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from capnet.analysis.core.wording import Text, finding_name, several
+import capnet.analysis
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 
 LOST = Text(en="{lost:TCP packet} of {total:,} at {point}", zh="")
 
@@ -46,3 +50,11 @@ def test_text_without_a_value_fails() -> None:
 
 def test_finding_name_is_that_of_its_file() -> None:
     assert finding_name("capnet.analysis.findings.routing_loop") == "routing-loop"
+
+
+def test_addresses_before_ports_have_brackets_if_ipv6() -> None:
+    assert endpoint_text("fd00::2", 80) == "[fd00::2]:80" and endpoint_text("10.0.0.2", 80) == "10.0.0.2:80"
+    assert endpoint_text("fd00::2", None) == "fd00::2"
+    bare = re.compile(r"\{\w*(?:address|server|client|asked|src|dst|destination\(\w+\))\}:\{[\w.]*port")
+    sources = Path(capnet.analysis.__path__[0]).rglob("*.py")
+    assert [file.name for file in sources if bare.search(file.read_text())] == ["wording.py"]  # endpoint_text itself

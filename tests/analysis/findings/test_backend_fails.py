@@ -58,7 +58,7 @@ def test_one_task_that_fails_is_told(
     (finding,) = played.findings(tmp_path)
     facts = finding["facts"]
     assert (finding["level"], facts["connections"]) == ("error", 3)
-    assert facts["backend"].startswith(hosts[3][1].strip("[]")) and facts["service"].endswith(":80")
+    assert facts["backend"].startswith(hosts[3][1]) and facts["service"].endswith(":80")
     assert (facts["refused"], facts["silent"]) == ((3, 0) if answer else (0, 3))
     assert sum(facts["accepted_by"].values()) == 6
 

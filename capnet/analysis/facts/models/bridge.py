@@ -19,7 +19,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_private
 from capnet.analysis.core.results import Path
 from capnet.analysis.core.schema import Mask, Values
-from capnet.analysis.core.wording import Text, plural, several
+from capnet.analysis.core.wording import Text, endpoint_text, plural, several
 from capnet.analysis.facts.layer2.model import network_of, same_network
 from capnet.analysis.facts.layer2.segments import layer2_segments
 from capnet.analysis.facts.models.container_signs import (
@@ -177,7 +177,9 @@ def published_port(context: Context) -> Iterator[Sign]:
     """
     rows = _translations(context).of_kinds("dnat")
     if rows:
-        servers = sorted(f"{address}:{port}" for address, port in rows.different("before.dst", "before.dport") if port)
+        servers = sorted(
+            endpoint_text(address, port) for address, port in rows.different("before.dst", "before.dport") if port
+        )
         says = Text(
             en="{connections} to {servers} went on by DNAT", zh="到 {servers} 的 {connections}经目的地址转换继续前进"
         ).fill(connections=plural(len(rows), "connection"), servers=", ".join(servers[:4]) or rows[0].before.dst)

@@ -191,7 +191,7 @@ def backend_of(context: Context, address: str, port: int | None) -> str | None:
     """Address and port that the port of an address was translated to, if that is one and was seen."""
     service = (address, port, "tcp")
     ends = nat_facts(context).of_kinds("dnat", "snat+dnat").different(*_SERVED)
-    backends = {f"{backend}:{backend_port}" for *of, backend, backend_port in ends if tuple(of) == service}
+    backends = {endpoint_text(backend, backend_port) for *of, backend, backend_port in ends if tuple(of) == service}
     return backends.pop() if len(backends) == 1 else None
 
 

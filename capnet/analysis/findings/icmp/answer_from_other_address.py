@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.icmp_errors import first_evidence
 from capnet.analysis.facts.nat.refused_answers import RefusedAnswer, refused_answers
 from capnet.topology import Container, PublishedPort
@@ -42,9 +42,8 @@ docker-proxy 也是这样：在该地址上发布端口。
 """
 
 SAYS = Text(
-    en="{clients} asked {asked}:{port}, and the answer came from {answered}: refused as 'port unreachable', "
-    "{count:time}",
-    zh="{clients} 请求 {asked}:{port}，而应答来自 {answered}：被客户端以“port unreachable”拒绝 {count} 次",
+    en="{clients} asked {service}, and the answer came from {answered}: refused as 'port unreachable', {count:time}",
+    zh="{clients} 请求 {service}，而应答来自 {answered}：被客户端以“port unreachable”拒绝 {count} 次",
 )
 FIX = Text(
     en="let the server listen on {asked} instead of 0.0.0.0, so that it answers from the address that is asked",
@@ -56,9 +55,9 @@ PUBLISHED = Text(
     zh="；该端口为容器 {container} 发布，而 docker-proxy 用离客户端最近的地址应答",
 )
 FIX_PUBLISHED = Text(
-    en="publish it at the address that is asked: `-p {asked}:{port}:{inside}/udp` in place of "
+    en="publish it at the address that is asked: `-p {service}:{inside}/udp` in place of "
     "`-p {port}:{inside}/udp`; or put both containers on one network and ask for {container} by its name",
-    zh="在被请求的地址上发布：用 `-p {asked}:{port}:{inside}/udp` 代替 `-p {port}:{inside}/udp`；"
+    zh="在被请求的地址上发布：用 `-p {service}:{inside}/udp` 代替 `-p {port}:{inside}/udp`；"
     "或让两个容器在同一个网络上，用名称访问 {container}",
 )
 
@@ -70,14 +69,14 @@ def diagnose(context: Context) -> list[Finding]:
 def _finding(context: Context, of: RefusedAnswer) -> Finding:
     container, published = _published(context, of) or (None, None)
     says = PUBLISHED.fill(container=container.name) if container else ""
-    fix = FIX.fill(asked=of.asked)
+    service, fix = endpoint_text(of.asked, of.port), FIX.fill(asked=of.asked)
     if container and published:
         inside = published.container_port
-        fix = FIX_PUBLISHED.fill(asked=of.asked, port=of.port, inside=inside, container=container.name)
+        fix = FIX_PUBLISHED.fill(service=service, port=of.port, inside=inside, container=container.name)
     return Finding(
         NAME,
         "error",
-        SAYS.fill(clients=several(of.clients), asked=of.asked, port=of.port, answered=of.answered, count=of.refusals)
+        SAYS.fill(clients=several(of.clients), service=service, answered=of.answered, count=of.refusals)
         + says,
         fix,
         {

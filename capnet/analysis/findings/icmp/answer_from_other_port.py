@@ -20,7 +20,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, is_to_group, ports, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.icmp_errors import IcmpError, first_evidence
 from capnet.analysis.facts.nat.refused_answers import flows_of_refusing, refused_datagrams
 from capnet.analysis.fate.next_points import chain_of
@@ -47,9 +47,9 @@ PAGE_ZH = """服务器从新的端口应答 UDP，而 NAT 不知道这些应答�
 """
 
 SAYS = Text(
-    en="{clients} asked {server}:{port}, and the answers came from {ports:other port} of it: {host} refused "
+    en="{clients} asked {service}, and the answers came from {ports:other port} of it: {host} refused "
     "{count:datagram} as 'port unreachable'{translated}",
-    zh="{clients} 请求 {server}:{port}，而应答来自它的另外 {ports} 个端口：{host} 以“port unreachable”拒绝了 {count} "
+    zh="{clients} 请求 {service}，而应答来自它的另外 {ports} 个端口：{host} 以“port unreachable”拒绝了 {count} "
     "个数据报{translated}",
 )
 TRANSLATED = Text(
@@ -149,7 +149,7 @@ def _finding(context: Context, key: tuple[str, int, str], refused: list[tuple[Ic
         NAME,
         "error" if is_translated else "warning",
         SAYS.fill(
-            clients=several(clients), server=server, port=port, ports=len(answered), host=host, count=count,
+            clients=several(clients), service=endpoint_text(server, port), ports=len(answered), host=host, count=count,
             translated=TRANSLATED.fill(port=port) if is_translated else "",
         ),
         fix.fill(host=host, port=port),

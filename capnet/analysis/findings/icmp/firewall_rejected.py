@@ -23,7 +23,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, proto_name, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRow
-from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.icmp_errors import IcmpError, Quoted, first_evidence, icmp_errors
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
@@ -194,7 +194,7 @@ def _message(error: IcmpError) -> str:
 
 def _finding(clients: tuple[str, ...], proto: int, message: str, rejected: dict[_Target, list[IcmpError]]) -> Finding:
     targets, errors = sorted(rejected), [error for errors in rejected.values() for error in errors]
-    servers = [of.dst if of.dport < 0 else f"{of.dst}:{of.dport}" for of in targets]
+    servers = [endpoint_text(of.dst, None if of.dport < 0 else of.dport) for of in targets]
     senders = sorted({of.sender for of in targets}, key=address_value)
     count = sum(error.packets for error in errors)
     first = targets[0]

@@ -28,7 +28,7 @@ from capnet.analysis.core.flow_rows import (
 )
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows, FlowTable, Mask
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.transport.tcp_connections import (
@@ -220,7 +220,7 @@ def _finding(context: Context, server: str, port: int, closed: list[_Closed], re
         shown, evidence = [*shown, refused_frames[0]], [*evidence, *refused_frames]
     resets = sum(each.is_reset for each in closed)
     how = OR.fill().join(words.fill() for words, count in ((RESET, resets), (CLOSED, len(closed) - resets)) if count)
-    says = SAYS.fill(server=f"{server}:{port}", connections=len(closed), how=how, refused=refused)
+    says = SAYS.fill(server=endpoint_text(server, port), connections=len(closed), how=how, refused=refused)
     fix = (FIX if shows_containers(context) else ELSEWHERE_FIX).fill()
     if refusals:
         fix = BACKEND_FIX.fill(address=address, port=refused_port)

@@ -19,7 +19,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name
 from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, ahead, is_tcp_with, segments
@@ -161,7 +161,7 @@ def _finding(context: Context, ends: tuple[str, str, int], reuses: list[_Reuse])
         NAME,
         "warning",
         SAYS.fill(
-            client=f"{client}:{sport}", server=f"{server}:{port}", outcome=outcome,
+            client=endpoint_text(client, sport), server=endpoint_text(server, port), outcome=outcome,
             more=MORE.fill(ports=len(ports) - 1) if len(ports) > 1 else "",
         ),
         FIX.fill(),

@@ -19,7 +19,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.transport.exchanges import exchanges
 from capnet.analysis.facts.transport.full_segments import lost_full_segments
 from capnet.analysis.facts.transport.tcp_connections import ahead, segments, spoken
@@ -126,7 +126,7 @@ def _finding(context: Context, server: str, port: int, requests: list[_Unanswere
         NAME,
         "warning",
         SAYS.fill(
-            server=f"{server}:{port}", requests=len(requests), clients=several(clients), asking=len(clients),
+            server=endpoint_text(server, port), requests=len(requests), clients=several(clients), asking=len(clients),
             longest=longest,
             tls=TLS.fill() if port in TLS_PORTS else "", others=OTHERS.fill(answered=answered) if answered else "",
         ),

@@ -19,7 +19,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import Finding
-from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.transport.resets import (
     FOREIGN,
     PARTING,
@@ -139,5 +139,7 @@ def _finding(context: Context, server: str, port: int, why: str, resets: list[Re
     fixes = {FOREIGN: FIX_FOREIGN, UNKNOWN: FIX_UNKNOWN, PARTING: FIX_PARTING}
     is_upload = kind == _PARTLY and first.since_answer >= MIN_UPLOAD
     fix = (FIX_EARLY if is_upload else fixes.get(why, FIX)).fill(host=source(flow))
-    says = SAYS.fill(connections=len(resets), server=f"{server}:{port}", why=words, octets=first.octets, birth=birth)
+    says = SAYS.fill(
+        connections=len(resets), server=endpoint_text(server, port), why=words, octets=first.octets, birth=birth
+    )
     return Finding(NAME, "info" if why == PARTING else "warning", says, fix, facts, [*sorted(evidence), *firsts])

@@ -22,7 +22,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows
-from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.transport.exchanges import Exchanges, exchanges, unprompted_messages
 from capnet.analysis.facts.transport.tcp_connections import Segment, ahead, segments
 from capnet.quick_tuple import NamedTuple
@@ -160,8 +160,8 @@ def _finding(context: Context, server: str, port: int, slow: list[_Slow], answer
         NAME,
         "warning",
         SAYS.fill(
-            server=f"{server}:{port}", slow=len(slow), answers=answers, clients=several(clients), median=median,
-            worst=worst,
+            server=endpoint_text(server, port), slow=len(slow), answers=answers, clients=several(clients),
+            median=median, worst=worst,
         ),
         FIX.fill(),
         {

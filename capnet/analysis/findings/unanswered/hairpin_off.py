@@ -19,7 +19,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, is_private, ports, source
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowMask, FlowTable, Mask
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.interface_points import interface_points
@@ -46,10 +46,10 @@ PAGE_ZH = """站点用服务地址访问不到自己。
 """
 
 SAYS = Text(
-    en="{client} calls itself{by}: {attempts:SYN}, translated to {source} → {client}:{port} at {point}, get no answer",
-    zh="{client} 访问自己{by}：{attempts} 个 SYN 在 {point} 被转换为 {source} → {client}:{port}，没有应答",
+    en="{client} calls itself{by}: {attempts:SYN}, translated to {source} → {service} at {point}, get no answer",
+    zh="{client} 访问自己{by}：{attempts} 个 SYN 在 {point} 被转换为 {source} → {service}，没有应答",
 )
-BY = Text(en=" by {address}:{port}", zh="（经 {address}:{port}）")
+BY = Text(en=" by {published}", zh="（经 {published}）")
 FIX = Text(
     en="`bridge link set dev VETH hairpin on` for its port of the bridge (Kubernetes: hairpinMode), as needed where "
     "`sysctl net.bridge.bridge-nf-call-{tables}` is 1{masquerade}",
@@ -104,8 +104,8 @@ def _finding(context: Context, attempts: list[_Attempt]) -> Finding | None:
         NAME,
         "error",
         SAYS.fill(
-            client=client, attempts=count, source=source(flow), port=port,
-            by="" if before is None else BY.fill(address=destination(before), port=ports(before)[1]),
+            client=client, attempts=count, source=source(flow), service=endpoint_text(client, port),
+            by="" if before is None else BY.fill(published=endpoint_text(destination(before), ports(before)[1])),
             point=context.points[int(flow[schema.FLOW_POINT])].name,
         ),
         FIX.fill(

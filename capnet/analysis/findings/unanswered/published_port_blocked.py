@@ -24,7 +24,7 @@ from capnet.analysis.core.schema import (
     FLOW_POINT,
     FLOW_PROTO,
 )
-from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.losses.blocked_ports import BlockedPort, blocked_ports
 from capnet.analysis.facts.losses.stopped_flows import known_by
 from capnet.wire.addresses import address_value
@@ -48,20 +48,19 @@ PAGE_ZH = """到端口映射的连接到达主机，没有应答。
 """
 
 UNREACHABLE = Text(
-    en="{attempts:SYN} of {clients} to {address}:{port}{server} got no answer; {sender} answers 'unreachable'",
-    zh="{clients} 到 {address}:{port}{server} 的 {attempts} 个 SYN 无应答；{sender} 以“unreachable”应答",
+    en="{attempts:SYN} of {clients} to {service}{server} got no answer; {sender} answers 'unreachable'",
+    zh="{clients} 到 {service}{server} 的 {attempts} 个 SYN 无应答；{sender} 以“unreachable”应答",
 )
 LAST_SEEN = Text(
-    en="{attempts:SYN} of {clients} to {address}:{port}{server} got no answer; {attempts:it was|they were} last "
+    en="{attempts:SYN} of {clients} to {service}{server} got no answer; {attempts:it was|they were} last "
     "seen at {point}",
-    zh="{clients} 到 {address}:{port}{server} 的 {attempts} 个 SYN 无应答；最后见于 {point}",
+    zh="{clients} 到 {service}{server} 的 {attempts} 个 SYN 无应答；最后见于 {point}",
 )
 STOPS = Text(
-    en="{attempts:SYN} of {clients} to {address}:{port}{server} got no answer; {attempts:it reaches|they reach} "
+    en="{attempts:SYN} of {clients} to {service}{server} got no answer; {attempts:it reaches|they reach} "
     "{point}, none reaches {next}"
     "; {known}",
-    zh="{clients} 到 {address}:{port}{server} 的 {attempts} 个 SYN 无应答；它们到达 {point}，没有一个到达 {next}；"
-    "{known}",
+    zh="{clients} 到 {service}{server} 的 {attempts} 个 SYN 无应答；它们到达 {point}，没有一个到达 {next}；{known}",
 )
 FIX = Text(
     en="look for a rule in the DOCKER-USER or FORWARD chain, or the host's firewall, that drops them "
@@ -99,8 +98,7 @@ def _finding(context: Context, blocked: BlockedPort) -> Finding:
         text.fill(
             clients=several(clients),
             attempts=blocked.attempts,
-            address=blocked.address,
-            port=blocked.port,
+            service=endpoint_text(blocked.address, blocked.port),
             server=server,
             **values,
         ),

@@ -25,7 +25,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, host_of, is_at_roles, ports, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import Values
-from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import are_of_one_host, hop_evidence, stopped_flows
@@ -214,7 +214,7 @@ def _finding(context: Context, point: int, router: int, rows: list[int], neighbo
     clients = sorted({source(flows[row]) for row in rows}, key=address_value)
     first, name = flows[rows[0]], context.points[point].name
     port = ports(first)[1]
-    server = destination(first) if port is None else f"{destination(first)}:{port}"
+    server = endpoint_text(destination(first), port)
     packets = int(packets_without_duplicates(context)[rows].sum())
     interface = name.rpartition("/")[2]
     has_another_way = _has_another_way(context, point, clients)
