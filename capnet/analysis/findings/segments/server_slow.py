@@ -4,8 +4,9 @@ Looks at: requests over TCP whose last byte is acknowledged within 200 ms, and w
 and 20 times as late as the acknowledgment. Two such answers are needed, and a third of all answers of the service.
 Longer than 20 s is a client that waits for news on purpose (long polling), as is a server that speaks first. Left out
 are connections whose ends do not wait for each other: a quarter of the messages follow, after a second, one of the same
-end; or the server speaks at even intervals, and what the client sends are answers at once, or as short as heartbeats. A
-single connection with short messages alone, all of them late, may be two people who type.
+end; or the server speaks at even intervals, and what the client sends are answers at once, or as short as heartbeats;
+or the protocol knows no requests (BGP, LDP, MSDP: each router announces by timers of its own). A single connection with
+short messages alone, all of them late, may be two people who type.
 Says: how many answers of which server were slow, and how slow.
 Wrong when: the program waits on purpose for less than 20 s.
 Fix: look into the program: its log, the servers that it asks in turn, its CPU limit.
@@ -35,10 +36,10 @@ EXPLAINS = ()
 
 PAGE_ZH = """服务器立即确认请求，而应答很慢。
 
-检查：最后一个字节在 200 毫秒内被确认、应答在 1 秒以后才开始且比确认晚 20 倍的 TCP 请求。需要两个这样的应答，并占该
-服务全部应答的三分之一。超过 20 秒是客户端有意等待消息（long polling），先发言的服务器也是如此。不
-算两端并不互相等待的连接：四分之一的消息在一秒之后紧跟同一端的上一条消息；或服务器按固定间隔发言，而客户端发送的是
-立即的应答，或短如心跳。只有短消息、且全都很晚的单个连接可能是两个人在打字。
+检查：最后一个字节在 200 毫秒内被确认、应答在 1 秒以后才开始且比确认晚 20 倍的 TCP 请求。需要两个这样的应答，并占该服
+务全部应答的三分之一。超过 20 秒是客户端有意等待消息（long polling），先发言的服务器也是如此。不算两端并不互相等待的连
+接：四分之一的消息在一秒之后紧跟同一端的上一条消息；或服务器按固定间隔发言，而客户端发送的是立即的应答，或短如心跳；或
+该协议没有请求（BGP、LDP、MSDP：每台路由器按自己的定时器通告）。只有短消息、且全都很晚的单个连接可能是两个人在打字。
 结论：哪台服务器有多少个应答慢，有多慢。
 误判：程序有意等待不到 20 秒。
 处理：检查程序：日志、它所依赖的服务器、CPU 限制。
@@ -67,6 +68,7 @@ MIN_UNPROMPTED = 1 / 4  # of a connection's requests; else one message may be a 
 MIN_EVEN, MIN_EVEN_SHARE, EVEN = 4, 2 / 3, 0.03  # intervals between answers; of them; how far from their median
 MAX_THINKING_NS = 200_000_000  # of a client that answers: programs that ask again take their time
 MAX_HEARTBEAT, MAX_TYPED = 64, 200  # octets of a message
+PEER_PORTS = (179, 639, 646)  # BGP, MSDP, LDP
 
 
 class _Slow(NamedTuple):
@@ -84,6 +86,7 @@ def diagnose(context: Context) -> list[Finding]:
     rows, requests, answers = (values[is_answered] for values in turns)
     waits = observations[answers, schema.OBS_TIME] - observations[requests, schema.OBS_TIME]
     is_slow = (waits >= MIN_WAIT_NS) & (waits <= MAX_WAIT_NS)
+    is_slow &= ~np.isin(flows[rows, schema.FLOW_DPORT], PEER_PORTS)
     is_left_out = np.zeros(len(flows), dtype=bool)
     is_left_out[_without_waiting(context, turns, distinct(rows[np.flatnonzero(is_slow)[:MAX_SLOW]]))] = True
     slow: dict[tuple[str, int], list[_Slow]] = {}

@@ -16,8 +16,8 @@ V4, V6 = ("10.2.0.2", "10.1.0.2"), ("[fd02::2]", "[fd01::2]")
 class Client:
     """A client of one server, with a connection for each request; 1 ms there and back."""
 
-    def __init__(self, hosts: tuple[str, str] = V4) -> None:
-        self.net, self.hosts, self.port = Network(["c/eth0"]), hosts, 40000
+    def __init__(self, hosts: tuple[str, str] = V4, service: int = 80) -> None:
+        self.net, self.hosts, self.port, self.service = Network(["c/eth0"]), hosts, 40000, service
 
     def put(self, packet: Packet, wait: float = 0.0005) -> None:
         self.net.now += wait * SECOND
@@ -27,7 +27,7 @@ class Client:
         """A request that is acknowledged after `ack` s (None: with the answer) and answered after `wait` s."""
         self.port += 1
         client, server = self.hosts
-        out, back = f"{client}:{self.port} > {server}:80", f"{server}:80 > {client}:{self.port}"
+        out, back = f"{client}:{self.port} > {server}:{self.service}", f"{server}:{self.service} > {client}:{self.port}"
         self.put(tcp(out, seq=0, flags=SYN))
         self.put(tcp(back, seq=0, ack=1, flags=SYN | ACK), 0.001)
         self.put(tcp(out, seq=1, ack=1))
@@ -51,6 +51,15 @@ def test_answers_after_seconds_is_told(tmp_path: Path, hosts: tuple[str, str]) -
     facts = finding["facts"]
     assert (finding["level"], facts["slow"], facts["answers"]) == ("warning", 2, 4)
     assert (facts["median_s"], facts["worst_s"], facts["port"]) == (3.0, 3.0, 80)
+
+
+@pytest.mark.parametrize("service", [179, 646])
+def test_routers_that_announce_by_timers_is_silent(tmp_path: Path, service: int) -> None:
+    """BGP: an UPDATE of one router is no answer to that of the other; each waits for its own timer."""
+    played = Client(service=service)
+    for wait in (2.0, 0.01, 3.0):
+        played.ask(wait)
+    assert played.findings(tmp_path) == []
 
 
 def test_slow_network_is_silent(tmp_path: Path) -> None:
