@@ -23,6 +23,7 @@ from capnet.analysis.fate.answers import quoting_errors
 from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.next_points import chain_of, is_answered
 from capnet.analysis.fate.unrecorded_packets import misses_packets
+from capnet.analysis.fate.verdict.given_up import are_given_up
 from capnet.analysis.fate.verdict.moved_stations import have_left
 from capnet.analysis.fate.verdict.relayed_datagrams import is_relayed
 from capnet.quick_tuple import NamedTuple
@@ -47,7 +48,8 @@ def refutations(
     reasons[is_relayed(context, rows, due)] = SEEN_THERE
     reasons[have_left(context, context.flows[rows, schema.FLOW_DMAC], due)] = SEEN_THERE
     reasons[_is_deaf(context, rows, due, own_address)] = NOT_LISTENING
-    reasons[(packets_without_duplicates(context)[rows] < MIN_PACKETS) & ~is_shown_by_twin] = ONE_PACKET
+    is_alone = (packets_without_duplicates(context)[rows] < MIN_PACKETS) & ~are_given_up(context)[rows]
+    reasons[is_alone & ~is_shown_by_twin] = ONE_PACKET
     reasons[is_among(chain_of(context)[rows], _quoted_chains(context))] = ICMP_ERROR
     reasons[are_to_groups(context, rows)] = GROUP
     return reasons

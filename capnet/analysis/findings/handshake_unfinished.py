@@ -1,8 +1,8 @@
 """handshake-unfinished: a server answers SYNs, and its client never goes on.
 
 Looks at: TCP flows of SYNs alone that are sent again a second or more after the first SYN-ACK, of which two or more
-came (`facts.losses.unfinished_handshakes`): the answers are lost on their way back, or the client drops them. Not
-clients that scan.
+came (`facts.losses.unfinished_handshakes`): the answers are lost on their way back, or the client drops them. A client
+that gives up sooner connects again: three or more times in a row, over 2 s or more. Not clients that scan.
 Says: which server answers whom, where the answers were last seen, and which point lacks them; or that they reach the
 client, and whether their checksums are wrong, while those that clients take are right; or whether they go to another
 gateway than the one from which the SYNs came, or leave their host by another interface, or come back to the client's
@@ -37,7 +37,8 @@ EXPLAINS = ("packet-loss", "retransmissions", "stops-between")
 PAGE_ZH = """服务器应答了 SYN，而客户端一直没有继续。
 
 检查：只有 SYN 的 TCP 流，在第一个 SYN-ACK 之后一秒或更久又重发，且 SYN-ACK 来了两个以上
-（`facts.losses.unfinished_handshakes`）：应答在返回途中丢失，或被客户端丢弃。不包括扫描的客户端。
+（`facts.losses.unfinished_handshakes`）：应答在返回途中丢失，或被客户端丢弃。更早放弃的客户端会重新连接：在 2 秒以上的
+时间里接连三次或更多。不包括扫描的客户端。
 结论：哪个服务器应答了谁，应答最后见于哪里，哪个抓包点没有它们；或者它们到达了客户端，以及它们的校验和是否有误而客户端
 接受的那些是正确的；或者它们发往的网关不是 SYN 来的那个，或从主机的另一个接口离开，或从客户端主机的另一个接口回来。如果
 下一个抓包点没有它们，或它们已在客户端自己的接口上，或原因是校验和，为错误；否则为警告。

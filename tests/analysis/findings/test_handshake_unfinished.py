@@ -9,7 +9,7 @@ import pytest
 from capnet.topology import Container, Endpoint, Topology
 from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, named, of_story
 from tests.analysis.findings.sums import summed
-from tests.stories import ACK, SYN, Network, Packet, arp, tcp
+from tests.stories import ACK, RST, SYN, Network, Packet, arp, tcp
 from tests.story_reports import A, B, read
 
 NAME = "handshake-unfinished"
@@ -30,14 +30,17 @@ class Server:
         packet = packet.but(ident=len(self.net.recorded) + 1)
         self.net.pass_by(*((point, packet) for point in points if point in self.net.points), gap=100)
 
-    def call(self, seen: tuple[str, ...], *, tries: int = 3, filled: bool = True, port: int = 80) -> None:
+    def call(
+        self, seen: tuple[str, ...], *, tries: int = 3, filled: bool = True, port: int = 80, syns: int = 3
+    ) -> None:
         self.port += 1
         out, back = (
             f"{self.client}:{self.port} > {self.server}:{port}",
             f"{self.server}:{port} > {self.client}:{self.port}",
         )
-        for _ in range(tries):
-            self.put(summed(tcp(out, seq=7, flags=SYN, smac=CARD_A, dmac=CARD_B)), BOTH)
+        for number in range(tries):
+            if number < syns:
+                self.put(summed(tcp(out, seq=7, flags=SYN, smac=CARD_A, dmac=CARD_B)), BOTH)
             answer = tcp(back, seq=3, ack=8, flags=SYN | ACK, smac=CARD_B, dmac=CARD_A)
             self.put(summed(answer, is_filled=filled), seen)
             self.net.now += 1.02 * SECOND
@@ -117,6 +120,28 @@ def test_unfilled_checksum_where_all_are_is_no_cause(tmp_path: Path) -> None:
     played.call(("B/ens33",), filled=False)
     (finding,) = played.findings(tmp_path)
     assert (finding["level"], finding["facts"]["is_checksum_bad"]) == ("warning", False)
+
+
+@pytest.mark.parametrize("connections", [3, 2])
+def test_client_that_gives_up_early_is_told(tmp_path: Path, connections: int) -> None:
+    """Its time limit is below 1 s: the server alone repeats. Two connections may be those of a client that left."""
+    played = Server()
+    played.serve()
+    for _ in range(connections):
+        played.call(("B/ens33",), syns=1)
+    findings = played.findings(tmp_path)
+    assert [finding["level"] for finding in findings] == ["error"] * (connections > 2)
+    assert all("9 SYN-ACKs reach B/ens33, none reaches A/ens33" in finding["says"] for finding in findings)
+
+
+def test_client_that_resets_late_answers_is_silent(tmp_path: Path) -> None:
+    """A time limit shorter than the round trip: the client's kernel refuses the answers that come too late."""
+    played = Server()
+    for _ in range(4):
+        played.call(BOTH[::-1], tries=1, syns=1)
+        refusal = tcp(f"{A}:{played.port} > {B}:80", seq=8, flags=RST, smac=CARD_A, dmac=CARD_B)
+        played.put(summed(refusal), BOTH)
+    assert played.findings(tmp_path) == []
 
 
 def test_client_that_goes_on_is_silent(tmp_path: Path) -> None:

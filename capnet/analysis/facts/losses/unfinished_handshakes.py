@@ -1,9 +1,10 @@
 """Handshakes that stop after the SYN-ACK: the server answers again and again, and the client goes on sending SYNs.
 
 Input: flows, flow chains, SYNs. Output: `UnfinishedHandshake`s, one per server, port and place. Method: TCP flows of
-SYNs alone, of which a hop shows SYN-ACKs; the client sends a SYN a second or more after the first of them. Where the
-client's first point lacks them, they stop before it, if it shows other packets to the client, or would show these
-(`fate.verdict.stopped_answers`). Where no hop shows any: SYN-ACKs to these SYNs at another point. Limits: MAX_FLOWS.
+SYNs alone, of which a hop shows SYN-ACKs; the client sends a SYN a second or more after the first of them, or connects
+anew again and again (`fate.verdict.given_up`). Where the client's first point lacks them, they stop before it, if it
+shows other packets to the client, or would show these (`fate.verdict.stopped_answers`). Where no hop shows any:
+SYN-ACKs to these SYNs at another point. Limits: MAX_FLOWS.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from capnet.analysis.facts.losses.scanning_clients import is_of_scan
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.next_points import chain_of
+from capnet.analysis.fate.verdict.given_up import are_never_finished
 from capnet.analysis.fate.verdict.other_way import OtherWay, elsewhere_of, host_of_point, other_way_of
 from capnet.analysis.fate.verdict.stopped_answers import stopped_answers
 from capnet.quick_tuple import NamedTuple
@@ -93,7 +95,8 @@ def _candidates(context: Context) -> FlowRows:
     flows, links = context.flows, flow_links(context)
     is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0)
     is_open = is_new & (flows[:, schema.FLOW_TCP_FLAGS] & ~(TCP_SYN | TCP_ECE | TCP_CWR) == 0)
-    is_open &= flows[:, schema.FLOW_SYN_TIME] - flows[:, schema.FLOW_FIRST] >= MIN_RETRY_NS
+    is_retried = flows[:, schema.FLOW_SYN_TIME] - flows[:, schema.FLOW_FIRST] >= MIN_RETRY_NS
+    is_open &= is_retried | are_never_finished(context)
     if not is_open.any():
         return np.zeros(0, dtype=np.int64)
     is_closed = is_new & (_synack_times(context) < 0)
@@ -115,8 +118,9 @@ def _last_seen(context: Context, row: int) -> tuple[int, int] | None:
         hops.append(hop)
     answer = int(answers[hop])
     is_answered = flows[answer, schema.FLOW_SYNACK_TIME] >= 0 and flows[answer, schema.FLOW_PACKETS] >= MIN_SYNACKS
-    is_vain = flows[hop, schema.FLOW_SYN_TIME] - flows[answer, schema.FLOW_SYNACK_TIME] >= MIN_RETRY_NS
-    if not (is_answered and is_vain):
+    # Who gives up sooner than it sends its SYN again lets the server repeat alone.
+    until = flows[answer, schema.FLOW_LAST] if are_never_finished(context)[row] else flows[hop, schema.FLOW_SYN_TIME]
+    if not (is_answered and until - flows[answer, schema.FLOW_SYNACK_TIME] >= MIN_RETRY_NS):
         return None
     if before >= 0 and not _lacks_answers(context, before):
         return (answer, -1) if _gateways(context, [answer])[0] > 0 else None  # they go to another router there

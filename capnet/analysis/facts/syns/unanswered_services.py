@@ -1,8 +1,9 @@
 """SYNs that no packet answers, by server, and what else the capture shows of the server.
 
 Input: flows, answers, fates. Output: `UnansweredService`s, by address and port. Method: TCP flows of SYNs alone that
-are sent again after the timeout of RFC 6298, whose chain no packet answers and whose next point is not known. Limits:
-of the first hops, MAX_FLOWS; not clients that scan; not in a tunnel from which nothing comes back.
+are sent again after the timeout of RFC 6298, or that the client gives up sooner and begins anew
+(`fate.verdict.given_up`), whose chain no packet answers and whose next point is not known. Limits: of the first hops,
+MAX_FLOWS; not clients that scan; not in a tunnel from which nothing comes back.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from capnet.analysis.fate.fates import STOPS, fates
 from capnet.analysis.fate.interface_points import is_at_own_interface
 from capnet.analysis.fate.next_points import chain_of, is_answered
 from capnet.analysis.fate.verdict.answers_elsewhere import is_answered_elsewhere
+from capnet.analysis.fate.verdict.given_up import are_given_up
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import (
@@ -93,7 +95,8 @@ def _unanswered_rows(context: Context) -> FlowRows:
     flows, links = context.flows, flow_links(context)
     is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0)
     is_silent = is_new & (flows[:, schema.FLOW_TCP_FLAGS] & ~(TCP_SYN | TCP_ECE | TCP_CWR) == 0)
-    is_silent &= flows[:, schema.FLOW_SYN_TIME] - flows[:, schema.FLOW_FIRST] >= MIN_RETRY_NS
+    is_retried = flows[:, schema.FLOW_SYN_TIME] - flows[:, schema.FLOW_FIRST] >= MIN_RETRY_NS
+    is_silent &= is_retried | are_given_up(context)
     is_silent &= ~is_answered(context)
     rows = np.flatnonzero(is_silent & (links.before < 0))
     if not len(rows):

@@ -22,6 +22,7 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.answers import answering_replies
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.refutation import NOTHING, refutations
+from capnet.analysis.fate.verdict.given_up import are_never_finished
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, TCP_ACK
 
@@ -55,11 +56,15 @@ def stopped_answers(context: Context) -> StoppedAnswers:
 
 
 def _is_waiting(context: Context, rows: FlowRows) -> Mask:
-    """Has who asked no answer? SYNs are sent again, or for other protocols, the row is at its own interface."""
+    """Has who asked no answer? SYNs are sent again, or for other protocols, the row is at its own interface.
+
+    A client that gives up before it sends its SYN again begins anew.
+    """
     flows = context.flows
     is_tcp = flows[rows, schema.FLOW_PROTO] == TCP
     has_no_answer = flows[rows, schema.FLOW_TCP_FLAGS] & TCP_ACK == 0
     repeats = (syns_without_duplicates(context)[rows] >= MIN_REPEATED) & has_no_answer
+    repeats |= are_never_finished(context)[rows]
     homes = [(mac, point) for mac, points in interface_points(context).items() for point in points]
     is_home = np.zeros(len(rows), dtype=bool)
     if homes:

@@ -1,8 +1,10 @@
 """connection-unanswered: SYNs to a server are sent again and again, and nothing answers.
 
 Looks at: TCP flows of SYNs alone, sent again after a second or more, that no SYN-ACK, RST, ICMP error or other address
-answers at any point (`facts.syns.unanswered_services`). Not where the captures show the next point on their way
-(`stops-between`), nor published ports (`published-port-blocked`), nor floods (`syn-flood`), nor clients that scan.
+answers at any point (`facts.syns.unanswered_services`); and single SYNs of a client that gives up sooner, if three or
+more of its connections to the service in a row, over 2 s or more, get no answer. Not where the captures show the next
+point on their way (`stops-between`), nor published ports (`published-port-blocked`), nor floods (`syn-flood`), nor
+clients that scan.
 Says: who asks which server in vain, to which backend DNAT sends the SYNs, where they were last seen, and at `any`
 whether its host received or sent them. What of the server does answer: other connections to the same port, another
 port, an echo request, or nothing; that it is down, if it sent nothing since and questions for its MAC stay unanswered;
@@ -65,8 +67,9 @@ EXPLAINS = ("retransmissions",)
 PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 
 检查：只有 SYN、一秒以上之后重发的 TCP 流，在任何抓包点上都没有 SYN-ACK、RST、ICMP 错误或别的地址应答
-（`facts.syns.unanswered_services`）。不包括抓包显示了其下一个抓包点的流（`stops-between`）、端口映射
-（`published-port-blocked`）、洪泛（`syn-flood`）和扫描的客户端。
+（`facts.syns.unanswered_services`）；以及更早放弃的客户端的单个 SYN，如果它到该服务的连接在 2 秒以上的时间里接连三个或
+更多都没有应答。不包括抓包显示了其下一个抓包点的流（`stops-between`）、端口映射（`published-port-blocked`）、洪泛
+（`syn-flood`）和扫描的客户端。
 结论：谁访问哪个服务器而无应答，DNAT 把 SYN 送往哪个后端，SYN 最后见于哪里；在 `any` 上抓包时，还有该主机是收到还是发
 出了它们。该服务器还应答什么：到同一端口的其他连接、另一个端口、回显请求，或什么都不应答；若它此后什么也没有发送，对其
 MAC 的询问也没有应答，则它已停机；它是否同时自己连接该客户端，或此前什么也没有发送、之后才这样做。那些连接是否发往另一

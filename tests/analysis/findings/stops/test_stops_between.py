@@ -195,3 +195,17 @@ def test_large_datagrams_that_alone_stop_are_told(tmp_path: Path, small: int) ->
     is_larger = small == 4000
     assert ("all of them have 4028 bytes or more" in finding["says"]) == is_larger
     assert ("compare the MTU of p1/eth0 and n1/vetha1b2c3d4" in finding["fix"]) == is_larger
+
+
+@pytest.mark.parametrize("connections", [3, 2])
+def test_single_syns_of_a_client_that_gives_up_is_told(tmp_path: Path, connections: int) -> None:
+    """Each connection ends before its SYN is sent again; an answered connection to another port shows the way."""
+    net = Network(["A/ens33", "B/ens33"])
+    asked = tcp(f"{A}:40000 > {B}:22", flags=SYN, seq=7, smac=CARD_A, dmac=CARD_B)
+    answer = tcp(f"{B}:22 > {A}:40000", flags=SYN | ACK, seq=3, ack=8, smac=CARD_B, dmac=CARD_A)
+    for packet, points in ((asked, net.points), (answer, net.points[::-1]), (asked.but(seq=8, flags=ACK), net.points)):
+        net.pass_by(*((point, packet) for point in points))
+    for number in range(connections):
+        net.pass_by(("A/ens33", asked.but(ends=f"{A}:{40001 + number} > {B}:8080", ident=number + 1)), gap=1.5e6)
+    net.pass_by(*((point, asked.but(seq=9, ident=99, flags=ACK)) for point in net.points))
+    assert len(stops(net, tmp_path)) == (connections > 2)

@@ -105,6 +105,37 @@ def test_server_that_accepted_until_then_is_told(tmp_path: Path) -> None:
     assert finding["facts"]["answers"] == "before" and "none since" in finding["says"]
 
 
+@pytest.mark.parametrize("ends", [(A, B), (V6_A, V6_B)], ids=["IPv4", "IPv6"])
+def test_client_that_gives_up_early_is_told(tmp_path: Path, ends: tuple[str, str]) -> None:
+    """A health check with a time limit below 1 s: one SYN of each connection."""
+    played = Client(ends=ends)
+    played.call(22, tries=1, answer=SYN | ACK)
+    for _ in range(3):
+        played.call(8080, tries=1)
+    (finding,) = played.findings(tmp_path)
+    facts = finding["facts"]
+    assert (facts["answers"], facts["connections"], facts["attempts"]) == ("port", 3, 3)
+
+
+@pytest.mark.parametrize(("connections", "pause"), [(2, 5.0), (6, 0.0)], ids=["two", "at once"])
+def test_few_single_syns_are_silent(tmp_path: Path, connections: int, pause: float) -> None:
+    """Two connections, or what a browser opens side by side."""
+    played = Client()
+    for _ in range(connections):
+        played.call(tries=0)
+        played.put(tcp(f"{A}:{played.port} > {B}:80", seq=7, flags=SYN, smac=CARD_A, dmac=CARD_B))
+        played.net.now += pause * SECOND
+    assert played.findings(tmp_path) == []
+
+
+def test_single_syns_between_accepted_ones_are_silent(tmp_path: Path) -> None:
+    """A server drops every third SYN: no three in a row."""
+    played = Client()
+    for number in range(12):
+        played.call(tries=1, answer=None if number % 3 == 0 else SYN | ACK)
+    assert played.findings(tmp_path) == []
+
+
 def test_other_client_that_is_accepted_is_named(tmp_path: Path) -> None:
     played = Client()
     played.call(answer=SYN | ACK, tries=1, client="192.168.111.130", mac=CARD_C)
