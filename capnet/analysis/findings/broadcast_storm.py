@@ -5,7 +5,8 @@ TTL: at least 50 in one second at one point, of IP five of them within 10 ms. No
 as a mirror port makes them, unless there are hundreds; multicast without IP identification, which a program may send so
 itself, but for the ICMPv6 of the link; points without Ethernet headers, as `any` shows a frame at each interface; a
 station that asks for an address of its own, which never gets an answer and asks at its own pace; where two or more
-other broadcasts pass the point meanwhile and do not come again, and fewer do.
+other broadcasts pass the point meanwhile and do not come again, and fewer do; a burst that ends by itself within 0.2 s,
+after which other ARP requests pass once: a hypervisor repeats its announcements, and a loop goes on until it is cut.
 Says: which frame, how often in which time, at which point; whether its own sender gets it back.
 Wrong when: a test program floods the network with equal frames.
 Fix: take out the second link between two bridges or switches, or turn the spanning tree protocol on.
@@ -30,7 +31,7 @@ from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.duplicates import repeated_in_flow
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.addresses import address_text
+from capnet.wire.addresses import MAPPED, address_text, mac_text
 from capnet.wire.numbers import ARP_REQUEST, ICMPV6, RARP_REPLY, RARP_REQUEST
 
 NAME = finding_name(__name__)
@@ -41,10 +42,11 @@ EXPLAINS = ("arp-unanswered", "connection-unanswered", "duplicate-observation", 
 
 PAGE_ZH = """同一个广播或组播帧反复出现，像是网桥形成了环路。
 
-检查：发送者、目标和操作都相同的 ARP 包，以及摘要和 TTL 都相同的发往组地址的 IP 包：在一个抓包点上一秒内至少 50 个，
-IP 的其中五个在 10 毫秒内。不包括：全部在 10 毫秒内的副本（镜像端口会这样），除非有数百个；没有 IP identification 的
-组播（程序可能自己这样发），但链路上的 ICMPv6 除外；没有以太网头的抓包点，因为 `any` 在每个接口上都会显示一帧；站点
-询问自己拥有的地址，得不到应答而按自己的节奏重复；同一时间有两个以上其他广播经过该抓包点而没有再次出现，而重复的更少。
+检查：发送者、目标和操作都相同的 ARP 包，以及摘要和 TTL 都相同的发往组地址的 IP 包：在一个抓包点上一秒内至少 50 个，IP
+的其中五个在 10 毫秒内。不包括：全部在 10 毫秒内的副本（镜像端口会这样），除非有数百个；没有 IP identification 的组播
+（程序可能自己这样发），但链路上的 ICMPv6 除外；没有以太网头的抓包点，因为 `any` 在每个接口上都会显示一帧；站点询问自
+己拥有的地址，得不到应答而按自己的节奏重复；同一时间有两个以上其他广播经过该抓包点而没有再次出现，而重复的更少；0.2 秒
+内自行结束、之后其他 ARP 请求只出现一次的：虚拟机管理程序会重复它的通告，而环路在断开之前不会停止。
 结论：哪一帧，在多长时间内出现多少次，在哪个抓包点；发送者自己是否也收到它。
 误判：测试程序用相同的帧冲击网络。
 处理：去掉两个网桥或交换机之间的第二条链路，或打开生成树协议。
@@ -71,6 +73,7 @@ MIN_COPIES = 50  # in one second: ARP repeats once a second (RFC 1122 section 2.
 MIN_COPIES_AT_ONCE, AT_ONCE_NS = 5, 10_000_000  # a beacon every 20 ms or more comes once in this time
 MIN_LASTING_NS, MIN_BRIEF_COPIES = 10_000_000, 500  # a mirror of several ports copies a frame once for each, and ends
 MAX_LONE = 2  # packets of a broadcast that does not go round: a mirror shows one twice
+MAX_ENDED_NS, MIN_AFTERWARDS = 200_000_000, 2  # a burst that no person ended; ARP exchanges that pass behind it
 MAX_STORMS = 10_000  # rows of ARP and observations that are looked at one by one
 BROADCAST = 0xFFFFFFFFFFFF
 ICMPV6_LISTENER_QUERY = 130  # types from here on are those of one link (RFC 2710, RFC 4861)
@@ -125,6 +128,8 @@ def _lasts(storm: _Storm) -> bool:
 def _passes_others(context: Context, point: int, storms: list[_Storm], frames: int) -> bool:
     """While the worst frame comes again, do more broadcasts pass the point once than again? A loop repeats them all."""
     worst = max(storm for storm in storms if storm.point == point)
+    if worst.last - worst.first < MAX_ENDED_NS and _pass_afterwards(context, worst) >= MIN_AFTERWARDS:
+        return True
     until = worst.last - MIN_COPIES_AT_ONCE * (worst.last - worst.first) // worst.packets  # there was time for copies
     lone = 0
     for table, at, via, to, first, packets in (
@@ -136,6 +141,13 @@ def _passes_others(context: Context, point: int, storms: list[_Storm], frames: i
         is_lone &= (table[:, packets] <= MAX_LONE) & (table[:, first] > worst.first) & (table[:, first] < until)
         lone += int(is_lone.sum())
     return lone > frames
+
+
+def _pass_afterwards(context: Context, storm: _Storm) -> int:
+    """How many ARP exchanges by broadcast pass the storm's point after it, and never more than twice in a second?"""
+    table = context.arps
+    is_there = (table[:, schema.ARP_POINT] == storm.point) & (table[:, schema.ARP_ETH_DESTINATION] == BROADCAST)
+    return int((is_there & (table[:, schema.ARP_LAST] > storm.last) & (table[:, schema.ARP_BURST] <= MAX_LONE)).sum())
 
 
 def _of_arp(context: Context) -> Iterator[_Storm]:
@@ -151,7 +163,7 @@ def _of_arp(context: Context) -> Iterator[_Storm]:
             row[schema.ARP_BURST], row[schema.ARP_POINT], row[schema.ARP_BURST_FIRST], row[schema.ARP_BURST_LAST],
             row[schema.ARP_FIRST_FRAME], row[schema.ARP_SENDER_MAC],
             ARP_MESSAGES.get(row[schema.ARP_OPERATION], "ARP reply"),
-            address_text(0, row[schema.ARP_SENDER_LO]),
+            address_text(0, sender) if sender != MAPPED else mac_text(row[schema.ARP_SENDER_MAC]),
         )  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 Looks at: DISCOVER messages of one client, at least three, without an OFFER, and without a later REQUEST by that client,
 which every host on the link would see if an offer had come (RFC 2131 section 4.3.2 has it broadcast). An earlier one
-was about a lease that it had. Offers that a point shows while the client at another one asks on stop in between.
+was about a lease that it had. A host that has an address is left out: it sends DISCOVERs from that address to find
+servers that should not be there. Offers that a point shows while the client at another one asks on stop in between.
 Says: which client, how often and how long it asked; how many offers left which point, and where they did not arrive;
 whether a server answers other clients there. Clients of which all of this is true at the same points are one finding.
 An error where offers are seen, or the client's questions at several points or in a container; else a warning, as the
@@ -15,11 +16,14 @@ Verify: `tcpdump -e -n -i CARD port 67 or port 68` on both sides.
 from __future__ import annotations
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.schema import Mask
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.addresses import address_text, mac_text
+from capnet.wire.addresses import MAPPED, address_text, mac_text
+from capnet.wire.numbers import PORT_DHCP_SERVER, UDP
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -30,8 +34,8 @@ EXPLAINS = ()
 PAGE_ZH = """一台主机用 DHCP 请求地址而没有得到。
 
 检查：一个客户端的至少三条 DISCOVER，没有 OFFER，之后也没有该客户端的 REQUEST；如果有 offer，链路上的所有主机都会看到
-REQUEST（RFC 2131 4.3.2 节规定它是广播）。更早的 REQUEST 是关于它原有的租约。一个抓包点上有 offer，而客户端在另一个抓包
-点上继续请求，说明 offer 停在两者之间。
+REQUEST（RFC 2131 4.3.2 节规定它是广播）。更早的 REQUEST 是关于它原有的租约。已有地址的主机不算：它从该地址发送
+DISCOVER，以寻找不该存在的服务器。一个抓包点上有 offer，而客户端在另一个抓包点上继续请求，说明 offer 停在两者之间。
 结论：哪个客户端，请求了多少次、多久；有多少个 offer 离开哪个抓包点，没有到达哪里；服务器是否在那里应答了其他客户端。
 在同样的抓包点上情况相同的客户端合为一条。看到 offer，或在多个抓包点上或在容器中看到客户端的请求时为错误；否则为警告，
 因为客户端可能是链路上的任何主机。
@@ -41,20 +45,20 @@ REQUEST（RFC 2131 4.3.2 节规定它是广播）。更早的 REQUEST 是关于�
 """
 
 SAYS = Text(
-    en="{client} asked for an address by DHCP {asked:time} in {seconds} s and got {outcome}",
+    en="{client} asked for an address by DHCP {asked:time} in {seconds} s and {outcome}",
     zh="{client} 在 {seconds} 秒内用 DHCP 请求地址 {asked} 次，结果：{outcome}",
 )
 SAYS_OF_SEVERAL = Text(
-    en="{client} asked for addresses by DHCP, together {asked:time} in {seconds} s, and got {outcome}",
+    en="{client} asked for addresses by DHCP, together {asked:time} in {seconds} s, and {outcome}",
     zh="{client} 在 {seconds} 秒内用 DHCP 请求地址共 {asked} 次，结果：{outcome}",
 )
-NO_OFFER = Text(en="no offer", zh="没有 offer")
+NO_OFFER = Text(en="got no offer", zh="没有 offer")
 STOPPED = Text(
-    en="none: {offers:offer} of {server} reached {point}, none reached {other}",
+    en="got none: {offers:offer} of {server} reached {point}, none reached {other}",
     zh="没有收到：{server} 的 {offers} 个 offer 到达 {point}，没有一个到达 {other}",
 )
 NOT_TAKEN = Text(
-    en="none that it took: {offers:offer} of {server} reached {point}",
+    en="took none of {offers:offer} of {server} that reached {point}",
     zh="没有采用：{server} 的 {offers} 个 offer 到达了 {point}",
 )
 FIX = Text(
@@ -69,9 +73,16 @@ FIX_ANSWERED = Text(
     zh="DHCP 服务器在运行，并应答了另外 {clients} 个客户端（{servers}）：查看它的日志、地址池中是否还有空闲地址、是否有"
     "规则排除了 {client}；再查找途中是什么丢弃了发往 {client} 的帧",
 )
+FIX_OFFERED = Text(
+    en="{server} is up and offers addresses: find what drops its offers behind {point}, or frames to {client} (`nft "
+    "list ruleset`, the port of a virtual switch). If they reach the client, look in its log why it takes none",
+    zh="{server} 在运行并提供地址：查找 {point} 之后是什么丢弃了它的 offer 或发往 {client} 的帧（`nft list ruleset`、虚"
+    "拟交换机的端口）。如果它们到达了客户端，在其日志中查看为何不采用",
+)
 THESE = Text(en="these clients", zh="这些客户端")
 
 DISCOVER, OFFER, REQUEST, ACK, NAK = 1, 2, 3, 5, 6  # types of messages (RFC 2132 section 9.6)
+ANY, EVERYBODY = MAPPED, MAPPED | 0xFFFFFFFF  # 0.0.0.0 and 255.255.255.255
 MIN_DISCOVERS = 3  # clients send that many before they give up (udhcpc), so two may be answered after the capture
 MAX_APART_NS = 60_000_000_000  # a server that answered others a minute before is rarely down
 MIN_ASKING_NS = 3_000_000_000  # a server that probes the address first takes a second or two (RFC 2131 section 2.2)
@@ -112,7 +123,7 @@ class _Client(NamedTuple):
 
 def diagnose(context: Context) -> list[Finding]:
     by_client: dict[tuple[int, int, int], _Types] = {}
-    for row in context.dhcp.tolist():
+    for row in context.dhcp[~_are_probes(context)].tolist():
         place = row[schema.DHCP_VIA], row[schema.DHCP_VIA_VNI], row[schema.DHCP_CLIENT]
         messages = _Messages(
             row[schema.DHCP_POINT], row[schema.DHCP_PACKETS], row[schema.DHCP_FIRST], row[schema.DHCP_LAST],
@@ -126,6 +137,17 @@ def diagnose(context: Context) -> list[Finding]:
             alike.setdefault(_cause(context, client), []).append(client)
     answered = [types for types in by_client.values() if _answers(types)]
     return [_finding(context, cause, clients, answered) for cause, clients in alike.items()]
+
+
+def _are_probes(context: Context) -> Mask:
+    """Per row: is it a DISCOVER that its client broadcasts from an address that it has? A relay's goes to a server."""
+    table, flows = context.dhcp, context.flows
+    mask: Mask = (table[:, schema.DHCP_TYPE] == DISCOVER) & (table[:, schema.DHCP_SRC_LO] != ANY)
+    if mask.any():
+        is_broadcast = (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_DPORT] == PORT_DHCP_SERVER)
+        is_broadcast &= (flows[:, schema.FLOW_DST_HI] == 0) & (flows[:, schema.FLOW_DST_LO] == EVERYBODY)
+        mask &= is_among(table[:, schema.DHCP_SRC_LO], flows[is_broadcast, schema.FLOW_SRC_LO])
+    return mask
 
 
 def _without_address(mac: int, types: _Types) -> _Client | None:
@@ -176,7 +198,7 @@ def _finding(context: Context, cause: _Cause, clients: list[_Client], answered: 
         says.fill(
             client=several(macs), asked=asked, seconds=f"{lasted / 1e9:.3g}", outcome=_outcome(context, cause, offers)
         ),
-        _fix(cause, clients, answered),
+        _fix(context, cause, clients, answered),
         {
             **one_or_all, "asked": asked, "offers": offers,
             "servers": sorted({of.sender for client in clients for of in client.offers}),
@@ -194,9 +216,11 @@ def _outcome(context: Context, cause: _Cause, offers: int) -> str:
     return NOT_TAKEN.fill(**values)
 
 
-def _fix(cause: _Cause, clients: list[_Client], answered: list[_Types]) -> str:
+def _fix(context: Context, cause: _Cause, clients: list[_Client], answered: list[_Types]) -> str:
     """What to do: a server that answers other clients at the same point in the same time is up."""
     client = mac_text(clients[0].mac) if len(clients) == 1 else THESE.fill()
+    if cause.server:
+        return FIX_OFFERED.fill(server=cause.server, point=context.points[cause.offered_at].name, client=client)
     since = min(client.asked.first for client in clients) - MAX_APART_NS
     until = max(client.asked.last for client in clients) + MAX_APART_NS
     others = [
@@ -207,7 +231,7 @@ def _fix(cause: _Cause, clients: list[_Client], answered: list[_Types]) -> str:
             for of in _answers(types)
         )
     ]
-    if cause.server or not others:
+    if not others:
         return FIX.fill(client=client)
     servers = sorted({of.sender for types in others for of in _answers(types)})
     return FIX_ANSWERED.fill(client=client, clients=len(others), servers=several(servers))

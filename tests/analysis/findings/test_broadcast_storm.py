@@ -98,6 +98,18 @@ def test_flood_beside_broadcasts_that_come_once_is_silent(tmp_path: Path, again:
     assert len(of_story(net, tmp_path, NAME)) == (0 if again == 1 else 1)
 
 
+@pytest.mark.parametrize("later", [1, 20], ids=["once", "looping"])
+def test_burst_that_ends_by_itself_is_silent(tmp_path: Path, later: int) -> None:
+    """VMware announces a machine 288 times in 45 ms by RARP; then ARP of others passes once. Not in a loop."""
+    net = Network(["B/ens33"])
+    copies(net, "B/ens33", arp(3, CARD_A, "0.0.0.0", "0.0.0.0"), 288, gap=156)
+    for number in (8, 9):
+        net.now += 1e5
+        copies(net, "B/ens33", arp(1, f"02:00:c0:a8:6f:0{number}", f"192.168.111.{number}", B), later, gap=1003)
+    findings = of_story(net, tmp_path, NAME)
+    assert [finding["facts"]["sender"] for finding in findings] == ([] if later == 1 else [CARD_A])
+
+
 def test_arp_request_once_a_second_is_silent(tmp_path: Path) -> None:
     """As RFC 1122 section 2.3.2.1 allows, for minutes."""
     net = Network(["B/ens33"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import pytest
+
 from tests.analysis.findings.dhcp_messages import dhcp_message
 from tests.analysis.findings.reported import of_story
 from tests.stories import Network, Packet, udp
@@ -58,13 +60,14 @@ def test_offers_that_stop_on_the_way_is_told(tmp_path: Path) -> None:
     ask(net, net.points, offered=("B/ens33",))
     (finding,) = of_story(net, tmp_path, NAME)
     assert finding["says"].endswith(f"and got none: 4 offers of {SERVER} reached B/ens33, none reached A/m1/eth0")
+    assert finding["fix"].startswith(f"{SERVER} is up and offers addresses: find what drops its offers behind B/ens33")
 
 
 def test_offers_that_the_client_does_not_take_is_told(tmp_path: Path) -> None:
     net = Network(["A/m1/eth0"])
     ask(net, net.points, offered=("A/m1/eth0",))
     (finding,) = of_story(net, tmp_path, NAME)
-    assert finding["says"].endswith(f"and got none that it took: 4 offers of {SERVER} reached A/m1/eth0")
+    assert finding["says"].endswith(f"and took none of 4 offers of {SERVER} that reached A/m1/eth0")
 
 
 def test_client_that_gets_an_address_is_silent(tmp_path: Path) -> None:
@@ -83,6 +86,18 @@ def test_request_that_follows_an_unseen_offer_is_silent(tmp_path: Path) -> None:
     ask(net, net.points, times=3)
     net.pass_by(("B/ens33", dhcp(REQUEST)))
     assert of_story(net, tmp_path, NAME) == []
+
+
+@pytest.mark.parametrize("relay", [False, True])
+def test_search_for_servers_by_a_host_with_an_address_is_silent(tmp_path: Path, relay: bool) -> None:
+    """A router looks for strange servers; a relay, which hands a client's questions on to one server, does not."""
+    net = Network(["A/ens33"])
+    for number in range(4):
+        ends = "192.168.111.1:67 > 10.0.0.7:67" if relay else "192.168.111.1:68 > 255.255.255.255:67"
+        net.pass_by(("A/ens33", dhcp(DISCOVER).but(ends=ends, ident=number)))
+        net.now += 4e6
+    findings = of_story(net, tmp_path, NAME)
+    assert [finding["facts"]["asked"] for finding in findings] == ([4] if relay else [])
 
 
 def test_two_discovers_at_the_end_is_silent(tmp_path: Path) -> None:
