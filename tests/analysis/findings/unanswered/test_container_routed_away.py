@@ -18,6 +18,7 @@ from tests.conftest import PROJECT
 NAME = "container-routed-away"
 RECORDED = "tests/analysis/facts/kernel/recorded"
 ANSWERS = "vpn-over-network-answers"
+WITHOUT_ADDRESS = "bridge-without-address"
 
 
 def above_info(name: str) -> list[str]:
@@ -40,9 +41,35 @@ def test_container_behind_a_route_of_the_vpn_is_told(name: str, container: str, 
     assert above_info(name) == [NAME]
 
 
+def test_container_of_a_bridge_without_its_address_is_told() -> None:
+    """The default route leads the packets back out of the interface that they came in by."""
+    findings = of_capture(f"{RECORDED}/{WITHOUT_ADDRESS}.pcapng", NAME)
+    facts = [finding["facts"] for finding in findings]
+    assert [(each["container"], each["packets"], each["missing_address"]) for each in facts] == [
+        ("cli", 4, "172.21.0.1"), ("web", 3, "172.21.0.1"),
+    ]  # fmt: skip
+    assert all("has no address of 172.21.0.0/16" in finding["says"] for finding in findings)
+    assert all(finding["fix"].startswith("`ip address add 172.21.0.1/16 dev br-") for finding in findings)
+    assert set(above_info(WITHOUT_ADDRESS)) == {NAME}
+
+
+def test_bridge_with_its_address_lacks_none(tmp_path: Path) -> None:
+    """Its packets leave by the card all the same: a route, not an address, leads them there."""
+    findings = altered(with_address, tmp_path, WITHOUT_ADDRESS)
+    assert all("routes of A lead addresses of front to ens33" in finding["says"] for finding in findings)
+    assert len(findings) == 2
+
+
 def test_same_network_without_the_route_is_silent() -> None:
     assert of_capture(f"{RECORDED}/vpn-over-network.healthy.pcapng", NAME) == []
     assert above_info("vpn-over-network.healthy") == []
+
+
+def with_address(topology: dict[str, Any]) -> None:
+    """The bridge has its address."""
+    for interface in topology["hosts"][0]["interfaces"]:
+        if interface["name"] == "br-30990234e58c":
+            interface["addresses"].append("172.21.0.1/16")
 
 
 def without_container(topology: dict[str, Any]) -> None:
@@ -69,8 +96,8 @@ def test_address_of_no_own_bridge_is_silent(alter: Callable[[dict[str, Any]], No
     assert altered(alter, tmp_path) == []
 
 
-def altered(alter: Callable[[dict[str, Any]], None], folder: Path) -> Findings:
-    source = PROJECT / RECORDED / "vpn-over-network.pcapng"
+def altered(alter: Callable[[dict[str, Any]], None], folder: Path, name: str = "vpn-over-network") -> Findings:
+    source = PROJECT / RECORDED / f"{name}.pcapng"
     path = Path(shutil.copy(source, folder))
     topology = json.loads(topology_path(source).read_text(encoding="utf-8"))
     alter(topology)
