@@ -1,11 +1,13 @@
-"""ttl-too-small: connections start with a TTL that ends before their server.
+"""ttl-too-small: packets of a connection start with a TTL that ends before they arrive.
 
 Looks at: ICMP "time exceeded" (IPv4 11/0, IPv6 3/0) about SYNs that nothing answers. All SYNs of the client to that
-port have one TTL, of at most four; traceroute tries one after the other.
-Says: which client, which server and port, with which TTL, and which router drops the SYNs.
+port have one TTL, of at most four; traceroute tries one after the other. And such errors, at least two and all of one
+router, about what a server answers to a client that opened the connection, with a TTL of at most four.
+Says: which client, which server and port, with which TTL, and which router drops the SYNs or the answers.
 Wrong when: the capture shows one step of a traceroute alone.
 Fix: raise the TTL that the program sets. BGP speakers take 1 for peers of another system, unless they are told that the
-peer is several hops away.
+peer is several hops away. A cloud's metadata service answers with its hop limit as TTL: 1 reaches the machine, and 2
+the containers on its bridges.
 Verify: `tcpdump -nvi IFACE port PORT` shows `ttl 1`; `ss -tin` and the settings of the program.
 """
 
@@ -15,11 +17,12 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import replies
-from capnet.analysis.core.results import Finding
+from capnet.analysis.core.flow_rows import destination, replies, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows
-from capnet.analysis.core.wording import Text, endpoint_text, finding_name
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.correlate.duplicates import syns_without_duplicates
+from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.icmp_errors import IcmpError, icmp_errors
 from capnet.analysis.fate.next_points import is_answered
 from capnet.wire.addresses import address_value
@@ -29,15 +32,20 @@ NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = None  # the programs of the scenarios leave the TTL to the kernel
 WITNESS = "pcaps/ipvlan-l3.pcapng"  # a router between client and server, and TTLs of 64
-EXPLAINS = ("connection-unanswered", "retransmissions", "routing-loop", "stops-between")
+EXPLAINS = (
+    "connection-unanswered", "handshake-unfinished", "request-unanswered", "retransmissions", "routing-loop",
+    "stops-between",
+)  # fmt: skip
 
-PAGE_ZH = """连接的初始 TTL 太小，到不了服务器。
+PAGE_ZH = """连接中包的初始 TTL 太小，到不了对方。
 
 检查：关于没有应答的 SYN 的 ICMP “time exceeded”（IPv4 11/0，IPv6 3/0）。客户端到该端口的所有 SYN 都是同一个不超过 4 的
-TTL；traceroute 会逐个尝试。
-结论：哪个客户端，哪台服务器和端口，TTL 是多少，哪个路由器丢弃 SYN。
+TTL；traceroute 会逐个尝试。以及同一个路由器发出的至少两个这样的错误，关于服务器给建立连接的客户端的、TTL 不超过 4 的应
+答。
+结论：哪个客户端，哪台服务器和端口，TTL 是多少，哪个路由器丢弃 SYN 或应答。
 误判：抓包只有 traceroute 的一步。
-处理：增大程序设置的 TTL。BGP 对其他系统的对等体用 1，除非告知它对等体在几跳之外。
+处理：增大程序设置的 TTL。BGP 对其他系统的对等体用 1，除非告知它对等体在几跳之外。云的元数据服务以其 hop limit 为应答的
+TTL：1 只到机器本身，2 才到其网桥上的容器。
 验证：`tcpdump -nvi IFACE port PORT` 显示 `ttl 1`；`ss -tin` 和程序的设置。
 """
 
@@ -52,17 +60,40 @@ FIX = Text(
     "自己建立对等",
 )
 
+SAYS_OF_ANSWERS = Text(
+    en="{server} answers {client} with a TTL of {ttl}, which ends at {router}: {packets:answer} went no further",
+    zh="{server} 用 TTL {ttl} 应答 {client}，TTL 到 {router} 就用完了：{packets} 个应答没有再往前",
+)
+FIX_OF_ANSWERS = Text(
+    en="let {server} send with a larger TTL (net.ipv4.ip_default_ttl, or a rule that sets it), or ask from {router} "
+    "itself, one hop nearer: a container with `--network host`",
+    zh="让 {server} 用更大的 TTL 发送（net.ipv4.ip_default_ttl，或设置 TTL 的规则），或从近一跳的 {router} 本身请求："
+    "用 `--network host` 的容器",
+)
+FIX_OF_METADATA = Text(
+    en="give the instance's metadata service a hop limit of 2, `aws ec2 modify-instance-metadata-options "
+    "--http-put-response-hop-limit 2 --instance-id ID`, as a bridge is one hop; or use `--network host`",
+    zh="把实例元数据服务的 hop limit 设为 2：`aws ec2 modify-instance-metadata-options --http-put-response-hop-limit 2 "
+    "--instance-id ID`，因为网桥算一跳；或使用 `--network host`",
+)
+
+METADATA_SERVERS = ("169.254.169.254", "fd00:ec2::254")  # of EC2: https://docs.aws.amazon.com/AWSEC2, IMDS
+MIN_ANSWERS = 2  # that were dropped: TCP sends the second one because the first did not arrive
 MIN_SYNS = 2
 MAX_TTL = 4  # a path of five hops and more is not what such a program means
 MAX_FINDINGS = 20
+MAX_FLOWS = 1000
 
 
 def diagnose(context: Context) -> list[Finding]:
     errors: dict[tuple[str, str, int], list[IcmpError]] = {}
+    of_answers: dict[tuple[str, int], list[IcmpError]] = {}
     for error in icmp_errors(context):
         if error.quoted.proto == TCP and (error.type, error.code) == _time_exceeded(error):
             errors.setdefault((error.quoted.src, error.quoted.dst, error.quoted.dport), []).append(error)
+            of_answers.setdefault((error.quoted.src, error.quoted.sport), []).append(error)
     findings = [_finding(context, *key, about) for key, about in sorted(errors.items())]
+    findings += [_of_answers(context, *key, about) for key, about in sorted(of_answers.items())]
     return [finding for finding in findings if finding][:MAX_FINDINGS]
 
 
@@ -103,3 +134,42 @@ def _finding(context: Context, client: str, server: str, port: int, errors: list
         {"client": client, "server": server, "port": port, "ttl": ttl, "router": router, "syns": syns},
         sorted(frames),
     )
+
+
+def _of_answers(context: Context, server: str, port: int, errors: list[IcmpError]) -> Finding | None:
+    """What a server sends to clients that opened connections to it, with a TTL that ends at one router."""
+    flows, links = context.flows, flow_links(context)
+    if len({error.sender for error in errors}) > 1 or sum(error.packets for error in errors) < MIN_ANSWERS:
+        return None
+    is_answer = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SPORT] == port)
+    is_answer &= (flows[:, [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]] == address_value(server)).all(axis=1)
+    is_answer &= (flows[:, schema.FLOW_TTL_MIN] <= MAX_TTL) & (replies(context) >= 0)
+    quoted = {(error.quoted.dst, error.quoted.dport) for error in errors}
+    rows = [
+        row
+        for row in np.flatnonzero(is_answer)[:MAX_FLOWS].tolist()
+        if (destination(flows[row]), int(flows[row, schema.FLOW_DPORT])) in quoted
+    ]
+    asked = [int(replies(context)[row]) for row in rows]
+    if not rows or not (flows[asked, schema.FLOW_SYNS] > 0).all():
+        return None
+    first_hops = sorted({links.first_hop(row) for row in asked})
+    clients = sorted({source(flows[row]) for row in first_hops}, key=address_value)
+    ttl, router = int(flows[rows, schema.FLOW_TTL_MIN].min()), errors[0].sender
+    packets = sum(error.packets for error in errors)
+    fix = FIX_OF_METADATA if server in METADATA_SERVERS else FIX_OF_ANSWERS
+    evidence = {*context.first_frames([*first_hops, *asked, *rows])}
+    evidence |= {frame for error in errors for frame in error.evidence}
+    return Finding(
+        NAME,
+        "warning",
+        SAYS_OF_ANSWERS.fill(
+            server=endpoint_text(server, port), client=several(clients), ttl=ttl, router=router, packets=packets
+        ),
+        fix.fill(server=server, router=router),
+        {
+            "clients": clients[:MAX_EVIDENCE], "server": server, "port": port, "ttl": ttl, "router": router,
+            "answers": packets,
+        },
+        sorted(evidence),
+    )  # fmt: skip

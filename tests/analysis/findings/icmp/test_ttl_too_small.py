@@ -50,3 +50,39 @@ def test_traceroute_over_tcp_is_silent(tmp_path: Path) -> None:
 def test_syns_that_a_near_peer_answers_is_silent(tmp_path: Path) -> None:
     """A TTL of 1 reaches all on the same network."""
     assert peering(tmp_path, (1, 1, 1), answered=True) == []
+
+
+def metadata(folder: Path, ttl: int, errors: int, server: str = "169.254.169.254", routers: int = 1) -> Findings:
+    """A client behind a router asks a server, whose SYN-ACKs have this TTL; so many of them end at the router."""
+    net = Network([POINT])
+    answer = tcp(f"{server}:80 > {A}:40000", seq=7, ack=10, flags=SYN | ACK, ttl=ttl)
+    for number in range(3):
+        net.pass_by((POINT, tcp(f"{A}:40000 > {server}:80", seq=9, flags=SYN, ident=number + 1)))
+        net.pass_by((POINT, answer.but(ident=number + 1)))
+        if number < errors:
+            sender = f"10.0.0.{number % routers + 1}"
+            error = Packet("icmp", sender, server, icmp=(11, 0), payload=answer.ip()[:60], ident=number)
+            net.pass_by((POINT, error), gap=1e6)
+    return named(read(net, folder), "ttl-too-small")
+
+
+@pytest.mark.parametrize(
+    ("server", "fix"), [("169.254.169.254", "http-put-response-hop-limit 2"), ("10.9.0.5", "ip_default_ttl")]
+)
+def test_answers_with_a_ttl_of_one_is_told(tmp_path: Path, server: str, fix: str) -> None:
+    """A cloud's metadata service whose hop limit reaches the machine, and not the container behind its bridge."""
+    (finding,) = metadata(tmp_path, 1, 3, server)
+    assert finding["says"] == (
+        f"{server}:80 answers {A} with a TTL of 1, which ends at 10.0.0.1: 3 answers went no further"
+    )
+    assert fix in finding["fix"]
+    assert (finding["facts"]["ttl"], finding["facts"]["answers"]) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("ttl", "errors", "routers"),
+    [(1, 0, 1), (1, 1, 1), (64, 3, 1), (1, 3, 2)],
+    ids=["no error", "one error", "usual TTL", "errors of two routers"],
+)
+def test_answers_that_no_router_drops_is_silent(tmp_path: Path, ttl: int, errors: int, routers: int) -> None:
+    assert metadata(tmp_path, ttl, errors, routers=routers) == []
