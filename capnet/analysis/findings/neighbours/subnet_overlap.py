@@ -13,8 +13,6 @@ Verify: `ip route get CLIENT` on the host names the bridge instead of the NIC; `
 
 from __future__ import annotations
 
-from itertools import groupby
-
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import host_of
@@ -68,8 +66,7 @@ FIX = Text(
 
 def diagnose(context: Context) -> list[Finding]:
     lookups = [lookup for lookup in on_link_lookups(context) if not is_missing_proxy(context, lookup)]
-    by_point = groupby(lookups, key=lambda lookup: lookup.exchange.point)
-    findings = [_finding(context, point, list(at_point)) for point, at_point in by_point]
+    findings = [_finding(context, points) for points in _alike(context, lookups)]
     clients = {lookup.pair[2] for lookup in lookups}
     covered: dict[tuple[int, int, str], list[Covered]] = {}
     for each in covered_addresses(context):
@@ -78,13 +75,30 @@ def diagnose(context: Context) -> list[Finding]:
     return findings + [_of_covered(context, *key, covered[key]) for key in sorted(covered)]
 
 
-def _finding(context: Context, point: int, lookups: list[Lookup]) -> Finding:
+def _alike(context: Context, lookups: list[Lookup]) -> list[dict[int, list[Lookup]]]:
+    """The lookups at each point; points of one host that show the same questions are together, its bridge first."""
+    at_points: dict[int, list[Lookup]] = {}
+    for lookup in lookups:
+        at_points.setdefault(lookup.exchange.point, []).append(lookup)
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for point, of_point in at_points.items():
+        host = host_of(context.points[point].name)
+        questions = frozenset(lookup.pair for lookup in of_point)
+        alike.setdefault((host, questions) if host else (point,), []).append(point)
+    is_inside = {point: context.points[point].role != "bridge" for point in at_points}
+    return [{point: at_points[point] for point in sorted(points, key=is_inside.__getitem__)} for points in alike.values()]
+
+
+def _finding(context: Context, at_points: dict[int, list[Lookup]]) -> Finding:
+    point, lookups = next(iter(at_points.items()))
     clients = sorted({lookup.exchange.target for lookup in lookups}, key=address_value)
     askers = sorted({lookup.exchange.asker for lookup in lookups}, key=address_value)
     requests = sum(lookup.exchange.requests for lookup in lookups)
     rows = sorted({flow_links(context).first_hop(row) for lookup in lookups for row in lookup.rows})
     arrivals = _arrivals(context, point, lookups)
-    evidence = {context.evidence(point, lookup.exchange.request_frame) for lookup in lookups}
+    evidence = {
+        context.evidence(of, lookup.exchange.request_frame) for of, asked in at_points.items() for lookup in asked
+    }
     evidence |= set(context.first_frames(rows))
     return Finding(
         NAME,

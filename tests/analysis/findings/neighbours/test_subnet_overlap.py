@@ -205,3 +205,17 @@ def test_address_that_answers_another_host_is_silent(tmp_path: Path) -> None:
 
 def test_address_that_answers_nobody_is_silent(tmp_path: Path) -> None:
     assert of_story(covered("A/docker0", answers=False), tmp_path, NAME) == []
+
+
+def test_question_at_several_points_of_a_host_is_told_once(tmp_path: Path) -> None:
+    """The container's interface, its veth and the bridge show the same question: one cause, told of the bridge."""
+    net = Network(["A/ens33", "A/docker0", "A/veth1", "A/web/eth0"])
+    for number in range(4):
+        syn = SYN_OUTSIDE.but(ident=number, tsval=number)
+        net.pass_by(("A/ens33", syn), *((point, inside(syn)) for point in net.points[1:]))
+        for point in net.points[1:]:
+            net.at(net.now, point, arp(1, WEB, C1, CLIENT))
+        net.now += 1e6
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["facts"]["point"] == "A/docker0"
+    assert {frame["point"] for frame in finding["evidence"]} == set(net.points)
