@@ -46,7 +46,7 @@ def pod_mac(context: Context) -> Iterator[Sign]:
 
 # -- names ------------------------------------------------------------------------------------------
 def container_bridge(context: Context) -> Iterator[Sign]:
-    """A point is called docker0, br- and 12 hexadecimal digits, cni0, podman1 or nerdctl0, and has private addresses.
+    """A point is called docker0, br- and 12 hexadecimal digits, cni0, podman1 or kube-bridge, with private addresses.
 
     Wrong when: an administrator gave a bridge of virtual machines such a name.
     """

@@ -11,6 +11,7 @@ locally administered MAC, or an address in 172.16.0.0/12 shows none.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from itertools import islice
 
 from capnet.analysis.core.context import Context
@@ -28,7 +29,17 @@ MAX_BRIDGES = 64  # that Docker made: a host has a few
 SWARM_BRIDGE = "docker_gwbridge"  # the way out of containers that have an overlay network
 
 # Names that container engines give their bridges. `br0`, `br-lan` and `virbr0` are bridges of anything.
-_BRIDGE_NAME = re.compile(r"docker\d+|br-[0-9a-f]{12}|docker_gwbridge|cni(-podman)?\d+|podman\d+|nerdctl\d+")
+_BRIDGE_NAME = re.compile(
+    r"docker\d+|br-[0-9a-f]{12}|docker_gwbridge|cni(-podman)?\d+|podman\d+|nerdctl\d+|kube-bridge"
+)
+# What network plugins of Kubernetes, its kube-proxy and its local DNS cache call interfaces of a node.
+_NODE_NAME = re.compile(
+    r"flannel(\.\d+|-wg|-v6\.\d+)|cali[0-9a-f]{11}|vxlan\.calico|wireguard\.cali|lxc[0-9a-f]{12}|cilium_\w+|"
+    r"kube-(bridge|ipvs0|dummy-if)|vethwe\w+|antrea-\w+|ovn-k8s-mp\d+|nodelocaldns"
+)
+_CNI_BRIDGE = re.compile(r"cni(-podman)?\d+|kube-bridge")
+_SERVICE_DOMAIN = ".svc."  # NAME.NAMESPACE.svc.DOMAIN: "DNS for Services and Pods" of Kubernetes
+MAX_NAMES = 10_000  # of DNS that are looked at
 
 
 class ContainerMac(NamedTuple):
@@ -105,7 +116,7 @@ def _is_first_address(speaker: Speaker, container: ContainerMac) -> bool:
 
 
 def is_container_bridge(name: str) -> bool:
-    """Does a point have the name of a bridge that Docker, Podman, nerdctl or a CNI plugin made?"""
+    """Does a point have the name of a bridge that Docker, Podman, nerdctl, kube-router or a CNI plugin made?"""
     return _BRIDGE_NAME.fullmatch(name.rpartition("/")[2]) is not None
 
 
@@ -116,6 +127,27 @@ def shows_containers(context: Context) -> bool:
         return True
     by_name = any(point.packets and is_engine_point(point.name, point.role) for point in context.points)
     return by_name or bool(container_macs(context))
+
+
+@derived
+def shows_cni(context: Context) -> bool:
+    """Does anything show that plugins of CNI join the containers: names of points, or MACs?"""
+    names = [point.name.rpartition("/")[2] for point in context.points if point.packets]
+    is_plugin = any(_CNI_BRIDGE.fullmatch(name) for name in names)
+    is_plugin |= any(not container.is_docker for container in container_macs(context).values())
+    return is_plugin or shows_kubernetes(context)
+
+
+@derived
+def shows_kubernetes(context: Context) -> bool:
+    """Does anything show a cluster of Kubernetes: names of interfaces of its nodes, or of its services in DNS?"""
+    by_name = any(point.packets and _NODE_NAME.fullmatch(point.name.rpartition("/")[2]) for point in context.points)
+    return by_name or asks_for_services(context.dns.names[:MAX_NAMES])
+
+
+def asks_for_services(names: Iterable[str]) -> bool:
+    """Is one of these names in the service domain of a cluster of Kubernetes?"""
+    return any(_SERVICE_DOMAIN in name for name in names)
 
 
 def is_engine_point(name: str, role: str) -> bool:

@@ -20,6 +20,7 @@ from capnet.analysis.core.flow_rows import destination, is_multicast, replies, s
 from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.icmp_errors import icmp_errors
+from capnet.analysis.facts.models.container_signs import asks_for_services
 from capnet.analysis.facts.transport.dns_lookups import DnsLookup, dns_lookups
 from capnet.analysis.facts.unreachable_hosts import unreachable_hosts
 from capnet.quick_tuple import NamedTuple
@@ -32,7 +33,6 @@ MIN_MESSAGES = 2  # of ICMP "unreachable": as many as make a finding of their ow
 MAX_OPCODE, _RESERVED = 6, 0x0040  # DNS Stateful Operations is the last one (RFC 8490); Z must be 0 (RFC 1035)
 MAX_NAMES = 1000  # of questions that are looked at for the domain of a cluster
 _PORTS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
-_CLUSTER_LABEL = ".svc."  # NAME.NAMESPACE.svc.CLUSTER-DOMAIN: "DNS for Services and Pods" of Kubernetes
 
 
 class SilentNameServer(NamedTuple):
@@ -79,7 +79,7 @@ def silent_name_servers(context: Context) -> list[SilentNameServer]:
         silent.append(
             SilentNameServer(
                 server, rows, sorted(clients), rejecting.get(server, ""), others, is_by_tcp, reached,
-                any(_CLUSTER_LABEL in (lookup.name or "") for lookup in lookups[:MAX_NAMES]),
+                asks_for_services(lookup.name or "" for lookup in lookups[:MAX_NAMES]),
             )
         )  # fmt: skip
     return silent

@@ -88,11 +88,13 @@ NOT_AT_EXIT = Text(
     zh="；它们没有出现在 {exit}，而 {client} 的其他包从那里离开",
 )
 
+FORWARDED = Text(en="; {router} forwards them to {next_hop}", zh="；{router} 把它们转发给 {next_hop}")
+
 # What to do: by the difference that says it, else by where to look.
 Fix = Literal[
     "macs", "exits", "ipv4", "timestamps", "nodes",
     "on host", "at backend", "on the way", "unlike others", "went down", "not known", "way out", "before exit",
-    "past host", "not yet up",
+    "past host", "not yet up", "next hop", "next hop of node",
 ]  # fmt: skip
 PAST_HOST = Text(
     en="; they leave by the interface by which they came, and {client} is a neighbour of {server}, whose answers go to "
@@ -179,6 +181,20 @@ FIXES: dict[Fix, Text] = {
         "not, look for a filter of this port there (`iptables -vnL`, `nft list ruleset`)",
         zh="{server} 当时可能还没有启动，或还没有到 {client} 的路由：检查它此后是否接受 SYN；如果不接受，在那里查找对该"
         "端口的过滤（`iptables -vnL`、`nft list ruleset`）",
+    ),
+    "next hop": Text(
+        en="check on {router} whether {next_hop} is the right next hop to {server} (`ip route get {server}`): the "
+        "route to its network may be missing or wrong; then that {server} is up, and the routes both ways",
+        zh="在 {router} 上检查到 {server} 的下一跳是否应为 {next_hop}（`ip route get {server}`）：到其网络的路由可能缺"
+        "失或错误；然后检查 {server} 是否在线，以及双向路由",
+    ),
+    "next hop of node": Text(
+        en="check on {router} whether {next_hop} is the right next hop to {server} (`ip route get {server}`): the "
+        "route to the pods of another node may be missing or wrong. The cluster IP of a service should not leave the "
+        "node: then kube-proxy has no rule for it there (`iptables-save | grep {server}`)",
+        zh="在 {router} 上检查到 {server} 的下一跳是否应为 {next_hop}（`ip route get {server}`）：到另一个节点的 Pod 的"
+        "路由可能缺失或错误。服务的 ClusterIP 不应离开节点：若是如此，kube-proxy 在那里没有它的规则"
+        "（`iptables-save | grep {server}`）",
     ),
     "way out": Text(
         en="check the way out of {client}, which all {count} share: its gateway and firewall (`ip route get {server}`)",

@@ -11,9 +11,10 @@ port, an echo request, or nothing; that it is down, if it sent nothing since and
 that it connects to the client itself meanwhile, or sent nothing before and does so later.
 Whether those were sent to another MAC, by another gateway, or left the host by another interface; whether the client
 then connects by IPv4; which other nodes accept it on the same NodePort; whether the TCP timestamps of those accepted
-are ahead of these; by which point other packets of the client leave its host, if these do not; that DNAT leads back to
-the client's own network, so that answers go past the host that translates. An error if the SYNs are at the server's own
-interface and the server answers others meanwhile; else a warning: what lies behind the point is not known.
+are ahead of these; by which point other packets of the client leave its host, if these do not; which host forwards them
+to which next hop; that DNAT leads back to the client's own network, so that answers go past the host that translates.
+An error if the SYNs are at the server's own interface and the server answers others meanwhile; else a warning: what lies
+behind the point is not known.
 Wrong when: the answers took a way that was not captured. A capture filter may hide what a host that received the SYNs
 sent on under other addresses.
 Fix: a port where nothing listens is refused. Silence is a filter, a missing route, or a server that is down.
@@ -33,7 +34,8 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import endpoint_text, finding_name, several
 from capnet.analysis.facts.layer2.model import same_network
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
-from capnet.analysis.facts.syns.exits import exit_of_others
+from capnet.analysis.facts.models.container_signs import shows_kubernetes
+from capnet.analysis.facts.syns.exits import exit_of_others, forwarding_of
 from capnet.analysis.facts.syns.floods import syn_floods
 from capnet.analysis.facts.syns.host_directions import Direction, host_direction
 from capnet.analysis.facts.syns.other_answers import Kind
@@ -45,6 +47,7 @@ from capnet.analysis.facts.syns.wording import (
     AT_SERVER,
     DIFFERENCES,
     FIXES,
+    FORWARDED,
     NONE_ANSWERS,
     NOT_AT_EXIT,
     ONE_DIRECTION,
@@ -74,9 +77,9 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 出了它们。该服务器还应答什么：到同一端口的其他连接、另一个端口、回显请求，或什么都不应答；若它此后什么也没有发送，对其
 MAC 的询问也没有应答，则它已停机；它是否同时自己连接该客户端，或此前什么也没有发送、之后才这样做。那些连接是否发往另一
 个 MAC，即经另一个网关，或从主机的另一个接口离开；客户端是否随后改用 IPv4 连接；哪些别的节点在同一 NodePort 上接受它；
-被接受的连接的 TCP 时间戳是否在这些之前；客户端的其他包从主机的哪个抓包点离开，如果这些包没有到那里；DNAT 是否转回客户
-端自己的网络，使应答绕过做转换的主机。如果 SYN 已在服务器自己的接口上，而服务器同时应答别的，为错误；否则为警告：抓包
-点后面的情况不得而知。
+被接受的连接的 TCP 时间戳是否在这些之前；客户端的其他包从主机的哪个抓包点离开，如果这些包没有到那里；哪台主机把它们转
+发给哪个下一跳；DNAT 是否转回客户端自己的网络，使应答绕过做转换的主机。如果 SYN 已在服务器自己的接口上，而服务器同时应答
+别的，为错误；否则为警告：抓包点后面的情况不得而知。
 误判：应答走了没有抓包的路。收到 SYN 的主机以别的地址转发出去的包，可能被抓包过滤器滤掉。
 处理：没有程序监听的端口会拒绝连接。不作声的是过滤规则、缺少的路由，或停机的服务器。
 验证：在服务器上抓包：`capnet capture HOST/IFACE`；那里的 `iptables -vnL` 和 `nft list ruleset` 有丢弃计数。
@@ -163,6 +166,9 @@ def _finding(context: Context, group: _Group) -> Finding:
         fix, past_host = "past host", PAST_HOST.fill(client=several(clients), server=group.backends[0][0])
     if fix == "not known" and (exit_point := exit_of_others(context, group.last_rows)):
         fix = "before exit"
+    forwarding = forwarding_of(context, group.last_rows) if fix == "not known" else None
+    if forwarding:
+        fix = "next hop of node" if shows_kubernetes(context) else "next hop"
     backends = [_named(context, *backend) for backend in group.backends]
     attempts = sum(of.syns for of in group.services)
     not_at_exit = NOT_AT_EXIT.fill(exit=exit_point, client=several(clients)) if exit_point else ""
@@ -172,18 +178,20 @@ def _finding(context: Context, group: _Group) -> Finding:
         SAYS.fill(
             syns=attempts, clients=several(clients), servers=_servers(group.services),
             translated=TRANSLATED.fill(backends=several(backends)) if backends else "", point=several(group.points),
-            place=_place(group), shown=_answers(context, group) + past_host + not_at_exit,
+            place=_place(group),
+            shown=_answers(context, group) + past_host + not_at_exit
+            + (FORWARDED.fill(**forwarding._asdict()) if forwarding else ""),
         ),
         FIXES[fix].fill(
             client=clients[0], server=group.backends[0][0] if backends else first.address, mac=group.mac,
             point=group.points[0], other=several(first.differences.nodes), exit=exit_point,
-            count=len({of.address for of in group.services}),
+            count=len({of.address for of in group.services}), **(forwarding._asdict() if forwarding else {}),
         ),
         {
             "server": first.address, "port": first.port, "clients": clients[:MAX_EVIDENCE], "point": group.points[0],
             "connections": sum(len(of.rows) for of in group.services), "attempts": attempts, "answers": group.kind,
             "is_at_server": group.is_at_server, **({"backends": backends} if backends else {}),
-            **({"host": group.direction} if group.direction else {}),
+            **({"host": group.direction} if group.direction else {}), **(forwarding._asdict() if forwarding else {}),
         },
         hop_evidence(context, group.last_rows),
     )  # fmt: skip
