@@ -21,6 +21,7 @@ from capnet.analysis.core.schema import FlowRows, Mask, PerFlow
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name
 from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.models.container_signs import shows_cni
 from capnet.analysis.fate.chain_values import any_of_chain
 from capnet.analysis.fate.next_points import chain_of
 from capnet.quick_tuple import NamedTuple
@@ -55,6 +56,19 @@ FIX = Text(
     zh="重启或移除 {backend}（`docker service ps`、`docker service update --force`）；配置健康检查后，负载均衡会自动"
     "摘除这样的任务",
 )
+FIX_POD = Text(
+    en="see whether {backend} is a pod of the service and listens (`kubectl get endpointslices,pods -A -o wide`): an "
+    "endpoint may be stale; a readiness probe takes a pod that fails out of the service by itself",
+    zh="查看 {backend} 是否是该服务的 Pod 并在监听（`kubectl get endpointslices,pods -A -o wide`）：端点可能已过时；"
+    "配置就绪探针后，失效的 Pod 会自动从服务中摘除",
+)
+FIX_POD_SILENT = Text(
+    en="see whether {backend} is a pod of the service (`kubectl get endpointslices,pods -A -o wide`): an endpoint may "
+    "be stale; else whether it can be reached: what is for it was last seen at {point}. A readiness probe takes a pod "
+    "that fails out of the service by itself",
+    zh="查看 {backend} 是否是该服务的 Pod（`kubectl get endpointslices,pods -A -o wide`）：端点可能已过时；否则检查能否"
+    "到达它：发给它的包最后在 {point} 看到。配置就绪探针后，失效的 Pod 会自动从服务中摘除",
+)
 FIX_SILENT = Text(
     en="check first whether {backend} can be reached: what is for it was last seen at {point}; then restart or remove "
     "it (`docker service ps`, `docker service update --force`); a health check takes such a task out of the balancer "
@@ -63,6 +77,9 @@ FIX_SILENT = Text(
     "`docker service update --force`）；配置健康检查后，负载均衡会自动摘除这样的任务",
 )
 
+_FIXES = {  # (are the servers pods, does this one refuse)
+    (False, True): FIX, (False, False): FIX_SILENT, (True, True): FIX_POD, (True, False): FIX_POD_SILENT,
+}  # fmt: skip
 MIN_FAILED, MIN_ACCEPTED = 2, 2  # connections: one alone may fail by chance
 MAX_CONNECTIONS = 10_000
 MIN_RETRY_NS = 900_000_000  # a SYN is sent again after 1 s (RFC 6298)
@@ -138,7 +155,7 @@ def _finding(
             backend=names[1], failed=len(numbers), service=names[0], refused=refused, silent=silent,
             others=len(others), accepted=sum(others.values()),
         ),
-        (FIX if refused else FIX_SILENT).fill(backend=names[1], point=point),
+        _FIXES[shows_cni(context), refused > 0].fill(backend=names[1], point=point),
         {
             "service": names[0], "backend": names[1], "connections": len(numbers), "refused": refused,
             "silent": silent, "accepted_by": {endpoint_text(*other): count for other, count in others.items()},

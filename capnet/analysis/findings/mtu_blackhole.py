@@ -25,7 +25,7 @@ from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.models.container_signs import shows_containers
+from capnet.analysis.facts.models.container_signs import shows_cni, shows_containers
 from capnet.analysis.facts.transport.full_segments import LostFullSegments, announced_mss, lost_full_segments
 from capnet.analysis.facts.transport.lost_lengths import LostLengths, lost_lengths
 from capnet.analysis.fate.next_points import chain_of
@@ -97,6 +97,13 @@ FIX_MSS = Text(
     "--clamp-mss-to-pmtu`",
     zh='把容器的 MTU 设为路径的 MTU（`--opt com.docker.network.driver.mtu=`，daemon.json 中的 "mtu"），或在转发处限'
     "制 MSS：`iptables -t mangle -A FORWARD -p tcp --syn -j TCPMSS --clamp-mss-to-pmtu`",
+)
+FIX_MSS_PODS = Text(
+    en='give the pods the MTU of the path ("mtu" of the CNI plugin: VXLAN takes 50 octets of the node\'s MTU, IP in IP '
+    "20, WireGuard 60), or clamp the MSS where they are forwarded: `iptables -t mangle -A FORWARD -p tcp --syn -j "
+    "TCPMSS --clamp-mss-to-pmtu`",
+    zh='把 Pod 的 MTU 设为路径的 MTU（CNI 插件的 "mtu"：VXLAN 占用节点 MTU 的 50 字节，IP in IP 占 20，WireGuard 占 '
+    "60），或在转发处限制 MSS：`iptables -t mangle -A FORWARD -p tcp --syn -j TCPMSS --clamp-mss-to-pmtu`",
 )
 ELSEWHERE_FIX_MSS = Text(
     en="give the sender the MTU of the path, or clamp the MSS where its packets are forwarded: `iptables -t mangle -A "
@@ -175,7 +182,7 @@ def _between_points(
 def _between_hosts(context: Context, lost: list[LostFullSegments]) -> list[Finding]:
     """One finding for each host that gets, or sends, full segments of an MSS in vain: one MTU, for all of its peers."""
     senders = _reporters(context)
-    fix = FIX_MSS if shows_containers(context) else ELSEWHERE_FIX_MSS
+    fix = FIX_MSS_PODS if shows_cni(context) else FIX_MSS if shows_containers(context) else ELSEWHERE_FIX_MSS
     ends = [(source(context.flows[each.flow]), destination(context.flows[each.flow])) for each in lost]
     by_receiver = len({receiver for _, receiver in ends}) <= len({sender for sender, _ in ends})
     by_host: dict[tuple[str, int, int, bool], list[LostFullSegments]] = {}

@@ -17,8 +17,8 @@ V6 = ("[fd00::7]", "[fd00::5]", "[fd00::3]", ["[fd00::11]", "[fd00::12]", "[fd00
 class Balancer:
     """Connections of a client to a service on port 80, which a balancer translates to one of three tasks."""
 
-    def __init__(self, hosts: tuple[str, str, str, list[str]] = V4) -> None:
-        self.net, self.hosts, self.port = Network(["lb/eth0", "lb/eth1"]), hosts, 40000
+    def __init__(self, hosts: tuple[str, str, str, list[str]] = V4, *points: str) -> None:
+        self.net, self.hosts, self.port = Network(list(points) or ["lb/eth0", "lb/eth1"]), hosts, 40000
 
     def connect(self, task: int, answer: int | None = SYN | ACK) -> None:
         """`answer`: flags of what the task answers, None for nothing."""
@@ -91,3 +91,14 @@ def test_one_task_alone_is_silent(tmp_path: Path) -> None:
     for _ in range(4):
         played.connect(0, RST | ACK)
     assert played.findings(tmp_path) == []
+
+
+@pytest.mark.parametrize("answer", [RST | ACK, None], ids=["refused", "silent"])
+def test_pod_that_fails_names_its_endpoints(tmp_path: Path, answer: int | None) -> None:
+    """At a bridge of a CNI plugin: the address may be that of a pod which is gone."""
+    played = Balancer(V4, "node/vethapp", "node/cni0")
+    for number in range(9):
+        played.connect(number % 3, answer if number % 3 == 1 else SYN | ACK)
+    (finding,) = played.findings(tmp_path)
+    assert "kubectl get endpointslices,pods" in finding["fix"] and "docker" not in finding["fix"]
+    assert ("node/cni0" in finding["fix"]) == (answer is None)

@@ -25,6 +25,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.icmp_errors import IcmpError, Quoted, first_evidence, icmp_errors
+from capnet.analysis.facts.models.container_signs import shows_cni
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import (
@@ -79,6 +80,14 @@ FIX_LATE = Text(
 MANY = Text(
     en="{proto} from {sources} to {server} is rejected by {sender}: '{message}', {count:message}",
     zh="从 {sources} 到 {server} 的 {proto} 被 {sender} 拒绝：“{message}”，{count} 条消息",
+)
+FIX_SERVICE = Text(
+    en="if {server} is a service of Kubernetes, see whether it has endpoints (`kubectl get services,endpointslices -A "
+    "| grep {address}`): kube-proxy rejects what is for one without them; else look for the rule that rejects on the "
+    "host of {sender} (`iptables -vnL`, `nft list ruleset`), such as a network policy",
+    zh="如果 {server} 是 Kubernetes 的服务，查看它是否有端点（`kubectl get services,endpointslices -A | grep "
+    "{address}`）：kube-proxy 会拒绝发给没有端点的服务的包；否则在 {sender} 所在的主机上查找做出拒绝的规则"
+    "（`iptables -vnL`、`nft list ruleset`），例如网络策略",
 )
 FIX_MANY = Text(
     en="look for the rule that rejects on {sender} (`iptables -vnL`, `nft list ruleset`)",
@@ -140,7 +149,8 @@ def diagnose(context: Context) -> list[Finding]:
     for (target, proto, message), errors in sorted(targets.items()):
         clients = tuple(sorted({error.quoted.src for error in errors}, key=address_value))
         by_clients.setdefault((clients, proto, message), {})[target] = errors
-    findings = [_finding(*key, rejected) for key, rejected in by_clients.items()]
+    is_cluster = shows_cni(context)
+    findings = [_finding(*key, rejected, is_cluster) for key, rejected in by_clients.items()]
     return findings + [_late(*key, errors) for key, errors in sorted(late.items())]
 
 
@@ -192,7 +202,9 @@ def _message(error: IcmpError) -> str:
     return MESSAGES_V4.get(error.code, "")
 
 
-def _finding(clients: tuple[str, ...], proto: int, message: str, rejected: dict[_Target, list[IcmpError]]) -> Finding:
+def _finding(
+    clients: tuple[str, ...], proto: int, message: str, rejected: dict[_Target, list[IcmpError]], is_cluster: bool
+) -> Finding:
     targets, errors = sorted(rejected), [error for errors in rejected.values() for error in errors]
     servers = [endpoint_text(of.dst, None if of.dport < 0 else of.dport) for of in targets]
     senders = sorted({of.sender for of in targets}, key=address_value)
@@ -200,6 +212,7 @@ def _finding(clients: tuple[str, ...], proto: int, message: str, rejected: dict[
     first = targets[0]
     text, fix = (MANY, FIX_MANY) if len(targets) > 1 else (SAYS, FIX)
     fix = FIX_PROHIBITED if message in BY_ROUTE else fix
+    fix = FIX_SERVICE if is_cluster and message == PORT and len(targets) == 1 else fix
     return Finding(
         NAME,
         "error",
@@ -207,7 +220,7 @@ def _finding(clients: tuple[str, ...], proto: int, message: str, rejected: dict[
             sender=several(senders), count=count, message=message, proto=proto_name(proto),
             sources=several(list(clients)), server=several(servers),
         ),
-        fix.fill(sender=several(senders), server=several(servers)),
+        fix.fill(sender=several(senders), server=several(servers), address=first.dst),
         {
             "sender": first.sender, "destination": first.dst, "port": first.dport if first.dport >= 0 else None,
             "sources": list(clients[:MAX_EVIDENCE]), "message": message, "messages": count,

@@ -6,7 +6,7 @@ Says: which services cannot be reached, how many packets were handed to the driv
 delivered by that of the other one, and what does arrive. A warning if a router lies between, which may drop them.
 Wrong when: the packets take another path, as with bonds and load balancers, or a capture dropped them.
 Fix: look at the counters of both drivers, then at what lies between: the switch, the hypervisor's port, security groups
-and source/destination checks of clouds.
+and source/destination checks of clouds. Where tunnels alone are lost, look for what filters their port first.
 Verify: `ethtool -S CARD | grep -Ei 'drop|miss|no_buf|spoof'` on both hosts rises with each attempt, or neither does.
 """
 
@@ -18,6 +18,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.wire_losses import WireLoss, wire_losses
+from capnet.analysis.facts.tunnels import carrier_flows
 from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)
@@ -35,7 +36,8 @@ PAGE_ZH = """包离开一台主机的接口，没有到达另一台主机的接�
 结论：哪些服务到不了，多少个包交给了一个接口的驱动而没有由另一个接口的驱动送上来，什么能到。如果中间有一个
 路由器，它可能丢弃它们，则为警告。
 误判：包走了另一条路，例如 bond 和负载均衡，或抓包丢了它们。
-处理：先看两个驱动的计数，再看中间：交换机、虚拟化平台的端口、安全组、云的源/目的地址检查。
+处理：先看两个驱动的计数，再看中间：交换机、虚拟化平台的端口、安全组、云的源/目的地址检查。只有隧道丢失时，先
+查找是什么在过滤它们的端口。
 验证：每次尝试时两台主机上的 `ethtool -S CARD | grep -Ei 'drop|miss|no_buf|spoof'` 增加，或两者都不增加。
 """
 
@@ -64,6 +66,14 @@ FIX = Text(
     "过滤：云服务商、交换机、虚拟化平台（NSX）、安全组、云的源/目的地址检查",
 )
 
+FIX_TUNNEL = Text(
+    en="these are tunnels, and other packets between the two hosts arrive: let {services} pass both ways between them, "
+    "in the security group or firewall of the cloud and on the hypervisor's switch (NSX takes 4789 for itself); if "
+    "nothing filters, `ethtool -S {card} | grep -Ei 'drop|miss|no_buf|spoof'` on both hosts",
+    zh="这些是隧道，而两台主机之间的其他包能到：在云的安全组或防火墙、虚拟化平台的交换机（NSX 自己占用 4789）上双向放"
+    "行 {services}；如果没有过滤，在两台主机上执行 `ethtool -S {card} | grep -Ei 'drop|miss|no_buf|spoof'`",
+)
+
 MIN_PACKETS = 2  # a single one may be the last of the capture
 MIN_SIBLINGS = 3  # of datagrams, or by another service: a balancer may send the next flow elsewhere
 
@@ -82,6 +92,7 @@ def _finding(context: Context, loss: WireLoss) -> Finding:
     point, next_point = context.points[loss.point].name, context.points[loss.due].name
     is_certain = loss.is_on_link and loss.is_heard
     is_certain &= loss.siblings >= MIN_SIBLINGS or any(service.proto == "tcp" for service in loss.services)
+    fix = FIX_TUNNEL if carrier_flows(context)[rows].all() else FIX
     return Finding(
         NAME,
         "error" if is_certain else "warning",
@@ -90,7 +101,7 @@ def _finding(context: Context, loss: WireLoss) -> Finding:
             services=several([str(service) for service in loss.services]), point=point, next=next_point,
             siblings=loss.siblings,
         ),
-        FIX.fill(card=point.rpartition("/")[2])
+        fix.fill(card=point.rpartition("/")[2], services=several([str(service) for service in loss.services]))
         if loss.is_on_link
         else FIX_BY_ROUTER.fill(point=point, next=next_point),
         {

@@ -41,6 +41,21 @@ def test_rejecting_message_is_told(tmp_path: Path, cause: Packet, code: int, wor
     assert [frame["frame"] for frame in finding["evidence"]] == [2]
 
 
+@pytest.mark.parametrize(
+    ("point", "code", "is_cluster"), [("A/cni0", 3, True), ("A/ens33", 3, False), ("A/cni0", 13, False)]
+)
+def test_service_of_kubernetes_without_endpoints_is_told(
+    tmp_path: Path, point: str, code: int, is_cluster: bool
+) -> None:
+    """kube-proxy rejects with port unreachable, and from the gateway of the pods."""
+    net = Network([point])
+    cause = tcp("10.244.1.2:40000 > 10.96.0.10:80", flags=SYN, ident=1)
+    net.pass_by((point, cause))
+    net.pass_by((point, about(ping("10.244.1.1 > 10.244.1.2", 0, 0, icmp=(3, code)), cause)))
+    (finding,) = of_story(net, tmp_path, "firewall-rejected")
+    assert ("kubectl get services,endpointslices -A | grep 10.96.0.10`" in finding["fix"]) == is_cluster
+
+
 def test_rejecting_message_of_ipv6_is_told(tmp_path: Path) -> None:
     net = Network(["A/ens33"])
     cause = tcp("[2001:db8::2]:40000 > [2001:db8::1]:80", flags=SYN, seq=1)

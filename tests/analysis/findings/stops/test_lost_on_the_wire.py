@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,25 @@ def test_port_that_the_wire_drops_is_told(tmp_path: Path) -> None:
     assert finding["facts"]["services"] == ["tcp port 5432"] and finding["facts"]["packets"] == 4
     assert (finding["facts"]["point"], finding["facts"]["next"]) == tuple(CARDS)
     assert of_story(net, tmp_path, "stops-between") == []
+
+
+@pytest.mark.parametrize("port", [8472, 9000])
+def test_tunnel_that_the_wire_drops_is_told(tmp_path: Path, port: int) -> None:
+    """A security group without the port of VXLAN: it drops no other packets between the nodes."""
+    net = two_cards()
+    for number in range(4):
+        ask(net, number)
+        send(net, udp(f"{A}:{45000 + number} > {B}:53", b"question", ident=300 + number))
+        send(net, udp(f"{B}:53 > {A}:{45000 + number}", b"answer", ident=400 + number))
+    for number in range(4):
+        inside = udp("10.244.1.2:40000 > 10.244.2.2:53", b"question", ident=number).frame()
+        header = struct.pack(">BBHI", 8, 0, 0, 1 << 8) if port == 8472 else b"no tunnel here"
+        outer = udp(f"{A}:50000 > {B}:{port}", header + inside, ident=7000 + number)
+        send(net, outer, lambda packet: packet.dport == port, gap=1e6)
+    ask(net, 5)
+    (finding,) = lost(net, tmp_path)
+    assert finding["facts"]["services"] == [f"udp port {port}"]
+    assert finding["fix"].startswith("these are tunnels") == (port == 8472)
 
 
 def test_port_behind_a_router_is_told(tmp_path: Path) -> None:
