@@ -3,9 +3,9 @@
 Input: what `correlate.loss` counted for the link: packets and octets that are missing at the later point.
 Method: if every packet was compared, the count is exact. If a sample was compared, the octets that both flows counted
 decide first, then the share of the sample that is missing.
-A point that does not record all that passes it tells nothing of loss before it (`unrecorded_packets`). Nothing is lost
-of echo requests that got as many replies; where a few packets come back to a point in a tunnel, the others are not
-lost.
+A point that does not record all that passes it tells nothing of loss before it (`unrecorded_packets`), nor do pure ACKs
+alone between interfaces of a capture at `any`. Nothing is lost of echo requests that got as many replies; where a few
+packets come back to a point in a tunnel, the others are not lost.
 Limits: offload cuts TCP differently from point to point, and then packets of two points cannot be subtracted.
 """
 
@@ -38,9 +38,9 @@ def lost_packets(context: Context, links: Links, link: int) -> int | None:
     before, after = context.flows[links.source[link]], context.flows[links.target[link]]
     if not missing and octets <= 0:
         return missing
-    if is_to_group(before) or _returns_in_tunnel(before, after):
+    if is_to_group(before) or _returns_in_tunnel(before, after) or _may_be_unrecorded(context, links, link):
         return None
-    if _are_all_answered(context, int(links.source[link])):
+    if _are_all_answered(context, link, links):
         return 0
     lost: int | None = missing
     if context.sample_share < 1.0:
@@ -55,11 +55,27 @@ def _returns_in_tunnel(before: FlowRow, after: FlowRow) -> bool:
     return bool(is_one_point and is_deeper and 2 * after[schema.FLOW_PACKETS] < before[schema.FLOW_PACKETS])
 
 
-def _are_all_answered(context: Context, row: int) -> bool:
-    """Have these messages of ICMP as many answers at their point? A lost one has none."""
-    answer = int(replies(context)[row])
-    is_message = context.flows[row, schema.FLOW_PROTO] in ICMP_PROTOCOLS
-    return bool(is_message and answer >= 0 and len({*context.flows[[row, answer], schema.FLOW_PACKETS].tolist()}) == 1)
+def _are_all_answered(context: Context, link: int, links: Links) -> bool:
+    """Have these messages of ICMP as many answers at a hop of their path? A lost one has none."""
+    row = int(links.source[link])
+    if context.flows[row, schema.FLOW_PROTO] not in ICMP_PROTOCOLS:
+        return False
+    answers = replies(context)[[row, *links.target[links.chain(link)].tolist()]]
+    return int(context.flows[row, schema.FLOW_PACKETS]) in context.flows[answers[answers >= 0], schema.FLOW_PACKETS]
+
+
+def _may_be_unrecorded(context: Context, links: Links, link: int) -> bool:
+    """Are pure ACKs all that is missing between two interfaces of one capture at `any`, whose drops are unknown?
+
+    The host passed all octets of the flow, and would have to lose ACKs alone; a full buffer of the capture drops them
+    as it drops what is told by `misses_packets`.
+    """
+    rows = [int(links.source[link]), int(links.target[link])]
+    before, after = (context.points[int(context.flows[row, schema.FLOW_POINT])] for row in rows)
+    is_any = before.ifindex is not None and after.ifindex is not None and before.file == after.file
+    has_octets = context.flows[rows[0], schema.FLOW_PAYLOAD] > 0 and links.missing_bytes[link] == 0
+    is_acks_alone = links.missing_acks[link] >= links.missing[link]
+    return bool(is_any and after.dropped is None and has_octets and is_acks_alone)
 
 
 def _proven(context: Context, links: Links, link: int, lost: int) -> int | None:

@@ -77,8 +77,9 @@ def misses_packets(context: Context) -> Mask:
 def misses_packets_at_any(context: Context) -> Mask:
     """Per point: is it an interface of a capture at `any` that dropped packets?
 
-    One socket hears all interfaces. Where a packet leaves by one of them that came in by none, its buffer was full, and
-    the same may have happened to what leaves by none. A host resets connections in the name of others: not by a RST.
+    One socket hears all interfaces, and its buffer was full: where one of them missed packets that passed it
+    (`misses_packets`), or where a packet leaves by one that came in by none, the same may have happened at all of them.
+    A host resets connections in the name of others: not by a RST.
     """
     misses, flows, links = np.zeros(max(len(context.points), 1), dtype=bool), context.flows, flow_links(context)
     for file in {point.file for point in context.points if point.ifindex is not None}:
@@ -86,7 +87,9 @@ def misses_packets_at_any(context: Context) -> Mask:
         ends = is_one_of(flows[links.source, schema.FLOW_POINT], of_file)
         ends &= is_one_of(flows[links.target, schema.FLOW_POINT], of_file)
         if (ends & (links.missing > 0)).any():
-            misses[of_file] = _leave_without_coming(context, np.flatnonzero(ends), of_file)
+            misses[of_file] = misses_packets(context)[of_file].any() or _leave_without_coming(
+                context, np.flatnonzero(ends), of_file
+            )
     return misses
 
 

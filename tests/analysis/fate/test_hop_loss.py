@@ -83,6 +83,54 @@ def test_capture_at_any_that_drops_tells_no_loss(lone: tuple[int, ...], tmp_path
     assert losing(net, tmp_path) == (set() if lone else {A})
 
 
+@pytest.mark.parametrize("third", [True, False], ids=["dropped at another interface", "recorded at all others"])
+def test_capture_at_any_that_drops_anywhere_tells_no_loss(third: bool, tmp_path: Path) -> None:
+    """Measured (tcpdump dropped 42 of 423): one buffer is full for all interfaces, not for one of them.
+
+    What interface 4 shows has passed interface 3. Whether what leaves by 5 got there is open: the socket did drop.
+    """
+    net = Network(["any"], cooked={"any"})
+    for number in range(12):
+        for port, ways in ((7000, (2, 3, 4)), (8000, (2, 5))):
+            packet = udp(f"{A}:5000 > {B}:{port}", b"%d" % number, ident=port + number)
+            is_missing = {(7000, 3): third and number == 6, (8000, 5): number in (2, 4)}
+            for hop, index in enumerate(ways):
+                if not is_missing.get((port, index)):
+                    form = packet.routed() if hop else packet
+                    net.at(net.now + 5 * hop, "any", at_interface(form, index, 4 * (hop > 0)))
+            net.now += 1000
+    assert losing(net, tmp_path) == (set() if third else {A})
+
+
+@pytest.mark.parametrize("octets", [b"question", b""], ids=["octets pass", "no octets"])
+def test_pure_acks_missing_within_any_were_not_lost(octets: bytes, tmp_path: Path) -> None:
+    """Measured: of nine connections of a pod, `any` showed all octets at its veth, and not all ACKs."""
+    net = Network(["any"], cooked={"any"})
+    for number in range(9):
+        payload = octets if number == 3 else b""
+        seq = 1 + len(octets) * (number > 3)
+        segment = tcp(f"{A}:5000 > {B}:80", payload, seq=seq, ack=1 + number, ident=number + 1)
+        net.at(net.now, "any", at_interface(segment, 2, 0))
+        if number not in (1, 5):
+            net.at(net.now + 3, "any", at_interface(segment.routed(), 3, 4))
+        net.now += 1000
+    assert losing(net, tmp_path) == (set() if octets else {A})
+
+
+@pytest.mark.parametrize("is_behind", [True, False])
+def test_echo_requests_answered_at_a_later_hop_were_not_lost(is_behind: bool, tmp_path: Path) -> None:
+    """The first point lacks a reply, and the second one a request; but the second one has all replies."""
+    net = Network(["R/eth0", "R/eth1"])
+    for number in range(4):
+        request = ping(f"{A} > {B}", 77, number, ident=number + 1)
+        reply = ping(f"{B} > {A}", 77, number, icmp=(0, 0), ident=number + 50)
+        net.pass_by(("R/eth0", request), *([("R/eth1", request.routed())] if number != 2 else []))
+        back = [("R/eth1", reply)] if number != 2 or is_behind else []
+        net.pass_by(*back, *([("R/eth0", reply.routed())] if number != 2 else []))
+        net.now += SECOND
+    assert losing(net, tmp_path) <= {B} if is_behind else A in losing(net, tmp_path)
+
+
 def at_interface(packet: Packet, index: int, way: int) -> bytes:
     """A frame of `any` with this index of the interface; `way`: 0 received, 4 sent."""
     cooked = packet.cooked(way)
