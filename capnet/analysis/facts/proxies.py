@@ -196,6 +196,8 @@ class _Connections:
         is_other |= self._syn_numbers[client] == 0
         delay_ns = self._first_ns[server] - self._first_ns[client]
         is_inside = (delay_ns > 0) & (delay_ns <= MAX_OPENING_NS)
+        # Equal requests one after the other: what is opened after the first one's end is not its second connection.
+        is_inside &= self._first_ns[server] <= self._last_ns[client]
         is_inside &= self._last_ns[server] <= self._last_ns[client] + MAX_CLOSING_NS
         are_pairs: Mask = is_other & is_inside & self._ends.meet(client, server)
         few = np.flatnonzero(are_pairs)

@@ -49,6 +49,33 @@ def test_docker_proxy_is_two_connections_and_no_nat(tmp_path: Path) -> None:
     assert {"proxied-not-rewritten", "client-ip-lost"} <= names
 
 
+def proxied_request(net: Network, number: int) -> None:
+    """One request of B through docker-proxy on A: both connections open, the request passes on, then the answer."""
+    sides = [
+        ("A/ens33", f"{B}:{51514 + number}", f"{A}:8080", 1000),
+        ("A/docker0", f"172.17.0.1:{38000 + number}", f"{C1}:80", 77),
+    ]
+    for point, client, server, first in sides:
+        net.pass_by((point, tcp(f"{client} > {server}", seq=first, flags=SYN, ident=number)))
+        net.pass_by((point, tcp(f"{server} > {client}", seq=9 * first, ack=first + 1, flags=SYN | ACK)))
+    for point, client, server, first in sides:
+        net.pass_by((point, tcp(f"{client} > {server}", b"GET /", seq=first + 1, ack=9 * first + 1, ident=number + 50)))
+    for point, client, server, first in reversed(sides):
+        back = f"{server} > {client}"
+        net.pass_by((point, tcp(back, b"hello!!", seq=9 * first + 1, ack=first + 6)))
+        net.pass_by((point, tcp(back, flags=FIN | ACK, seq=9 * first + 8, ack=first + 6)))
+
+
+def test_equal_requests_one_after_the_other_are_told_apart(tmp_path: Path) -> None:
+    """A client asks twice within 50 ms: the second proxied connection is not that of the first request."""
+    net = Network(["A/ens33", "A/docker0"])
+    for number in range(2):
+        proxied_request(net, number)
+    proxies = read(net, tmp_path)["proxies"]
+    pairs = [(proxy["client_side"]["sport"], proxy["server_side"]["sport"]) for proxy in proxies]
+    assert pairs == [(51514, 38000), (51515, 38001)]
+
+
 @pytest.mark.parametrize("later, ahead", [(5e6, 0.0), (3000.0, 30_000.0)], ids=["later", "answers before the data"])
 def test_two_clients_with_equal_sizes_are_no_proxy(tmp_path: Path, later: float, ahead: float) -> None:
     """Equal sizes both ways, the second connection inside the first: health checks, database drivers."""

@@ -86,7 +86,8 @@ def _alike(context: Context, lookups: list[Lookup]) -> list[dict[int, list[Looku
         questions = frozenset(lookup.pair for lookup in of_point)
         alike.setdefault((host, questions) if host else (point,), []).append(point)
     is_inside = {point: context.points[point].role != "bridge" for point in at_points}
-    return [{point: at_points[point] for point in sorted(points, key=is_inside.__getitem__)} for points in alike.values()]
+    ordered = [sorted(points, key=is_inside.__getitem__) for points in alike.values()]
+    return [{point: at_points[point] for point in points} for points in ordered]
 
 
 def _finding(context: Context, at_points: dict[int, list[Lookup]]) -> Finding:
