@@ -13,8 +13,8 @@ Whether those were sent to another MAC, by another gateway, or left the host by 
 then connects by IPv4; which other nodes accept it on the same NodePort; whether the TCP timestamps of those accepted
 are ahead of these; by which point other packets of the client leave its host, if these do not; which host forwards them
 to which next hop; that DNAT leads back to the client's own network, so that answers go past the host that translates.
-An error if the SYNs are at the server's own interface and the server answers others meanwhile; else a warning: what lies
-behind the point is not known.
+An error if the SYNs are at the server's own interface and the server answers others meanwhile; else a warning: what
+lies behind the point is not known.
 Wrong when: the answers took a way that was not captured. A capture filter may hide what a host that received the SYNs
 sent on under other addresses.
 Fix: a port where nothing listens is refused. Silence is a filter, a missing route, or a server that is down.

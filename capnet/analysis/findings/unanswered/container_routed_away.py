@@ -27,6 +27,8 @@ from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.next_points import is_answered
+from capnet.quick_tuple import NamedTuple
+from capnet.topology import Network
 from capnet.topology.bridged import Bridged, bridged_containers
 from capnet.wire.numbers import TCP_CWR, TCP_ECE, TCP_SYN
 
