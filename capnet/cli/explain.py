@@ -127,14 +127,16 @@ def _list(modules: list[ModuleType], columns: int) -> str:
 
 
 def _page(module: ModuleType, columns: int) -> str:
-    from capnet.report.manual import manual
+    from capnet.report.manual import ITEM, manual
     from capnet.report.text import fill
 
     page = manual(module)
     levels = language.pick(", ", "、").join(map(language.term, module.LEVELS))
     lines = [*fill(language.labelled(page.name, page.title), columns), INDENT + language.labelled("level", levels)]
-    for heading, text in page.sections.items():
-        lines += ["", heading, *fill(text[:1].upper() + text[1:], columns, INDENT)]
+    for heading, (first, *others) in page.sections.items():
+        lines += ["", heading]
+        for block in (first[:1].upper() + first[1:], *others):
+            lines += fill(block, columns, INDENT, INDENT + " " * len(ITEM) if block.startswith(ITEM) else None)
     from capnet.scenario.faults.library import faults_named_by
 
     own = [module.SCENARIO] if module.SCENARIO else []

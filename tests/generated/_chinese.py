@@ -14,6 +14,7 @@ from capnet.errors import Exit
 from capnet.report.manual import manual
 from capnet.scenario.faults import library
 from tests.generated.cli import PageWords, commands_page
+from tests.generated.findings import in_markdown
 
 EXITS = {
     Exit.OK: "没有失败。",
@@ -115,7 +116,7 @@ def _section(module: ModuleType) -> str:
     lines = [
         f"\n## {module.NAME}\n",
         f"{page.title}\n",
-        *(f"**{heading}**：{text}\n" for heading, text in page.sections.items()),
+        *(f"**{heading}**：{in_markdown(blocks)}\n" for heading, blocks in page.sections.items()),
         f"- 级别：{_levels(module)}",
     ]
     if module.SCENARIO:

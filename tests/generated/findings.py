@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import re
+from itertools import pairwise
 from types import ModuleType
 
 from capnet.analysis.findings import finding_modules
-from capnet.report.manual import manual
+from capnet.report.manual import ITEM, manual
 from capnet.scenario.faults import library
 
 HEAD = """# Findings
@@ -72,6 +73,14 @@ def _faults() -> str:
     )
 
 
+def in_markdown(blocks: list[str]) -> str:
+    """Paragraphs and lists, with an empty line between them."""
+    lines = blocks[:1]
+    for before, block in pairwise(blocks):
+        lines += [block] if before.startswith(ITEM) and block.startswith(ITEM) else ["", block]
+    return "\n".join(lines)
+
+
 def _cell(text: str) -> str:
     return text.removesuffix(".").replace("|", "\\|")
 
@@ -85,7 +94,7 @@ def _section(module: ModuleType) -> str:
     lines = [
         f"\n## {module.NAME}\n",
         f"{page.title[:1].upper()}{page.title[1:]}\n",
-        *(f"**{heading}**: {text}\n" for heading, text in page.sections.items()),
+        *(f"**{heading}**: {in_markdown(blocks)}\n" for heading, blocks in page.sections.items()),
         f"- level: {', '.join(module.LEVELS)}",
         f"- made by: {made}",
         f"- silent on: {silent}" + f", {because}" * bool(because),

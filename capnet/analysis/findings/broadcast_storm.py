@@ -1,12 +1,14 @@
 """broadcast-storm: one broadcast or multicast frame comes again and again, as in a loop of bridges.
 
 Looks at: ARP packets with the same sender, target and operation, and IP packets to a group with the same digest and
-TTL: at least 50 in one second at one point, of IP five of them within 10 ms. Not: copies that all come within 10 ms,
-as a mirror port makes them, unless there are hundreds; multicast without IP identification, which a program may send so
-itself, but for the ICMPv6 of the link; points without Ethernet headers, as `any` shows a frame at each interface; a
-station that asks for an address of its own, which never gets an answer and asks at its own pace; where two or more
-other broadcasts pass the point meanwhile and do not come again, and fewer do; a burst that ends by itself within 0.2 s,
-after which other ARP requests pass once: a hypervisor repeats its announcements, and a loop goes on until it is cut.
+TTL: at least 50 in one second at one point, of IP five of them within 10 ms. Not:
+- copies that all come within 10 ms, as a mirror port makes them, unless there are hundreds;
+- multicast without IP identification, which a program may send so itself, but for the ICMPv6 of the link;
+- points without Ethernet headers, as `any` shows a frame at each interface;
+- a station that asks for an address of its own, which never gets an answer and asks at its own pace;
+- where two or more other broadcasts pass the point meanwhile and do not come again, and fewer do;
+- a burst that ends by itself within 0.2 s, after which other ARP requests pass once: a hypervisor repeats its
+  announcements, and a loop goes on until it is cut.
 Says: which frame, how often in which time, at which point; whether its own sender gets it back.
 Wrong when: a test program floods the network with equal frames.
 Fix: take out the second link between two bridges or switches, or turn the spanning tree protocol on.
@@ -43,10 +45,13 @@ EXPLAINS = ("arp-unanswered", "connection-unanswered", "duplicate-observation", 
 PAGE_ZH = """同一个广播或组播帧反复出现，像是网桥形成了环路。
 
 检查：发送者、目标和操作都相同的 ARP 包，以及摘要和 TTL 都相同的发往组地址的 IP 包：在一个抓包点上一秒内至少 50 个，IP
-的其中五个在 10 毫秒内。不包括：全部在 10 毫秒内的副本（镜像端口会这样），除非有数百个；没有 IP identification 的组播
-（程序可能自己这样发），但链路上的 ICMPv6 除外；没有以太网头的抓包点，因为 `any` 在每个接口上都会显示一帧；站点询问自
-己拥有的地址，得不到应答而按自己的节奏重复；同一时间有两个以上其他广播经过该抓包点而没有再次出现，而重复的更少；0.2 秒
-内自行结束、之后其他 ARP 请求只出现一次的：虚拟机管理程序会重复它的通告，而环路在断开之前不会停止。
+的其中五个在 10 毫秒内。不包括：
+- 全部在 10 毫秒内的副本（镜像端口会这样），除非有数百个；
+- 没有 IP identification 的组播（程序可能自己这样发），但链路上的 ICMPv6 除外；
+- 没有以太网头的抓包点，因为 `any` 在每个接口上都会显示一帧；
+- 站点询问自己拥有的地址，得不到应答而按自己的节奏重复；
+- 同一时间有两个以上其他广播经过该抓包点而没有再次出现，而重复的更少；
+- 0.2 秒内自行结束、之后其他 ARP 请求只出现一次的：虚拟机管理程序会重复它的通告，而环路在断开之前不会停止。
 结论：哪一帧，在多长时间内出现多少次，在哪个抓包点；发送者自己是否也收到它。
 误判：测试程序用相同的帧冲击网络。
 处理：去掉两个网桥或交换机之间的第二条链路，或打开生成树协议。

@@ -1,19 +1,20 @@
 """connection-refused: a server answers a SYN with RST.
 
-Looks at: TCP flows with a SYN whose opposite direction, at the same point, has RST and no SYN-ACK. A client that tries
-more than five ports of one address, or twenty addresses that do not accept, is a scan: an info. So is a port that
-accepts a later connection, and refused none since one was accepted: the server was starting. So is what several
-addresses of the Internet try that do nothing else, a port or two each, and a port that ::1 refuses while 127.0.0.1
-accepts: the server listens on IPv4 only.
-Says: which address refused which ports, what is translated to it, whether it accepted connections before, or between
-those of one client that it refused, as of a service of which one server fails, and whether the RST comes from nearer,
-by its TTL, than what accepts connections at the address. Where the same port answered from behind the address before,
-by a smaller TTL, the address itself refuses: it no longer forwards the port. Where the same MAC accepts the port at an
-address of the other family, that one is named. Where the namespace that refuses was captured with its witnesses: on
-which addresses and ports programs listen in it instead, or that none does. By the topology, what was meant: a
-container's port inside in place of the host's, a container in place of localhost, or that Docker publishes nothing on
-such a network (`facts.syns.refusals.meant_ports`). More than five ports of one address are one sentence, and so are
-127.0.0.1 and ::1, which localhost is both.
+Looks at: TCP flows with a SYN whose opposite direction, at the same point, has RST and no SYN-ACK. An info are:
+- a scan: a client that tries more than five ports of one address, or twenty addresses that do not accept;
+- a server that was starting: its port accepts a later connection, and refused none since one was accepted;
+- what several addresses of the Internet try that do nothing else, a port or two each;
+- a port that ::1 refuses while 127.0.0.1 accepts: the server listens on IPv4 only.
+Says: which address refused which ports, and what is translated to it. More than five ports of one address are one
+sentence, and so are 127.0.0.1 and ::1, which localhost is both. As far as it is known:
+- whether it accepted connections before, or between those of one client that it refused, as of a service of which one
+  server fails;
+- whether the RST comes from nearer, by its TTL, than what accepts connections at the address;
+- that the address itself refuses, and no longer forwards the port, where that answered from behind it before;
+- the address of the other family where the same MAC accepts the port;
+- on which addresses and ports programs listen in the namespace that refuses, or that none does, by its witnesses;
+- what was meant, by the topology: a container's port inside in place of the host's, a container in place of localhost,
+  or that Docker publishes nothing on such a network (`facts.syns.refusals.meant_ports`).
 Wrong when: the SYN-ACK passed outside the capture.
 Fix: start the server, let it listen on 0.0.0.0 instead of 127.0.0.1, or publish the port that it listens on. A firewall
 rule that rejects with tcp-reset looks the same, but for the TTL. Where a host no longer forwards, its container has
@@ -47,15 +48,20 @@ EXPLAINS = ()
 
 PAGE_ZH = """服务器用 RST 应答 SYN。
 
-检查：有 SYN 的 TCP 流，在同一抓包点上反方向有 RST 而没有 SYN-ACK。客户端尝试一个地址的五个以上端口，或二十个不接受
-的地址，是扫描：提示。端口后来接受了连接，此后不再拒绝，也是提示：服务器当时正在启动。互联网上几个什么别的也不做的地址各试一两个端口，以及
-::1 拒绝而 127.0.0.1 接受的端口（服务器只监听 IPv4），也是提示。
-结论：哪个地址拒绝了哪些端口，什么被转换到它，此前是否接受过连接，或在拒绝同一客户端的连接之间是否接受过（如一个服务中有
-一台服务器失效），以及从 TTL 看 RST 是否来自比该地址上接受连接者更近的
-地方。如果此前该端口的应答 TTL 更小，即来自该地址后面，那么现在是该地址自己在拒绝：它不再转发该端口。同一 MAC 在另
-一地址族的地址上接受该端口时，说出那个地址。抓包带有拒绝者所在命名空间的见证时，说出其中的程序监听哪些地址和端口，或没有程序
-监听。按拓扑说出要访问的是什么：容器自己的端口而不是主机的，另一个容器而不是 localhost，或 Docker 在这种网络上不发布端口
-（`facts.syns.refusals.meant_ports`）。一个地址的五个以上端口合为一句，127.0.0.1 和 ::1 也合为一句。
+检查：有 SYN 的 TCP 流，在同一抓包点上反方向有 RST 而没有 SYN-ACK。以下为提示：
+- 扫描：客户端尝试一个地址的五个以上端口，或二十个不接受的地址；
+- 服务器当时正在启动：端口后来接受了连接，此后不再拒绝；
+- 互联网上几个什么别的也不做的地址各试一两个端口；
+- ::1 拒绝而 127.0.0.1 接受的端口：服务器只监听 IPv4。
+结论：哪个地址拒绝了哪些端口，什么被转换到它。一个地址的五个以上端口合为一句，127.0.0.1 和 ::1 也合为一句。只要能知道，
+还会说明：
+- 此前是否接受过连接，或在拒绝同一客户端的连接之间是否接受过，如一个服务中有一台服务器失效；
+- 从 TTL 看，RST 是否来自比该地址上接受连接者更近的地方；
+- 该地址自己在拒绝，不再转发该端口：此前该端口的应答来自它的后面；
+- 同一 MAC 在另一地址族的哪个地址上接受该端口；
+- 按拒绝者所在命名空间的见证，其中的程序监听哪些地址和端口，或没有程序监听；
+- 按拓扑，要访问的是什么：容器自己的端口而不是主机的，另一个容器而不是 localhost，或 Docker 在这种网络上不发布端口
+  （`facts.syns.refusals.meant_ports`）。
 误判：SYN-ACK 没有经过抓包点。
 处理：启动服务器，让它监听 0.0.0.0 而不是 127.0.0.1，或发布它所监听的端口。以 tcp-reset 拒绝的防火墙规则看起来一样，
 只是 TTL 不同。如果主机不再转发，则容器已停止，或 Docker 的规则被清空了。

@@ -66,7 +66,7 @@ def _rules(names: list[str]) -> list[dict[str, Any]]:
         rule: dict[str, Any] = {"id": name, "help": {"text": explain}}
         if name in modules:  # else a report of another version
             page = manual(modules[name])
-            texts = [f"{heading}: {text}" for heading, text in page.sections.items()]
+            texts = [f"{heading}: " + "\n".join(blocks) for heading, blocks in page.sections.items()]
             rule["shortDescription"] = {"text": page.title}
             rule["fullDescription"] = {"text": page.title}
             rule["help"] = {"text": "\n\n".join([*texts, explain])}

@@ -2,13 +2,15 @@
 
 Looks at: ARP requests (no probes and announcements, RFC 5227) that are repeated within 2 s and have no reply at any
 point, at points that would show one (`facts.neighbours.unanswered_neighbours`).
-Says: who asked for which address, and how often. An error if the address exists: its packets come from another host of
-this link, which does not answer for it, or its own interface gets the requests. An error too if the asker asks as soon
-as packets of another network arrive, which it then does not answer: its answers have to go by this address. Else a
-warning, also where the address is a broadcast address. Not: where it answers another host at the same point, and a DHCP
-server that looks whether an address is in use before it offers it. A host that asks for its own macvlan child is
-`macvlan-host-isolation` instead, one that looks on the wrong link `subnet-overlap`, one that asks for 20 addresses or
-more `address-scan`.
+Says: who asked for which address, and how often. It is an error in three cases, else a warning:
+- packets of the address come from another host of this link, which does not answer for it;
+- the address's own interface gets the requests;
+- the asker asks as soon as packets of another network arrive, and does not answer these: its answers have to go by this
+  address.
+
+Not told are an address that answers another host at the same point, and a DHCP server that looks whether an address is
+in use before it offers it. A host that asks for its own macvlan child is `macvlan-host-isolation`, one that looks on
+the wrong link `subnet-overlap`, one that asks for 20 addresses or more `address-scan`.
 Wrong when: the capture began or ended between request and reply.
 Fix: correct the address, or start the host that has it; a wrong gateway address is the usual cause.
 Verify: `arping -I IFACE ADDRESS`, `ip neigh show ADDRESS` on the asking host.
@@ -32,11 +34,13 @@ PAGE_ZH = """一台主机用 ARP 询问地址而没有应答。
 
 检查：在 2 秒内重复的 ARP 请求（不含探测和通告，RFC 5227），在任何本应看到应答的抓包点上都没有应答
 （`facts.neighbours.unanswered_neighbours`）。
-结论：谁询问了哪个地址，多少次。如果该地址存在则为错误：它的包由本链路上的另一台主机转来，而那台主机不代为应答；或者
-它自己的接口收到了请求。如果另一个网络的包一到它就询问，随后却不应答那些包，也为错误：应答要经过这个地址。否则为警
-告，包括广播地址。不包括：它在同一抓包点应答了另一台主机；DHCP 服务器在提供地址前检查它是否已被使用。主机询问自己的
-macvlan 子接口见 `macvlan-host-isolation`，在错误的链路上查找见 `subnet-overlap`，询问 20 个及以上地址见
-`address-scan`。
+结论：谁询问了哪个地址，多少次。以下三种情况为错误，否则为警告：
+- 该地址的包由本链路上的另一台主机转来，而那台主机不代为应答；
+- 该地址自己的接口收到了请求；
+- 另一个网络的包一到它就询问，随后却不应答那些包：应答要经过这个地址。
+
+不包括在同一抓包点应答了另一台主机的地址，以及 DHCP 服务器在提供地址前检查它是否已被使用。主机询问自己的 macvlan 子接
+口见 `macvlan-host-isolation`，在错误的链路上查找见 `subnet-overlap`，询问 20 个及以上地址见 `address-scan`。
 误判：抓包在请求和应答之间开始或结束。
 处理：更正地址，或启动拥有它的主机；常见原因是网关地址写错。
 验证：在询问的主机上 `arping -I IFACE ADDRESS`、`ip neigh show ADDRESS`。

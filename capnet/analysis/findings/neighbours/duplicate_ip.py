@@ -1,15 +1,19 @@
 """duplicate-ip: several stations claim one address.
 
-Looks at: ARP and Neighbor Discovery messages that claim one address for different MACs, at one point and in one VNI
-(`facts.layer2.rival_stations`); probes for an address before it is taken (RFC 4862, RFC 5227) that its owner answers;
-packets from the address of a macvlan container, by the topology, with another MAC at the card that its interface lies
-on.
+Looks at: at one point and in one VNI:
+- ARP and Neighbor Discovery messages that claim one address for different MACs (`facts.layer2.rival_stations`);
+- probes for an address before it is taken (RFC 4862, RFC 5227) that its owner answers;
+- packets from the address of a macvlan container, by the topology, with another MAC at the card that its interface lies
+  on.
 Says: which MACs claim which address, and whether both advertise themselves by VRRP. An error where they answer the same
 questions, or where duplicate address detection keeps an IPv6 address from being used; a warning where their claims
-overlap otherwise, and about a probe by ARP. Not: virtual routers (VRRP, HSRP), a proxy that answers for many, two cards
-of one host that answer for each other, a host on Wi-Fi that repeats its guests' frames in its own name at once, a
-switch that probes a known MAC, forged claims (`arp-spoofing`). Where one began after the other had ended, it is
-`address-moved`. Hosts that share the address of a service are `vip-answered-by-many`.
+overlap otherwise, and about a probe by ARP. Not told are:
+- virtual routers (VRRP, HSRP), and a proxy that answers for many;
+- two cards of one host that answer for each other;
+- a host on Wi-Fi that repeats its guests' frames in its own name at once;
+- a switch that probes a known MAC;
+- forged claims (`arp-spoofing`), an address that moved (`address-moved`), and hosts that share the address of a service
+  (`vip-answered-by-many`).
 Wrong when: the point shows several VLANs at once.
 Fix: give one of the stations another address; keep Docker away from addresses in use with `--ip-range` or
 `--aux-address`.
@@ -44,15 +48,17 @@ EXPLAINS = ("connection-cut", "connection-refused", "connection-unanswered", "ha
 
 PAGE_ZH = """多个站点声称拥有同一地址。
 
-检查：在同一抓包点、同一 VNI 中，为同一地址声称不同 MAC 的 ARP 和邻居发现消息（`facts.layer2.rival_stations`）；使用
-地址前的探测（RFC 4862、RFC 5227）得到了拥有者的应答；按拓扑属于 macvlan 容器的地址，在其接口所在的网卡上却由另一个
-MAC 发出包。
-结论：哪些 MAC 声称拥有哪个地址，是否都用 VRRP 通告自己。
-应答同样的询问时，或重复地址检测使 IPv6 地址不能使用时为错误；声称在时间上以其他方式
-重叠时，以及 ARP 探测，为警告。
-不包括：虚拟路由器（VRRP、HSRP）、为许多地址应答的代理、同一主机上互相代答的两块网卡、在 Wi-Fi 上立即以自己的名义重复
-其客户机帧的主机、探测已知 MAC 的交换机、伪造的声称（`arp-spoofing`）。一个在另一个结束后开始时，见
-`address-moved`。共享服务地址的主机见 `vip-answered-by-many`。
+检查：在同一抓包点、同一 VNI 中：
+- 为同一地址声称不同 MAC 的 ARP 和邻居发现消息（`facts.layer2.rival_stations`）；
+- 使用地址前的探测（RFC 4862、RFC 5227）得到了拥有者的应答；
+- 按拓扑属于 macvlan 容器的地址，在其接口所在的网卡上却由另一个 MAC 发出包。
+结论：哪些 MAC 声称拥有哪个地址，是否都用 VRRP 通告自己。应答同样的询问时，或重复地址检测使 IPv6 地址不能使用时为错
+误；声称在时间上以其他方式重叠时，以及 ARP 探测，为警告。不包括：
+- 虚拟路由器（VRRP、HSRP），以及为许多地址应答的代理；
+- 同一主机上互相代答的两块网卡；
+- 在 Wi-Fi 上立即以自己的名义重复其客户机帧的主机；
+- 探测已知 MAC 的交换机；
+- 伪造的声称（`arp-spoofing`）、转移的地址（`address-moved`），以及共享服务地址的主机（`vip-answered-by-many`）。
 误判：该抓包点同时显示多个 VLAN。
 处理：给其中一个站点换地址；用 `--ip-range` 或 `--aux-address` 让 Docker 避开已使用的地址。
 验证：`arping -D -I IFACE ADDRESS` 没有来自第二个 MAC 的应答。

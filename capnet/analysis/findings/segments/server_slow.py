@@ -1,12 +1,12 @@
 """server-slow: a server acknowledges requests at once and takes its time to answer.
 
 Looks at: requests over TCP whose last byte is acknowledged within 200 ms, and whose answer begins after 1 s or later
-and 20 times as late as the acknowledgment. Two such answers are needed, and a third of all answers of the service.
-Longer than 20 s is a client that waits for news on purpose (long polling), as is a server that speaks first. Left out
-are connections whose ends do not wait for each other: a quarter of the messages follow, after a second, one of the same
-end; or the server speaks at even intervals, and what the client sends are answers at once, or as short as heartbeats;
-or the protocol knows no requests (BGP, LDP, MSDP: each router announces by timers of its own). A single connection with
-short messages alone, all of them late, may be two people who type.
+and 20 times as late as the acknowledgment. Two such answers are needed, and a third of all answers of the service. Not:
+- answers after more than 20 s: a client that waits for news on purpose (long polling), as a server that speaks first;
+- connections whose ends do not wait for each other: a quarter of the messages follow, after a second, one of the same
+  end; or the server speaks at even intervals, and what the client sends are answers at once, or as short as heartbeats;
+- protocols that know no requests (BGP, LDP, MSDP: each router announces by timers of its own);
+- a single connection with short messages alone, all of them late: it may be two people who type.
 Says: how many answers of which server were slow, and how slow.
 Wrong when: the program waits on purpose for less than 20 s.
 Fix: look into the program: its log, the servers that it asks in turn, its CPU limit.
@@ -37,9 +37,12 @@ EXPLAINS = ()
 PAGE_ZH = """服务器立即确认请求，而应答很慢。
 
 检查：最后一个字节在 200 毫秒内被确认、应答在 1 秒以后才开始且比确认晚 20 倍的 TCP 请求。需要两个这样的应答，并占该服
-务全部应答的三分之一。超过 20 秒是客户端有意等待消息（long polling），先发言的服务器也是如此。不算两端并不互相等待的连
-接：四分之一的消息在一秒之后紧跟同一端的上一条消息；或服务器按固定间隔发言，而客户端发送的是立即的应答，或短如心跳；或
-该协议没有请求（BGP、LDP、MSDP：每台路由器按自己的定时器通告）。只有短消息、且全都很晚的单个连接可能是两个人在打字。
+务全部应答的三分之一。不包括：
+- 超过 20 秒的应答：客户端有意等待消息（long polling），先发言的服务器也是如此；
+- 两端并不互相等待的连接：四分之一的消息在一秒之后紧跟同一端的上一条消息；或服务器按固定间隔发言，而客户端发送的是立即
+  的应答，或短如心跳；
+- 没有请求的协议（BGP、LDP、MSDP：每台路由器按自己的定时器通告）；
+- 只有短消息、且全都很晚的单个连接：可能是两个人在打字。
 结论：哪台服务器有多少个应答慢，有多慢。
 误判：程序有意等待不到 20 秒。
 处理：检查程序：日志、它所依赖的服务器、CPU 限制。

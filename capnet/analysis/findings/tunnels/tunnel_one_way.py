@@ -1,14 +1,14 @@
 """tunnel-one-way: a tunnel carries frames in one direction only.
 
-Looks at: tunnels whose other direction passed no point of the capture. Tunnels that carry both directions of a
-conversation one way are mirrors of other traffic (ERSPAN, a cloud's traffic mirror), and do not count. Nor do tunnels
-of a balancer that hands on what came to it, or of a server that answers the client directly (IPVS, Katran). Nor pairs
-of which one sends the other only what goes to all (`facts.overlay.flooded_pairs`), nor tunnels of which all comes out
-and stops behind (`stops-between`). Nor points that record one direction
-of all traffic, as after `tcpdump -Q out`. Frames of the other end under another id are an answer (a TEID, an SPI, a
-WireGuard index; a VNI if the stations inside answer), and an answer must be due (`facts.overlay.silent_ends`): a second
-after the first frame, to TCP, a ping, UDP that asks (DNS, QUIC) or a question for a MAC inside; for
-data of WireGuard after 10 s.
+Looks at: tunnels whose other direction passed no point of the capture. Frames of the other end under another id are an
+answer (a TEID, an SPI, a WireGuard index; a VNI if the stations inside answer). An answer must be due
+(`facts.overlay.silent_ends`): a second after the first frame, to TCP, a ping, UDP that asks (DNS, QUIC) or a question
+for a MAC inside; for data of WireGuard after 10 s. Not:
+- mirrors of other traffic, which carry both directions of a conversation one way (ERSPAN, a cloud's traffic mirror);
+- tunnels of a balancer that hands on what came to it, or of a server that answers the client directly (IPVS, Katran);
+- pairs of which one sends the other only what goes to all (`facts.overlay.flooded_pairs`);
+- tunnels of which all comes out and stops behind (`stops-between`);
+- points that record one direction of all traffic, as after `tcpdump -Q out`.
 Says: which VNI between which VTEPs, several silent receivers of one sender as one; that it is the handshake of
 WireGuard which gets no response; and where the frames come out, for which MAC, if a point inside shows it.
 Wrong when: the traffic really goes one way, or the answers take another path than the capture's.
@@ -68,13 +68,14 @@ IS_OF_TUNNEL = True
 
 PAGE_ZH = """隧道只有一个方向有帧。
 
-检查：另一个方向没有经过任何抓包点的隧道。把会话的两个方向单向传送的隧道是其他流量的镜像（ERSPAN、云的流量镜像），不
-算。转交收到内容的负载均衡的隧道，或直接应答客户端的服务器的隧道（IPVS、Katran），也不算。一方只把发给所有主机的帧发给另一
-方时也不算（`facts.overlay.flooded_pairs`）；里面的包全都出来、止于其后两点之间的隧道也不算
-（`stops-between`）。所有流量都只记录了一个方向的抓包点（如 `tcpdump -Q out`）也不算。
-另一端用另一个标识发来的帧也是应答（TEID、SPI、WireGuard 的 index；若内部的主机互相应答，则 VNI 亦然），而且必须本应有
-应答（`facts.overlay.silent_ends`）：第一帧之后至少一秒，内部有 TCP、ping、提问的 UDP（DNS、QUIC）或对 MAC
-的询问；WireGuard 的数据为 10 秒。
+检查：另一个方向没有经过任何抓包点的隧道。另一端用另一个标识发来的帧也是应答（TEID、SPI、WireGuard 的 index；若内部的
+主机互相应答，则 VNI 亦然）。必须本应有应答（`facts.overlay.silent_ends`）：第一帧之后至少一秒，内部有 TCP、ping、提问的
+UDP（DNS、QUIC）或对 MAC 的询问；WireGuard 的数据为 10 秒。不包括：
+- 其他流量的镜像，它把会话的两个方向单向传送（ERSPAN、云的流量镜像）；
+- 转交收到内容的负载均衡的隧道，或直接应答客户端的服务器的隧道（IPVS、Katran）；
+- 一方只把发给所有主机的帧发给另一方（`facts.overlay.flooded_pairs`）；
+- 里面的包全都出来、止于其后两点之间的隧道（`stops-between`）；
+- 所有流量都只记录了一个方向的抓包点，如 `tcpdump -Q out`。
 结论：哪个 VNI，在哪两个 VTEP 之间，同一发送者的多个沉默的接收者合为一条；是否是 WireGuard 的握手没有回应；如果内侧的
 抓包点能看到，帧从哪里出来，发给哪个 MAC。
 误判：流量确实只有一个方向，或应答走了抓包以外的路。

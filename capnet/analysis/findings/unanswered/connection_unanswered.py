@@ -1,20 +1,22 @@
 """connection-unanswered: SYNs to a server are sent again and again, and nothing answers.
 
 Looks at: TCP flows of SYNs alone, sent again after a second or more, that no SYN-ACK, RST, ICMP error or other address
-answers at any point (`facts.syns.unanswered_services`); and single SYNs of a client that gives up sooner, if three or
-more of its connections to the service in a row, over 2 s or more, get no answer. Not where the captures show the next
-point on their way (`stops-between`), nor published ports (`published-port-blocked`), nor floods (`syn-flood`), nor
-clients that scan.
+answers at any point (`facts.syns.unanswered_services`). Also single SYNs of a client that gives up sooner, if three or
+more of its connections to the service in a row, over 2 s or more, get no answer. Not:
+- where the captures show the next point on their way (`stops-between`);
+- published ports (`published-port-blocked`);
+- floods (`syn-flood`), and clients that scan.
 Says: who asks which server in vain, to which backend DNAT sends the SYNs, where they were last seen, and at `any`
-whether its host received or sent them. What of the server does answer: other connections to the same port, another
-port, an echo request, or nothing; that it is down, if it sent nothing since and questions for its MAC stay unanswered;
-that it connects to the client itself meanwhile, or sent nothing before and does so later.
-Whether those were sent to another MAC, by another gateway, or left the host by another interface; whether the client
-then connects by IPv4; which other nodes accept it on the same NodePort; whether the TCP timestamps of those accepted
-are ahead of these; by which point other packets of the client leave its host, if these do not; which host forwards them
-to which next hop; that DNAT leads back to the client's own network, so that answers go past the host that translates.
-An error if the SYNs are at the server's own interface and the server answers others meanwhile; else a warning: what
-lies behind the point is not known.
+whether its host received or sent them. An error if the SYNs are at the server's own interface and the server answers
+others meanwhile; else a warning: what lies behind the point is not known. As far as the packets show it:
+- what of the server does answer: other connections to the same port, another port, an echo request, or nothing;
+- that it is down, if it sent nothing since and questions for its MAC stay unanswered;
+- that it connects to the client itself meanwhile, or sent nothing before and does so later;
+- what is different where it answers: another MAC, that is another gateway, another interface, IPv4 in place of IPv6,
+  another node of the same NodePort, or TCP timestamps that are ahead;
+- by which point other packets of the client leave its host, if these do not;
+- which host forwards them to which next hop;
+- that DNAT leads back to the client's own network, so that answers go past the host that translates.
 Wrong when: the answers took a way that was not captured. A capture filter may hide what a host that received the SYNs
 sent on under other addresses.
 Fix: a port where nothing listens is refused. Silence is a filter, a missing route, or a server that is down.
@@ -71,15 +73,21 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 
 检查：只有 SYN、一秒以上之后重发的 TCP 流，在任何抓包点上都没有 SYN-ACK、RST、ICMP 错误或别的地址应答
 （`facts.syns.unanswered_services`）；以及更早放弃的客户端的单个 SYN，如果它到该服务的连接在 2 秒以上的时间里接连三个或
-更多都没有应答。不包括抓包显示了其下一个抓包点的流（`stops-between`）、端口映射（`published-port-blocked`）、洪泛
-（`syn-flood`）和扫描的客户端。
+更多都没有应答。不包括：
+- 抓包显示了其下一个抓包点的流（`stops-between`）；
+- 端口映射（`published-port-blocked`）；
+- 洪泛（`syn-flood`）和扫描的客户端。
 结论：谁访问哪个服务器而无应答，DNAT 把 SYN 送往哪个后端，SYN 最后见于哪里；在 `any` 上抓包时，还有该主机是收到还是发
-出了它们。该服务器还应答什么：到同一端口的其他连接、另一个端口、回显请求，或什么都不应答；若它此后什么也没有发送，对其
-MAC 的询问也没有应答，则它已停机；它是否同时自己连接该客户端，或此前什么也没有发送、之后才这样做。那些连接是否发往另一
-个 MAC，即经另一个网关，或从主机的另一个接口离开；客户端是否随后改用 IPv4 连接；哪些别的节点在同一 NodePort 上接受它；
-被接受的连接的 TCP 时间戳是否在这些之前；客户端的其他包从主机的哪个抓包点离开，如果这些包没有到那里；哪台主机把它们转
-发给哪个下一跳；DNAT 是否转回客户端自己的网络，使应答绕过做转换的主机。如果 SYN 已在服务器自己的接口上，而服务器同时应答
-别的，为错误；否则为警告：抓包点后面的情况不得而知。
+出了它们。如果 SYN 已在服务器自己的接口上，而服务器同时应答别的，为错误；否则为警告：抓包点后面的情况不得而知。只要包能
+显示，还会说明：
+- 该服务器还应答什么：到同一端口的其他连接、另一个端口、回显请求，或什么都不应答；
+- 它已停机：它此后什么也没有发送，对其 MAC 的询问也没有应答；
+- 它同时自己连接该客户端，或此前什么也没有发送、之后才这样做；
+- 得到应答的连接有何不同：另一个 MAC（即另一个网关）、另一个接口、用 IPv4 而不是 IPv6、同一 NodePort 的另一个节点，或
+  更靠后的 TCP 时间戳；
+- 客户端的其他包从主机的哪个抓包点离开，如果这些包没有到那里；
+- 哪台主机把它们转发给哪个下一跳；
+- DNAT 转回客户端自己的网络，使应答绕过做转换的主机。
 误判：应答走了没有抓包的路。收到 SYN 的主机以别的地址转发出去的包，可能被抓包过滤器滤掉。
 处理：没有程序监听的端口会拒绝连接。不作声的是过滤规则、缺少的路由，或停机的服务器。
 验证：在服务器上抓包：`capnet capture HOST/IFACE`；那里的 `iptables -vnL` 和 `nft list ruleset` 有丢弃计数。
