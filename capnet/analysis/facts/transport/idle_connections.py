@@ -32,6 +32,7 @@ from capnet.wire.numbers import TCP_ACK, TCP_FIN, TCP_RST
 SECOND_NS = 1_000_000_000
 MIN_SILENCE_NS = 5 * SECOND_NS  # shorter pauses are those of ordinary requests
 MIN_RESET_SILENCE_NS = 60 * SECOND_NS  # programs and proxies reset sooner on their own account
+MIN_FOREIGN_RESET_SILENCE_NS = 20 * SECOND_NS  # ... which who did not speak in the connection cannot do
 MIN_TIMEOUTS = 20  # retransmission timeouts in a pause: else the path may just have been away for a moment
 MIN_TRIES = 3  # of the same octets: two repeats have been lost
 MAX_COMPARED = 50  # connections to the same server whose pauses are compared
@@ -102,14 +103,14 @@ def _forgotten(context: Context, row: int) -> Forgotten | None:
     silence = after[0].time - before[-1].time
     tries = [s for s in after if not s.is_reply and s.seq == after[0].seq and not s.is_reset]
     reset = next((s for s in after if s.is_reply), None)
+    foreign = reset is not None and is_foreign_ttl(reset.ttl, sorted(s.ttl for s in before if s.is_reply))
     if reset is None:
         is_enough = len(tries) >= MIN_TRIES and silence >= MIN_TIMEOUTS * (tries[1].time - tries[0].time)
     else:
-        is_enough = silence >= MIN_RESET_SILENCE_NS
+        is_enough = silence >= (MIN_FOREIGN_RESET_SILENCE_NS if foreign else MIN_RESET_SILENCE_NS)
     if not is_enough:
         return None
     frames = [before[-1].frame, *(s.frame for s in tries), *([reset.frame] if reset else [])]
-    foreign = reset is not None and is_foreign_ttl(reset.ttl, sorted(s.ttl for s in before if s.is_reply))
     return Forgotten(
         row, silence, _longest_pause(before), after[0].time, len(tries), reset is not None, foreign, frames
     )

@@ -82,7 +82,8 @@ def _reset(context: Context, row: int) -> Reset | None:
         ttls = server_ttls(context, row, own)
         usual = set(ttls)
         why = FOREIGN if is_foreign_ttl(reset.ttl, ttls) else why
-    if not why or (len(messages) > 1 and messages[-1].time - messages[-2].time >= MIN_RESET_SILENCE_NS):
+    is_after_pause = len(messages) > 1 and messages[-1].time - messages[-2].time >= MIN_RESET_SILENCE_NS
+    if not why or (is_after_pause and why != FOREIGN):
         return None
     frames = [messages[-1].frame, reset.frame]
     octets = sum(s.payload for s in messages)

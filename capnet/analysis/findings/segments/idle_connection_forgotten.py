@@ -1,9 +1,9 @@
 """idle-connection-forgotten: something on the way forgot a connection while it was silent.
 
 Looks at: TCP connections that worked, were silent for 5 s or longer, and then got no answer to data or keepalives that
-were sent three times; or, after 60 s, a reset. UDP counts if it still reaches one point and no longer the next one,
-which showed it before. The server must not be down: another packet of its own comes later, or
-the captures show where the data stops.
+were sent three times; or a reset: after 60 s, or after 20 s one that the peer did not send itself, by its TTL. UDP
+counts if it still reaches one point and no longer the next one, which showed it before. The server must not be down:
+another packet of its own comes later, or the captures show where the data stops.
 Says: who was silent for how long, where the data stops, and whose timeout lies between the longest pause that was
 survived and this one: 900 s IPVS, 350 s and 240 s load balancers of clouds, 60 s of proxies and closing connections;
 of UDP 120 s and 30 s of NAT tables. No timeout where both hosts are on one link, by their MACs and TTLs: what forgets
@@ -42,9 +42,9 @@ EXPLAINS = ("retransmissions", "packet-loss", "reset-in-session")
 
 PAGE_ZH = """连接静默期间，途中的某个设备忘记了它。
 
-检查：曾经正常、静默 5 秒以上、随后数据或 keepalive 发送三次都无应答的 TCP 连接；或静默 60 秒以后得到 reset。UDP 只
-有在仍到达一个抓包点、不再到达此前能看到的下一个时才算。服务器必须在线：之后有它自己的其他包，或抓包显示数据停在哪
-里。
+检查：曾经正常、静默 5 秒以上、随后数据或 keepalive 发送三次都无应答的 TCP 连接；或得到 reset：静默 60 秒以后，如果按
+TTL 不是对方自己发的，则 20 秒以后。UDP 只有在仍到达一个抓包点、不再到达此前能看到的下一个时才算。服务器必须在线：之后
+有它自己的其他包，或抓包显示数据停在哪里。
 结论：谁静默了多久，数据停在哪里，哪种超时介于此前没有问题的最长停顿和这一次之间：IPVS 900 秒，云的负载均衡 350 秒和
 240 秒，代理和正在关闭的连接 60 秒；UDP 的 NAT 表 120 秒和 30 秒。如果按 MAC 和 TTL 两台主机在同一链路上，则不说超时：忘
 记连接的设备会转发包。
@@ -60,7 +60,7 @@ SAYS = Text(
 )
 SILENT = Text(en="nothing is answered, though sent {tries:time}", zh="无应答，已发送 {tries} 次")
 RESET = Text(en="its data is answered by a reset{foreign}", zh="它的数据得到的应答是 reset{foreign}")
-FOREIGN = Text(en=" that is not the server's own (TTL)", zh="（TTL 表明不是服务器自己发的）")
+FOREIGN = Text(en=" that {peer} did not send itself (TTL)", zh="（TTL 表明不是 {peer} 自己发的）")
 BETWEEN = Text(en="; it reaches {before} and no longer {after}", zh="；到达 {before}，不再到达 {after}")
 INSIDE = Text(en="; it comes in at {point} and no longer goes out there", zh="；从 {point} 进来，不再从那里出去")
 TIMER = Text(en=": {who} forget an idle connection after {seconds} s", zh="：{who}会在 {seconds} 秒后忘记空闲连接")
@@ -159,7 +159,7 @@ def _finding(context: Context, forgotten: Forgotten) -> Finding:
     is_error = timer is not None and is_shown and (not forgotten.is_reset or forgotten.is_foreign_reset)
     outcome = SILENT.fill(tries=forgotten.tries)
     if forgotten.is_reset:
-        outcome = RESET.fill(foreign=FOREIGN.fill() if forgotten.is_foreign_reset else "")
+        outcome = RESET.fill(foreign=FOREIGN.fill(peer=destination(flow)) if forgotten.is_foreign_reset else "")
     evidence = [context.flow_evidence(forgotten.flow, frame) for frame in forgotten.frames[: MAX_EVIDENCE - 1]]
     if place:
         frames = observations_of(context, place[0])[:, schema.OBS_FRAME]

@@ -128,6 +128,48 @@ def test_reset_after_a_pause_is_told(tmp_path: Path, ttl: int, level: str) -> No
     assert (finding["level"], finding["facts"]["reset"]) == (level, True)
 
 
+@pytest.mark.parametrize(("ttl", "seconds", "is_told"), [(62, 30, True), (64, 30, False), (62, 15, False)])
+def test_early_reset_of_another_host_is_told(tmp_path: Path, ttl: int, seconds: int, is_told: bool) -> None:
+    """A program may reset a connection after 30 s on its own account; a host between the ends has forgotten it."""
+    played = Connection()
+    played.exchange()
+    played.rest(seconds)
+    played.put(played.request())
+    played.put(tcp(played.back, seq=played.got, flags=RST, ttl=ttl))
+    findings = played.findings(tmp_path)
+    assert [finding["level"] for finding in findings] == ["warning"] * is_told
+    assert all(f"reset that {B} did not send itself" in finding["says"] for finding in findings)
+
+
+def test_reset_between_two_keepalives_is_told(tmp_path: Path) -> None:
+    """Linux waits 75 s after its first keepalive: a host that forgets after 50 s does so in between."""
+    played = Connection()
+    played.exchange()
+    played.rest(10)
+    played.put(tcp(played.out, seq=played.sent - 1, ack=played.got))
+    played.put(tcp(played.back, seq=played.got, ack=played.sent))
+    played.rest(55)
+    played.put(played.request())
+    played.put(tcp(played.back, seq=played.got, flags=RST, ttl=61))
+    (finding,) = played.findings(tmp_path)
+    assert (finding["facts"]["silent_s"], finding["facts"]["survived_s"]) == (55.0, 10.0)
+
+
+def test_reset_after_keepalives_is_no_forgotten_connection(tmp_path: Path) -> None:
+    """Keepalives every 10 s: the connection was not silent, and another host resets it all the same."""
+    played = Connection()
+    played.exchange()
+    for _ in range(7):
+        played.rest(10)
+        played.put(tcp(played.out, seq=played.sent - 1, ack=played.got))
+        played.put(tcp(played.back, seq=played.got, ack=played.sent))
+    played.put(played.request())
+    played.put(tcp(played.back, seq=played.got, flags=RST, ttl=61))
+    assert played.findings(tmp_path) == []
+    (finding,) = of_story(played.net, tmp_path, "reset-in-session")
+    assert finding["facts"]["why"] == "foreign"
+
+
 def test_pause_that_another_connection_survives_is_silent(tmp_path: Path) -> None:
     """Both were silent for as long: time is not what ended one of them."""
     played = Connection()
