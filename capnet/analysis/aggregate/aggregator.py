@@ -36,7 +36,7 @@ from capnet.analysis.aggregate.station_sums import sum_stations
 from capnet.analysis.aggregate.tunnel_sums import sum_tunnels
 from capnet.analysis.core import schema
 from capnet.analysis.core.options import MAX_OBSERVATIONS
-from capnet.analysis.core.schema import ArpTable, FlowTable, Observations, StationTable, TunnelTable
+from capnet.analysis.core.schema import ArpTable, FlowTable, Observations, StationTable, TunnelTable, Values
 from capnet.jit.arrays import Int64Array
 from capnet.jit.kernel import Machine
 from capnet.wire import fields
@@ -45,6 +45,7 @@ from capnet.wire.block import Block
 if TYPE_CHECKING:
     from capnet.analysis.aggregate.payload.headers.nflog import NflogRules
     from capnet.analysis.aggregate.payload.headers.sctp import SctpSetups
+    from capnet.analysis.aggregate.payload.streams.first_octets import FirstOctets
 
 # With one point there is little to follow (duplicates, and NAT that shows both forms at one place): an eighth of the
 # budget will do.
@@ -53,7 +54,7 @@ ONE_POINT_BUDGET_DIVISOR = 8
 # Attributes that hold Python objects and arrays, and no memory that kernels write.
 PYTHON_PARTS = (
     "undecoded", "dns", "checksums", "icmp_errors", "nd", "dhcp", "syns", "tunnel_checksums", "plain_checksums",
-    "mirrors", "memberships", "nflog", "sctp", "_excerpts",
+    "mirrors", "memberships", "nflog", "sctp", "first_octets", "_excerpts",
 )  # fmt: skip
 
 BYTES_OF_FLOW = 4096  # of a capture: there is room for as many flows from the start, so that no table of them is copied
@@ -87,6 +88,7 @@ class Aggregator:
         self.memberships = Memberships()
         self.nflog: NflogRules | None = None  # made when the first packet of NFLOG comes
         self.sctp: SctpSetups | None = None  # likewise
+        self.first_octets: FirstOctets | None = None  # made when the first SYN comes
         self._excerpts = Excerpts()
         self._flows = _new_flows(machine, min((size or 0) // BYTES_OF_FLOW, MAX_EXPECTED_FLOWS))
         self._stations = _new_stations(machine)
@@ -130,7 +132,7 @@ class Aggregator:
         self.icmp_errors.add(block, base)
         self.nd.add(block, base)
         self.dhcp.add(block, base)
-        self.syns.add(block, base)
+        self._add_first_octets(block, base, self.syns.add(block, base))
         self.mirrors.add(block, base)
         self.memberships.add(block, base)
         if block.layers & fields.LAYER_NFLOG:
@@ -151,6 +153,14 @@ class Aggregator:
 
             self.sctp = SctpSetups()
         self.sctp.add(block, base)
+
+    def _add_first_octets(self, block: Block, base: int, syn_rows: Values) -> None:
+        if self.first_octets is None and len(syn_rows):
+            from capnet.analysis.aggregate.payload.streams.first_octets import FirstOctets
+
+            self.first_octets = FirstOctets()
+        if self.first_octets is not None:
+            self.first_octets.add(block, base, syn_rows)
 
     def _look_into(self, block: Block, base: int) -> None:
         """Read the checksums of sampled frames."""

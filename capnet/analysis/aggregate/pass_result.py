@@ -75,15 +75,20 @@ def pass_result(reader: SourceReader, topology: Topology | None, witnesses: Witn
         memberships=aggregator.memberships.joined,
         sctp=aggregator.sctp.chunks if aggregator.sctp else [],
         log_rules=aggregator.nflog.rules if aggregator.nflog else [],
+        stream_starts=aggregator.first_octets.starts if aggregator.first_octets else [],
         witnesses=witnesses,
         series=reader.series,
         pauses=reader.pauses,
         unfiltered=reader.unfiltered,
     )
-    correlation: dict[str, object] = {
+    return PassResult(context, decode_coverage(reader.packets, aggregator.undecoded), _correlation(aggregator))
+
+
+def _correlation(aggregator: Aggregator) -> dict[str, object]:
+    """What share of the packets is compared between points."""
+    return {
         "packets_compared": "all" if aggregator.sample_share == 1.0 else "sampled",
         "share": aggregator.sample_share,
         "one_in": round(1 / aggregator.sample_share),
         "observations": len(aggregator.observations),
     }
-    return PassResult(context, decode_coverage(reader.packets, aggregator.undecoded), correlation)

@@ -61,6 +61,22 @@ class SctpChunks(NamedTuple):
     last: int
 
 
+class StreamStart(NamedTuple):
+    """The first segment with octets of one direction of a TCP connection at one point."""
+
+    point: int
+    via: int  # kind of tunnel that it came through, 0 = none
+    via_vni: int
+    src_hi: int
+    src_lo: int
+    dst_hi: int
+    dst_lo: int
+    sport: int
+    dport: int
+    frame: int
+    octets: bytes  # the first of its payload; none where they were not captured
+
+
 class LogRule(NamedTuple):
     """A rule of the firewall that logged packets at one point (NFLOG)."""
 

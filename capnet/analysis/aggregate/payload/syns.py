@@ -38,10 +38,10 @@ class Syns:
         self._tables: list[SynTable] = []
         self._count = 0
 
-    def add(self, block: Block, base: int) -> None:
-        """Look into a block of a capture whose first point is number `base`."""
+    def add(self, block: Block, base: int) -> Values:
+        """Look into a block of a capture whose first point is number `base`. Returns the rows of its SYNs."""
         if not block.syns or self._count >= MAX_SYNS:
-            return
+            return np.zeros(0, dtype=np.int64)
         flags = block.rows[:, fields.TCP_FLAGS]
         chosen = np.flatnonzero((flags > 0) & (flags & TCP_SYN != 0) & (block.rows[:, fields.PAYLOAD_AT] >= 0))
         chosen = chosen[: MAX_SYNS - self._count]
@@ -55,6 +55,7 @@ class Syns:
         table[:, schema.SYN_CHECKSUM] = checksum_verdicts(block, chosen)
         self._tables.append(table)
         self._count += len(table)
+        return chosen
 
     @property
     def table(self) -> SynTable:

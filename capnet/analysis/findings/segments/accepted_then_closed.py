@@ -7,7 +7,8 @@ with a TTL that the host cannot have is not its own (`reset-in-session`). Where 
 acknowledges nothing of it, it did not arrive.
 Says: how many connections, and which one was refused at that time.
 Wrong when: the program closes on purpose, as one that refuses by the client's address.
-Fix: let the program in the container listen on the published port, and on 0.0.0.0 instead of 127.0.0.1.
+Fix: let the program in the container listen on the published port, and on 0.0.0.0 instead of 127.0.0.1. At a port of
+TLS, plain HTTP is closed like this, too: ask https://.
 Verify: `nsenter -t PID -n ss -ltn` in the container; `docker port NAME`.
 """
 
@@ -58,7 +59,8 @@ PAGE_ZH = """连接被接受，随后一个字节也没有发送就关闭。
 可能属于该主机的 reset 不是它发的（`reset-in-session`）。请求被重发，而结束的段没有确认其中任何字节时，请求没有到达。
 结论：有多少个连接，当时是哪一个被拒绝。
 误判：程序有意关闭，例如按客户端地址拒绝。
-处理：让容器中的程序在所发布的端口上监听，地址用 0.0.0.0，而不是 127.0.0.1。
+处理：让容器中的程序在所发布的端口上监听，地址用 0.0.0.0，而不是 127.0.0.1。在使用 TLS 的端口上，明文 HTTP 也会这样被关
+闭：改用 https://。
 验证：在容器中 `nsenter -t PID -n ss -ltn`；`docker port NAME`。
 """
 
@@ -88,7 +90,14 @@ ELSEWHERE_FIX = Text(
     en="look at the log of what accepts: it refuses these clients or requests, or nothing listens behind it",
     zh="查看接受连接的程序的日志：它拒绝这些客户端或请求，或者它后面没有程序在监听",
 )
+HTTP_FIX = Text(
+    en="; the requests are plain HTTP, and TLS is usual at port {port}: try https://, since many servers that speak "
+    "TLS close plain connections without an answer",
+    zh="；这些请求是明文 HTTP，而端口 {port} 通常使用 TLS：请试 https://，因为许多使用 TLS 的服务器会不应答就关闭明文"
+    "连接",
+)
 
+TLS_PORTS = {443, 465, 636, 853, 993, 995, 2376, 5671, 5986, 6443, 8883, 10250, 10443}  # registered, or of Kubernetes
 MAX_DELAY_NS = 5_000_000_000  # a connect to a dead container fails after 3 s (three ARP requests); time-outs are longer
 MIN_CONNECTIONS = 2
 
@@ -206,6 +215,16 @@ def _are_inside(flows: FlowTable, rows: FlowRows) -> Mask:
     return mask & (is_local | np.array([is_private(destination(row)) for row in to], dtype=bool))
 
 
+def _may_await_tls(context: Context, port: int, closed: list[_Closed]) -> bool:
+    """Are all requests plain HTTP, to a port at which servers usually speak TLS?"""
+    if port not in TLS_PORTS and port % 1000 != 443:
+        return False
+    from capnet.analysis.facts.streams.openings import is_http_request, stream_starts  # most ports are others
+
+    starts = [stream_starts(context).get(of.row) for of in closed]
+    return all(start is not None and is_http_request(start.octets) for start in starts)
+
+
 def _finding(context: Context, server: str, port: int, closed: list[_Closed], refusals: list[int]) -> Finding:
     flows = context.flows
     evidence = [context.flow_evidence(each.row, frame) for each in closed for frame in each.frames]
@@ -222,6 +241,8 @@ def _finding(context: Context, server: str, port: int, closed: list[_Closed], re
     how = OR.fill().join(words.fill() for words, count in ((RESET, resets), (CLOSED, len(closed) - resets)) if count)
     says = SAYS.fill(server=endpoint_text(server, port), connections=len(closed), how=how, refused=refused)
     fix = (FIX if shows_containers(context) else ELSEWHERE_FIX).fill()
+    if _may_await_tls(context, port, closed):
+        fix += HTTP_FIX.fill(port=port)
     if refusals:
         fix = BACKEND_FIX.fill(address=address, port=refused_port)
     return Finding(NAME, "warning", says, fix, facts, [*sorted(shown), *evidence])

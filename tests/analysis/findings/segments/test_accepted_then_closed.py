@@ -70,6 +70,22 @@ def test_connections_closed_without_an_octet_is_told(
     assert ("RST after the request" if request_first else "FIN") in finding["says"]
 
 
+@pytest.mark.parametrize(("port", "request_", "is_hinted"), [(8443, b"GET / HTTP/1.1\r\n\r\n", True),
+                                                            (8080, b"GET / HTTP/1.1\r\n\r\n", False),
+                                                            (8443, bytes(80), False)])  # fmt: skip
+def test_plain_http_to_a_port_of_tls_is_told(tmp_path: Path, port: int, request_: bytes, is_hinted: bool) -> None:
+    """OpenSSL in Python and Node.js closes such connections without an alert."""
+    played = Host()
+    for number in range(2):
+        out, back = f"{B}:{41000 + number} > {A}:{port}", f"{A}:{port} > {B}:{41000 + number}"
+        played.put(tcp(out, seq=0, flags=SYN))
+        played.put(tcp(back, seq=0, ack=1, flags=SYN | ACK))
+        played.put(tcp(out, request_, seq=1, ack=1, flags=PSH | ACK))
+        played.put(tcp(back, seq=1, ack=1 + len(request_), flags=FIN | ACK))
+    (finding,) = played.findings(tmp_path)
+    assert ("https://" in finding["fix"]) == is_hinted
+
+
 def test_single_connection_with_a_refusal_behind_is_told(tmp_path: Path) -> None:
     """The container refuses docker-proxy's own connection while the client's is open."""
     played = Host()

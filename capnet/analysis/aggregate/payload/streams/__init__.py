@@ -1,0 +1,1 @@
+"""Read what the ends of TCP connections say first."""

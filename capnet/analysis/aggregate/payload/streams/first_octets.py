@@ -1,0 +1,121 @@
+"""The first octets of payload in both directions of TCP connections, which tell the protocol that each end speaks.
+
+Input: blocks of rows with their bytes. Output: `starts`, one `StreamStart` per direction. Method: a SYN-ACK says with
+which sequence number each direction begins; the first segment with octets that has it is looked for in the frames that
+follow. So all is over after a connection's first segments, and captures of old connections cost nothing.
+Limits: the first MAX_CONNECTIONS; what comes later than MAX_FRAMES after the SYN-ACK; a segment that is cut.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.aggregate.payload.dns import payload_span
+from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.payload import StreamStart
+from capnet.analysis.core.schema import Mask, Values
+from capnet.wire import fields
+from capnet.wire.block import Block, Rows
+from capnet.wire.numbers import TCP_SYN_ACK
+
+MAX_CONNECTIONS = 2000
+MAX_FRAMES = 65_536  # after the SYN-ACK: a server that waits for longer is rare, and looking costs time
+MAX_OCTETS = 24  # the longest beginning by which a protocol is recognised
+MAX_ANSWER = 1024  # of an answer of HTTP: what it says of TLS stands behind its headers
+ANSWER = b"HTTP/1."
+_LOW_BITS = 0xFFFF  # of sequence numbers: a table of them is looked up for each row
+
+_KEY = [
+    fields.POINT, fields.VIA, fields.VIA_VNI, fields.SRC_HI, fields.SRC_LO, fields.DST_HI, fields.DST_LO, fields.SPORT,
+    fields.DPORT,
+]  # fmt: skip
+_BACK = [
+    fields.POINT, fields.VIA, fields.VIA_VNI, fields.DST_HI, fields.DST_LO, fields.SRC_HI, fields.SRC_LO, fields.DPORT,
+    fields.SPORT,
+]  # fmt: skip
+
+
+class FirstOctets:
+    """Fill with `add`, then read `starts`."""
+
+    def __init__(self) -> None:
+        self.starts: list[StreamStart] = []  # in the order of the pass
+        self._seen: set[int] = set()  # hashes of directions that are or were looked for in this capture
+        self._count = 0  # of all captures
+        self._awaited: dict[int, tuple[int, int]] = {}  # hash → sequence number, last frame to look at
+        self._base = -1  # of the capture that they are of
+        self._is_changed = False
+        self._is_awaited = np.zeros(_LOW_BITS + 1, dtype=bool)  # by the low bits of the sequence number
+        self._hashes = np.zeros(0, dtype=np.int64)
+
+    def add(self, block: Block, base: int, syn_rows: Values) -> None:
+        """Look into a block of a capture whose first point is number `base`; `syn_rows`: its rows with SYN."""
+        if base != self._base:
+            self._base, self._is_changed = base, bool(self._awaited)
+            self._awaited.clear()
+            self._seen.clear()
+        if len(syn_rows) and self._count < 2 * MAX_CONNECTIONS:
+            self._await(block.rows, syn_rows)
+        if self._is_changed:
+            self._index()
+        if self._awaited and len(block):
+            self._find(block)
+            self._forget(int(block.rows[-1, fields.FRAME]))
+
+    def _await(self, rows: Rows, syn_rows: Values) -> None:
+        """Both directions of the connections that are accepted."""
+        accepted = rows[syn_rows[rows[syn_rows, fields.TCP_FLAGS] & TCP_SYN_ACK == TCP_SYN_ACK]]
+        for columns, numbers in (
+            (_BACK, accepted[:, fields.ACK]),
+            (_KEY, accepted[:, fields.SEQ] + 1 & 0xFFFFFFFF),
+        ):
+            keys = row_hash(np.column_stack((accepted[:, columns], numbers))).view(np.int64)
+            last = accepted[:, fields.FRAME] + MAX_FRAMES
+            for key, number, frame in zip(keys.tolist(), numbers.tolist(), last.tolist(), strict=True):
+                if key not in self._seen:
+                    self._seen.add(key)
+                    self._count += 1
+                    self._awaited[key] = number, frame
+                    self._is_changed = True
+
+    def _index(self) -> None:
+        numbers = np.array([number for number, _ in self._awaited.values()], dtype=np.int64)
+        self._hashes = np.array(list(self._awaited), dtype=np.int64)
+        self._is_awaited[:] = False
+        self._is_awaited[numbers & _LOW_BITS] = True
+        self._is_changed = False
+
+    def _find(self, block: Block) -> None:
+        rows = block.rows
+        chosen = np.flatnonzero(self._is_awaited[rows[:, fields.SEQ] & _LOW_BITS])
+        chosen = chosen[self._has_octets(rows, chosen)]
+        keys = row_hash(rows[chosen[:, None], [*_KEY, fields.SEQ]]).view(np.int64)
+        is_start = is_among(keys, self._hashes)
+        chosen, keys = chosen[is_start], keys[is_start]
+        at, end = payload_span(block, chosen)
+        columns = (chosen.tolist(), keys.tolist(), at.tolist(), end.tolist())
+        for row, key, begin, stop in zip(*columns, strict=True):
+            if self._awaited.pop(key, None) is not None:
+                self._is_changed = True
+                values = rows[row, [*_KEY, fields.FRAME]].tolist()
+                values[0] += self._base
+                start = (*values, _octets(block, begin, stop))
+                self.starts.append(StreamStart._make(start))
+
+    @staticmethod
+    def _has_octets(rows: Rows, chosen: Values) -> Mask:
+        is_tcp = rows[chosen, fields.LAYERS] & fields.LAYER_TCP != 0
+        mask: Mask = is_tcp & (rows[chosen, fields.PAYLOAD] > 0) & (rows[chosen, fields.PAYLOAD_AT] >= 0)
+        return mask
+
+    def _forget(self, frame: int) -> None:
+        late = [key for key, (_, last) in self._awaited.items() if last < frame]
+        for key in late:
+            del self._awaited[key]
+        self._is_changed |= bool(late)
+
+
+def _octets(block: Block, begin: int, stop: int) -> bytes:
+    """The octets of a payload that are kept."""
+    start = bytes(block.raw[begin : min(stop, begin + MAX_OCTETS)])
+    return bytes(block.raw[begin : min(stop, begin + MAX_ANSWER)]) if start.startswith(ANSWER) else start

@@ -1,0 +1,1 @@
+"""What the ends of TCP connections say first."""

@@ -1,0 +1,115 @@
+"""How TCP connections begin: the first octets of the client and of the server, at the first point that shows both.
+
+Input: the first octets of both directions (`aggregate.payload.streams`). Output: `Opening`s, in order of flow rows.
+Limits: the connections that the pass kept; not ports that are used again.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import distinct, first_equal, hash_of, row_hash
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import replies
+from capnet.analysis.core.payload import StreamStart
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.quick_tuple import NamedTuple
+from capnet.wire.numbers import TCP, TCP_FIN, TCP_RST
+
+# TLS records: change_cipher_spec, alert, handshake, application_data (RFC 8446 section 5.1); versions 3.0 to 3.4.
+_RECORD_TYPES, _ALERT, _HANDSHAKE = range(20, 24), 21, 22
+_CLIENT_HELLO, _SERVER_HELLO = 1, 2
+_ALERT_LENGTH = 7  # octets of a record with an alert that is not encrypted
+_METHODS = (b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"PRI * HTTP/2")
+
+_FLOW = [
+    schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI,
+    schema.FLOW_DST_LO, schema.FLOW_SPORT, schema.FLOW_DPORT,
+]  # fmt: skip
+_FRAME = len(_FLOW)  # of a `StreamStart`, which begins with the columns of _FLOW
+
+
+class Opening(NamedTuple):
+    """What both ends of a connection say first; no octets: nothing, or they were not captured."""
+
+    row: int  # flow row of the client
+    client: bytes
+    server: bytes
+    client_frame: int  # -1 if it sends nothing
+    server_frame: int
+    is_ended: bool  # by the server, with FIN or RST
+
+    @property
+    def is_client_first(self) -> bool:
+        """Does the client speak first?"""
+        return self.client_frame >= 0 and (self.server_frame < 0 or self.client_frame < self.server_frame)
+
+    @property
+    def frames(self) -> list[int]:
+        """Of what they say first."""
+        return [frame for frame in (self.client_frame, self.server_frame) if frame >= 0]
+
+
+@derived
+def stream_starts(context: Context) -> dict[int, StreamStart]:
+    """Flow row → the first octets of it, where they were kept."""
+    starts, flows = context.stream_starts, context.flows
+    if not starts:
+        return {}
+    is_tcp = np.flatnonzero(flows[:, schema.FLOW_PROTO] == TCP)
+    wanted = row_hash(np.array([start[:_FRAME] for start in starts], dtype=np.int64))
+    position = first_equal(hash_of(flows, _FLOW, is_tcp).view(np.int64), wanted.view(np.int64))
+    return {int(is_tcp[place]): start for place, start in zip(position.tolist(), starts, strict=True) if place >= 0}
+
+
+@derived
+def openings(context: Context) -> list[Opening]:
+    """Of all connections whose SYN was captured and that an end said something in."""
+    starts, flows, answers = stream_starts(context), context.flows, replies(context)
+    rows = np.array([*starts, *answers[list(starts)].tolist()], dtype=np.int64)
+    rows = distinct(rows[rows >= 0])
+    is_client = (flows[rows, schema.FLOW_SYNS] > 0) & (flow_links(context).before[rows] < 0) & (answers[rows] >= 0)
+    is_client &= flows[rows, schema.FLOW_TCP_FLAGS] & schema.USED_AGAIN == 0
+    return [_opening(context, row, int(answers[row])) for row in rows[is_client].tolist()]
+
+
+def _opening(context: Context, row: int, answer: int) -> Opening:
+    starts = [stream_starts(context).get(flow_row) for flow_row in (row, answer)]
+    octets = [start.octets if start else b"" for start in starts]
+    frames = [start.frame if start else -1 for start in starts]
+    is_ended = bool(context.flows[answer, schema.FLOW_TCP_FLAGS] & (TCP_FIN | TCP_RST))
+    return Opening(row, octets[0], octets[1], frames[0], frames[1], is_ended)
+
+
+def is_tls(octets: bytes) -> bool:
+    """Is it a record of TLS?"""
+    return octets[:1] != b"" and octets[0] in _RECORD_TYPES and octets[1:2] in (b"", b"\x03") and octets[2:3] <= b"\x04"
+
+
+def is_client_hello(octets: bytes) -> bool:
+    """Does a client ask for TLS (RFC 8446 section 4.1.2)?"""
+    return is_tls(octets) and octets[0] == _HANDSHAKE and octets[5:6] == bytes([_CLIENT_HELLO])
+
+
+def is_server_hello(octets: bytes) -> bool:
+    """Does a server take up TLS (RFC 8446 section 4.1.3)?"""
+    return is_tls(octets) and octets[0] == _HANDSHAKE and octets[5:6] == bytes([_SERVER_HELLO])
+
+
+def is_tls_alert(octets: bytes) -> bool:
+    """Is it an alert of TLS that nothing encrypts, and nothing else (RFC 8446 section 6)?"""
+    is_alert = is_tls(octets) and octets[0] == _ALERT and len(octets) == _ALERT_LENGTH
+    return is_alert and octets[3:5] == b"\0\2" and octets[5] in (1, 2)
+
+
+def is_http_request(octets: bytes) -> bool:
+    """Does it begin as a request of HTTP does, version 1 or 2, in plain text?"""
+    return octets.startswith(_METHODS)
+
+
+def http_status(octets: bytes) -> int | None:
+    """The status code of an answer of HTTP (RFC 9112 section 4); None for what is none."""
+    code = octets[9:12]
+    return int(code) if octets.startswith(b"HTTP/1.") and len(code) == 3 and code.isdigit() else None
