@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.payload import Checksums, DnsMessages, LogRule, Membership, Mirror, SctpChunks, StreamStart
+from capnet.analysis.core.payload import (
+    Checksums,
+    DnsMessages,
+    FtpOpening,
+    LogRule,
+    Membership,
+    Mirror,
+    SctpChunks,
+    StreamStart,
+)
 from capnet.analysis.core.results import Evidence, Input, Point
 from capnet.analysis.core.schema import (
     ArpTable,
@@ -64,6 +73,7 @@ class Context:
     sctp: list[SctpChunks] = field(default_factory=list)
     log_rules: list[LogRule] = field(default_factory=list)
     stream_starts: list[StreamStart] = field(default_factory=list)
+    ftp_openings: list[FtpOpening] = field(default_factory=list)
     witnesses: Witnesses | None = None  # what the kernels say of the packets themselves
     series: dict[str, FrameNumbers] = field(default_factory=dict)  # by the first file of several that are one point
     pauses: dict[int, list[Pause]] = field(default_factory=dict)  # by point: when it may not have listened

@@ -77,6 +77,20 @@ class StreamStart(NamedTuple):
     octets: bytes  # the first of its payload; none where they were not captured
 
 
+class FtpOpening(NamedTuple):
+    """Where a data connection of FTP is to go, as a message of its control connection says at one point."""
+
+    point: int
+    client: str  # of the control connection
+    server: str
+    control_port: int
+    frame: int
+    time: int  # ns
+    is_passive: bool  # the client connects: 227 or 229; else the server does: PORT or EPRT
+    address: str  # that the message names; "" for that of the server (229)
+    port: int
+
+
 class LogRule(NamedTuple):
     """A rule of the firewall that logged packets at one point (NFLOG)."""
 

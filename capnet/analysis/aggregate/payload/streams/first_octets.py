@@ -8,21 +8,28 @@ Limits: the first MAX_CONNECTIONS; what comes later than MAX_FRAMES after the SY
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from capnet.analysis.aggregate.payload.dns import payload_span
 from capnet.analysis.core.arrays import is_among, row_hash
-from capnet.analysis.core.payload import StreamStart
+from capnet.analysis.core.payload import FtpOpening, StreamStart
 from capnet.analysis.core.schema import Mask, Values
 from capnet.wire import fields
 from capnet.wire.block import Block, Rows
 from capnet.wire.numbers import TCP_SYN_ACK
+
+if TYPE_CHECKING:
+    from capnet.analysis.aggregate.payload.streams.ftp import FtpMessages
 
 MAX_CONNECTIONS = 2000
 MAX_FRAMES = 65_536  # after the SYN-ACK: a server that waits for longer is rare, and looking costs time
 MAX_OCTETS = 24  # the longest beginning by which a protocol is recognised
 MAX_ANSWER = 1024  # of an answer of HTTP: what it says of TLS stands behind its headers
 ANSWER = b"HTTP/1."
+FTP_GREETING, MAIL_PORTS = b"220", (25, 465, 587, 2525)  # what servers of mail say as well (RFC 5321)
+MAX_FTP_PORTS = 8  # at which servers greet so
 _LOW_BITS = 0xFFFF  # of sequence numbers: a table of them is looked up for each row
 
 _KEY = [
@@ -45,6 +52,8 @@ class FirstOctets:
         self._awaited: dict[int, tuple[int, int]] = {}  # hash → sequence number, last frame to look at
         self._base = -1  # of the capture that they are of
         self._is_changed = False
+        self._ftp_ports: set[int] = set()
+        self._ftp: FtpMessages | None = None  # made when a server of FTP greets
         self._is_awaited = np.zeros(_LOW_BITS + 1, dtype=bool)  # by the low bits of the sequence number
         self._hashes = np.zeros(0, dtype=np.int64)
 
@@ -61,6 +70,13 @@ class FirstOctets:
         if self._awaited and len(block):
             self._find(block)
             self._forget(int(block.rows[-1, fields.FRAME]))
+        if self._ftp is not None:
+            self._ftp.add(block, base, self._ftp_ports)
+
+    @property
+    def ftp_openings(self) -> list[FtpOpening]:
+        """What control connections of FTP name, in the order of the pass."""
+        return self._ftp.openings if self._ftp is not None else []
 
     def _await(self, rows: Rows, syn_rows: Values) -> None:
         """Both directions of the connections that are accepted."""
@@ -99,8 +115,17 @@ class FirstOctets:
                 self._is_changed = True
                 values = rows[row, [*_KEY, fields.FRAME]].tolist()
                 values[0] += self._base
-                start = (*values, _octets(block, begin, stop))
-                self.starts.append(StreamStart._make(start))
+                start = StreamStart._make((*values, _octets(block, begin, stop)))
+                self.starts.append(start)
+                if start.octets.startswith(FTP_GREETING) and start.sport not in MAIL_PORTS:
+                    self._add_ftp(start.sport)
+
+    def _add_ftp(self, port: int) -> None:
+        from capnet.analysis.aggregate.payload.streams.ftp import FtpMessages  # few captures have FTP
+
+        if len(self._ftp_ports) < MAX_FTP_PORTS:
+            self._ftp_ports.add(port)
+            self._ftp = self._ftp or FtpMessages()
 
     @staticmethod
     def _has_octets(rows: Rows, chosen: Values) -> Mask:

@@ -1,0 +1,180 @@
+"""ftp-data-failed: the control connection of FTP works, and the data connections that it names do not.
+
+Looks at: what 227 and 229 replies (passive mode) and the commands PORT and EPRT (active mode) name, and the connections
+that follow to that port within 10 s: refused, or SYNs that nothing answers. All of a server's data connections in this
+mode must fail.
+Says: who tells whom to connect to which address and ports, how many connections, and what became of them. The address
+may be another one than the client asks, as of a server behind a published port or a router; or it is right, and the
+ports are not published.
+Wrong when: the server closed the port before the client came.
+Fix: let the server name the address that its clients ask, and publish its passive ports as well; in active mode, let
+the client use passive mode.
+Verify: `curl -v --disable-epsv ftp://SERVER/` prints the 227 reply; `docker port NAME` shows what is published.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, replies, source
+from capnet.analysis.core.payload import FtpOpening
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.fate.next_points import is_answered
+from capnet.quick_tuple import NamedTuple
+from capnet.wire.addresses import address_value
+from capnet.wire.numbers import TCP, TCP_RST
+
+NAME = finding_name(__name__)
+LEVELS = ("warning",)
+SCENARIO = None  # no scenario has a server of FTP
+WITNESS = "pcaps/bridge.pcapng"  # without FTP
+EXPLAINS = ("connection-refused", "connection-unanswered", "retransmissions", "stops-between")
+
+PAGE_ZH = """FTP 的控制连接正常，而它指定的数据连接失败。
+
+检查：227 和 229 应答（被动模式）以及 PORT 和 EPRT 命令（主动模式）所指定的地址和端口，以及 10 秒内随后到该端口的连接：
+被拒绝，或 SYN 无应答。一台服务器在该模式下的所有数据连接都必须失败。
+结论：谁让谁连接到哪个地址和端口，有多少个连接，结果如何。该地址可能不是客户端所访问的地址，例如服务器在端口映射或路由
+器后面；或者地址正确，而端口没有发布。
+误判：服务器在客户端连接之前关闭了端口。
+处理：让服务器给出客户端所访问的地址，并同时发布其被动端口；在主动模式下，让客户端使用被动模式。
+验证：`curl -v --disable-epsv ftp://SERVER/` 会显示 227 应答；`docker port NAME` 显示发布了什么。
+"""
+
+ADDRESS = Text(
+    en="FTP: {server} tells {clients} to open {count:data connection} to {address}, which is not the address that they "
+    "ask; {outcome}, while the control connection works",
+    zh="FTP：{server} 让 {clients} 向 {address} 打开 {count} 个数据连接，而它们访问的不是这个地址；{outcome}，"
+    "而控制连接正常",
+)
+PORTS = Text(
+    en="FTP: {server} tells {clients} to open {count:data connection} to its {ports}; {outcome}, while the "
+    "control connection works",
+    zh="FTP：{server} 让 {clients} 向它的{ports}打开 {count} 个数据连接；{outcome}，而控制连接正常",
+)
+ACTIVE = Text(
+    en="FTP: {clients} asked {server} to open {count:data connection} to {address} (active mode); "
+    "{outcome}, while the control connection works",
+    zh="FTP：{clients} 让 {server} 向 {address} 打开 {count} 个数据连接（主动模式）；{outcome}，而控制连接正常",
+)
+PORT = Text(en="port {ports}", zh="端口 {ports} ")
+SEVERAL_PORTS = Text(en="ports {ports}", zh="端口 {ports} ")
+UNANSWERED = Text(en="nothing answers there", zh="那里没有应答")
+REFUSED = Text(en="each is refused", zh="每一个都被拒绝")
+FIX_ADDRESS = Text(
+    en="let the server name {asked}, the address that its clients ask (vsftpd pasv_address, ProFTPD MasqueradeAddress, "
+    "Pure-FTPd -P), and publish its passive ports as well",
+    zh="让服务器给出 {asked}，即客户端所访问的地址（vsftpd 的 pasv_address、ProFTPD 的 MasqueradeAddress、Pure-FTPd 的 "
+    "-P），并同时发布其被动端口",
+)
+FIX_PORTS = Text(
+    en="publish the passive ports as well, with the same numbers, and keep them few (vsftpd pasv_min_port and "
+    "pasv_max_port, then `-p 40000-40009:40000-40009`); a firewall must let them pass, or track FTP (nf_conntrack_ftp)",
+    zh="同时以相同的端口号发布被动端口，并限制其范围（vsftpd 的 pasv_min_port 和 pasv_max_port，再用 `-p "
+    "40000-40009:40000-40009`）；防火墙必须放行它们，或跟踪 FTP（nf_conntrack_ftp）",
+)
+FIX_ACTIVE = Text(
+    en="let the clients use passive mode: a server cannot connect to a client behind NAT or a firewall that does not "
+    "track FTP (nf_conntrack_ftp)",
+    zh="让客户端使用被动模式：服务器无法连接到在 NAT 或不跟踪 FTP（nf_conntrack_ftp）的防火墙后面的客户端",
+)
+
+MAX_DELAY_NS = 10_000_000_000  # from the message to the connection: clients connect at once
+MIN_WAIT_NS = 3_000_000_000  # without an answer, up to the end of the capture
+MAX_FLOWS = 10_000  # to ports that messages name
+
+
+class _Attempt(NamedTuple):
+    """A data connection that follows a message."""
+
+    opening: FtpOpening
+    row: int
+    outcome: str  # "accepted", "refused", "unanswered", or "" where that is not known
+
+
+def diagnose(context: Context) -> list[Finding]:
+    by_server: dict[tuple[tuple[int, int], int, bool], list[_Attempt]] = {}
+    for attempt in _attempts(context):
+        of = attempt.opening
+        by_server.setdefault((address_value(of.server), of.control_port, of.is_passive), []).append(attempt)
+    findings = []
+    for _, attempts in sorted(by_server.items()):
+        outcomes = {attempt.outcome for attempt in attempts} - {""}
+        if outcomes and "accepted" not in outcomes:
+            findings.append(_finding(context, [attempt for attempt in attempts if attempt.outcome]))
+    return findings
+
+
+def _attempts(context: Context) -> list[_Attempt]:
+    flows, openings = context.flows, context.ftp_openings
+    ports = np.array([opening.port for opening in openings], dtype=np.int64)
+    is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0) & (flow_links(context).before < 0)
+    rows = np.flatnonzero(is_new & is_among(flows[:, schema.FLOW_DPORT], ports))[:MAX_FLOWS]
+    by_port: dict[tuple[int, int], list[int]] = {}
+    for row in rows.tolist():
+        by_port.setdefault((int(flows[row, schema.FLOW_POINT]), int(flows[row, schema.FLOW_DPORT])), []).append(row)
+    attempts: dict[int, _Attempt] = {}
+    for opening in openings:
+        for row in by_port.get((opening.point, opening.port), ()):
+            if row not in attempts and _follows(context, opening, row):
+                attempts[row] = _Attempt(opening, row, _outcome(context, row))
+                break
+    return list(attempts.values())
+
+
+def _follows(context: Context, opening: FtpOpening, row: int) -> bool:
+    """Is a flow the data connection that a message asks for?"""
+    flow = context.flows[row]
+    if not 0 <= flow[schema.FLOW_FIRST] - opening.time <= MAX_DELAY_NS:
+        return False
+    if opening.is_passive:
+        return source(flow) == opening.client and destination(flow) in (opening.address, opening.server)
+    return source(flow) == opening.server and destination(flow) == opening.address
+
+
+def _outcome(context: Context, row: int) -> str:
+    flows, reply = context.flows, int(replies(context)[row])
+    if reply >= 0 and flows[reply, schema.FLOW_SYNACK_TIME] >= 0:
+        return "accepted"
+    if reply >= 0 and flows[reply, schema.FLOW_TCP_FLAGS] & TCP_RST:
+        return "refused"
+    last = context.points[int(flows[row, schema.FLOW_POINT])].last or 0
+    is_silent = not is_answered(context)[row] and last - flows[row, schema.FLOW_FIRST] >= MIN_WAIT_NS
+    return "unanswered" if is_silent else ""
+
+
+def _finding(context: Context, attempts: list[_Attempt]) -> Finding:
+    first, flows = attempts[0].opening, context.flows
+    clients = sorted({attempt.opening.client for attempt in attempts}, key=address_value)
+    asked = sorted({destination(flows[attempt.row]) for attempt in attempts}, key=address_value)
+    ports = sorted({attempt.opening.port for attempt in attempts})
+    is_other = first.is_passive and asked[0] != first.server
+    says, fix = (ADDRESS, FIX_ADDRESS) if is_other else (PORTS, FIX_PORTS) if first.is_passive else (ACTIVE, FIX_ACTIVE)
+    outcomes = {attempt.outcome for attempt in attempts}
+    return Finding(
+        NAME,
+        "warning",
+        says.fill(
+            server=endpoint_text(first.server, first.control_port), clients=several(clients), count=len(attempts),
+            address=several(asked), ports=(SEVERAL_PORTS if ports[1:] else PORT).fill(ports=several([str(port) for port in ports])),
+            outcome=(REFUSED if outcomes == {"refused"} else UNANSWERED).fill(),
+        ),
+        fix.fill(asked=first.server),
+        {
+            "server": first.server, "port": first.control_port, "clients": clients[:MAX_EVIDENCE],
+            "mode": "passive" if first.is_passive else "active", "address": asked[0], "ports": ports[:MAX_EVIDENCE],
+            "connections": len(attempts), "outcomes": sorted(outcomes),
+        },
+        [frame for attempt in attempts for frame in _frames(context, attempt)],
+    )  # fmt: skip
+
+
+def _frames(context: Context, attempt: _Attempt) -> list[Evidence]:
+    """The message, and the connection that follows."""
+    opening = attempt.opening
+    return [context.evidence(opening.point, opening.frame), context.first_frame(attempt.row)]
