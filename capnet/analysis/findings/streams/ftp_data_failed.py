@@ -156,12 +156,13 @@ def _finding(context: Context, attempts: list[_Attempt]) -> Finding:
     is_other = first.is_passive and asked[0] != first.server
     says, fix = (ADDRESS, FIX_ADDRESS) if is_other else (PORTS, FIX_PORTS) if first.is_passive else (ACTIVE, FIX_ACTIVE)
     outcomes = {attempt.outcome for attempt in attempts}
+    numbers = (SEVERAL_PORTS if ports[1:] else PORT).fill(ports=several([str(port) for port in ports]))
     return Finding(
         NAME,
         "warning",
         says.fill(
             server=endpoint_text(first.server, first.control_port), clients=several(clients), count=len(attempts),
-            address=several(asked), ports=(SEVERAL_PORTS if ports[1:] else PORT).fill(ports=several([str(port) for port in ports])),
+            address=several(asked), ports=numbers,
             outcome=(REFUSED if outcomes == {"refused"} else UNANSWERED).fill(),
         ),
         fix.fill(asked=first.server),

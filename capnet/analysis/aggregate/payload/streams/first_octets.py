@@ -3,6 +3,7 @@
 Input: blocks of rows with their bytes. Output: `starts`, one `StreamStart` per direction. Method: a SYN-ACK says with
 which sequence number each direction begins; the first segment with octets that has it is looked for in the frames that
 follow. So all is over after a connection's first segments, and captures of old connections cost nothing.
+Where a server greets as one of FTP does, messages of its port are read as well (`ftp`).
 Limits: the first MAX_CONNECTIONS; what comes later than MAX_FRAMES after the SYN-ACK; a segment that is cut.
 """
 
