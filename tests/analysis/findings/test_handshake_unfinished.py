@@ -295,3 +295,17 @@ def test_answers_past_a_container_that_forwards_is_told(tmp_path: Path, is_route
     assert [f"the SYNs came from {wg} (wg) there" in finding["says"] for finding in findings] == (
         [] if is_routed_back else [True]
     )
+
+
+@pytest.mark.parametrize("in_tunnel", [True, False])
+def test_macs_inside_a_tunnel_name_no_gateway(tmp_path: Path, in_tunnel: bool) -> None:
+    """Cilium sends the frames of pods in its tunnel: each has the MAC of its own pod and that of its own node's end."""
+    net = Network(["A/ens33"])
+    wrap, back = (((7, A, B, 50_000), (7, B, A, 50_001))) if in_tunnel else (None, None)
+    for number in range(6):
+        syn = tcp("10.0.1.2:4000 > 10.0.2.2:80", flags=SYN, seq=7, ident=number, smac="02:00:00:00:00:11")
+        answer = tcp("10.0.2.2:80 > 10.0.1.2:4000", flags=SYN | ACK, seq=9, ack=8, ident=90 + number)
+        net.pass_by(("A/ens33", syn.but(dmac="02:00:00:00:00:12", tunnel=wrap)))
+        net.pass_by(("A/ens33", answer.but(smac="02:00:00:00:00:12", dmac="02:00:00:00:00:22", tunnel=back)), gap=1e6)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert ("gateway" in finding["says"]) != in_tunnel

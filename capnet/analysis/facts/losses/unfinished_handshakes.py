@@ -199,10 +199,15 @@ def _handshake(context: Context, due: int, rows: list[int], answers: list[int]) 
 def _gateways(context: Context, answers: list[int]) -> tuple[int, int]:
     """The MACs from which SYNs come and to which answers go, where these are last seen; -1 if they are the same.
 
-    Unknown where a point shows them on several links.
+    Unknown where a point shows them on several links, and inside a tunnel: Cilium sends the frames of a pod in it,
+    whose MACs mean something on the pod's node only.
     """
     flows = context.flows
-    if (replies(context)[answers] < 0).any() or shows_several_links(context)[flows[answers, schema.FLOW_POINT]].any():
+    if (
+        (flows[answers, schema.FLOW_VIA] > 0).any()
+        or (replies(context)[answers] < 0).any()
+        or shows_several_links(context)[flows[answers, schema.FLOW_POINT]].any()
+    ):
         return -1, -1
     pairs = {
         (int(flows[int(replies(context)[row]), schema.FLOW_SMAC]), int(flows[row, schema.FLOW_DMAC])) for row in answers
