@@ -93,10 +93,15 @@ def diagnose(context: Context) -> list[Finding]:
     is_left_out = np.zeros(len(flows), dtype=bool)
     is_left_out[_without_waiting(context, turns, distinct(rows[np.flatnonzero(is_slow)[:MAX_SLOW]]))] = True
     slow: dict[tuple[str, int], list[_Slow]] = {}
+    row, passed, positions = -1, list[Segment](), dict[int, int]()
     for number in np.flatnonzero(is_slow & ~is_left_out[rows]).tolist()[:MAX_SLOW]:
-        row = int(rows[number])
+        if rows[number] != row:  # its requests follow each other, and a connection may have thousands
+            row = int(rows[number])
+            passed = segments(context, row)
+            positions = {segment.frame: position for position, segment in enumerate(passed)}
         frames = [int(observations[index, schema.OBS_FRAME]) for index in (requests[number], answers[number])]
-        acked = _acknowledgment(segments(context, row), *frames)
+        begin, last = (positions.get(frame, -1) for frame in frames)
+        acked = _acknowledgment(passed[begin : last + 1]) if 0 <= begin < last else None
         if acked:
             service = destination(flows[row]), int(flows[row, schema.FLOW_DPORT])
             octets = int(observations[[requests[number], answers[number]], schema.OBS_BYTES].max())
@@ -142,11 +147,8 @@ def _is_paced(context: Context, turns: Exchanges) -> bool:
     return bool(np.median(thinking) <= MAX_THINKING_NS or np.median(octets) <= MAX_HEARTBEAT)
 
 
-def _acknowledgment(passed: list[Segment], request_frame: int, answer_frame: int) -> Segment | None:
-    """The segment without payload that acknowledges a request soon, if there is one before the answer."""
-    between = [segment for segment in passed if request_frame <= segment.frame <= answer_frame]
-    if not between or between[-1].frame != answer_frame:
-        return None
+def _acknowledgment(between: list[Segment]) -> Segment | None:
+    """The segment without payload that acknowledges a request soon, if there is one before the answer, the last one."""
     request, answer = between[0], between[-1]
     for segment in between:
         if segment.is_reply and not segment.payload and ahead(segment.ack, request.end) >= 0:

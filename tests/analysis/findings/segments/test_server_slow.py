@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from capnet.analysis.facts.transport.tcp_connections import segments
+from capnet.analysis.findings.segments import server_slow
 from tests.analysis.findings.reported import Findings, of_story
 from tests.stories import ACK, PSH, SYN, Network, Packet, tcp
 
@@ -161,6 +163,15 @@ class Talk(Client):
             self.put(tcp(ends[end], bytes(octets), seq=sent[end], ack=sent[other], flags=PSH | ACK), wait)
             sent[end] += octets
             self.put(tcp(ends[other], seq=sent[other], ack=sent[end]), 0.001)
+
+
+def test_connection_of_many_slow_answers_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Polls of a controller for a day: 1,000 looks at all of its 5,000 segments took 38 s."""
+    read: list[int] = []
+    monkeypatch.setattr(server_slow, "segments", lambda context, row: read.append(row) or segments(context, row))
+    talk = Talk(*[(">", 300, 0.5), ("<", 300, 1.5)] * 40)
+    (finding,) = talk.findings(tmp_path)
+    assert (finding["facts"]["slow"], len(read)) == (40, 1)
 
 
 def test_poll_of_the_server_is_silent(tmp_path: Path) -> None:
