@@ -1,7 +1,7 @@
 """dns-type-unanswered: a name server answers questions for one record type, and never those for another one.
 
 Looks at: questions for a type, such as AAAA, that a server leaves unanswered whenever it is asked, and that clients
-repeat, while it answers questions for another type, of which one is for a name that is asked for both.
+repeat within a minute, while it answers questions for another type, of which one is for a name that is asked for both.
 Says: which server, which type it never answers, how many questions of whom, and how long the clients waited.
 Wrong when: the answers are large, and are lost for their size.
 Fix: let the server, or the filter before it, answer: for a name without such a record, without one (RFC 4074).
@@ -9,6 +9,8 @@ Verify: `nsenter -t PID -n dig @SERVER NAME AAAA` times out, and `dig @SERVER NA
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
@@ -24,8 +26,8 @@ EXPLAINS = ("dns-slow",)
 
 PAGE_ZH = """名称服务器应答一种记录类型的查询，而从不应答另一种。
 
-检查：某种类型（例如 AAAA）的查询，服务器每次都不应答，客户端一再重发；而它应答另一种类型的查询，其中有一个名称两种类型
-都被查询过。
+检查：某种类型（例如 AAAA）的查询，服务器每次都不应答，客户端在一分钟内一再重发；而它应答另一种类型的查询，其中有一个
+名称两种类型都被查询过。
 结论：哪台服务器，它从不应答哪种类型，谁的多少个查询，客户端等待了多久。
 误判：应答很大，因此丢失。
 处理：让服务器或它前面的过滤规则应答：没有这种记录的名称也应得到一个不含记录的应答（RFC 4074）。
@@ -48,6 +50,7 @@ UNTIL_THEN = Text(
 )
 
 MIN_RETRY_NS = 950_000_000  # resolv.conf(5): the shortest timeout is 1 s
+MAX_RETRY_NS = 60_000_000_000  # resolvers give up sooner: what is asked after that is a new question
 MIN_ANSWERED = 2  # questions for the other type: one answer may come by chance
 
 
@@ -107,8 +110,15 @@ def _of_type(
 
 
 def _longest_wait_ns(lookups: list[DnsLookup]) -> int:
-    """Of one client and name: from its first question to the last one, whatever their ids."""
+    """Of one client and name: from its first question to the last one that repeats it, whatever their ids."""
     times: dict[tuple[str, str | None], list[int]] = {}
     for lookup in lookups:
         times.setdefault((lookup.client, lookup.name), []).extend(lookup.asked)
-    return max(max(of_name) - min(of_name) for of_name in times.values())
+    longest = 0
+    for of_name in times.values():
+        of_name.sort()
+        began = of_name[0]
+        for before, time in pairwise(of_name):
+            began = time if time - before > MAX_RETRY_NS else began
+            longest = max(longest, time - began)
+    return longest

@@ -4,7 +4,8 @@ Looks at: ARP replies without a question, three or more to one station (`facts.n
 tells A that it has B, and B that it has A; or it tells A so while another MAC claims B, and asks for B itself, or the
 frames are not from the MAC that they name; or it gives the right MAC of B itself when it ends. And ARP replies to the
 broadcast address, and the questions of the same MAC: a station never asks who has its own address. One that announces
-addresses, and then asks for them as another address, knows that others have them.
+addresses, and then asks for them as another address, knows that others have them. Not two MACs that tell the same of
+each other: the packets do not show which one has the address.
 Says: which MAC, the addresses that it announces, and to whom, or the address that it asks as.
 Wrong when: a router answers for hosts of its own link without being asked. Proxy ARP answers a question (RFC 1027).
 Fix: find the station and stop it; containers cannot send such frames without the capability NET_RAW.
@@ -35,10 +36,11 @@ EXPLAINS = ("connection-cut", "arp-unanswered", "connection-unanswered", "handsh
 
 PAGE_ZH = """一个站点宣称别人的地址是自己的。
 
-检查：没有人询问、对同一站点三次以上的 ARP 应答（`facts.neighbours.forged_replies`）：同一个 MAC 对 A 说自己拥有 B，又对
-B 说自己拥有 A；或者它对 A 这样说时，另一个 MAC 也声称拥有 B，而它自己又询问 B，或这些帧不是从其中所写的 MAC 发出的；
+检查：没有人询问、对同一站点三次以上的 ARP 应答（`facts.neighbours.forged_replies`）：同一个 MAC 对 A 说自己拥有 B，又
+对B 说自己拥有 A；或者它对 A 这样说时，另一个 MAC 也声称拥有 B，而它自己又询问 B，或这些帧不是从其中所写的 MAC 发出的；
 或它结束时自己给出 B 的正确 MAC。以及发往广播地址的 ARP 应答，和同一个 MAC 的询问：站点不会询问谁拥有自己的地址；一个
-站点宣称某些地址，随后又以另一个地址询问它们，说明它知道这些地址是别人的。
+站点宣称某些地址，随后又以另一个地址询问它们，说明它知道这些地址是别人的。不包括互相这样说的两个 MAC：从包中看不出地址
+归谁。
 结论：哪个 MAC，宣称哪些地址，对谁宣称，或以哪个地址询问。
 误判：路由器未被询问就代答本链路上的主机；代理 ARP 只应答询问（RFC 1027）。
 处理：找出并停止这个站点；没有 NET_RAW 能力的容器发不出这样的帧。
@@ -96,8 +98,11 @@ def diagnose(context: Context) -> list[Finding]:
 def _unasked(context: Context) -> list[Finding]:
     """Of MACs that tell single stations, one for each, at the point that shows most of it."""
     by_mac: dict[int, list[Forger]] = defaultdict(list)
+    claims = {(of.mac, forgery.owner, forgery.address) for of in forgers(context) for forgery in of.forgeries}
     for forger in forgers(context):
-        by_mac[forger.mac].append(forger)
+        # Of two that tell the same of each other, the packets do not show which one lies.
+        if forger.is_between or any((each.owner, forger.mac, each.address) not in claims for each in forger.forgeries):
+            by_mac[forger.mac].append(forger)
     return [_of_forger(context, at_places) for _, at_places in sorted(by_mac.items())]
 
 

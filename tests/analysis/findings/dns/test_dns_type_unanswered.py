@@ -53,3 +53,15 @@ def test_aaaa_over_ipv6_is_told(tmp_path: Path) -> None:
 )
 def test_lost_or_late_answers_is_silent(tmp_path: Path, story: dict[str, int]) -> None:
     assert lookups(tmp_path, **story) == []
+
+
+def test_question_that_comes_again_much_later_is_silent(tmp_path: Path) -> None:
+    """The client gave up; ten minutes later it asks anew, and the answer was lost again."""
+    net = Network([POINT])
+    for attempt in range(2):
+        packets = [question("api.example.com", A, attempt + 1), question("api.example.com", AAAA, attempt + 1001)]
+        for packet in (*packets, answer(packets[0])):
+            net.at(net.now, POINT, packet)
+            net.now += 1000
+        net.now += 600 * SECOND
+    assert of_story(net, tmp_path, "dns-type-unanswered") == []

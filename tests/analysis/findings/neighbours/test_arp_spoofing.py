@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.analysis.findings.reported import Findings, of_story
 from tests.stories import Network, arp
 
@@ -131,6 +133,19 @@ def test_one_station_told_of_what_it_asks_for_is_told(tmp_path: Path) -> None:
     forged = tell(GATEWAY, VICTIMS[0], AT_VICTIM)
     question = [ask(GATEWAY), tell(GATEWAY, OWN, ATTACKER, AT_GATEWAY)]
     assert every_second(tmp_path, question, [forged], [forged], [*question, forged])
+
+
+@pytest.mark.parametrize("are_both", [True, False], ids=["both", "one"])
+def test_two_that_tell_the_same_of_each_other_is_silent(tmp_path: Path, are_both: bool) -> None:
+    """Each tells a station of its own that it has the address, and asks for it: either may be its owner."""
+    first, second = (tell(GATEWAY, to, at, mac) for to, at, mac in (
+        (VICTIMS[0], AT_VICTIM, ATTACKER), (VICTIMS[1], "02:42:ac:11:00:06", OTHER),
+    ))  # fmt: skip
+    questions = [ask(GATEWAY), ask(GATEWAY, "172.19.0.9", OTHER)]
+    owner = arp(1, OTHER, GATEWAY, VICTIMS[1])
+    round_of_both = [*questions[: 1 + are_both], first, second if are_both else owner]
+    found = every_second(tmp_path, *[round_of_both] * 4)
+    assert [finding["facts"]["mac"] for finding in found] == ([] if are_both else [ATTACKER])
 
 
 def test_answers_of_a_proxy_to_both_ends_is_silent(tmp_path: Path) -> None:

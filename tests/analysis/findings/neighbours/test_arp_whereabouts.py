@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import of_story
-from tests.stories import ACK, SYN, Network, arp, ping, tcp
+from tests.stories import ACK, SYN, Network, arp, ping, solicit, tcp
 
 NAME = "arp-unanswered"
 BRIDGE_MAC, POD1_MAC, POD2_MAC = "0a:58:0a:4d:01:01", "0a:58:0a:4d:01:07", "0a:58:0a:4d:01:08"
@@ -91,6 +91,18 @@ def test_question_for_a_gateway_that_is_none_is_told(tmp_path: Path) -> None:
     (finding,) = of_story(net, tmp_path, NAME)
     assert finding["level"] == "warning"
     assert f"others on this link send by {GATEWAY}" in finding["fix"]
+
+
+def test_gateway_of_ipv4_is_none_of_ipv6(tmp_path: Path) -> None:
+    """A link-local neighbor that left: the router's IPv4 address says nothing of it."""
+    net = Network(["n1/cni0"])
+    look_up_gateway(net, "n1/cni0")
+    call(net, 0, "n1/cni0")
+    for _ in range(4):
+        net.at(net.now, "n1/cni0", solicit("02:00:0a:4d:01:77", "fe80::77", "fe80::99"))
+        net.now += 1e6
+    (finding,) = of_story(net, tmp_path, "neighbour-unanswered")
+    assert "gateway" not in finding["fix"]
 
 
 def test_two_questions_at_a_bridge_is_silent(tmp_path: Path) -> None:

@@ -174,8 +174,9 @@ def gateway(context: Context, at_points: list[Exchange]) -> str | None:
         uses[router] += 1
     for router in sorted(uses, key=lambda of: -uses[of]):
         claimed = {target for point in points for target in _targets_of_macs(context).get((point, router), ())}
-        if claimed - {asked.target, asked.asker}:
-            return min(claimed - {asked.target, asked.asker}, key=address_value)
+        claimed = {of for of in claimed - {asked.target, asked.asker} if (":" in of) == (":" in asked.target)}
+        if claimed:
+            return min(claimed, key=address_value)
     return None
 
 
