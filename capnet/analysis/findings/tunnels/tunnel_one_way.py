@@ -9,8 +9,9 @@ for a MAC inside; for data of WireGuard after 10 s. Not:
 - pairs of which one sends the other only what goes to all (`facts.overlay.flooded_pairs`);
 - tunnels of which all comes out and stops behind (`stops-between`);
 - points that record one direction of all traffic, as after `tcpdump -Q out`.
-Says: which VNI between which VTEPs, several silent receivers of one sender as one; that it is the handshake of
-WireGuard which gets no response; and where the frames come out, for which MAC, if a point inside shows it.
+Says: which VNI between which VTEPs, several silent receivers of one sender as one, and several VNIs of two VTEPs; that
+it is the handshake of WireGuard which gets no response; and where the frames come out, for which MAC, if a point inside
+shows it.
 Wrong when: the traffic really goes one way, or the answers take another path than the capture's.
 Fix: open the tunnel's port or protocol in both directions, and check that both hosts have the tunnel and its keys.
 Verify: `iptables -vnL INPUT` on both hosts; `bridge fdb show dev vxlan0` in the overlay's namespace; `wg show`.
@@ -20,31 +21,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from capnet.analysis.core.arrays import distinct, hash_of, is_among
+from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import are_multicast_macs, replies
+from capnet.analysis.core.flow_rows import are_multicast_macs
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding, Tunnel
 from capnet.analysis.core.schema import (
     FLOW_DMAC,
-    FLOW_DPORT,
-    FLOW_DST_HI,
-    FLOW_DST_LO,
     FLOW_POINT,
-    FLOW_PROTO,
-    FLOW_SPORT,
-    FLOW_SRC_HI,
-    FLOW_SRC_LO,
     FLOW_VIA,
     FLOW_VIA_VNI,
-    TUNNEL_DST_HI,
-    TUNNEL_DST_LO,
-    TUNNEL_KIND,
-    TUNNEL_SRC_HI,
-    TUNNEL_SRC_LO,
-    TUNNEL_VNI,
 )
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.overlay.directions import TunnelKey, handed_on, has_vni, mirrors, tunnel_key, tunnel_senders
 from capnet.analysis.facts.overlay.ends_behind import ends_behind
 from capnet.analysis.facts.overlay.flooded_pairs import carries_groups_only
 from capnet.analysis.facts.overlay.insides import tunnel_insides
@@ -53,8 +42,8 @@ from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.analysis.fate.listening import records_one_direction
 from capnet.analysis.fate.next_points import is_answered
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.addresses import address_text, address_value, mac_text
-from capnet.wire.protocols import KIND_OF_NAME, KIND_OF_NUMBER
+from capnet.wire.addresses import address_value, mac_text
+from capnet.wire.protocols import KIND_OF_NAME
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
@@ -76,8 +65,8 @@ UDP（DNS、QUIC）或对 MAC 的询问；WireGuard 的数据为 10 秒。不包
 - 一方只把发给所有主机的帧发给另一方（`facts.overlay.flooded_pairs`）；
 - 里面的包全都出来、止于其后两点之间的隧道（`stops-between`）；
 - 所有流量都只记录了一个方向的抓包点，如 `tcpdump -Q out`。
-结论：哪个 VNI，在哪两个 VTEP 之间，同一发送者的多个沉默的接收者合为一条；是否是 WireGuard 的握手没有回应；如果内侧的
-抓包点能看到，帧从哪里出来，发给哪个 MAC。
+结论：哪个 VNI，在哪两个 VTEP 之间，同一发送者的多个沉默的接收者合为一条，两个 VTEP 之间的多个 VNI 也合为一条；是否是
+WireGuard 的握手没有回应；如果内侧的抓包点能看到，帧从哪里出来，发给哪个 MAC。
 误判：流量确实只有一个方向，或应答走了抓包以外的路。
 处理：双向放行隧道的端口或协议，并检查两台主机是否都有该隧道及其密钥。
 验证：在两台主机上 `iptables -vnL INPUT`；overlay 的命名空间中 `bridge fdb show dev vxlan0`；`wg show`。
@@ -90,6 +79,11 @@ SAYS = Text(
 SAYS_MANY = Text(
     en="{tunnel} of {sender} goes to {count} others, {receivers}, and no frame came back from any of them",
     zh="{sender} 的 {tunnel} 发往 {count} 个对端：{receivers}，没有任何一个返回帧",
+)
+SAYS_IDS = Text(
+    en="{count} VNIs of {kind} between {vteps}, {tunnels}, carry frames in one direction only: from {sender}, and none "
+    "back",
+    zh="{vteps} 之间的 {count} 个 {kind} VNI（{tunnels}）只有一个方向有帧：来自 {sender}，没有返回的",
 )
 HANDSHAKES = Text(
     en="{sender} began the handshake of WireGuard with {receiver} {frames:time}, and got no response",
@@ -125,60 +119,78 @@ PORT_FIX = Text(
 )
 
 _PLACE = [FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI]
-_ENDS = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
-_OPPOSITE_ENDS = _ENDS[3:] + _ENDS[:3]
 MIN_RECEIVERS = 3  # as silent as each other: one cause, told once
 MIN_FRAMES = 2  # an answer to a single frame may come after the end of the capture
-
-
-class _TunnelKey(NamedTuple):
-    """Both directions of a tunnel have the same one."""
-
-    kind: str
-    vni: int | None
-    vteps: tuple[str, ...]
 
 
 def diagnose(context: Context) -> list[Finding]:
     candidates = [tunnel for tunnel in tunnel_facts(context) if tunnel.one_way and tunnel.frames >= MIN_FRAMES]
     if not candidates:
         return []  # the rest looks at all flows
-    senders, mirrors, handed_on = _senders(context), _mirrors(context), _handed_on(context)
+    senders, passed_on = tunnel_senders(context), mirrors(context) | handed_on(context)
     one_directed = {context.points[number].name for number in np.flatnonzero(records_one_direction(context))}
     one_way = {
-        _key(tunnel.kind, tunnel.vni, tunnel.vteps): tunnel
+        tunnel_key(tunnel.kind, tunnel.vni, tunnel.vteps): tunnel
         for tunnel in candidates
-        if len(senders[_key(tunnel.kind, tunnel.vni, tunnel.vteps)]) < 2
+        if len(senders[tunnel_key(tunnel.kind, tunnel.vni, tunnel.vteps)]) < 2
         and tunnel.point not in one_directed
-        and (tunnel.kind, tunnel.vni, tunnel.point) not in mirrors | handed_on
+        and (tunnel.kind, tunnel.vni, tunnel.point) not in passed_on
         and tunnel.kind != "erspan"
-        and is_silent(context, tunnel, next(iter(senders[_key(tunnel.kind, tunnel.vni, tunnel.vteps)])))
-        and not (_has_vni(tunnel.kind) and carries_groups_only(context, tunnel))
+        and is_silent(context, tunnel, next(iter(senders[tunnel_key(tunnel.kind, tunnel.vni, tunnel.vteps)])))
+        and not (has_vni(tunnel.kind) and carries_groups_only(context, tunnel))
         and not ends_behind(context, tunnel)
     }
-    by_sender: dict[tuple[object, ...], list[Tunnel]] = {}
-    for key, tunnel in one_way.items():
-        by_sender.setdefault((key.kind, key.vni, *senders[key]), []).append(tunnel)
-    findings = []
-    for (*_, sender), tunnels in by_sender.items():
-        if len(tunnels) >= MIN_RECEIVERS:
-            findings.append(_of_sender(str(sender), tunnels))
-        else:
-            findings += [_finding(context, tunnel, [str(sender)]) for tunnel in tunnels]
+    by_sender: dict[tuple[object, ...], list[TunnelKey]] = {}
+    for key in one_way:
+        by_sender.setdefault((key.kind, key.vni, *senders[key]), []).append(key)
+    of_senders = [keys for keys in by_sender.values() if len(keys) >= MIN_RECEIVERS]
+    findings = [_of_sender(min(senders[keys[0]]), [one_way[key] for key in keys]) for keys in of_senders]
+    for key in (key for keys in of_senders for key in keys):
+        del one_way[key]
+    of_pairs, alone = _of_pairs(one_way, senders)
+    findings += of_pairs
+    findings += [_finding(context, tunnel, sorted(senders[key])) for key, tunnel in alone.items()]
     return findings
+
+
+def _of_pairs(
+    one_way: dict[TunnelKey, Tunnel], senders: dict[TunnelKey, set[str]]
+) -> tuple[list[Finding], dict[TunnelKey, Tunnel]]:
+    """A finding for two ends between which several VNIs go one way, as identities of Cilium; and the other tunnels.
+
+    They have one port, and one cause stops them all.
+    """
+    pairs: dict[tuple[object, ...], list[TunnelKey]] = {}
+    for key, tunnel in one_way.items():
+        pairs.setdefault((key.kind, key.vteps, tunnel.port, *senders[key]), []).append(key)
+    several_ids = [keys for keys in pairs.values() if len(keys) > 1 and has_vni(keys[0].kind)]
+    findings = [_of_pair([one_way[key] for key in keys], min(senders[keys[0]])) for keys in several_ids]
+    merged = {key for keys in several_ids for key in keys}
+    return findings, {key: tunnel for key, tunnel in one_way.items() if key not in merged}
+
+
+def _of_pair(tunnels: list[Tunnel], sender: str) -> Finding:
+    first, ids = tunnels[0], sorted(tunnel.vni or 0 for tunnel in tunnels)
+    says = SAYS_IDS.fill(
+        count=len(ids), kind=KIND_OF_NAME[first.kind].title, vteps=several(first.vteps), sender=sender,
+        tunnels=several([str(number) for number in ids]),
+    )  # fmt: skip
+    facts: dict[str, object] = {"vni": None, "vnis": ids[:MAX_EVIDENCE], "vteps": first.vteps}
+    evidence = sorted(tunnel.evidence[0] for tunnel in tunnels)[:MAX_EVIDENCE]
+    return Finding(NAME, "warning", says, _fix(first), facts, evidence)
 
 
 def _of_sender(sender: str, tunnels: list[Tunnel]) -> Finding:
     """The finding about a sender that no receiver answers: one cause, at the sender or on its way."""
     vteps = sorted({vtep for tunnel in tunnels for vtep in tunnel.vteps}, key=address_value)
     receivers, first = [vtep for vtep in vteps if vtep != sender], tunnels[0]
-    title = _title(first) if _has_vni(first.kind) else KIND_OF_NAME[first.kind].title
+    title = _title(first) if has_vni(first.kind) else KIND_OF_NAME[first.kind].title
     return Finding(
         NAME,
         "warning",
         SAYS_MANY.fill(tunnel=title, sender=sender, receivers=several(receivers), count=len(receivers)),
         _fix(first),
-        {"vni": first.vni if _has_vni(first.kind) else None, "vteps": vteps[:MAX_EVIDENCE]},
+        {"vni": first.vni if has_vni(first.kind) else None, "vteps": vteps[:MAX_EVIDENCE]},
         [tunnel.evidence[0] for tunnel in tunnels[:MAX_EVIDENCE]],
     )
 
@@ -224,59 +236,8 @@ def _out(context: Context, tunnel: Tunnel) -> _Out | None:
     return None
 
 
-def _key(kind: str, vni: int | None, vteps: list[str]) -> _TunnelKey:
-    """Keys of GRE, SPIs of ESP and TEIDs belong to one direction each; a VNI is the same both ways."""
-    return _TunnelKey(kind, vni if _has_vni(kind) else None, tuple(sorted(vteps)))
-
-
-def _has_vni(kind: str) -> bool:
-    return KIND_OF_NAME[kind].id_name == "VNI"
-
-
-def _senders(context: Context) -> dict[_TunnelKey, set[str]]:
-    """The ends of each tunnel that sent, at any point."""
-    senders: dict[_TunnelKey, set[str]] = {}
-    for row in context.tunnels.tolist():
-        src, dst = (
-            address_text(row[hi], row[lo])
-            for hi, lo in ((TUNNEL_SRC_HI, TUNNEL_SRC_LO), (TUNNEL_DST_HI, TUNNEL_DST_LO))
-        )
-        vni = row[TUNNEL_VNI] if row[TUNNEL_VNI] >= 0 else None
-        senders.setdefault(_key(KIND_OF_NUMBER[row[TUNNEL_KIND]].name, vni, [src, dst]), set()).add(src)
-    return senders
-
-
-def _mirrors(context: Context) -> set[tuple[str, int | None, str]]:
-    """(kind, VNI, point) of one-way tunnels that carry questions and their answers."""
-    flows = context.flows
-    inner_rows = np.flatnonzero((flows[:, FLOW_VIA] > 0) & (replies(context) >= 0))
-    conversations = {tuple(row) for row in flows[inner_rows[:, None], [FLOW_VIA, FLOW_VIA_VNI, FLOW_POINT]].tolist()}
-    two_way = {(tunnel.kind, tunnel.vni, tunnel.point) for tunnel in tunnel_facts(context) if not tunnel.one_way}
-    answered = {
-        (KIND_OF_NUMBER[kind].name, vni if vni >= 0 else None, context.points[point].name)
-        for kind, vni, point in conversations
-    }
-    return answered - two_way
-
-
-def _handed_on(context: Context) -> set[tuple[str, int | None, str]]:
-    """(kind, VNI, point) of tunnels whose inside passes the same point without a tunnel, or whose answers do."""
-    flows = context.flows
-    forms, opposites = (hash_of(flows, [FLOW_POINT, FLOW_PROTO, *ends]) for ends in (_ENDS, _OPPOSITE_ENDS))
-    is_inside = flows[:, FLOW_VIA] > 0
-    outside = forms[~is_inside].view(np.int64)
-    passes = is_among(forms.view(np.int64), outside) | is_among(opposites.view(np.int64), outside)
-    rows = np.flatnonzero(is_inside & passes)
-    return {
-        (KIND_OF_NUMBER[kind].name, vni if vni >= 0 else None, context.points[point].name)
-        for kind, vni, point in {
-            tuple(row) for row in flows[rows[:, None], [FLOW_VIA, FLOW_VIA_VNI, FLOW_POINT]].tolist()
-        }
-    }
-
-
 def _title(tunnel: Tunnel) -> str:
-    if tunnel.vni is not None and _has_vni(tunnel.kind):
+    if tunnel.vni is not None and has_vni(tunnel.kind):
         return f"VNI {tunnel.vni}"
     return KIND_OF_NAME[tunnel.kind].titled(tunnel.vni)
 

@@ -182,3 +182,17 @@ def test_esp_of_one_sender_to_many_is_told_once(tmp_path: Path) -> None:
         net.pass_by(("A/ens33", Packet("esp", A, to, payload=bytes(90), echo=7, seq=number, ident=number)), gap=1e6)
     (finding,) = of_story(net, tmp_path, "tunnel-one-way")
     assert finding["says"].startswith(f"ESP of {A} goes to 5 others, ") and finding["facts"]["vteps"][0] == A
+
+
+@pytest.mark.parametrize("second", [B, C], ids=["one receiver", "two receivers"])
+def test_vnis_of_two_ends_is_told_once(tmp_path: Path, second: str) -> None:
+    """Measured: Cilium has a VNI for each identity of a sender, and a firewall drops the port of all."""
+    net = Network(["A/ens33"])
+    for number in range(4):
+        for vni, to in ((12345, B), (54321, second)):
+            asked = tcp(f"{LEFT}:{vni % 1000} > {RIGHT}:80", flags=SYN, seq=7, ident=number)
+            net.pass_by(("A/ens33", asked.but(tunnel=(vni, A, to, 50_000))), gap=1e6)
+    findings = of_story(net, tmp_path, "tunnel-one-way")
+    assert [finding["facts"].get("vnis") for finding in findings] == ([[12345, 54321]] if second == B else [None, None])
+    if second == B:
+        assert findings[0]["says"].startswith(f"2 VNIs of VXLAN between {A} and {B}, 12345 and 54321, carry frames")
