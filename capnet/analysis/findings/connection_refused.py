@@ -14,7 +14,8 @@ sentence, and so are 127.0.0.1 and ::1, which localhost is both. As far as it is
 - the address of the other family where the same MAC accepts the port;
 - on which addresses and ports programs listen in the namespace that refuses, or that none does, by its witnesses;
 - what was meant, by the topology: a container's port inside in place of the host's, a container in place of localhost,
-  or that Docker publishes nothing on such a network (`facts.syns.refusals.meant_ports`).
+  or that Docker publishes nothing on such a network (`facts.syns.refusals.meant_ports`);
+- that a rule leads a published port to another container than the one that Docker publishes it for.
 Wrong when: the SYN-ACK passed outside the capture.
 Fix: start the server, let it listen on 0.0.0.0 instead of 127.0.0.1, or publish the port that it listens on. A firewall
 rule that rejects with tcp-reset looks the same, but for the TTL. Where a host no longer forwards, its container has
@@ -38,7 +39,8 @@ from capnet.analysis.facts.outcomes.refused_connections import (
     is_loopback_address,
     refused_connections,
 )
-from capnet.analysis.facts.syns.refusals.refusal_clues import clues_of, listening_clues
+from capnet.analysis.facts.syns.refusals.published_for import published_for
+from capnet.analysis.facts.syns.refusals.refusal_clues import Clue, clues_of, listening_clues
 
 NAME = finding_name(__name__)
 LEVELS = ("info", "warning")
@@ -61,7 +63,8 @@ PAGE_ZH = """服务器用 RST 应答 SYN。
 - 同一 MAC 在另一地址族的哪个地址上接受该端口；
 - 按拒绝者所在命名空间的见证，其中的程序监听哪些地址和端口，或没有程序监听；
 - 按拓扑，要访问的是什么：容器自己的端口而不是主机的，另一个容器而不是 localhost，或 Docker 在这种网络上不发布端口
-  （`facts.syns.refusals.meant_ports`）。
+  （`facts.syns.refusals.meant_ports`）；
+- 有规则把发布的端口转换到别的容器，而不是 Docker 为其发布的那个。
 误判：SYN-ACK 没有经过抓包点。
 处理：启动服务器，让它监听 0.0.0.0 而不是 127.0.0.1，或发布它所监听的端口。以 tcp-reset 拒绝的防火墙规则看起来一样，
 只是 TTL 不同。如果主机不再转发，则容器已停止，或 Docker 的规则被清空了。
@@ -149,7 +152,9 @@ def _finding(
     clues = clues_of(context, address, group, refusals, has_changed)
     services = sorted({service for refused in refusals for service in refused.services})
     if len(group) == 1 and not (clues or is_scan or is_later):
+        misled = published_for(context.topology, services, address)
         clues = listening_clues(context, address, group[0], rows, is_translated=bool(services))
+        clues = [Clue(misled.says, misled.facts, misled.fix)] if misled else clues
     facts: dict[str, object] = {"address": address, "port": group[0]}
     facts |= {"accepted_between": between} if between else {}
     for clue in clues:

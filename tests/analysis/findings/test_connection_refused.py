@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from capnet.topology import PublishedPort
+from capnet.topology import Endpoint, PublishedPort
 from tests.analysis.findings.reported import of_story, two_hosts
 from tests.stories import ACK, RST, SYN, Network, tcp
 from tests.story_reports import A, B
@@ -176,6 +176,25 @@ def test_refusal_behind_a_translation_is_told_once(tmp_path: Path) -> None:
         net.pass_by(("A/docker0", answer), ("A/ens33", answer.routed(src=B, sport=8080)), gap=1e6)
     (finding,) = of_story(net, tmp_path, "connection-refused")
     assert finding["says"].startswith("172.17.0.2 refused connections to port 80, to which 192.168.111.129:8080 is tr")
+
+
+@pytest.mark.parametrize(
+    ("publisher", "is_misled"), [("172.17.0.9", True), ("172.17.0.2", False)], ids=["another", "the one that refuses"]
+)
+def test_rule_that_leads_a_port_to_another_container_is_told(publisher: str, is_misled: bool, tmp_path: Path) -> None:
+    """A rule of a container that is gone stands before Docker's, and another container has its address now."""
+    topology = two_hosts()
+    topology.containers[0].ports = [PublishedPort("tcp", "0.0.0.0", 8080, 80)]
+    topology.containers[0].endpoints = [Endpoint("bridge", "eth0", None, [f"{publisher}/16"])]
+    net = Network(["A/ens33", "A/docker0"])
+    for sport in (40000, 40001):
+        asked = tcp(f"{B}:{sport} > {A}:8080", seq=sport * 7, flags=SYN)
+        answer = tcp(f"172.17.0.2:80 > {B}:{sport}", seq=0, ack=sport * 7 + 1, flags=RST | ACK)
+        net.pass_by(("A/ens33", asked), ("A/docker0", asked.routed(dst="172.17.0.2", dport=80)), gap=1e6)
+        net.pass_by(("A/docker0", answer), ("A/ens33", answer.routed(src=A, sport=8080)), gap=1e6)
+    (finding,) = of_story(net, tmp_path, "connection-refused", topology)
+    assert ("Docker on A publishes it for web (172.17.0.9:80), not for 172.17.0.2" in finding["says"]) is is_misled
+    assert ("delete the one that leads port 8080 to 172.17.0.2" in finding["fix"]) is is_misled
 
 
 @pytest.mark.parametrize(("bound", "is_named"), [("127.0.0.1", True), ("0.0.0.0", False), (A, False)])

@@ -186,7 +186,8 @@ def _silent_server(context: Context, silent: SilentNameServer) -> Finding:
     is_refused = silent.rejecting == silent.server
     is_one_sided = not (silent.rejecting or silent.others) and nothing_comes_back(context, silent.rows)
     text = REFUSED if is_refused else REJECTED if silent.rejecting else ONE_DIRECTION if is_one_sided else SILENT
-    more, fix, facts = Text(en="", zh=""), SILENT_FIX, dict[str, object]()
+    more: Text | None = None
+    fix, facts = SILENT_FIX, dict[str, object]()
     if is_refused and silent.server.startswith(LOOPBACK):
         fix = LOOPBACK_FIX
     elif silent.rejecting and not is_refused:
@@ -209,7 +210,7 @@ def _silent_server(context: Context, silent: SilentNameServer) -> Finding:
     return Finding(
         NAME,
         "warning",
-        text.fill(**of) + more.fill(**of),
+        text.fill(**of) + (more.fill(**of) if more else ""),
         (ONE_DIRECTION_FIX.fill() if is_one_sided else "")
         + (CLUSTER_FIX.fill(**of) if silent.asks_cluster and fix in (SILENT_FIX, REJECTED_FIX) else "")
         + fix.fill(**of),

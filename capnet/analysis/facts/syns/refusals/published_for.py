@@ -1,0 +1,53 @@
+"""For whom Docker publishes a port that a rule of the host translates to another container.
+
+Input: what was asked for, `192.168.111.128:8080`, and the address that it was translated to and that refuses. Output:
+the end of a sentence, and what to do. Silence: no container publishes that port, or several do, or the one that does
+has the address.
+"""
+
+from __future__ import annotations
+
+from capnet.analysis.core.wording import Text, endpoint_text
+from capnet.analysis.facts.syns.refusals.meant_ports import Meant
+from capnet.topology import Topology
+
+SAYS = Text(
+    en="; Docker on {host} publishes it for {container} ({own}), not for {address}: another rule translates it first",
+    zh="；{host} 上的 Docker 是为 {container}（{own}）发布它的，而不是为 {address}：有别的规则先转换了它",
+)
+FIX = Text(
+    en="`iptables -t nat -S` and `nft list ruleset` on {host} show the rules in order: delete the one that leads port "
+    "{port} to {address}, left by a container that is gone, or made by hand. Restarting Docker writes its chain DOCKER "
+    "anew, and leaves rules of other chains",
+    zh="在 {host} 上 `iptables -t nat -S` 和 `nft list ruleset` 按顺序显示规则：删除把端口 {port} 引向 {address} 的那一"
+    "条，它由已不存在的容器留下，或是手工添加的。重启 Docker 会重写它的 DOCKER 链，而不动其他链的规则",
+)
+ALL_ADDRESSES = ("0.0.0.0", "::", "")
+
+
+def published_for(topology: Topology | None, services: list[str], address: str) -> Meant | None:
+    """The one container whose published port is translated to another address; None if it is not clear."""
+    if topology is None or len(services) != 1:
+        return None
+    asked, _, port = services[0].rpartition(":")
+    asked = asked.strip("[]")
+    hosts = {host for host, own, _ in topology.addresses() if own == asked}
+    publishers = [
+        (container, each)
+        for container in topology.containers
+        for each in container.ports
+        if container.host in hosts and (each.proto, str(each.host_port)) == ("tcp", port)
+        and each.host_ip in (*ALL_ADDRESSES, asked)
+    ]  # fmt: skip
+    if len({(container.host, container.id) for container, _ in publishers}) != 1:
+        return None
+    container, published = publishers[0]
+    own = [each.partition("/")[0] for endpoint in container.endpoints for each in endpoint.addresses]
+    if not own or address in own:
+        return None
+    end = endpoint_text(own[0], published.container_port)
+    return Meant(
+        SAYS.fill(host=container.host, container=container.name, own=end, address=address),
+        FIX.fill(host=container.host, port=port, address=address),
+        {"container": container.name, "published": services[0]},
+    )
