@@ -1,8 +1,9 @@
 """checksum-wrong: segments come in with a wrong TCP checksum, and their sender has to repeat them.
 
 Looks at: TCP outside of tunnels, in a sample of the frames (`aggregate.payload.tunnel_checksums`): segments whose
-checksum is wrong, in flows of which twice as many have a right one, and that are sent again at the same point. Not
-checksums that a card has yet to fill in (`checksum-offload`), nor packets of more than 1500 bytes, which cards join.
+checksum is wrong, in flows of which twice as many have a right one, and that are sent again at the same point: as many
+as are wrong, and the first of them itself. Not checksums that a card has yet to fill in (`checksum-offload`), nor
+packets of more than 1500 bytes, which cards join.
 Says: how many of whose segments are damaged at which point, and at which earlier point they are not. An error if such a
 point was captured, else a warning.
 Wrong when: the capture itself was damaged, and other packets were lost.
@@ -19,6 +20,7 @@ from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.overlay.checksums import FlowChecksums, plain_checksums
+from capnet.analysis.facts.transport.tcp_connections import ahead, segments
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -29,8 +31,8 @@ EXPLAINS = ("packet-loss", "retransmissions", "sequence-gap")
 PAGE_ZH = """到来的分段 TCP 校验和错误，发送者不得不重发。
 
 检查：隧道之外的 TCP，在抽样的帧中（`aggregate.payload.tunnel_checksums`）：校验和错误的分段，其所在的流中正确的有两倍
-之多，并且在同一抓包点上有重发。不包括网卡尚未填写的校验和（`checksum-offload`），也不包括超过 1500 字节、由网卡合并的
-包。
+之多，并且在同一抓包点上有重发：重发的不少于错误的，且第一个错误的分段本身也被重发。不包括网卡尚未填写的校验和（
+`checksum-offload`），也不包括超过 1500 字节、由网卡合并的包。
 结论：在哪个抓包点上谁的多少个分段已损坏，在哪个更早的抓包点上它们没有损坏。如果抓到了这样的点则为错误，否则为警告。
 误判：抓包文件本身已损坏，而同时丢了别的包。
 处理：查找途中是什么改动了包：网线、网卡、其驱动或卸载功能、虚拟交换机。
@@ -66,7 +68,18 @@ def diagnose(context: Context) -> list[Finding]:
     damaged = set(checksums.rows[(wrong >= MIN_WRONG) & (right >= MIN_RIGHT * wrong) & is_repeated].tolist())
     numbers = {row: number for number, row in enumerate(checksums.rows.tolist())} if damaged else {}
     first = [row for row in sorted(damaged) if _earlier(context, row) not in damaged]
-    return [_finding(context, checksums, numbers, row) for row in first[:MAX_FINDINGS]]
+    frames = {row: int(checksums.counts[numbers[row], schema.CHECKSUM_INNER_FRAME]) for row in first[:MAX_FINDINGS]}
+    return [_finding(context, checksums, numbers, row) for row in frames if _comes_again(context, row, frames[row])]
+
+
+def _comes_again(context: Context, row: int, frame: int) -> bool:
+    """Are octets of the segment in this frame sent again? What the receiver took is not: its checksum did no harm."""
+    passed = [segment for segment in segments(context, row) if not segment.is_reply]
+    wrong = next((segment for segment in passed if segment.frame == frame), None)
+    return wrong is None or any(
+        segment.time > wrong.time and ahead(segment.seq, wrong.end) < 0 < ahead(segment.end, wrong.seq)
+        for segment in passed
+    )
 
 
 def _earlier(context: Context, row: int) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.findings.reported import Findings, of_story
+from tests.analysis.findings.reported import Findings, named, of_story
 from tests.analysis.findings.sums import summed
 from tests.stories import ACK, PSH, SYN, Network, Packet, tcp
 from tests.story_reports import A, B, read
@@ -71,6 +71,16 @@ def test_checksums_that_harm_nothing_is_silent(
     net = download(["B/ens33"], damaged, resent=resent, size=size)
     if len(damaged) == 12:
         net.recorded = net.recorded[:15] + net.recorded[-1:]  # none comes again
+    assert damage(net, tmp_path) == []
+
+
+def test_repeats_of_other_segments_is_silent(tmp_path: Path) -> None:
+    """The receiver took those with a wrong checksum, as of an edited file; two others were lost and came again."""
+    net = download(["B/ens33"], (3, 7), resent=False)
+    *sent, acked = net.recorded
+    net.recorded = [*sent, *((time + 2e5, point, frame) for time, point, frame in sent[5:12:6]), acked]
+    (again,) = named(read(net, tmp_path), "retransmissions")
+    assert again["facts"]["segments"] == {"B/ens33": 2}
     assert damage(net, tmp_path) == []
 
 
