@@ -2,9 +2,11 @@
 
 Looks at: MACs whose own interface, in a container, is a point of two hosts; both send at the same time, each in
 conversations that the other one does not. Packets of such a conversation arrive at the other one. Or two containers of
-one host, each with addresses of its own: SYNs for one arrive at the other. At a bridge alone, a MAC that answers by ARP
-for two addresses, of which one leaves SYNs unanswered that it accepts at other times.
-Says: which MAC, at which two points, how many conversations were torn apart. A warning at a bridge alone.
+one host, each with addresses of its own: SYNs for one arrive at the other. By the topology, containers on one bridge
+that have one MAC, and SYNs to it that nothing answers. At a bridge alone, a MAC that answers by ARP for two addresses,
+of which one leaves SYNs unanswered that it accepts at other times.
+Says: which MAC, at which two points or of which containers, how many conversations were torn apart or SYNs in vain. A
+warning at a bridge alone.
 Wrong when: one station has two cards with one MAC, and its points are named as those of two hosts; at a bridge alone,
 one container has two addresses, and a server that is overloaded.
 Fix: give one of them another MAC. Docker derives it from the address, so give each host its own range of addresses. On
@@ -33,21 +35,25 @@ from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.speakers import speakers
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.addresses import address_value, mac_text
+from capnet.topology.lookup import endpoints
+from capnet.wire.addresses import address_value, mac_text, mac_value
 from capnet.wire.numbers import TCP, TCP_RST
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = None  # Docker gives the containers of the lab's hosts different addresses
 WITNESS = "pcaps/bridge-clash.pcapng"  # containers of two hosts with the same address and MAC, on bridges of their own
-EXPLAINS = ("connection-cut", "connection-unanswered", "duplicate-ip", "handshake-unfinished", "retransmissions")
+EXPLAINS = (
+    "connection-cut", "connection-unanswered", "duplicate-ip", "handshake-unfinished", "published-port-blocked",
+    "retransmissions", "stops-between",
+)  # fmt: skip
 
 PAGE_ZH = """不同主机上的两个站点用同一个 MAC 发送，交换机有时送给这个，有时送给那个。
 
 检查：MAC 自己的接口（在容器中）是两台主机上的抓包点；两者同时发送，各有对方没有的会话。这种会话的包到了另一个站点。
-或同一主机的两个容器，各有自己的地址：发往一个的 SYN 到了另一个。只有网桥时：一个 MAC 用 ARP 为两个地址应答，其中一个地
-址的 SYN 时而被接受，时而没有应答。
-结论：哪个 MAC，在哪两个抓包点，多少个会话被打断。只有网桥时为警告。
+或同一主机的两个容器，各有自己的地址：发往一个的 SYN 到了另一个。按拓扑，同一网桥上 MAC 相同的容器，而发往该 MAC 的 SYN
+没有应答。只有网桥时：一个 MAC 用 ARP 为两个地址应答，其中一个地址的 SYN 时而被接受，时而没有应答。
+结论：哪个 MAC，在哪两个抓包点或属于哪些容器，多少个会话被打断，或多少个 SYN 没有应答。只有网桥时为警告。
 误判：一个站点有两块 MAC 相同的网卡，其抓包点被命名为两台主机的；只有网桥时：一个容器有两个地址，而其服务器过载。
 处理：给其中一个换 MAC。Docker 由地址推算 MAC，因此给每台主机各自的地址段。在同一主机上，不带工具所复制的 MAC 重新创建
 容器（moby#48082）。
@@ -75,6 +81,18 @@ FIX_ON_HOST = Text(
     "two equal ones anew without `--mac-address` or `mac_address:`; tools that copy a container keep its MAC",
     zh="比较该网络中各容器的 MAC（`docker network inspect NETWORK | grep -i mac`），对相同的两个之一，不带 "
     "`--mac-address` 或 `mac_address:` 重新创建；复制容器的工具会保留 MAC",
+)
+
+OF_CONTAINERS = Text(
+    en="{containers} have one MAC, {mac}, on {bridge} of {host}: {syns:SYN} to {addresses} got no answer, as a bridge "
+    "delivers to the port that the MAC sent from last",
+    zh="{containers} 在 {host} 的 {bridge} 上用同一个 MAC {mac}：到 {addresses} 的 {syns} 个 SYN 没有应答，因为网桥把帧"
+    "送到该 MAC 最近发送过的端口",
+)
+FIX_OF_CONTAINERS = Text(
+    en="make all but one of {containers} anew without `--mac-address` or `mac_address:`; tools that copy a container "
+    "keep its MAC",
+    zh="在 {containers} 中只留一个，其余不带 `--mac-address` 或 `mac_address:` 重新创建；复制容器的工具会保留 MAC",
 )
 
 MIN_PACKETS = 2  # that went astray
@@ -108,7 +126,51 @@ def diagnose(context: Context) -> list[Finding]:
             if int(packets_without_duplicates(context)[astray].sum()) >= MIN_PACKETS:
                 findings.append(_finding(context, mac, pair, torn, (FIX if are_two_hosts else FIX_ON_HOST).fill()))
                 break
-    return findings or _on_bridges(context)
+    of_containers = _of_containers(context)
+    macs = {finding.facts["mac"] for finding in of_containers}
+    return of_containers + [finding for finding in findings or _on_bridges(context) if finding.facts["mac"] not in macs]
+
+
+def _of_containers(context: Context) -> list[Finding]:
+    """MACs that several containers on one bridge have by the topology, and that leave SYNs unanswered."""
+    flows, owners = context.flows, _owners(context)
+    if not any(len(of) > 1 for of in owners.values()):
+        return []
+    is_silent = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0) & ~is_answered(context)
+    findings = []
+    for (host, bridge, mac), containers in sorted(owners.items())[:MAX_MACS]:
+        if len(containers) < 2:
+            continue
+        addresses = {address for of in containers.values() for address in of}
+        rows = [
+            row
+            for row in np.flatnonzero(is_silent & (flows[:, schema.FLOW_DMAC] == mac_value(mac))).tolist()
+            if destination(flows[row]) in addresses and _host_of_row(context, row) == host
+        ]
+        first_hops = sorted({flow_links(context).first_hop(row) for row in rows})
+        syns = int(flows[first_hops, schema.FLOW_SYNS].sum())
+        if syns >= MIN_PACKETS:
+            silent = sorted({destination(flows[row]) for row in rows}, key=address_value)
+            values = {"containers": several(sorted(containers)), "bridge": bridge, "host": host}
+            says = OF_CONTAINERS.fill(**values, mac=mac, syns=syns, addresses=several(silent))
+            facts = {"mac": mac, "containers": sorted(containers), "bridge": bridge, "host": host, "attempts": syns}
+            frames = sorted({*context.first_frames(rows[:MAX_SHOWN]), *context.first_frames(first_hops[:MAX_SHOWN])})
+            findings.append(Finding(NAME, "error", says, FIX_OF_CONTAINERS.fill(**values), facts, frames))
+    return findings
+
+
+def _host_of_row(context: Context, row: int) -> str | None:
+    return host_of(context.points[int(context.flows[row, schema.FLOW_POINT])].name)
+
+
+def _owners(context: Context) -> dict[tuple[str, str, str], dict[str, list[str]]]:
+    """Host, bridge and MAC → the containers that have it there, with their addresses."""
+    owners: dict[tuple[str, str, str], dict[str, list[str]]] = {}
+    for container, end in endpoints(context.topology) if context.topology else ():
+        if end.mac and end.bridge and end.veth_netns is None:
+            of_mac = owners.setdefault((container.host, end.bridge, end.mac), {})
+            of_mac.setdefault(container.name, []).extend(each.partition("/")[0] for each in end.addresses)
+    return owners
 
 
 def _misled(context: Context, mac: int, own: int, other: int) -> _Torn:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.analysis.findings.reported import of_capture, of_story
+import pytest
+
+from capnet.topology import Container, Endpoint
+from tests.analysis.findings.reported import of_capture, of_story, two_hosts
 from tests.stories import ACK, RST, SYN, Network, arp, ping, tcp
 
 NAME = "duplicate-mac"
@@ -122,3 +125,34 @@ def test_copies_at_another_host_is_silent(tmp_path: Path) -> None:
         net.pass_by((OTHER, asked), (CARD, asked), (ONE, asked))
         net.pass_by((ONE, answer), (CARD, answer))
     assert of_story(net, tmp_path, NAME) == []
+
+
+@pytest.mark.parametrize(
+    ("second_mac", "is_answered", "is_told"), [(MAC, False, True), (OTHER_MAC, False, False), (MAC, True, False)],
+    ids=["one MAC", "two MACs", "one MAC, answered"],
+)  # fmt: skip
+def test_containers_with_one_mac_on_a_bridge_by_topology(
+    second_mac: str, is_answered: bool, is_told: bool, tmp_path: Path
+) -> None:
+    """Captured at their client alone: what the bridge delivers elsewhere gets no answer."""
+    topology = two_hosts()
+    topology.containers = [
+        Container("A", name, name * 32, "", "front", [
+            Endpoint("front", "eth0", mac, [f"172.18.0.{number}/16"], f"veth{number}", kind="veth", bridge="br-front")
+        ])
+        for number, name, mac in ((2, "m1", MAC), (3, "m2", second_mac))
+    ]  # fmt: skip
+    net = Network(["A/cli/eth0"])
+    for number in range(3):
+        ends = f"172.18.0.9:{40000 + number} > 172.18.0.2:80"
+        net.pass_by(("A/cli/eth0", tcp(ends, flags=SYN, seq=7, smac=SERVER_MAC, dmac=MAC, ident=number)), gap=1e6)
+        if is_answered:
+            back = f"172.18.0.2:80 > 172.18.0.9:{40000 + number}"
+            net.pass_by(("A/cli/eth0", tcp(back, flags=SYN | ACK, ack=8, smac=MAC, dmac=SERVER_MAC)))
+    findings = of_story(net, tmp_path, NAME, topology)
+    assert [finding["facts"]["containers"] for finding in findings] == ([["m1", "m2"]] if is_told else [])
+    if is_told:
+        assert findings[0]["says"] == (
+            f"m1 and m2 have one MAC, {MAC}, on br-front of A: 3 SYNs to 172.18.0.2 got no answer, as a bridge "
+            "delivers to the port that the MAC sent from last"
+        )
