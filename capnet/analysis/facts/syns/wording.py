@@ -88,13 +88,17 @@ NOT_AT_EXIT = Text(
     zh="；它们没有出现在 {exit}，而 {client} 的其他包从那里离开",
 )
 
+UNTRANSLATED = Text(
+    en="; {router} forwards them to {next_hop} with the private address of {client}",
+    zh="；{router} 以 {client} 的私有地址把它们转发给 {next_hop}",
+)
 FORWARDED = Text(en="; {router} forwards them to {next_hop}", zh="；{router} 把它们转发给 {next_hop}")
 
 # What to do: by the difference that says it, else by where to look.
 Fix = Literal[
     "macs", "exits", "ipv4", "timestamps", "nodes",
     "on host", "at backend", "on the way", "unlike others", "went down", "not known", "way out", "before exit",
-    "past host", "not yet up", "next hop", "next hop of node",
+    "past host", "not yet up", "next hop", "next hop of node", "masquerade",
 ]  # fmt: skip
 PAST_HOST = Text(
     en="; they leave by the interface by which they came, and {client} is a neighbour of {server}, whose answers go to "
@@ -181,6 +185,15 @@ FIXES: dict[Fix, Text] = {
         "not, look for a filter of this port there (`iptables -vnL`, `nft list ruleset`)",
         zh="{server} 当时可能还没有启动，或还没有到 {client} 的路由：检查它此后是否接受 SYN；如果不接受，在那里查找对该"
         "端口的过滤（`iptables -vnL`、`nft list ruleset`）",
+    ),
+    "masquerade": Text(
+        en="let {router} translate them to its own address, with which it is accepted: `iptables -t nat -S "
+        "POSTROUTING` should have a MASQUERADE rule for the network of {client} (ipMasq of the CNI plugin, "
+        "ip-masq-agent; Docker writes its own when it starts). Else {next_hop} has to route and to translate that "
+        "network",
+        zh="让 {router} 把它们转换为自己的地址（用该地址可以连接）：`iptables -t nat -S POSTROUTING` 中应有针对 "
+        "{client} 所在网络的 MASQUERADE 规则（CNI 插件的 ipMasq、ip-masq-agent；Docker 启动时自己写入）。否则 "
+        "{next_hop} 必须路由并转换该网络",
     ),
     "next hop": Text(
         en="check on {router} whether {next_hop} is the right next hop to {server} (`ip route get {server}`): the "

@@ -15,7 +15,7 @@ others meanwhile; else a warning: what lies behind the point is not known. As fa
 - what is different where it answers: another MAC, that is another gateway, another interface, IPv4 in place of IPv6,
   another node of the same NodePort, or TCP timestamps that are ahead;
 - by which point other packets of the client leave its host, if these do not;
-- which host forwards them to which next hop;
+- which host forwards them to which next hop, and that it does so with private addresses while its own one is accepted;
 - that DNAT leads back to the client's own network, so that answers go past the host that translates.
 Wrong when: the answers took a way that was not captured. A capture filter may hide what a host that received the SYNs
 sent on under other addresses.
@@ -25,19 +25,20 @@ Verify: capture at the server: `capnet capture HOST/IFACE`; `iptables -vnL` and 
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from itertools import groupby
 
 import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import source
+from capnet.analysis.core.flow_rows import is_private, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import endpoint_text, finding_name, several
 from capnet.analysis.facts.layer2.model import same_network
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.models.container_signs import shows_kubernetes
-from capnet.analysis.facts.syns.exits import exit_of_others, forwarding_of
+from capnet.analysis.facts.syns.exits import Forwarding, exit_of_others, forwarding_of
 from capnet.analysis.facts.syns.floods import syn_floods
 from capnet.analysis.facts.syns.host_directions import Direction, host_direction
 from capnet.analysis.facts.syns.other_answers import Kind
@@ -57,6 +58,7 @@ from capnet.analysis.facts.syns.wording import (
     PORTS,
     SAYS,
     TRANSLATED,
+    UNTRANSLATED,
     Fix,
 )
 from capnet.analysis.fate.listening import records_one_direction
@@ -86,7 +88,7 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 - 得到应答的连接有何不同：另一个 MAC（即另一个网关）、另一个接口、用 IPv4 而不是 IPv6、同一 NodePort 的另一个节点，或
   更靠后的 TCP 时间戳；
 - 客户端的其他包从主机的哪个抓包点离开，如果这些包没有到那里；
-- 哪台主机把它们转发给哪个下一跳；
+- 哪台主机把它们转发给哪个下一跳，以及转发时用的是私有地址，而它自己的地址被接受；
 - DNAT 转回客户端自己的网络，使应答绕过做转换的主机。
 误判：应答走了没有抓包的路。收到 SYN 的主机以别的地址转发出去的包，可能被抓包过滤器滤掉。
 处理：没有程序监听的端口会拒绝连接。不作声的是过滤规则、缺少的路由，或停机的服务器。
@@ -174,9 +176,9 @@ def _finding(context: Context, group: _Group) -> Finding:
         fix, past_host = "past host", PAST_HOST.fill(client=several(clients), server=group.backends[0][0])
     if fix == "not known" and (exit_point := exit_of_others(context, group.last_rows)):
         fix = "before exit"
-    forwarding = forwarding_of(context, group.last_rows) if fix == "not known" else None
+    forwarding = _forwarding(context, group, fix)
     if forwarding:
-        fix = "next hop of node" if shows_kubernetes(context) else "next hop"
+        fix = "masquerade" if fix == "unlike others" else _NEXT_HOP[shows_kubernetes(context)]
     backends = [_named(context, *backend) for backend in group.backends]
     attempts = sum(of.syns for of in group.services)
     not_at_exit = NOT_AT_EXIT.fill(exit=exit_point, client=several(clients)) if exit_point else ""
@@ -188,7 +190,7 @@ def _finding(context: Context, group: _Group) -> Finding:
             translated=TRANSLATED.fill(backends=several(backends)) if backends else "", point=several(group.points),
             place=_place(group),
             shown=_answers(context, group) + past_host + not_at_exit
-            + (FORWARDED.fill(**forwarding._asdict()) if forwarding else ""),
+            + (_FORWARDED[fix].fill(client=several(clients), **forwarding._asdict()) if forwarding else ""),
         ),
         FIXES[fix].fill(
             client=clients[0], server=group.backends[0][0] if backends else first.address, mac=group.mac,
@@ -203,6 +205,26 @@ def _finding(context: Context, group: _Group) -> Finding:
         },
         hop_evidence(context, group.last_rows),
     )  # fmt: skip
+
+
+_NEXT_HOP: dict[bool, Fix] = {True: "next hop of node", False: "next hop"}
+_FORWARDED = {"masquerade": UNTRANSLATED} | dict.fromkeys(_NEXT_HOP.values(), FORWARDED)
+
+
+def _forwarding(context: Context, group: _Group, fix: Fix) -> Forwarding | None:
+    """Who forwards the SYNs to whom, where that is a clue.
+
+    It is one where nothing else is; or where the host that forwards is accepted, and private addresses of others leave
+    it for the Internet.
+    """
+    if fix not in ("not known", "unlike others"):
+        return None
+    forwarding = forwarding_of(context, group.last_rows)
+    if fix == "unlike others" and forwarding:
+        is_masked = forwarding.router in group.first.other_answer.clients and forwarding.router not in group.clients
+        is_masked &= all(map(is_private, group.clients)) and ip_address(group.first.address).is_global
+        return forwarding if is_masked else None
+    return forwarding
 
 
 def _fix(group: _Group) -> Fix:
