@@ -30,9 +30,12 @@ CAUSES = {
     "pod-without-arp": ("arp-unanswered", "warning", "10.5.0.1 asked for 10.5.0.3 by ARP 3 times, no answer"),
     "gre-keys": ("vni-mismatch", "error", "10.60.0.1 sends the packets of 10.6.1.1 and 10.6.2.1 in GRE key 7"),
     "wrong-vni": ("vni-mismatch", "error", "10.60.0.2 answers in VXLAN VNI 101"),
+    "dns-of-one-pod": ("dns-failure", "warning", "it answered 10.77.1.7 meanwhile"),
+    "endpoint-refuses": ("connection-refused", "warning", "accepted 2 connections of the same client"),
+    "no-masquerade": ("connection-unanswered", "warning", "to 10.50.0.1 with the private address of 10.77.1.8"),
     "blackhole": ("connection-unanswered", "warning", "they are not seen at node/eth0"),
 }
-HEALTHY = ["path-mtu"]
+HEALTHY = ["path-mtu", "cluster-dns"]
 
 
 @pytest.mark.parametrize("name", CAUSES)
