@@ -8,7 +8,7 @@ import pytest
 
 from capnet.topology import Endpoint, PublishedPort
 from tests.analysis.findings.reported import of_story, two_hosts
-from tests.stories import ACK, RST, SYN, Network, tcp
+from tests.stories import ACK, RST, SYN, Network, tcp, udp
 from tests.story_reports import A, B
 
 
@@ -286,3 +286,25 @@ def test_connections_accepted_between_refused_ones(tmp_path: Path, order: str, c
     assert (finding["facts"].get("accepted_between") == 1) == is_between
     assert ("of the same client" in finding["says"]) == is_between
     assert finding["level"] == ("warning" if is_between or order == "RAR" else "info")
+
+
+@pytest.mark.parametrize("case", ["translated back", "sent again", "other number", "accepted"])
+def test_refusal_translated_back_at_a_bridge(tmp_path: Path, case: str) -> None:
+    """Measured at cni0 with kube-proxy: the SYN is for the pod, and the RST comes from the cluster IP.
+
+    A client that asked the pod itself does not take such a RST.
+    """
+    pod, service = "10.244.2.3", "10.96.0.10"
+    net = Network(["A/cni0"])
+    for sport in (40000, 40001):
+        asked = tcp(f"10.244.1.2:{sport} > {pod}:80", seq=sport * 7, flags=SYN)
+        flags = SYN | ACK if case == "accepted" else RST | ACK
+        number = sport * 7 + 1 + (case == "other number")
+        net.pass_by(("A/cni0", asked))
+        net.pass_by(("A/cni0", tcp(f"{service}:80 > 10.244.1.2:{sport}", ack=number, flags=flags)), gap=1.02e6)
+        if case == "sent again":
+            net.pass_by(("A/cni0", asked), gap=1.02e6)
+    net.pass_by(("A/cni0", udp("10.244.1.2:5000 > 10.244.2.9:5000", b"later")))
+    findings = of_story(net, tmp_path, "connection-refused")
+    says = f"{pod} refused connections to port 80, to which {service}:80 is translated"
+    assert [finding["says"] for finding in findings] == [says] * (case == "translated back")

@@ -2,6 +2,8 @@
 
 Input: flows, answers, translations. Output: `Refusals` by the address and port that refuse: TCP flows with a SYN whose
 opposite direction, at the same point, has RST and no SYN-ACK. After DNAT, the server that it leads to refuses, once.
+A bridge shows SYNs behind DNAT and the RST translated back: the only lone RST to the client that acknowledges the SYN,
+which is not sent again.
 A client that acknowledges anything was accepted: the capture lacks the SYN-ACK.
 """
 
@@ -13,10 +15,19 @@ from ipaddress import ip_address
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, hash_of, is_among, is_one_of
+from capnet.analysis.core.arrays import combined_hash, distinct, hash_of, is_among, is_one_of
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination, ports, replies, reply_values, source
-from capnet.analysis.core.schema import FlowMask, FlowRows, FlowTable, Values
+from capnet.analysis.core.flow_rows import (
+    INITIAL_TTLS,
+    awaited_acknowledgment,
+    destination,
+    first_acknowledgment,
+    ports,
+    replies,
+    reply_values,
+    source,
+)
+from capnet.analysis.core.schema import FlowMask, FlowRows, FlowTable, PerFlow, Values
 from capnet.analysis.core.wording import endpoint_text
 from capnet.analysis.facts.losses.scanning_clients import CLIENT, is_of_scan
 from capnet.analysis.facts.nat.translations import nat_facts
@@ -24,13 +35,17 @@ from capnet.analysis.fate.next_points import chain_of
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import PublishedPort
 from capnet.topology.port_lookup import is_on_all_addresses
-from capnet.wire.numbers import TCP, TCP_ACK, TCP_RST
+from capnet.wire.numbers import TCP, TCP_ACK, TCP_RST, TCP_SYN
 
 MAX_FALLBACK_NS = 1_000_000_000  # clients try the other address of localhost at once
+MIN_NO_RETRY_NS = 1_200_000_000  # a SYN is sent again after 1 s (RFC 6298)
 MAX_ACCEPTED = 100  # connections to a port, of which one may be the other family's
 MAX_STRANGE_TRIES = 8  # of a port: who wants to be served insists
 _SERVICE = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 _SERVED = ("before.dst", "before.dport", "proto", "after.dst", "after.dport")
+_PLACE = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]
+_CLIENT_END = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
+_RECEIVER_END = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 _CLIENT_THERE = [
     schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO,
 ]  # fmt: skip
@@ -60,6 +75,10 @@ def refused_connections(context: Context) -> dict[Server, Refusals]:
     accepted_at = np.where(is_new & (answers >= 0), reply_values(context, schema.FLOW_SYNACK_TIME), -1)
     is_refused = is_new & (answers >= 0) & (accepted_at < 0) & (flows[:, schema.FLOW_TCP_FLAGS] & TCP_ACK == 0)
     is_refused &= reply_values(context, schema.FLOW_TCP_FLAGS) & TCP_RST != 0
+    translated_back = _translated_back(context, answers)
+    answers = answers.copy()
+    answers[translated_back.asks] = translated_back.resets
+    is_refused[translated_back.asks] = True
     if not is_refused.any():
         return {}
     clients = hash_of(flows, CLIENT)
@@ -69,6 +88,10 @@ def refused_connections(context: Context) -> dict[Server, Refusals]:
     for row in np.flatnonzero(is_refused).tolist():
         rows.setdefault((destination(flows[row]), ports(flows[row])[1]), []).append(row)
     services_of = _without_translated(context, rows)
+    for ask, reset in zip(*map(np.ndarray.tolist, translated_back), strict=True):
+        named = services_of.setdefault((destination(flows[ask]), ports(flows[ask])[1]), [])
+        service = endpoint_text(source(flows[reset]), ports(flows[reset])[0])
+        named += [service] * (service not in named)
     refusals = {}
     for server, refused in rows.items():
         accepted = accepted_at[(services == services[refused[0]]) & (accepted_at >= 0)]
@@ -80,6 +103,41 @@ def refused_connections(context: Context) -> dict[Server, Refusals]:
             _accepted_between(flows, refused, np.flatnonzero((services == services[refused[0]]) & (accepted_at >= 0))),
         )  # fmt: skip
     return refusals
+
+
+class _TranslatedBack(NamedTuple):
+    """SYNs and the RSTs that refuse them from another address, one entry each: flow rows."""
+
+    asks: FlowRows
+    resets: FlowRows
+
+
+def _translated_back(context: Context, answers: PerFlow) -> _TranslatedBack:
+    """SYNs alone, and RSTs alone to the same end, at one point, that acknowledge just one of them.
+
+    A client to which a RST is not translated back does not take it: it sends its SYN again after a second.
+    """
+    flows = context.flows
+    is_lone, flags = (flows[:, schema.FLOW_PROTO] == TCP) & (answers < 0), flows[:, schema.FLOW_TCP_FLAGS]
+    asks = np.flatnonzero(is_lone & (flags & (TCP_SYN | TCP_RST | TCP_ACK) == TCP_SYN))
+    resets = np.flatnonzero(is_lone & (flags & (TCP_SYN | TCP_RST | TCP_ACK) == TCP_RST | TCP_ACK))
+    ends_ns = np.array([point.last or 0 for point in context.points] or [0])[flows[asks, schema.FLOW_POINT]]
+    is_taken = (flows[asks, schema.FLOW_SYNS] == 1) & (ends_ns - flows[asks, schema.FLOW_FIRST] >= MIN_NO_RETRY_NS)
+    asks, numbers = asks[is_taken], flows[:, schema.FLOW_FIRST_SEQ]
+    sides = (
+        (asks, [*_PLACE, *_CLIENT_END], awaited_acknowledgment(numbers[asks])),
+        (resets, [*_PLACE, *_RECEIVER_END], first_acknowledgment(numbers[resets])),
+    )
+    keys, first, counts = zip(
+        *(
+            np.unique(combined_hash([hash_of(flows, columns, rows), of]), return_index=True, return_counts=True)
+            for rows, columns, of in sides
+        ),
+        strict=True,
+    )
+    _, at_ask, at_reset = np.intersect1d(keys[0], keys[1], assume_unique=True, return_indices=True)
+    is_one = (counts[0][at_ask] == 1) & (counts[1][at_reset] == 1)
+    return _TranslatedBack(asks[first[0][at_ask[is_one]]], resets[first[1][at_reset[is_one]]])
 
 
 def _accepted_between(flows: FlowTable, refused: list[int], accepted: FlowRows) -> int:
