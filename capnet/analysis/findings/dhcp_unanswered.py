@@ -9,7 +9,8 @@ whether a server answers other clients there. Clients of which all of this is tr
 An error where offers are seen, or the client's questions at several points or in a container; else a warning, as the
 client may be any host of the link.
 Wrong when: the capture ends before a slow server answers.
-Fix: start or reach the DHCP server; find what drops UDP ports 67 and 68, or frames to a MAC behind another card.
+Fix: start or reach the DHCP server; find what drops UDP ports 67 and 68, or frames to a MAC behind another card. A
+server in a container on a bridge network cannot answer by broadcast: give it the host's network or macvlan.
 Verify: `tcpdump -e -n -i CARD port 67 or port 68` on both sides.
 """
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import Mask
 from capnet.analysis.core.wording import Text, finding_name, several
@@ -40,7 +42,8 @@ DISCOVER，以寻找不该存在的服务器。一个抓包点上有 offer，而
 在同样的抓包点上情况相同的客户端合为一条。看到 offer，或在多个抓包点上或在容器中看到客户端的请求时为错误；否则为警告，
 因为客户端可能是链路上的任何主机。
 误判：抓包在较慢的服务器应答之前结束。
-处理：启动 DHCP 服务器或使它可达；查找是什么丢弃了 UDP 端口 67 和 68，或发往另一个接口后面的 MAC 的帧。
+处理：启动 DHCP 服务器或使它可达；查找是什么丢弃了 UDP 端口 67 和 68，或发往另一个接口后面的 MAC 的帧。网桥网络上容器中
+的服务器无法用广播应答：让它使用主机的网络或 macvlan。
 验证：在两侧 `tcpdump -e -n -i CARD port 67 or port 68`。
 """
 
@@ -79,12 +82,20 @@ FIX_OFFERED = Text(
     zh="{server} 在运行并提供地址：查找 {point} 之后是什么丢弃了它的 offer 或发往 {client} 的帧（`nft list ruleset`、虚"
     "拟交换机的端口）。如果它们到达了客户端，在其日志中查看为何不采用",
 )
+FIX_ON_BRIDGE = Text(
+    en="a DHCP server on a bridge network hears what is sent to the published port 67, and its broadcasts end at that "
+    "bridge: give its container `--network host` or a macvlan network, or run a DHCP relay on the host that asks it "
+    "by its address",
+    zh="网桥网络上的 DHCP 服务器收得到发往所发布端口 67 的报文，但它的广播到该网桥为止：让其容器使用 `--network host` "
+    "或 macvlan 网络，或在主机上运行 DHCP 中继，按地址询问它",
+)
 THESE = Text(en="these clients", zh="这些客户端")
 
 DISCOVER, OFFER, REQUEST, ACK, NAK = 1, 2, 3, 5, 6  # types of messages (RFC 2132 section 9.6)
 ANY, EVERYBODY = MAPPED, MAPPED | 0xFFFFFFFF  # 0.0.0.0 and 255.255.255.255
 MIN_DISCOVERS = 3  # clients send that many before they give up (udhcpc), so two may be answered after the capture
 MAX_APART_NS = 60_000_000_000  # a server that answered others a minute before is rarely down
+MIN_STOPPED = 2  # offers, none of which the point nearest to the client shows: then no slow server is waited for
 MIN_ASKING_NS = 3_000_000_000  # a server that probes the address first takes a second or two (RFC 2131 section 2.2)
 
 
@@ -153,12 +164,17 @@ def _are_probes(context: Context) -> Mask:
 def _without_address(mac: int, types: _Types) -> _Client | None:
     """The client if it asked again and again and got nothing; a REQUEST before its questions was about a lease."""
     asked = max(types.get(DISCOVER, []), key=lambda of: of.packets, default=None)
-    if asked is None or asked.packets < MIN_DISCOVERS or asked.last - asked.first < MIN_ASKING_NS:
+    if asked is None or asked.packets < MIN_DISCOVERS:
         return None
     first = min(of.first for of in types[DISCOVER])
     if any(of.last >= first for kind in (REQUEST, ACK) for of in types.get(kind, [])):
         return None
     offers = [of for of in types.get(OFFER, []) if first <= of.last and of.first < asked.last]
+    nearest = min(types[DISCOVER], key=lambda of: of.first).point
+    have_stopped = max((of.packets for of in offers), default=0) >= MIN_STOPPED
+    have_stopped &= nearest not in {of.point for of in offers}
+    if asked.last - asked.first < MIN_ASKING_NS and not have_stopped:
+        return None
     return _Client(mac, asked, types, offers)
 
 
@@ -198,7 +214,7 @@ def _finding(context: Context, cause: _Cause, clients: list[_Client], answered: 
         says.fill(
             client=several(macs), asked=asked, seconds=f"{lasted / 1e9:.3g}", outcome=_outcome(context, cause, offers)
         ),
-        _fix(context, cause, clients, answered),
+        FIX_ON_BRIDGE.fill() if _ends_at_bridge(context, cause) else _fix(context, cause, clients, answered),
         {
             **one_or_all, "asked": asked, "offers": offers,
             "servers": sorted({of.sender for client in clients for of in client.offers}),
@@ -214,6 +230,15 @@ def _outcome(context: Context, cause: _Cause, offers: int) -> str:
     if cause.missing_at >= 0:
         return STOPPED.fill(**values, other=context.points[cause.missing_at].name)
     return NOT_TAKEN.fill(**values)
+
+
+def _ends_at_bridge(context: Context, cause: _Cause) -> bool:
+    """Do the offers of a container stay on its bridge, while the questions come in at the host's card?"""
+    if cause.missing_at < 0:
+        return False
+    offered, missing = (context.points[point] for point in (cause.offered_at, cause.missing_at))
+    is_one_host = host_of(offered.name) == host_of(missing.name)
+    return is_one_host and offered.role in ("bridge", "veth", "container") and missing.role == "parent"
 
 
 def _fix(context: Context, cause: _Cause, clients: list[_Client], answered: list[_Types]) -> str:

@@ -63,6 +63,32 @@ def test_offers_that_stop_on_the_way_is_told(tmp_path: Path) -> None:
     assert finding["fix"].startswith(f"{SERVER} is up and offers addresses: find what drops its offers behind B/ens33")
 
 
+def on_a_bridge(folder: Path, times: int, gap: float) -> list[dict[str, object]]:
+    """A DHCP server in a container: docker-proxy brings the question to it, and its broadcasts end at the bridge."""
+    net = Network(["A/ens33", "A/docker0", "A/dhcp/eth0"])
+    for number in range(times):
+        asked, inside = (
+            dhcp(DISCOVER).but(ident=number),
+            udp("172.17.0.1:40000 > 172.17.0.2:67", dhcp(DISCOVER).payload),
+        )
+        offer = udp("172.17.0.2:67 > 255.255.255.255:68", dhcp(OFFER).payload, ident=number)
+        net.pass_by(("A/ens33", asked), ("A/docker0", inside), ("A/dhcp/eth0", inside))
+        net.pass_by(("A/dhcp/eth0", offer), ("A/docker0", offer))
+        net.now += gap
+    return of_story(net, folder, NAME)
+
+
+def test_server_in_a_container_on_a_bridge_is_told(tmp_path: Path) -> None:
+    """The client gives up within three seconds; that all offers end at the bridge needs no time to be sure of."""
+    (finding,) = on_a_bridge(tmp_path, times=3, gap=9e5)
+    assert finding["level"] == "error" and "none reached A/ens33" in str(finding["says"])
+    assert str(finding["fix"]).startswith("a DHCP server on a bridge network")
+
+
+def test_two_questions_to_a_server_on_a_bridge_is_silent(tmp_path: Path) -> None:
+    assert on_a_bridge(tmp_path, times=2, gap=4e6) == []
+
+
 def test_offers_that_the_client_does_not_take_is_told(tmp_path: Path) -> None:
     net = Network(["A/m1/eth0"])
     ask(net, net.points, offered=("A/m1/eth0",))
