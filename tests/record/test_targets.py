@@ -17,7 +17,7 @@ from capnet.record.targets.container_points import ContainerPoint, container_poi
 from capnet.record.targets.containers import Selection, is_container, selected, without_bystanders
 from capnet.record.targets.target_words import split_words
 from capnet.record.targets.uplinks import RoutedDevices
-from capnet.topology import Interface, Topology
+from capnet.topology import Interface, PublishedPort, Topology
 
 HOSTS = Path(__file__).with_name("hosts.topology.json")
 UPLINKS = {"A": ["ens33"], "B": ["ens33"]}
@@ -155,6 +155,13 @@ def test_user_defined_network_adds_loopback(hosts):
 
 def test_internal_network_ends_at_its_bridge(hosts):
     assert points(hosts, "shut")[-1].startswith("A/br-")
+
+
+def test_port_ignored_on_an_internal_network_adds_the_nic(hosts):
+    """Docker publishes nothing there; who asks for the port comes in by the host's NIC, and is refused."""
+    shut = next(each for each in hosts.containers if each.name == "shut")
+    shut.unpublished = [PublishedPort("tcp", "", 8085, 80)]
+    assert points(hosts, "shut")[-1] == "A/ens33"
 
 
 def test_shared_points_come_once_behind_the_others(hosts):

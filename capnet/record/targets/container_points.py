@@ -102,7 +102,8 @@ class _Planner:
         for endpoint in self._owner.endpoints:
             if endpoint.bridge and endpoint.veth_netns is None:
                 yield self._at_host(endpoint.bridge, "bridge", f"bridge of network {endpoint.network}")
-                uses_uplinks |= not self._is_internal(endpoint)
+                # A port that Docker ignores on an internal network is asked for at the host all the same.
+                uses_uplinks |= not self._is_internal(endpoint) or bool(self._owner.unpublished)
             elif endpoint.veth_netns:
                 yield from self._of_overlay(endpoint)
                 yield from self._of_balancer(endpoint)
