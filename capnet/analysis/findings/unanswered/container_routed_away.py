@@ -1,8 +1,8 @@
 """container-routed-away: a host sends packets for a container of its own out by another interface, not to its bridge.
 
 Looks at: flows without an answer, of two packets or more, to an address of a container on a bridge network, that its
-host forwards to an interface of its own, by the topology. It may be the interface that they came in by: the host's own
-MAC, which received them, sends them on. Answers to the container count too.
+host forwards to an interface of its own, by the topology. It may be the interface that they came in by, where the
+bridge has lost its address: the host's MAC, which received them, sends them on. Answers to the container count too.
 Says: which container, by which interface its packets leave, and which network the routes of the host cover; or that
 the bridge has lost its address, and with it the host its route to the network.
 Wrong when: the topology is of another time, and the container has left the address.
@@ -43,8 +43,8 @@ EXPLAINS = (
 
 PAGE_ZH = """主机把发给自己容器的包从另一个接口发了出去，而不是交给网桥。
 
-检查：没有应答、两个包以上、发往网桥网络上某容器地址的流，而按拓扑该容器所在的主机把它们转发到了自己的某个接口。也可能
-就是它们进来的接口：收到它们的主机 MAC 又把它们发出。发给容器的应答也算。
+检查：没有应答、两个包以上、发往网桥网络上某容器地址的流，而按拓扑该容器所在的主机把它们转发到了自己的某个接口。网桥失去
+地址时，也可能就是它们进来的接口：收到它们的主机 MAC 又把它们发出。发给容器的应答也算。
 结论：哪个容器，它的包从哪个接口离开，主机的路由覆盖了哪个网络；或者网桥失去了地址，主机因此失去了到该网络的路由。
 误判：拓扑属于另一时间，容器已不再使用该地址。
 处理：VPN 的路由包含了 Docker 网络的地址。给该网络换网段，或不接受那条路由。网桥没有地址：网络管理程序或 `netplan apply`
@@ -99,10 +99,14 @@ def diagnose(context: Context) -> list[Finding]:
         source = links.source[links.before[row]]
         before = int(flows[source, schema.FLOW_POINT])
         host = host_of(context.points[point].name) or ""
+        place = places.get((host, destination(flows[row])))
+        if place is None or host_of(context.points[before].name) != host:
+            continue
         # Without a route to the bridge, the default route often leads back to where the packets came from.
         is_sent_back = before == point and flows[row, schema.FLOW_SMAC] == flows[source, schema.FLOW_DMAC] > 0
-        is_forwarded = (before != point or is_sent_back) and host_of(context.points[before].name) == host
-        if is_forwarded and (host, destination(flows[row])) in places:
+        if before != point or (
+            is_sent_back and _missing_address(context, host, place.network, destination(flows[row]))
+        ):
             away.append((point, destination(flows[row]), row))
     grouped = groupby(sorted(away), key=lambda each: each[:2])
     return [
