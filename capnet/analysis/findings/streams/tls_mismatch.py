@@ -13,6 +13,8 @@ Verify: `openssl s_client -connect SERVER:PORT` and `curl -v http://SERVER:PORT/
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, source
@@ -98,7 +100,8 @@ def diagnose(context: Context) -> list[Finding]:
     for _, of_service in sorted(by_service.items()):
         for mismatches, is_right in ((_plain_at_tls(of_service), _is_tls), (_tls_at_plain(of_service), _is_plain)):
             right = [opening for opening in of_service if is_right(opening)]
-            lasting = [opening for opening in mismatches if not _goes_on_otherwise(context, opening, right)]
+            served = _begins(context, right)
+            lasting = [opening for opening in mismatches if not _goes_on_otherwise(context, opening, served)]
             if lasting:
                 findings.append(_finding(context, lasting, len(right)))
     return findings[:MAX_FINDINGS]
@@ -152,14 +155,21 @@ def _greeting(opening: Opening) -> str | None:
     return next((name for start, name in _GREETINGS.items() if opening.server.startswith(start)), None)
 
 
-def _goes_on_otherwise(context: Context, opening: Opening, right: list[Opening]) -> bool:
+def _begins(context: Context, right: list[Opening]) -> dict[str, list[int]]:
+    """Client → when its connections began that speak as the server does, in order [ns]."""
+    begins: dict[str, list[int]] = {}
+    for opening in right:
+        flow = context.flows[opening.row]
+        begins.setdefault(source(flow), []).append(int(flow[schema.FLOW_FIRST]))
+    return {client: sorted(of_client) for client, of_client in begins.items()}
+
+
+def _goes_on_otherwise(context: Context, opening: Opening, served: dict[str, list[int]]) -> bool:
     """Does the client connect again soon, and get on then?"""
     flow = context.flows[opening.row]
-    return any(
-        source(context.flows[other.row]) == source(flow)
-        and 0 <= context.flows[other.row, schema.FLOW_FIRST] - flow[schema.FLOW_FIRST] <= MAX_RETRY_NS
-        for other in right
-    )
+    begins, began = served.get(source(flow), []), int(flow[schema.FLOW_FIRST])
+    following = bisect_left(begins, began)
+    return following < len(begins) and begins[following] - began <= MAX_RETRY_NS
 
 
 def _finding(context: Context, mismatches: list[Opening], right: int) -> Finding:
