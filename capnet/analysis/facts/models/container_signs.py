@@ -140,7 +140,9 @@ def shows_cni(context: Context) -> bool:
 
 @derived
 def shows_kubernetes(context: Context) -> bool:
-    """Does anything show a cluster of Kubernetes: names of interfaces of its nodes, or of its services in DNS?"""
+    """Does anything show a cluster of Kubernetes: pods, names of interfaces of nodes, or of services in DNS?"""
+    if context.topology is not None and any(container.pod for container in context.topology.containers):
+        return True
     by_name = any(point.packets and _NODE_NAME.fullmatch(point.name.rpartition("/")[2]) for point in context.points)
     return by_name or asks_for_services(context.dns.names[:MAX_NAMES])
 

@@ -24,6 +24,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import proto_name, replies, reply_values, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.models.container_signs import shows_cni
 from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
 from capnet.analysis.facts.unreachable_hosts import Unreachable, unreachable_hosts
@@ -76,6 +77,14 @@ FIX_OTHERS = Text(
     "`ipvsadm -Ln`, EndpointSlices): a health check of the balancer should do that",
     zh="启动该后端，或把它从端口 {port} 的后端中去掉（`{tables} -t nat -vnL`、`ipvsadm -Ln`、EndpointSlices）：负载均衡"
     "器的健康检查应当做到这一点",
+)
+FIX_PODS = Text(
+    en="see whether the address behind port {port} is that of a pod (`kubectl get endpointslices,pods -A -o wide`): "
+    "kube-proxy on that node takes a pod out of its rules when its service no longer lists it; of a hostPort, "
+    "`{tables} -t nat -S` shows the rule of a pod that has gone{forget}",
+    zh="查看端口 {port} 后面的地址是否属于某个 Pod（`kubectl get endpointslices,pods -A -o wide`）：服务不再列出某个 "
+    "Pod 时，该节点上的 kube-proxy 会从规则中去掉它；若是 hostPort，`{tables} -t nat -S` 会显示已消失的 Pod 的规则"
+    "{forget}",
 )
 FIX_KUBERNETES = Text(
     en="`kubectl get endpointslices -n {namespace}` lists the endpoints of {service}: kube-proxy on that node takes a "
@@ -139,7 +148,7 @@ def _finding(context: Context, failed: Unreachable) -> Finding:
     asked = [context.evidence(lookup.point, lookup.request_frame) for lookup in lookups] if backend else []
     accepted = _accepted_meanwhile(context, failed)
     service = _kubernetes_service(context, failed)
-    fix = FIX_KUBERNETES if service else FIX_OTHERS if accepted else FIX
+    fix = FIX_KUBERNETES if service else FIX_OTHERS if accepted else FIX_PODS if shows_cni(context) else FIX
     server = PORT.fill(port=failed.port, proto=proto_name(failed.proto), host=failed.destination)
     return Finding(
         NAME,

@@ -30,6 +30,7 @@ from capnet.analysis.facts.losses.stopped_flows import (
     stopped_flows,
     with_same_ends,
 )
+from capnet.analysis.facts.models.container_signs import shows_cni
 from capnet.analysis.facts.neighbours.exchanges import neighbours
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.speakers import speakers
@@ -67,6 +68,15 @@ FIX = Text(
     zh="放行它：在 Docker 中用网络选项 `com.docker.network.bridge.enable_icc=true`，或给它们一个自己的网络；其他网桥"
     "用 `iptables -I DOCKER-USER -i BRIDGE -o BRIDGE -j ACCEPT`（那里 `sysctl net.bridge.bridge-nf-call-iptables`"
     " 是 1）",
+)
+
+FIX_PODS = Text(
+    en="look for the rule that drops it: a NetworkPolicy that selects {source} or {destination} (`kubectl get "
+    "networkpolicy -A`), else `iptables -vnL FORWARD` and `nft list ruleset`, which count it (`sysctl "
+    "net.bridge.bridge-nf-call-iptables` is 1 there), or `bridge -d link` with `isolated on`",
+    zh="查找丢弃它的规则：选中 {source} 或 {destination} 的 NetworkPolicy（`kubectl get networkpolicy -A`），否则查看有"
+    "计数的 `iptables -vnL FORWARD` 和 `nft list ruleset`（那里 `sysctl net.bridge.bridge-nf-call-iptables` 是 1），"
+    "或 `bridge -d link` 中的 `isolated on`",
 )
 
 MIN_PACKETS = 2  # of all flows between the two: a single one may be the last of the capture
@@ -145,7 +155,7 @@ def _finding(context: Context, pair: _Pair, stopped: list[StoppedFlow], packets:
             packets=packets, protos=several(protos), source=pair.source, destination=pair.destination, point=point,
             next=next_point,
         ),
-        FIX.fill(),
+        (FIX_PODS if shows_cni(context) else FIX).fill(source=pair.source, destination=pair.destination),
         {
             "source": pair.source, "destination": pair.destination, "point": point, "next": next_point,
             "protos": protos, "packets": packets,

@@ -190,3 +190,12 @@ def test_one_dead_backend_of_several_is_told(tmp_path: Path, is_shared: bool) ->
         attempts(net, ASKED.but(sport=40003), arp(1, BRIDGE_MAC, GATEWAY, BACKEND))
     findings = of_story(net, tmp_path, NAME)
     assert [finding["facts"]["accepted"] for finding in findings] == ([1] if is_shared else [])
+
+
+def test_dead_pod_at_a_node_is_told_as_one(tmp_path: Path) -> None:
+    """A device of flannel shows that Docker has no rule there."""
+    net = Network([*POINTS, "A/flannel.1"])
+    attempts(net, ASKED, arp(1, BRIDGE_MAC, GATEWAY, BACKEND))
+    net.pass_by(("A/flannel.1", udp("10.244.1.2:4000 > 10.244.2.2:5000", b"other")))
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert "kubectl get endpointslices,pods" in finding["fix"] and "DOCKER" not in finding["fix"]

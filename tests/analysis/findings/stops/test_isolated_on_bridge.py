@@ -135,3 +135,15 @@ def test_guest_that_is_routed_is_silent(tmp_path: Path) -> None:
     net = Network(BRIDGED)
     guest_asks(net, CARD_A)
     assert isolated(net, tmp_path) == []
+
+
+def test_pods_of_a_policy_is_told(tmp_path: Path) -> None:
+    """Measured: a rule between two pods of one bridge; a third pod passes."""
+    net = Network([*POINTS, "A/cni0"])
+    resolve(net)
+    publish(net, 1)
+    knock(net, BRIDGE)
+    publish(net, 2)
+    net.pass_by(("A/cni0", tcp("10.88.7.4:4000 > 10.88.7.2:80", flags=SYN)))
+    (finding,) = isolated(net, tmp_path)
+    assert "kubectl get networkpolicy" in finding["fix"] and "enable_icc" not in finding["fix"]
