@@ -17,10 +17,12 @@ from itertools import islice
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_private
+from capnet.analysis.core.schema import ARP_OPERATION, ARP_SENDER_LO, ARP_SENDER_MAC
 from capnet.analysis.facts.layer2.model import same_network
 from capnet.analysis.fate.speakers import Speaker, speakers
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import MAPPED, address_text, address_value
+from capnet.wire.numbers import ARP_REPLY
 
 DOCKER_PREFIX = 0x0242  # the first 16 bits of a MAC
 CNI_PREFIX = 0x0A58
@@ -38,6 +40,7 @@ _NODE_NAME = re.compile(
     r"kube-(bridge|ipvs0|dummy-if)|vethwe\w+|antrea-\w+|ovn-k8s-mp\d+|nodelocaldns"
 )
 _CNI_BRIDGE = re.compile(r"cni(-podman)?\d+|kube-bridge")
+_CALICO_GATEWAY, _CALICO_MAC = MAPPED | 0xA9FE0101, 0xEEEEEEEEEEEE
 _SERVICE_DOMAIN = ".svc."  # NAME.NAMESPACE.svc.DOMAIN: "DNS for Services and Pods" of Kubernetes
 MAX_NAMES = 10_000  # of DNS that are looked at
 
@@ -140,11 +143,18 @@ def shows_cni(context: Context) -> bool:
 
 @derived
 def shows_kubernetes(context: Context) -> bool:
-    """Does anything show a cluster of Kubernetes: pods, names of interfaces of nodes, or of services in DNS?"""
+    """Does anything show a cluster of Kubernetes: pods, names of nodes' interfaces or of services, Calico's gateway?"""
     if context.topology is not None and any(container.pod for container in context.topology.containers):
         return True
     by_name = any(point.packets and _NODE_NAME.fullmatch(point.name.rpartition("/")[2]) for point in context.points)
-    return by_name or asks_for_services(context.dns.names[:MAX_NAMES])
+    return by_name or asks_for_services(context.dns.names[:MAX_NAMES]) or _has_calico_gateway(context)
+
+
+def _has_calico_gateway(context: Context) -> bool:
+    """Does ARP answer for 169.254.1.1 with ee:ee:ee:ee:ee:ee, as Calico's nodes do for each of their pods?"""
+    arps = context.arps
+    is_gateway = (arps[:, ARP_SENDER_LO] == _CALICO_GATEWAY) & (arps[:, ARP_SENDER_MAC] == _CALICO_MAC)
+    return bool((is_gateway & (arps[:, ARP_OPERATION] == ARP_REPLY)).any())
 
 
 def asks_for_services(names: Iterable[str]) -> bool:

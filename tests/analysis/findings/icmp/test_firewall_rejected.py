@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import CARD_A, CARD_B, of_story
-from tests.stories import SYN, Network, Packet, about, ping, tcp, udp
+from tests.stories import SYN, Network, Packet, about, arp, ping, tcp, udp
 from tests.story_reports import A, B
 
 SYN_TO_A = tcp(f"{B}:40000 > {A}:80", flags=SYN, seq=100, ident=1, smac=CARD_B, dmac=CARD_A)
@@ -106,3 +106,15 @@ def test_targets_of_one_client_is_told_once(tmp_path: Path) -> None:
     (finding,) = of_story(net, tmp_path, "firewall-rejected")
     assert finding["facts"]["targets"] == [f"{A}:5060", f"{A}:5061", f"{A}:5062"]
     assert finding["facts"]["messages"] == 3
+
+
+@pytest.mark.parametrize(("mac", "is_calico"), [("ee:ee:ee:ee:ee:ee", True), ("02:00:00:00:00:01", False)])
+def test_gateway_of_calico_shows_a_cluster(tmp_path: Path, mac: str, is_calico: bool) -> None:
+    """In a capture of a pod alone, whatever its file is called: each node has this MAC for its pods."""
+    net = Network(["eth0"])
+    net.at(0, "eth0", arp(2, mac, "169.254.1.1", "10.233.91.65", "02:00:00:00:00:02"))
+    cause = tcp("10.233.91.65:40000 > 10.96.0.10:80", flags=SYN, ident=1)
+    net.pass_by(("eth0", cause))
+    net.pass_by(("eth0", about(ping("192.168.56.11 > 10.233.91.65", 0, 0, icmp=(3, 3)), cause)))
+    (finding,) = of_story(net, tmp_path, "firewall-rejected")
+    assert ("kubectl get services,endpointslices" in finding["fix"]) == is_calico
