@@ -12,6 +12,11 @@ SAYS = Text(
     "{point}{place}; {shown}",
     zh="{clients} 到 {servers}{translated} 的 {syns} 个 SYN 没有应答；最后见于 {point}{place}；{shown}",
 )
+SAYS_OF_ONE_DIRECTION = Text(
+    en="{syns:SYN} of {clients} to {servers}{translated} were sent again, so none was accepted; they were last seen "
+    "at {point}{place}; {shown}",
+    zh="{clients} 到 {servers}{translated} 的 {syns} 个 SYN 被重发，即没有一个被接受；最后见于 {point}{place}；{shown}",
+)
 TRANSLATED = Text(en=", which DNAT sends to {backends},", zh="（DNAT 转换到 {backends}）")
 PORTS = Text(en="ports {ports} of {address}", zh="{address} 的端口 {ports}")
 AT_SERVER = Text(en=", the server's own interface", zh="，即服务器自己的接口")
@@ -58,7 +63,10 @@ ANSWERS: dict[Kind, Text] = {
     "nothing": Text(en="the server answered nothing else either", zh="该服务器对其他请求也没有应答"),
 }
 NONE_ANSWERS = Text(en="none of these servers answered anything else", zh="这些服务器对其他请求也都没有应答")
-ONE_DIRECTION = Text(en="only their direction is recorded there", zh="那里只记录了这个方向")
+ONE_DIRECTION = Text(
+    en="only their direction is recorded there, which would not show a refusal",
+    zh="那里只记录了这个方向，即使被拒绝也看不到",
+)
 
 # How accepted SYNs differ from these: by the field of `Differences`, in the order of the sentence.
 DIFFERENCES = {
@@ -98,7 +106,7 @@ FORWARDED = Text(en="; {router} forwards them to {next_hop}", zh="；{router} �
 Fix = Literal[
     "macs", "exits", "ipv4", "timestamps", "nodes",
     "on host", "at backend", "on the way", "unlike others", "went down", "not known", "way out", "before exit",
-    "past host", "not yet up", "next hop", "next hop of node", "masquerade",
+    "past host", "not yet up", "next hop", "next hop of node", "masquerade", "both directions",
 ]  # fmt: skip
 PAST_HOST = Text(
     en="; they leave by the interface by which they came, and {client} is a neighbour of {server}, whose answers go to "
@@ -179,6 +187,12 @@ FIXES: dict[Fix, Text] = {
         en="check that {server} is up, and the routes both ways; capture at the server or at the next hop to see "
         "whether the SYNs arrive",
         zh="检查 {server} 是否在线，以及双向路由；在服务器上或下一跳抓包，看 SYN 是否到达",
+    ),
+    "both directions": Text(
+        en="capture both directions first, without `-Q out` and at both halves of a tap. Where {server} refuses, start "
+        "the program; where it is silent, check that it is up, the routes both ways and the filters",
+        zh="先抓取两个方向（不用 `-Q out`，分光器的两半都抓）。如果 {server} 拒绝连接，启动该程序；如果它不应答，检查它"
+        "是否在线、双向路由和过滤规则",
     ),
     "not yet up": Text(
         en="{server} was likely not up yet, or had no route to {client}: check that it accepts SYNs since then; if "

@@ -16,7 +16,8 @@ others meanwhile; else a warning: what lies behind the point is not known. As fa
   another node of the same NodePort, or TCP timestamps that are ahead;
 - by which point other packets of the client leave its host, if these do not;
 - which host forwards them to which next hop, and that it does so with private addresses while its own one is accepted;
-- that DNAT leads back to the client's own network, so that answers go past the host that translates.
+- that DNAT leads back to the client's own network, so that answers go past the host that translates;
+- that the point records one direction alone, which does not show a refusal.
 Wrong when: the answers took a way that was not captured. A capture filter may hide what a host that received the SYNs
 sent on under other addresses.
 Fix: a port where nothing listens is refused. Silence is a filter, a missing route, or a server that is down.
@@ -57,6 +58,7 @@ from capnet.analysis.facts.syns.wording import (
     PAST_HOST,
     PORTS,
     SAYS,
+    SAYS_OF_ONE_DIRECTION,
     TRANSLATED,
     UNTRANSLATED,
     Fix,
@@ -89,7 +91,8 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
   更靠后的 TCP 时间戳；
 - 客户端的其他包从主机的哪个抓包点离开，如果这些包没有到那里；
 - 哪台主机把它们转发给哪个下一跳，以及转发时用的是私有地址，而它自己的地址被接受；
-- DNAT 转回客户端自己的网络，使应答绕过做转换的主机。
+- DNAT 转回客户端自己的网络，使应答绕过做转换的主机；
+- 抓包点只记录了一个方向，看不到拒绝。
 误判：应答走了没有抓包的路。收到 SYN 的主机以别的地址转发出去的包，可能被抓包过滤器滤掉。
 处理：没有程序监听的端口会拒绝连接。不作声的是过滤规则、缺少的路由，或停机的服务器。
 验证：在服务器上抓包：`capnet capture HOST/IFACE`；那里的 `iptables -vnL` 和 `nft list ruleset` 有丢弃计数。
@@ -174,6 +177,9 @@ def _finding(context: Context, group: _Group) -> Finding:
     fix, exit_point, past_host = _fix(group), "", ""
     if group.backends and all(are_answered_past_host(context, of.rows, of.last_rows) for of in group.services):
         fix, past_host = "past host", PAST_HOST.fill(client=several(clients), server=group.backends[0][0])
+    is_one_sided = _is_one_sided(context, group)
+    if is_one_sided and fix in ("not known", "way out"):
+        fix = "both directions"
     if fix == "not known" and (exit_point := exit_of_others(context, group.last_rows)):
         fix = "before exit"
     forwarding = _forwarding(context, group, fix)
@@ -185,7 +191,7 @@ def _finding(context: Context, group: _Group) -> Finding:
     return Finding(
         NAME,
         "error" if group.is_at_server and group.kind not in _UNCERTAIN else "warning",
-        SAYS.fill(
+        (SAYS_OF_ONE_DIRECTION if is_one_sided else SAYS).fill(
             syns=attempts, clients=several(clients), servers=_servers(group.services),
             translated=TRANSLATED.fill(backends=several(backends)) if backends else "", point=several(group.points),
             place=_place(group),
@@ -274,11 +280,17 @@ def _place(group: _Group) -> str:
     return AT_HOST[group.direction].fill() if group.direction else ""
 
 
+def _is_one_sided(context: Context, group: _Group) -> bool:
+    """Is nothing known of the answers because the points of the SYNs record one direction?"""
+    points = context.flows[group.first.last_rows, schema.FLOW_POINT]
+    return group.kind == "nothing" and bool(records_one_direction(context)[points].all())
+
+
 def _answers(context: Context, group: _Group) -> str:
     """What does answer, and how that differs from these SYNs."""
     answer, differences = group.first.other_answer, group.first.differences
     points = context.flows[group.first.last_rows, schema.FLOW_POINT]
-    if answer.kind == "nothing" and records_one_direction(context)[points].all():
+    if _is_one_sided(context, group):
         return ONE_DIRECTION.fill()
     values: dict[str, dict[str, object]] = {
         "macs": {"macs": several([mac_text(mac) for mac in differences.macs]), "mac": group.mac},

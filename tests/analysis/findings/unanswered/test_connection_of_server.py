@@ -69,3 +69,21 @@ def test_call_that_does_not_work_is_silent(tmp_path: Path, case: str) -> None:
     )
     (finding,) = of_story(net, tmp_path, NAME)
     assert finding["facts"]["answers"] == "nothing" and "itself" not in finding["says"]
+
+
+@pytest.mark.parametrize("is_one_sided", [True, False], ids=["one direction", "both"])
+def test_direction_of_the_client_alone_shows_no_silence(tmp_path: Path, is_one_sided: bool) -> None:
+    """Windows asks a port that is refused three times: without the RSTs, nothing says that the server is silent."""
+    net = Network(["A/ens33"])
+    other = "192.168.111.77"
+    for number, (flags, seq, ack) in enumerate(((SYN, 7, 0), (ACK, 8, 4), (ACK, 8, 900), (ACK, 8, 1800))):
+        net.pass_by(("A/ens33", tcp(f"{A}:41000 > {other}:22", seq=seq, ack=ack, flags=flags, ident=number)))
+    if not is_one_sided:
+        net.pass_by(("A/ens33", tcp(f"{other}:22 > {A}:41000", bytes(900), seq=4, ack=8, flags=ACK, ident=9)))
+    for number in range(3):
+        asked = tcp(f"{A}:49176 > {B}:102", seq=7, flags=SYN, smac=CARD_A, dmac=CARD_B, ident=20 + number)
+        net.pass_by(("A/ens33", asked), gap=0.6 * SECOND)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert ("got no answer" in finding["says"]) is not is_one_sided
+    assert ("would not show a refusal" in finding["says"]) is is_one_sided
+    assert finding["fix"].startswith("capture both directions") is is_one_sided
