@@ -93,7 +93,10 @@ def diagnose(context: Context) -> list[Finding]:
             errors.setdefault((error.quoted.src, error.quoted.dst, error.quoted.dport), []).append(error)
             of_answers.setdefault((error.quoted.src, error.quoted.sport), []).append(error)
     findings = [_finding(context, *key, about) for key, about in sorted(errors.items())]
-    findings += [_of_answers(context, *key, about) for key, about in sorted(of_answers.items())]
+    rows = _answers_of(context) if of_answers else {}
+    findings += [
+        _of_answers(context, *key, rows[key], about) for key, about in sorted(of_answers.items()) if key in rows
+    ]
     return [finding for finding in findings if finding][:MAX_FINDINGS]
 
 
@@ -136,20 +139,26 @@ def _finding(context: Context, client: str, server: str, port: int, errors: list
     )
 
 
-def _of_answers(context: Context, server: str, port: int, errors: list[IcmpError]) -> Finding | None:
+def _answers_of(context: Context) -> dict[tuple[str, int], list[int]]:
+    """Server and port → its flows back to who asked, in which a packet has a small TTL."""
+    flows = context.flows
+    is_answer = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_TTL_MIN] <= MAX_TTL)
+    is_answer &= replies(context) >= 0
+    rows: dict[tuple[str, int], list[int]] = {}
+    for row in np.flatnonzero(is_answer)[:MAX_FLOWS].tolist():
+        rows.setdefault((source(flows[row]), int(flows[row, schema.FLOW_SPORT])), []).append(row)
+    return rows
+
+
+def _of_answers(
+    context: Context, server: str, port: int, answers: list[int], errors: list[IcmpError]
+) -> Finding | None:
     """What a server sends to clients that opened connections to it, with a TTL that ends at one router."""
     flows, links = context.flows, flow_links(context)
     if len({error.sender for error in errors}) > 1 or sum(error.packets for error in errors) < MIN_ANSWERS:
         return None
-    is_answer = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SPORT] == port)
-    is_answer &= (flows[:, [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]] == address_value(server)).all(axis=1)
-    is_answer &= (flows[:, schema.FLOW_TTL_MIN] <= MAX_TTL) & (replies(context) >= 0)
     quoted = {(error.quoted.dst, error.quoted.dport) for error in errors}
-    rows = [
-        row
-        for row in np.flatnonzero(is_answer)[:MAX_FLOWS].tolist()
-        if (destination(flows[row]), int(flows[row, schema.FLOW_DPORT])) in quoted
-    ]
+    rows = [row for row in answers if (destination(flows[row]), int(flows[row, schema.FLOW_DPORT])) in quoted]
     asked = [int(replies(context)[row]) for row in rows]
     if not rows or not (flows[asked, schema.FLOW_SYNS] > 0).all():
         return None
