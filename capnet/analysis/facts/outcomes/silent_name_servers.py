@@ -21,7 +21,7 @@ from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.icmp_errors import icmp_errors
 from capnet.analysis.facts.models.container_signs import asks_for_services
-from capnet.analysis.facts.transport.dns_lookups import DnsLookup, dns_lookups
+from capnet.analysis.facts.transport.dns_lookups import DnsLookup, dns_lookups, has_dns_header
 from capnet.analysis.facts.unreachable_hosts import unreachable_hosts
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, address_value
@@ -30,7 +30,6 @@ from capnet.wire.numbers import PORT_DNS, TCP, UDP
 MIN_WAIT_NS = 1_000_000_000  # the capture must go on so long after a question
 MIN_RETRY_NS = 900_000_000  # between questions: resolvers wait 1 s or longer; two at once are A and AAAA
 MIN_MESSAGES = 2  # of ICMP "unreachable": as many as make a finding of their own
-MAX_OPCODE, _RESERVED = 6, 0x0040  # DNS Stateful Operations is the last one (RFC 8490); Z must be 0 (RFC 1035)
 MAX_NAMES = 1000  # of questions that are looked at for the domain of a cluster
 _PORTS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
 
@@ -78,7 +77,7 @@ def silent_name_servers(context: Context) -> list[SilentNameServer]:
         reached = "" if server in rejecting or is_by_tcp else _reached(context, rows)
         silent.append(
             SilentNameServer(
-                server, rows, sorted(clients), rejecting.get(server, ""), others, is_by_tcp, reached,
+                server, rows, sorted(clients, key=address_value), rejecting.get(server, ""), others, is_by_tcp, reached,
                 asks_for_services(lookup.name or "" for lookup in lookups[:MAX_NAMES]),
             )
         )  # fmt: skip
@@ -160,10 +159,8 @@ def _answers_by_tcp(context: Context, server: str) -> bool:
 
 def _asked_without_dns(context: Context) -> set[str]:
     """Addresses that get something else than DNS at its port: no question, or fields that no RFC defines."""
-    table = context.dns.table
-    table = table[table[:, schema.DNS_DPORT] == PORT_DNS]
-    opcode, is_reserved = table[:, schema.DNS_FLAGS] >> 11 & 15, table[:, schema.DNS_FLAGS] & _RESERVED != 0
-    is_dns = (opcode <= MAX_OPCODE) & ~is_reserved & (table[:, schema.DNS_NAME] >= 0)
+    table = context.dns.table[context.dns.table[:, schema.DNS_DPORT] == PORT_DNS]
+    is_dns = has_dns_header(table) & (table[:, schema.DNS_NAME] >= 0)
     ends = table[:, [schema.DNS_DST_HI, schema.DNS_DST_LO]]
     servers = [{address_text(*end) for end in ends[mask].tolist()} for mask in (~is_dns, is_dns)]
     return servers[0] - servers[1]

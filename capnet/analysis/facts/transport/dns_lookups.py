@@ -17,7 +17,7 @@ from capnet.analysis.core.arrays import hash_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import Evidence
-from capnet.analysis.core.schema import Values
+from capnet.analysis.core.schema import DnsTable, Mask, Values
 from capnet.analysis.correlate.duplicates import MAX_DUPLICATE_DELAY_NS
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.listening import records_one_direction
@@ -27,11 +27,16 @@ from capnet.wire.addresses import address_text
 from capnet.wire.numbers import PORT_DNS, UDP
 
 NO_ERROR, SERVER_FAILURE, NO_SUCH_NAME = 0, 2, 3  # RFC 1035 section 4.1.1: RCODE
+CODE_NAMES = {
+    1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED",
+    6: "YXDOMAIN", 7: "YXRRSET", 8: "NXRRSET", 9: "NOTAUTH", 10: "NOTZONE",  # of updates (RFC 2136)
+}  # fmt: skip
 TYPE_A, TYPE_AAAA = 1, 28
 TYPE_NAMES = {
     1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 12: "PTR", 15: "MX", 16: "TXT", 28: "AAAA", 33: "SRV", 65: "HTTPS",
 }  # fmt: skip
-_RESPONSE, _TRUNCATED = 0x8000, 0x0200  # of DNS_FLAGS
+_RESPONSE, _TRUNCATED, _RESERVED = 0x8000, 0x0200, 0x0040  # of DNS_FLAGS; the last one must be 0 (RFC 1035)
+_MAX_OPCODE = 6  # DNS Stateful Operations is the last one (RFC 8490)
 
 
 class DnsAnswer(NamedTuple):
@@ -140,13 +145,21 @@ def failed_answers(context: Context) -> list[FailedAnswer]:
     """Every answer that says that a name could not be resolved, in the order of the pass."""
     table, names = context.dns.table, context.dns.names
     flags = table[:, schema.DNS_FLAGS]
+    is_answer = (flags & _RESPONSE != 0) & (table[:, schema.DNS_SPORT] == PORT_DNS) & has_dns_header(table)
     return [
         FailedAnswer(
             row[schema.DNS_POINT], row[schema.DNS_FRAME], address_text(row[schema.DNS_SRC_HI], row[schema.DNS_SRC_LO]),
             row[schema.DNS_FLAGS] & 15, names[row[schema.DNS_NAME]] if row[schema.DNS_NAME] >= 0 else "",
         )
-        for row in table[(flags & _RESPONSE != 0) & (flags & 15 != NO_ERROR)].tolist()
+        for row in table[is_answer & (flags & 15 != NO_ERROR)].tolist()
     ]  # fmt: skip
+
+
+def has_dns_header(table: DnsTable) -> Mask:
+    """Per message: are its flags those of DNS? Other protocols and random octets use the port, too."""
+    flags = table[:, schema.DNS_FLAGS]
+    mask: Mask = (flags >> 11 & 15 <= _MAX_OPCODE) & (flags & _RESERVED == 0)
+    return mask
 
 
 _SOURCE = (schema.DNS_SRC_HI, schema.DNS_SRC_LO, schema.DNS_SPORT)

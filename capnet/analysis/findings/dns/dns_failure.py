@@ -18,15 +18,14 @@ Verify: `nsenter -t PID -n dig @SERVER NAME`.
 
 from __future__ import annotations
 
-from capnet import language
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import Finding
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.outcomes.silent_name_servers import SilentNameServer, silent_name_servers
 from capnet.analysis.facts.outcomes.silent_requests import nothing_comes_back
-from capnet.analysis.facts.transport.dns_lookups import NO_SUCH_NAME, FailedAnswer, failed_answers
+from capnet.analysis.facts.transport.dns_lookups import CODE_NAMES, NO_SUCH_NAME, FailedAnswer, failed_answers
 from capnet.analysis.facts.transport.dns_search import searched_names
 
 NAME = finding_name(__name__)
@@ -129,10 +128,8 @@ LOOPBACK_FIX = Text(
 
 NO_NAME = Text(en="a name", zh="一个名称")
 TIMES = Text(en=" ({count} times)", zh="（{count} 次）")
-_CODES = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
 MAX_NAMES = 20  # that have a finding of their own
 MAX_FRAMES_AT_POINT = 3  # of one name and code
-MAX_CLIENTS = 3  # that the sentence lists
 LOOPBACK = "127."  # RFC 1122 section 3.2.1.3
 
 
@@ -160,7 +157,7 @@ def _failed_name(context: Context, code: int, name: str, answers: list[FailedAns
         frames.setdefault(answer.point, []).append(answer.frame)
     count = max(len(at_point) for at_point in frames.values())  # every point shows the same answers
     servers = sorted({answer.server for answer in answers})
-    words = _CODES.get(code, f"result code {code}")
+    words = CODE_NAMES.get(code, f"result code {code}")
     query = (name or NO_NAME.fill()) + (TIMES.fill(count=count) if count > 1 else "")
     no_such_name_fix = NO_SUCH_NAME_FIX if shows_containers(context) else NO_SUCH_NAME_ELSEWHERE_FIX
     evidence = sorted(
@@ -193,7 +190,7 @@ def _silent_server(context: Context, silent: SilentNameServer) -> Finding:
     elif silent.rejecting and not is_refused:
         fix, facts = REJECTED_FIX, {"rejected_by": silent.rejecting}
     elif silent.others:
-        more, fix, facts = OTHERS, OTHERS_FIX, {"answered": silent.others[:MAX_CLIENTS]}
+        more, fix, facts = OTHERS, OTHERS_FIX, {"answered": silent.others[:MAX_EVIDENCE]}
     elif silent.is_by_tcp:
         more, fix, facts = BY_TCP, BY_TCP_FIX, {"by_tcp": True}
     elif silent.reached:
@@ -202,10 +199,10 @@ def _silent_server(context: Context, silent: SilentNameServer) -> Finding:
         "server": silent.server,
         "rejecting": silent.rejecting,
         "queries": questions,
-        "clients": language.items(silent.clients[:MAX_CLIENTS]),
+        "clients": several(silent.clients),
         "point": silent.reached,
         "container": silent.reached.rpartition("/")[0],
-        "others": language.items(silent.others[:MAX_CLIENTS]),
+        "others": several(silent.others),
     }
     return Finding(
         NAME,

@@ -27,23 +27,19 @@ Verify: capture at the server: `capnet capture HOST/IFACE`; `iptables -vnL` and 
 from __future__ import annotations
 
 from ipaddress import ip_address
-from itertools import groupby
-
-import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import is_private, source
+from capnet.analysis.core.flow_rows import is_private
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import endpoint_text, finding_name, several
-from capnet.analysis.facts.layer2.model import same_network
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.models.container_signs import shows_kubernetes
 from capnet.analysis.facts.syns.exits import Forwarding, exit_of_others, forwarding_of
 from capnet.analysis.facts.syns.floods import syn_floods
-from capnet.analysis.facts.syns.host_directions import Direction, host_direction
 from capnet.analysis.facts.syns.other_answers import Kind
 from capnet.analysis.facts.syns.past_host import are_answered_past_host
+from capnet.analysis.facts.syns.service_groups import ServiceGroup, service_groups
 from capnet.analysis.facts.syns.unanswered_services import UnansweredService, unanswered_services
 from capnet.analysis.facts.syns.wording import (
     ANSWERS,
@@ -64,7 +60,6 @@ from capnet.analysis.facts.syns.wording import (
     Fix,
 )
 from capnet.analysis.fate.listening import records_one_direction
-from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value, mac_text
 
 NAME = finding_name(__name__)
@@ -98,81 +93,17 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 验证：在服务器上抓包：`capnet capture HOST/IFACE`；那里的 `iptables -vnL` 和 `nft list ruleset` 有丢弃计数。
 """
 
-# Kinds of answers that speak of one service, not of its whole address; and those that do not show that it works now.
-_OF_SERVICE: tuple[Kind, ...] = ("meanwhile", "before", "others")
+# Kinds of answers that do not show that the service works now.
 _UNCERTAIN: tuple[Kind, ...] = ("before", "refused", "gone", "later", "nothing")
-
-
-class _Group(NamedTuple):
-    """Services that are one finding: what else they answer is of one kind."""
-
-    services: list[UnansweredService]
-    clients: list[str]
-    last_rows: list[int]  # where the SYNs were last seen
-    points: list[str]
-    mac: str  # that the first of them was sent to
-    backends: list[tuple[str, int]]
-    is_at_server: bool
-    direction: Direction  # what the host of the points did with them
-    is_of_way_out: bool  # several servers are silent, and none is in the client's network: what they share is the way
-
-    @property
-    def first(self) -> UnansweredService:
-        return self.services[0]
-
-    @property
-    def kind(self) -> Kind:
-        return self.first.other_answer.kind
-
-    @property
-    def reached_host(self) -> bool:
-        return self.is_at_server or self.direction == "received"
 
 
 def diagnose(context: Context) -> list[Finding]:
     flooded = {(flood.service.address, flood.service.port) for flood in syn_floods(context)}
     services = [of for of in unanswered_services(context) if (of.address, of.port) not in flooded]
-    services.sort(key=lambda service: _key(context, service))
-    groups = groupby(services, lambda service: _key(context, service))
-    return [_finding(context, _group(context, list(of_key))) for _, of_key in groups]
+    return [_finding(context, group) for group in service_groups(context, services)]
 
 
-def _key(context: Context, service: UnansweredService) -> tuple[object, ...]:
-    """What is one finding: a service; the ports of an address that answers otherwise; a client to whom nothing does."""
-    if service.other_answer.kind in _OF_SERVICE:
-        return (0, address_value(service.address), service.port, ())
-    if service.other_answer.kind != "nothing":
-        return (1, address_value(service.address), 0, ())
-    clients = {address_value(client) for client in _clients(context, service)}
-    return (2 + bool(service.differences.ipv4), (0, 0), 0, tuple(sorted(clients)))
-
-
-def _clients(context: Context, service: UnansweredService) -> set[str]:
-    return {source(context.flows[row]) for row in service.rows}
-
-
-def _group(context: Context, services: list[UnansweredService]) -> _Group:
-    flows = context.flows
-    clients = sorted({client for of in services for client in _clients(context, of)}, key=address_value)
-    last_rows = [row for of in services for row in of.last_rows]
-    servers = {of.address for of in services}
-    is_silent = services[0].other_answer.kind == "nothing"
-    return _Group(
-        services,
-        clients,
-        last_rows,
-        points=sorted({context.points[int(flows[row, schema.FLOW_POINT])].name for row in last_rows}),
-        mac=mac_text(int(flows[last_rows[0], schema.FLOW_DMAC])),
-        backends=sorted({backend for of in services for backend in of.backends}),
-        is_at_server=all(of.is_at_server for of in services),
-        direction=host_direction(context, np.array(last_rows)),
-        is_of_way_out=is_silent
-        and len(servers) > 1
-        and not any(same_network([clients[0], server]) for server in servers),
-    )
-
-
-def _finding(context: Context, group: _Group) -> Finding:
+def _finding(context: Context, group: ServiceGroup) -> Finding:
     first, clients = group.first, group.clients
     fix, exit_point, past_host = _fix(group), "", ""
     if group.backends and all(are_answered_past_host(context, of.rows, of.last_rows) for of in group.services):
@@ -217,7 +148,7 @@ _NEXT_HOP: dict[bool, Fix] = {True: "next hop of node", False: "next hop"}
 _FORWARDED = {"masquerade": UNTRANSLATED} | dict.fromkeys(_NEXT_HOP.values(), FORWARDED)
 
 
-def _forwarding(context: Context, group: _Group, fix: Fix) -> Forwarding | None:
+def _forwarding(context: Context, group: ServiceGroup, fix: Fix) -> Forwarding | None:
     """Who forwards the SYNs to whom, where that is a clue.
 
     It is one where nothing else is; or where the host that forwards is accepted, and private addresses of others leave
@@ -233,7 +164,7 @@ def _forwarding(context: Context, group: _Group, fix: Fix) -> Forwarding | None:
     return forwarding
 
 
-def _fix(group: _Group) -> Fix:
+def _fix(group: ServiceGroup) -> Fix:
     """The next step: a difference to accepted SYNs names the cause; else where these end, and what else is answered."""
     differences = group.first.differences
     if group.is_of_way_out and not differences.ipv4 and group.direction != "received":
@@ -274,19 +205,19 @@ def _named(context: Context, address: str, port: int) -> str:
     return endpoint_text(address, port) + (f" ({name})" if name else "")
 
 
-def _place(group: _Group) -> str:
+def _place(group: ServiceGroup) -> str:
     if group.is_at_server:
         return AT_SERVER.fill()
     return AT_HOST[group.direction].fill() if group.direction else ""
 
 
-def _is_one_sided(context: Context, group: _Group) -> bool:
+def _is_one_sided(context: Context, group: ServiceGroup) -> bool:
     """Is nothing known of the answers because the points of the SYNs record one direction?"""
     points = context.flows[group.first.last_rows, schema.FLOW_POINT]
     return group.kind == "nothing" and bool(records_one_direction(context)[points].all())
 
 
-def _answers(context: Context, group: _Group) -> str:
+def _answers(context: Context, group: ServiceGroup) -> str:
     """What does answer, and how that differs from these SYNs."""
     answer, differences = group.first.other_answer, group.first.differences
     points = context.flows[group.first.last_rows, schema.FLOW_POINT]

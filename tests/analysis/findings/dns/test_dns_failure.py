@@ -50,6 +50,19 @@ def test_answer_with_result_code_is_told(tmp_path: Path) -> None:
     assert {frame["frame"] for finding in findings for frame in finding["evidence"]} == {4, 6, 8}
 
 
+@pytest.mark.parametrize(
+    ("flags", "sport", "is_told"),
+    [(0x8189, 53, True), (0xD81D, 53, False), (0x81C9, 53, False), (0xAA8A, 1024, False)],
+    ids=["NOTAUTH", "opcode of no RFC", "reserved bit", "to port 53"],
+)
+def test_octets_that_are_no_answer_is_silent(tmp_path: Path, flags: int, sport: int, is_told: bool) -> None:
+    """Generators send random octets from port 53, or to it."""
+    payload = flags.to_bytes(2, "big").join((b"\x12\x34", bytes(8)))
+    packet = Ether(src=MAC_2, dst=MAC_1) / IP(src=SERVER, dst=CLIENT)
+    findings = of_packets(tmp_path, NAME, packet / UDP(sport=sport, dport=53 if sport != 53 else 40000) / payload)
+    assert [finding["says"] for finding in findings] == ([f"{SERVER} answered NOTAUTH about a name"] if is_told else [])
+
+
 @pytest.mark.parametrize("other", ["to the client", "from the client"])
 def test_server_without_any_answer_is_told(tmp_path: Path, other: str) -> None:
     """Where nothing at all goes to the client, the capture may hold one direction only."""
@@ -68,6 +81,23 @@ def test_server_without_any_answer_is_told(tmp_path: Path, other: str) -> None:
             f"nor anything else that goes to {CLIENT}"
         )
         assert finding["fix"].startswith("capture both directions first")
+
+
+def test_clients_of_a_silent_server_are_counted(tmp_path: Path) -> None:
+    """In the order of their addresses, and how many more there are."""
+    packets = []
+    for number in (107, 9, 10, 11, 12):
+        client = f"10.0.1.{number}"
+        for ident, seconds in ((number, 0), (number + 1000, 2)):
+            asked = query("web.test", None, ident)[0]
+            asked[IP].src = client
+            packets.append(later(asked, seconds))
+        packets.append(
+            Ether(src=MAC_2, dst=MAC_1) / IP(src=SERVER, dst=client) / UDP(sport=514, dport=514) / b"<13>log"
+        )
+    packets.sort(key=lambda packet: float(packet.time))
+    (finding,) = of_packets(tmp_path, NAME, *packets)
+    assert finding["says"].endswith("of 10.0.1.9, 10.0.1.10, 10.0.1.11 and 2 more")
 
 
 @pytest.mark.parametrize("size", [0, 60])
