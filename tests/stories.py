@@ -36,7 +36,8 @@ class Packet:
     flags: int = ACK
     window: int = 502
     tsval: int | None = None
-    mss: int | None = None  # TCP option of a SYN
+    mss: int | None = None  # TCP options of a SYN
+    wscale: int | None = None
     icmp: tuple[int, int] = (8, 0)
     echo: int = 0  # ICMP identifier; of GRE the key, of ESP the SPI
     smac: str = "02:00:00:00:00:01"
@@ -83,6 +84,7 @@ class Packet:
         """What IP carries, whole."""
         if self.proto == "tcp":
             options = b"" if self.mss is None else struct.pack(">BBH", 2, 4, self.mss)
+            options += b"" if self.wscale is None else struct.pack(">BBBB", 1, 3, 3, self.wscale)
             options += b"" if self.tsval is None else struct.pack(">BBBBII", 1, 1, 8, 10, self.tsval, 0)
             head = struct.pack(
                 ">HHIIBBHHH", self.sport, self.dport, self.seq, self.ack,

@@ -273,7 +273,10 @@ SYN_MSS = 10  # octets, 0 without the option
 SYN_CHECKSUM = 11  # the verdict on its checksum, RIGHT to WRONG below; ABSENT where the header cannot be read
 SYN_TSVAL = 12  # of the timestamps option (RFC 7323), 32 bits, ABSENT without it
 SYN_PACKET_TYPE = 13  # of a cooked capture (packet(7)), else ABSENT
-SYN_WIDTH = 14
+SYN_SCALE = 14  # shift count of its window scale (RFC 7323), NO_SCALE without the option; ABSENT as for the checksum
+SYN_WIDTH = 15
+
+NO_SCALE = 255  # more than any: the highest is 14
 
 # -- checksums in tunnels: of the packets of one inner flow and of what carries them, at one point, in a sample -------
 CHECKSUM_POINT = 0

@@ -1,4 +1,4 @@
-"""SYNs: the maximum segment size and the timestamp that each end announces, the checksum, a cooked packet type.
+"""SYNs: the maximum segment size, window scale and timestamp that each end announces, the checksum, a packet type.
 
 Sources: RFC 9293 sections 3.7.1 and 3.1, RFC 7323 section 3.
 
@@ -21,7 +21,7 @@ from capnet.wire.numbers import TCP_SYN
 
 MAX_SYNS = 4000
 TCP_HEADER, MAX_TCP_HEADER = 20, 60  # octets, without and with all options
-OPTION_END, OPTION_PADDING, OPTION_MSS = 0, 1, 2
+OPTION_END, OPTION_PADDING, OPTION_MSS, OPTION_SCALE = 0, 1, 2, 3
 
 _COLUMNS = (
     (schema.SYN_POINT, fields.POINT), (schema.SYN_VIA, fields.VIA), (schema.SYN_VIA_VNI, fields.VIA_VNI),
@@ -51,7 +51,7 @@ class Syns:
         table[:, schema.SYN_POINT] += base
         at, _ = payload_span(block, chosen)
         lowest = block.record_at[chosen] + block.rows[chosen, fields.START]
-        table[:, schema.SYN_MSS] = _maximum_segment_sizes(block, table, lowest, at)
+        table[:, schema.SYN_MSS], table[:, schema.SYN_SCALE] = _sizes_and_scales(block, table, lowest, at)
         table[:, schema.SYN_CHECKSUM] = checksum_verdicts(block, chosen)
         self._tables.append(table)
         self._count += len(table)
@@ -63,14 +63,15 @@ class Syns:
         return np.concatenate([np.zeros((0, schema.SYN_WIDTH), dtype=np.int64), *self._tables])
 
 
-def _maximum_segment_sizes(block: Block, table: SynTable, lowest: Values, ends: Values) -> Values:
-    """The MSS option of the TCP header that ends at each of `ends`, 0 without one; frames begin at `lowest`.
+def _sizes_and_scales(block: Block, table: SynTable, lowest: Values, ends: Values) -> tuple[Values, Values]:
+    """The MSS and the window scale of the TCP header that ends at each of `ends`; frames begin at `lowest`.
 
+    MSS: 0 without the option. Window scale: NO_SCALE without it, ABSENT where no header ends there.
     A header begins where it has the ports of its SYN, and its length leads to the end.
     """
     raw = np.frombuffer(block.raw, dtype=np.uint8)
     ports = table[:, schema.SYN_SPORT] << 16 | table[:, schema.SYN_DPORT]
-    sizes = np.zeros(len(table), dtype=np.int64)
+    sizes, scales = np.zeros(len(table), dtype=np.int64), np.full(len(table), fields.ABSENT)
     lengths = np.arange(TCP_HEADER + 4, MAX_TCP_HEADER + 1, 4)  # of headers with options
     starts = ends[:, None] - lengths
     is_header = starts >= lowest[:, None]
@@ -79,32 +80,38 @@ def _maximum_segment_sizes(block: Block, table: SynTable, lowest: Values, ends: 
     for column in np.flatnonzero(is_header.any(axis=0)).tolist():
         rows = np.flatnonzero(is_header[:, column] & (sizes == 0))
         option = starts[rows, column] + TCP_HEADER
+        scales[rows] = option_values(raw, option, ends[rows], OPTION_SCALE, 3, schema.NO_SCALE)
         is_first = (raw[option] == OPTION_MSS) & (raw[option + 1] == 4)  # as most systems write it
         sizes[rows[is_first]] = be32_at(raw, option[is_first]) & 0xFFFF
         others = rows[~is_first]
         sizes[others] = mss_options(raw, option[~is_first], ends[others])
-    return sizes
+    return sizes, scales
 
 
 def mss_options(raw: Octets, option: Values, ends: Values) -> Values:
-    """The MSS in each list of options, which begin at `option` and end before `ends`; 0 without one.
+    """The MSS in each list of options, which begin at `option` and end before `ends`; 0 without one."""
+    return option_values(raw, option, ends, OPTION_MSS, 4, 0)
+
+
+def option_values(raw: Octets, option: Values, ends: Values, kind: int, size: int, missing: int) -> Values:
+    """The value of the first option of a kind, with `size` octets in all, 3 or 4, in each list; else `missing`.
 
     Of an option that its list cuts, the octets that are there.
     """
-    sizes = np.zeros(len(option), dtype=np.int64)
+    values = np.full(len(option), missing)
     lists = np.arange(len(option))  # those that go on; in each round, one option further
     while True:
         goes_on = option < ends
         goes_on[goes_on] = raw[option[goes_on]] != OPTION_END
         lists, option, ends = lists[goes_on], option[goes_on], ends[goes_on]
         if not len(lists):
-            return sizes
-        kind, size, high, low = (_octet(raw, option + number, ends) for number in range(4))
-        is_mss = (kind == OPTION_MSS) & (size == 4)
-        is_cut = option + 4 > ends
-        sizes[lists[is_mss]] = np.where(is_cut, high, high << 8 | low)[is_mss]
-        step = np.where(kind == OPTION_PADDING, 1, size)
-        goes_on = ~is_mss & ((step >= 2) | (kind == OPTION_PADDING))
+            return values
+        kinds, length, high, low = (_octet(raw, option + number, ends) for number in range(4))
+        is_wanted = (kinds == kind) & (length == size)
+        has_one = (option + size > ends) | (size == 3)
+        values[lists[is_wanted]] = np.where(has_one, high, high << 8 | low)[is_wanted]
+        step = np.where(kinds == OPTION_PADDING, 1, length)
+        goes_on = ~is_wanted & ((step >= 2) | (kinds == OPTION_PADDING))
         lists, option, ends = lists[goes_on], (option + step)[goes_on], ends[goes_on]
 
 
