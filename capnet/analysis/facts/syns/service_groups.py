@@ -44,14 +44,17 @@ class ServiceGroup(NamedTuple):
 
     @property
     def first(self) -> UnansweredService:
+        """The one that the others are told with."""
         return self.services[0]
 
     @property
     def kind(self) -> Kind:
+        """What else is answered."""
         return self.first.other_answer.kind
 
     @property
     def reached_host(self) -> bool:
+        """Have the SYNs come to the server's host?"""
         return self.is_at_server or self.direction == "received"
 
 
