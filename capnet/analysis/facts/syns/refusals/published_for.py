@@ -10,6 +10,7 @@ from __future__ import annotations
 from capnet.analysis.core.wording import Text, endpoint_text
 from capnet.analysis.facts.syns.refusals.meant_ports import Meant
 from capnet.topology import Topology
+from capnet.topology.port_lookup import is_reached_at
 
 SAYS = Text(
     en="; Docker on {host} publishes it for {container} ({own}), not for {address}: another rule translates it first",
@@ -22,7 +23,6 @@ FIX = Text(
     zh="在 {host} 上 `iptables -t nat -S` 和 `nft list ruleset` 按顺序显示规则：删除把端口 {port} 引向 {address} 的那一"
     "条，它由已不存在的容器留下，或是手工添加的。重启 Docker 会重写它的 DOCKER 链，而不动其他链的规则",
 )
-ALL_ADDRESSES = ("0.0.0.0", "::", "")
 
 
 def published_for(topology: Topology | None, services: list[str], address: str) -> Meant | None:
@@ -37,12 +37,12 @@ def published_for(topology: Topology | None, services: list[str], address: str) 
         for container in topology.containers
         for each in container.ports
         if container.host in hosts and (each.proto, str(each.host_port)) == ("tcp", port)
-        and each.host_ip in (*ALL_ADDRESSES, asked)
+        and is_reached_at(each, asked)
     ]  # fmt: skip
     if len({(container.host, container.id) for container, _ in publishers}) != 1:
         return None
     container, published = publishers[0]
-    own = [each.partition("/")[0] for endpoint in container.endpoints for each in endpoint.addresses]
+    own = [ip for endpoint in container.endpoints for ip in endpoint.ips]
     if not own or address in own:
         return None
     end = endpoint_text(own[0], published.container_port)
