@@ -48,8 +48,8 @@ def _fits(topology: Topology, flows: FlowTable, stations: StationTable, points: 
     if not (len(flows) or len(stations)) or not (addresses or macs):
         return True
     columns = [
-        flows[:, [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]],
-        flows[:, [schema.FLOW_DST_HI, schema.FLOW_DST_LO]],
+        flows[:, schema.FLOW_SRC],
+        flows[:, schema.FLOW_DST],
         stations[:, [schema.STATION_IP_HI, schema.STATION_IP_LO]],
     ]
     if any(_has_address(pairs, addresses) for pairs in columns):

@@ -140,7 +140,7 @@ def are_multicast(high: Values, low: Values) -> Mask:
 
 def are_to_groups(context: Context, rows: FlowRows) -> Mask:
     """Were the packets of each row sent to a group: by the destination MAC, or by a multicast or broadcast address?"""
-    columns = (schema.FLOW_DMAC, schema.FLOW_DST_HI, schema.FLOW_DST_LO)
+    columns = (schema.FLOW_DMAC, *schema.FLOW_DST)
     mac, high, low = (context.flows[rows, column] for column in columns)
     return (mac > 0) & are_multicast_macs(mac) | are_multicast(high, low)
 
@@ -198,7 +198,8 @@ def replies(context: Context) -> PerFlow:
     if has_other_id.any():
         flows = flows.copy()
         flows[has_other_id, schema.FLOW_VIA_VNI] = ABSENT
-    source, destination = ([flows[:, column] for column in columns] for columns in (_SOURCE, _DESTINATION))
+    ends = (schema.FLOW_SRC_END, schema.FLOW_DST_END)
+    source, destination = ([flows[:, column] for column in columns] for columns in ends)
     place = [_places(flows), flows[:, schema.FLOW_VIA_VNI]]
     candidates = _reply_candidates(*(combined_hash(columns) for columns in (source, destination, place)))
     is_reply = np.ones(len(flows), dtype=bool)
@@ -239,6 +240,3 @@ def _reply_candidates(sources: Hashes, destinations: Hashes, places: Hashes) -> 
 
 # The answer to a packet in such a tunnel has another id: it is found by its addresses and ports alone.
 _KINDS_WITH_ID_PER_DIRECTION = [kind.number for kind in TUNNEL_KINDS if kind.has_id_per_direction]
-
-_SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
-_DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]

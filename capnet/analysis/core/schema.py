@@ -1,8 +1,8 @@
 """What one pass over a capture leaves behind: the columns of its tables.
 
-Each table is an int64 array of shape (n, WIDTH) with one row per distinct key, in order of first sight. The
-KEY columns come first. Memory grows with flows, stations and tunnels, never with packets; only OBSERVATION
-rows are per packet, and those are a bounded sample. Fields mean what they mean in `wire.fields`.
+Each table is an int64 array of shape (n, WIDTH) with one row per distinct key, in order of first sight. The KEY columns
+come first. Memory grows with flows, stations and tunnels, never with packets; only OBSERVATION rows are per packet, and
+those are a bounded sample. Fields mean what they mean in `wire.fields`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated, TypeAlias
 
 import numpy as np
 
-# -- types of public signatures: int64 arrays, or masks where it says bool ------------------------------
+# Types of public signatures: int64 arrays, or masks where it says bool.
 FlowTable: TypeAlias = Annotated[np.ndarray, "(flows, FLOW_WIDTH)"]
 StationTable: TypeAlias = Annotated[np.ndarray, "(stations, STATION_WIDTH)"]
 ArpTable: TypeAlias = Annotated[np.ndarray, "(pairs, ARP_WIDTH)"]
@@ -46,7 +46,6 @@ FLOW_SPORT = 9  # ICMP echo: the identifier, in both; ICMP errors: of the packet
 FLOW_DPORT = 10
 FLOW_KIND = 11  # ICMP and ICMPv6: type * 256 + code; else -1
 FLOW_KEY = 12
-
 # Written by every packet: with the end of the key, one cache line.
 FLOW_LAST = 12  # ns
 FLOW_PACKETS = 13
@@ -78,6 +77,11 @@ FLOW_SYNS = 37  # SYNs without ACK
 FLOW_STRAYS = 38  # packets whose MACs were not those of the first packet (each is in the station table itself)
 FLOW_OTHER_VNIS = 39  # packets that carry another VNI than the first, or none (each is in the carrier table)
 FLOW_WIDTH = 40  # five cache lines
+FLOW_PLACE = [FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI]
+FLOW_SRC, FLOW_DST = [FLOW_SRC_HI, FLOW_SRC_LO], [FLOW_DST_HI, FLOW_DST_LO]  # both halves of an address
+FLOW_ADDRESSES, FLOW_OPPOSITE_ADDRESSES = [*FLOW_SRC, *FLOW_DST], [*FLOW_DST, *FLOW_SRC]
+FLOW_SRC_END, FLOW_DST_END = [*FLOW_SRC, FLOW_SPORT], [*FLOW_DST, FLOW_DPORT]  # an address and a port
+FLOW_ENDS, FLOW_OPPOSITE_ENDS = [*FLOW_SRC_END, *FLOW_DST_END], [*FLOW_DST_END, *FLOW_SRC_END]
 
 USED_AGAIN = 1 << 12  # beside TCP's flags: a SYN had other numbers than the first packet, another connection's
 
@@ -90,7 +94,6 @@ STATION_IP_HI = 4  # 0, 0: the MAC was seen without an IP address
 STATION_IP_LO = 5
 STATION_HOW = 6  # 0 source of IP packets, 1 sender in ARP, 2 destination of IP packets
 STATION_KEY = 7
-
 STATION_FIRST = 7
 STATION_LAST = 8
 STATION_PACKETS = 9
@@ -108,7 +111,6 @@ ARP_SENDER_MAC = 4
 ARP_SENDER_LO = 5  # IPv4 as LO half
 ARP_TARGET_LO = 6
 ARP_KEY = 7
-
 ARP_FIRST = 7
 ARP_LAST = 8
 ARP_PACKETS = 9
@@ -140,7 +142,6 @@ ND_TARGET_HI = 10
 ND_TARGET_LO = 11
 ND_MAC = 12  # link-layer address option of the sender or the target, ABSENT if the first option is another one
 ND_KEY = 13
-
 ND_PACKETS = 13
 ND_FIRST_FRAME = 14
 ND_FIRST = 15
@@ -155,7 +156,6 @@ DHCP_CLIENT = 3  # its MAC, as the message says
 DHCP_TYPE = 4  # 1 DISCOVER, 2 OFFER, 3 REQUEST, 4 DECLINE, 5 ACK, 6 NAK, … (RFC 2132 section 9.6)
 DHCP_SRC_LO = 5
 DHCP_KEY = 6
-
 DHCP_PACKETS = 6
 DHCP_FIRST_FRAME = 7
 DHCP_FIRST = 8
@@ -167,7 +167,6 @@ CARRIER_FLOW = 0  # row in the flow table of the outer packets
 CARRIER_KIND = 1  # frames.TUNNEL_, 0 = nothing, in a flow that carries something
 CARRIER_VNI = 2  # -1 where the kind has none
 CARRIER_KEY = 3
-
 CARRIER_FIRST = 3
 CARRIER_LAST = 4
 CARRIER_FRAMES = 5
@@ -187,7 +186,6 @@ TUNNEL_DST_HI = 5
 TUNNEL_DST_LO = 6
 TUNNEL_DPORT = 7  # -1 where the kind has none
 TUNNEL_KEY = 8
-
 TUNNEL_FIRST = 8
 TUNNEL_LAST = 9
 TUNNEL_FRAMES = 10
@@ -232,7 +230,6 @@ ICMP_QUOTED_DST_LO = 16
 ICMP_QUOTED_SPORT = 17  # TCP and UDP, else -1
 ICMP_QUOTED_DPORT = 18
 ICMP_KEY = 19
-
 ICMP_PACKETS = 19
 ICMP_FIRST_FRAME = 20
 ICMP_FIRST = 21
@@ -290,7 +287,6 @@ CHECKSUM_DST_LO = 7
 CHECKSUM_SPORT = 8  # as FLOW_SPORT
 CHECKSUM_DPORT = 9
 CHECKSUM_KEY = 10
-
 CHECKSUM_OUTER = 10  # packets by the verdict on the carrier's UDP checksum: four columns, RIGHT to WRONG
 CHECKSUM_INNER = 14  # packets by the verdict on their own TCP or UDP checksum: four columns
 CHECKSUM_OUTER_FRAME = 18  # first frame whose carrier's checksum is unfilled or wrong, -1 if there is none

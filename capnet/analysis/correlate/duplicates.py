@@ -28,10 +28,7 @@ MAX_PAIRS = 1 << 20  # of observations that are compared at once
 
 _SYN_ACK = TCP_SYN | TCP_ACK
 
-_ENDS = [
-    schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT, schema.FLOW_DST_HI,
-    schema.FLOW_DST_LO, schema.FLOW_DPORT,
-]  # fmt: skip
+_ENDS = [schema.FLOW_PROTO, *schema.FLOW_ENDS]
 
 
 @frozen

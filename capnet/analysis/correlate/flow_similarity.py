@@ -23,9 +23,9 @@ BOTH_REWRITTEN = 1  # neither end kept
 
 MAX_PAIRS = 1 << 14  # that are compared at once: two rows of the flow table each, 1 KiB
 
-PLACE_COLUMNS = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_DEPTH]
-SOURCE_COLUMNS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
-TARGET_COLUMNS = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+PLACE_COLUMNS = [*schema.FLOW_PLACE, schema.FLOW_DEPTH]
+SOURCE_COLUMNS = schema.FLOW_SRC
+TARGET_COLUMNS = schema.FLOW_DST
 
 
 def flow_similarity(flows: FlowTable, earlier: FlowRows, later: FlowRows, ttl_deltas: Values) -> Values:

@@ -46,10 +46,7 @@ from capnet.analysis.correlate.translation_evidence import false_translations, m
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP
 
-_CONNECTION = [
-    schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_SPORT,
-    schema.FLOW_DPORT,
-]  # fmt: skip
+_CONNECTION = [*schema.FLOW_ADDRESSES, schema.FLOW_SPORT, schema.FLOW_DPORT]
 DELAY_SHARES = (0.0, 0.5, 0.99, 1.0)  # of a link's packets: minimum, median, 99th percentile, maximum
 
 

@@ -21,10 +21,7 @@ from capnet.quick_tuple import NamedTuple
 
 MAX_GROUPS = 60  # a flow may be seen at several points, and a screen has some twenty lines
 
-_ENDS = [
-    schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO,
-    schema.FLOW_DST_HI, schema.FLOW_DST_LO,
-]  # fmt: skip
+_ENDS = [*schema.FLOW_PLACE, schema.FLOW_PROTO, *schema.FLOW_ADDRESSES]
 
 Volumes: TypeAlias = Annotated[np.ndarray, "(flows, 2) int64: packets, bytes"]
 

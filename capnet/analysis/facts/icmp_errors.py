@@ -38,9 +38,7 @@ from capnet.wire.numbers import (
 _ICMP_ENDS = [
     schema.ICMP_POINT, schema.ICMP_SRC_HI, schema.ICMP_SRC_LO, schema.ICMP_DST_HI, schema.ICMP_DST_LO,
 ]  # fmt: skip
-_FLOW_ENDS = [
-    schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_KIND,
-]  # fmt: skip
+_FLOW_ENDS = [schema.FLOW_POINT, *schema.FLOW_ADDRESSES, schema.FLOW_KIND]
 
 
 class Quoted(NamedTuple):

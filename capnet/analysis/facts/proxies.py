@@ -30,9 +30,7 @@ MAX_ALIKE_CONNECTIONS = 20  # of equal size in both directions: more are usual f
 MAX_OPENING_NS = 1_000_000_000  # after the first connection: the proxy opens the second one at once
 MAX_DISORDER_NS = 1_000_000  # by which time stamps under two clocks may be out of order
 MAX_CLOSING_NS = 50_000_000  # by which the second connection may outlive the first while both are closed
-_SOURCE_ADDRESS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
-_DESTINATION_ADDRESS = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
-_SERVER = [*_DESTINATION_ADDRESS, schema.FLOW_DPORT]
+_SERVER = schema.FLOW_DST_END
 
 
 class Proxied(NamedTuple):
@@ -180,8 +178,8 @@ class _Connections:
         flows = context.flows
         first, last = flow_spans(context)
         self._first_ns, self._last_ns = first[rows], last[rows]  # under one clock
-        self._source = flows[rows[:, None], _SOURCE_ADDRESS]
-        self._destination = flows[rows[:, None], _DESTINATION_ADDRESS]
+        self._source = flows[rows[:, None], schema.FLOW_SRC]
+        self._destination = flows[rows[:, None], schema.FLOW_DST]
         self._syn_numbers = flows[:, schema.FLOW_FIRST_SEQ][rows]
         self._ends = ends
 

@@ -29,12 +29,9 @@ _READABLE_CARRIERS = (IP_IN_IP, UDP, IPV6_IN_IP, GRE)  # capnet decodes what the
 _ENCRYPTED = [kind.number for kind in TUNNEL_KINDS if kind.is_encrypted]
 
 _STATION_NETWORK = (schema.STATION_POINT, schema.STATION_VIA, schema.STATION_VIA_VNI)
-_FLOW_NETWORK = (schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI)
+_FLOW_NETWORK = schema.FLOW_PLACE
 # Columns of the flow table, and those of the tunnel table that have the same value in flows that carry the tunnel.
-_FLOW_ENDS = [
-    schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
-    schema.FLOW_DPORT,
-]  # fmt: skip
+_FLOW_ENDS = [schema.FLOW_POINT, *schema.FLOW_ADDRESSES, schema.FLOW_DPORT]
 _TUNNEL_ENDS = [
     schema.TUNNEL_POINT, schema.TUNNEL_SRC_HI, schema.TUNNEL_SRC_LO, schema.TUNNEL_DST_HI, schema.TUNNEL_DST_LO,
     schema.TUNNEL_DPORT,
@@ -199,8 +196,8 @@ class _InnerAddresses:
         bare_rows = np.flatnonzero((flows[:, schema.FLOW_VIA] > 0) & (flows[:, schema.FLOW_SMAC] < 0))
         self._macs = stations[:, [*_STATION_NETWORK, schema.STATION_MAC, schema.STATION_PACKETS]]
         station_ips = [*_STATION_NETWORK, schema.STATION_IP_HI, schema.STATION_IP_LO, schema.STATION_PACKETS]
-        flow_sources = [*_FLOW_NETWORK, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_PACKETS]
-        flow_destinations = [*_FLOW_NETWORK, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_PACKETS]
+        flow_sources = [*_FLOW_NETWORK, *schema.FLOW_SRC, schema.FLOW_PACKETS]
+        flow_destinations = [*_FLOW_NETWORK, *schema.FLOW_DST, schema.FLOW_PACKETS]
         self._ips = np.concatenate(
             [
                 stations[:, station_ips],

@@ -101,8 +101,8 @@ def _questions(context: Context) -> list[UnansweredQuestion]:
         arrived = flows[rows[-1]]
         if not _is_question(flows[rows]) or has_answer[rows].any() or rows[-1] in stops:
             continue
-        sources = flows[rows][:, [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]]
-        is_untranslated = (sources == arrived[[schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]]).all()
+        sources = flows[rows][:, schema.FLOW_SRC]
+        is_untranslated = (sources == arrived[schema.FLOW_SRC]).all()
         is_unicast = not is_multicast(destination(arrived))
         if is_untranslated and is_private(source(arrived)) and is_unicast and not is_same_network(arrived):
             questions.append(UnansweredQuestion(rows, chain[-1], _is_at_a_router(context, arrived)))

@@ -29,7 +29,6 @@ NETWORK, HOST = 0, 1  # codes of ICMP_UNREACHABLE
 NO_ROUTE_V6, ADDRESS_V6 = 0, 3  # codes of ICMPV6_UNREACHABLE
 MIN_RESOLUTION_NS = 900_000_000  # questions for a MAC are a second apart (RFC 1122, RFC 4861), timers come early
 
-_ENDS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
 _QUOTED_ENDS = [
     schema.ICMP_QUOTED_SRC_HI, schema.ICMP_QUOTED_SRC_LO, schema.ICMP_QUOTED_DST_HI, schema.ICMP_QUOTED_DST_LO,
 ]  # fmt: skip
@@ -127,7 +126,7 @@ def _first_times(context: Context, errors: IcmpErrorTable) -> Values:
     flows[~is_tcp_or_udp, schema.FLOW_SPORT : schema.FLOW_DPORT + 1] = -1
     first = np.full(len(errors), -1)
     for ports, quoted_ports in ((_PORTS, _QUOTED_PORTS), ([], [])):
-        keys = row_hash(flows[:, [schema.FLOW_POINT, schema.FLOW_PROTO, *_ENDS, *ports]])
+        keys = row_hash(flows[:, [schema.FLOW_POINT, schema.FLOW_PROTO, *schema.FLOW_ADDRESSES, *ports]])
         wanted = row_hash(errors[:, [schema.ICMP_POINT, schema.ICMP_QUOTED_PROTO, *_QUOTED_ENDS, *quoted_ports]])
         order = np.lexsort((flows[:, schema.FLOW_FIRST], keys))
         at = np.minimum(np.searchsorted(keys[order], wanted), max(len(order) - 1, 0))
@@ -145,13 +144,15 @@ def _answered_until(context: Context, errors: IcmpErrorTable, asked: Values) -> 
     translates: there, the port counts too.
     """
     is_own = (errors[:, _SENDER] == errors[:, _QUOTED_ENDS[2:]]).all(axis=1)
-    place = ([schema.FLOW_POINT, *_ENDS[2:]], [schema.ICMP_POINT, *_QUOTED_ENDS[2:]])
+    place = ([schema.FLOW_POINT, *schema.FLOW_DST], [schema.ICMP_POINT, *_QUOTED_ENDS[2:]])
     to_address = _last_answered(context, place[0], errors[:, place[1]])
-    from_source = _last_answered(context, [*_ENDS, *_SERVICE], errors[:, [*_QUOTED_ENDS, *_QUOTED_SERVICE]])
-    to_port = _last_answered(context, [*_ENDS[2:], *_SERVICE], errors[:, [*_QUOTED_ENDS[2:], *_QUOTED_SERVICE]])
+    quoted = errors[:, [*_QUOTED_ENDS, *_QUOTED_SERVICE]]
+    from_source = _last_answered(context, [*schema.FLOW_ADDRESSES, *_SERVICE], quoted)
+    to_port = _last_answered(context, [*schema.FLOW_DST, *_SERVICE], errors[:, [*_QUOTED_ENDS[2:], *_QUOTED_SERVICE]])
     is_connection = (errors[:, schema.ICMP_QUOTED_PROTO] == TCP) & (asked >= 0)
     is_connection &= errors[:, schema.ICMP_FIRST] - asked >= MIN_RESOLUTION_NS
-    to_connection = _last_answered(context, [*_ENDS, *_PORTS], errors[:, [*_QUOTED_ENDS, *_QUOTED_PORTS]])
+    quoted = errors[:, [*_QUOTED_ENDS, *_QUOTED_PORTS]]
+    to_connection = _last_answered(context, [*schema.FLOW_ADDRESSES, *_PORTS], quoted)
     to_own = np.where(is_connection, to_connection, to_port)
     return np.where(is_own, to_own, np.maximum(to_address, from_source))
 

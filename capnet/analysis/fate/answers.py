@@ -35,16 +35,12 @@ from capnet.wire.numbers import (
 _REQUESTS = (*ICMP_REQUESTS, ICMPV6_ECHO_REQUEST)  # no error is about an error (RFC 1122 section 3.2.2)
 MAX_OTHER_END_DELAY_NS = 2_000_000_000  # of an answer: resolvers have asked again by then
 
-_FLOW_ENDS = [
-    schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
-]  # fmt: skip
+_FLOW_ENDS = [schema.FLOW_PROTO, *schema.FLOW_ADDRESSES]
 _QUOTED_ENDS = [
     schema.ICMP_QUOTED_PROTO, schema.ICMP_QUOTED_SRC_HI, schema.ICMP_QUOTED_SRC_LO, schema.ICMP_QUOTED_DST_HI,
     schema.ICMP_QUOTED_DST_LO, schema.ICMP_QUOTED_SPORT, schema.ICMP_QUOTED_DPORT,
 ]  # fmt: skip
-_SOURCE_ADDRESS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
-_DESTINATION_ADDRESS = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
-_PLACE = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_DEPTH]
+_PLACE = [*schema.FLOW_PLACE, schema.FLOW_DEPTH]
 
 
 @derived
@@ -58,7 +54,7 @@ def answering_replies(context: Context) -> PerFlow:
     has_equal_ports = flows[:, schema.FLOW_SPORT] == flows[:, schema.FLOW_DPORT]  # both -1: ESP, GRE and the like
     is_symmetric = has_equal_ports & ~is_one_of(flows[:, schema.FLOW_PROTO], (TCP, SCTP, *ICMP_PROTOCOLS))
     answered_by = np.where(is_symmetric, -1, answers)
-    asks, by = _lone_answers(context, _DESTINATION_ADDRESS, _SOURCE_ADDRESS)
+    asks, by = _lone_answers(context, schema.FLOW_DST, schema.FLOW_SRC)
     answered_by[asks], answered_by[by] = by, asks
     return answered_by
 
@@ -129,7 +125,7 @@ def other_address_answers(context: Context) -> PerFlow:
     asks, by = _lone_answers(context, [schema.FLOW_DPORT], [schema.FLOW_SPORT])
     asks_one = ~are_to_groups(context, asks)
     asks, by = asks[asks_one], by[asks_one]
-    is_other = (context.flows[asks[:, None], _DESTINATION_ADDRESS] != context.flows[by[:, None], _SOURCE_ADDRESS]).any(
+    is_other = (context.flows[asks[:, None], schema.FLOW_DST] != context.flows[by[:, None], schema.FLOW_SRC]).any(
         axis=1
     )
     by_flow[asks[is_other]] = by[is_other]
@@ -148,9 +144,9 @@ def are_group_answers(context: Context) -> FlowMask:
     if not len(asks):
         return mask
     asks = asks[np.argsort(context.flows[asks, schema.FLOW_FIRST], kind="stable")]
-    keys = hash_of(context.flows, [*_PLACE, *_SOURCE_ADDRESS, schema.FLOW_SPORT, schema.FLOW_DPORT], asks)
+    keys = hash_of(context.flows, [*_PLACE, *schema.FLOW_SRC, schema.FLOW_SPORT, schema.FLOW_DPORT], asks)
     order = np.argsort(keys, kind="stable")  # of equal ones, the earliest first
-    wanted = hash_of(context.flows, [*_PLACE, *_DESTINATION_ADDRESS, schema.FLOW_DPORT, schema.FLOW_SPORT], by)
+    wanted = hash_of(context.flows, [*_PLACE, *schema.FLOW_DST, schema.FLOW_DPORT, schema.FLOW_SPORT], by)
     position = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
     question = asks[order[position]]
     is_later = context.flows[by, schema.FLOW_FIRST] >= context.flows[question, schema.FLOW_FIRST]
@@ -173,9 +169,9 @@ def _lone_answers(context: Context, asked: list[int], answering: list[int]) -> _
     flows, (asks, by) = context.flows, _lone_flows(context)
     if not len(asks):
         return _LoneAnswers(asks, by)
-    keys = hash_of(flows, [*_PLACE, *_DESTINATION_ADDRESS, schema.FLOW_DPORT, *answering], by)
+    keys = hash_of(flows, [*_PLACE, *schema.FLOW_DST, schema.FLOW_DPORT, *answering], by)
     order = np.argsort(keys, kind="stable")
-    wanted = hash_of(flows, [*_PLACE, *_SOURCE_ADDRESS, schema.FLOW_SPORT, *asked], asks)
+    wanted = hash_of(flows, [*_PLACE, *schema.FLOW_SRC, schema.FLOW_SPORT, *asked], asks)
     position = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
     answer = by[order[position]]
     is_answer = (keys[order][position] == wanted) & _is_soon_after(context, asks, answer)
@@ -197,8 +193,8 @@ def _lone_flows(context: Context) -> _LoneAnswers:
     is_sport, is_dport = (np.zeros(MAX_PORT + 2, dtype=bool) for _ in range(2))  # the last one is for ABSENT, -1
     is_sport[sports], is_dport[dports] = True, True
     rows = rows[is_dport[sports] | is_sport[dports]]
-    senders = hash_of(flows, [*_PLACE, *_SOURCE_ADDRESS, schema.FLOW_SPORT], rows)
-    receivers = hash_of(flows, [*_PLACE, *_DESTINATION_ADDRESS, schema.FLOW_DPORT], rows)
+    senders = hash_of(flows, [*_PLACE, *schema.FLOW_SRC, schema.FLOW_SPORT], rows)
+    receivers = hash_of(flows, [*_PLACE, *schema.FLOW_DST, schema.FLOW_DPORT], rows)
     return _LoneAnswers(rows[is_among(senders, receivers)], rows[is_among(receivers, senders)])
 
 

@@ -27,14 +27,14 @@ from capnet.analysis.core.schema import (
     ARP_VIA,
     ARP_VIA_VNI,
     FLOW_DPORT,
-    FLOW_DST_HI,
     FLOW_DST_LO,
+    FLOW_ENDS,
     FLOW_KIND,
+    FLOW_OPPOSITE_ENDS,
     FLOW_PACKETS,
     FLOW_POINT,
     FLOW_PROTO,
     FLOW_SPORT,
-    FLOW_SRC_HI,
     FLOW_SRC_LO,
     FLOW_TCP_FLAGS,
     OBS_CONTROL,
@@ -61,8 +61,6 @@ from capnet.wire.numbers import (
 PROTOCOLS = 256
 MIN_FILTER_PACKETS = 20  # fewer packets with one port in common are no capture filter
 MIN_FILTER_FLOWS = 3
-_ENDS = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
-_OPPOSITE_ENDS = _ENDS[3:] + _ENDS[:3]
 _ECHO_REPLIES = (ICMP_ECHO_REPLY << 8, ICMPV6_ECHO_REPLY << 8)  # values of FLOW_KIND
 MIN_ANSWERS_ALONE = 2  # to different questions, none of which was recorded
 MIN_UNFILTERED_KINDS = 3  # protocols, ARP being one: `arp or icmp` is a capture filter, three kinds are traffic
@@ -145,7 +143,8 @@ def records_one_direction(context: Context) -> Mask:
     is_one_way[flows[replies(context) >= 0, FLOW_POINT]] = False
     if is_one_way.any():
         rows = np.flatnonzero(is_one_way[flows[:, FLOW_POINT]])
-        forms, opposites = (hash_of(flows, [FLOW_POINT, FLOW_PROTO, *ends], rows) for ends in (_ENDS, _OPPOSITE_ENDS))
+        both = (FLOW_ENDS, FLOW_OPPOSITE_ENDS)
+        forms, opposites = (hash_of(flows, [FLOW_POINT, FLOW_PROTO, *ends], rows) for ends in both)
         is_one_way[flows[rows[is_among(forms.view(np.int64), opposites.view(np.int64))], FLOW_POINT]] = (
             False  # outside the tunnel, or in another one
         )

@@ -37,11 +37,9 @@ from capnet.wire.numbers import ARP_REQUEST, TCP, TCP_ACK
 TWIN, HOST, HOME, REVERSE, NETWORK = 1, 2, 3, 4, 5  # ranks
 MIN_AGREEMENT = 0.9  # share of siblings that went to one and the same point
 
-_PLACE = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_DMAC]
-_DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
-_SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
-_SERVICE = [*_PLACE, *_DESTINATION, schema.FLOW_DPORT, schema.FLOW_PROTO]
-_HOST = [*_PLACE, *_DESTINATION]
+_PLACE = [*schema.FLOW_PLACE, schema.FLOW_DMAC]
+_SERVICE = [*_PLACE, *schema.FLOW_DST, schema.FLOW_DPORT, schema.FLOW_PROTO]
+_HOST = [*_PLACE, *schema.FLOW_DST]
 
 
 class NextPoints(NamedTuple):
@@ -79,7 +77,7 @@ def next_points(context: Context, rows: FlowRows) -> list[NextPoints]:
     has_mac = context.flows[rows, schema.FLOW_DMAC] > 0
     has_mac &= ~are_multicast_macs(context.flows[rows, schema.FLOW_DMAC])
     is_without_link = (context.flows[rows[:, None], [schema.FLOW_SMAC, schema.FLOW_DMAC]] == ABSENT).all(axis=1)
-    is_without_link &= ~are_multicast(*context.flows[rows[:, None], _DESTINATION].T)
+    is_without_link &= ~are_multicast(*context.flows[rows[:, None], schema.FLOW_DST].T)
     is_without_link &= context.flows[rows, schema.FLOW_VIA] == 0
     by_rank = []
     for rank, find in (
@@ -109,7 +107,7 @@ def _twins(context: Context, rows: FlowRows) -> tuple[Values, Values]:
 def _hosts(context: Context, rows: FlowRows) -> tuple[Values, Values]:
     source, target = _between_points(context)
     flows = context.flows
-    kept = (flows[source[:, None], _DESTINATION] == flows[target[:, None], _DESTINATION]).all(axis=1)
+    kept = (flows[source[:, None], schema.FLOW_DST] == flows[target[:, None], schema.FLOW_DST]).all(axis=1)
     kept &= is_answered(context)[source]
     return _agreed(context, rows, source[kept], target[kept], _HOST)
 
@@ -118,9 +116,9 @@ def _reverse(context: Context, rows: FlowRows) -> tuple[Values, Values]:
     """Links that lead to the point, from where the destination's packets came."""
     source, target = _between_points(context)
     flows = context.flows
-    kept = (flows[source[:, None], _SOURCE] == flows[target[:, None], _SOURCE]).all(axis=1)
+    kept = (flows[source[:, None], schema.FLOW_SRC] == flows[target[:, None], schema.FLOW_SRC]).all(axis=1)
     source, target = source[kept], target[kept]
-    columns = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SMAC, *_SOURCE]
+    columns = [*schema.FLOW_PLACE, schema.FLOW_SMAC, *schema.FLOW_SRC]
     return _majority(
         hash_of(flows, columns, target),
         flows[source, schema.FLOW_POINT],
@@ -143,7 +141,7 @@ def _homes(context: Context, rows: FlowRows) -> tuple[Values, Values]:
     }  # fmt: skip
     point = np.full(len(rows), -1)
     sources: dict[int, set[tuple[int, ...]]] = {}
-    asked_for = flows[rows[:, None], [schema.FLOW_DMAC, schema.FLOW_POINT, schema.FLOW_VIA, *_DESTINATION]].tolist()
+    asked_for = flows[rows[:, None], [schema.FLOW_DMAC, schema.FLOW_POINT, schema.FLOW_VIA, *schema.FLOW_DST]].tolist()
     for number, (mac, own_point, via, *destination) in enumerate(asked_for):
         home = home_of.get(mac, own_point)
         if via or home == own_point:
@@ -158,7 +156,7 @@ def _homes(context: Context, rows: FlowRows) -> tuple[Values, Values]:
 def _speaking_at(context: Context, point: int) -> set[tuple[int, ...]]:
     """Addresses, as their halves, that send at a point: IP packets or ARP."""
     flows, arps = context.flows, context.arps
-    senders = flows[flows[:, schema.FLOW_POINT] == point][:, _SOURCE]
+    senders = flows[flows[:, schema.FLOW_POINT] == point][:, schema.FLOW_SRC]
     _, first = np.unique(row_hash(senders), return_index=True)
     asking = arps[arps[:, schema.ARP_POINT] == point, schema.ARP_SENDER_LO]
     return {tuple(pair) for pair in senders[first].tolist()} | {(0, low) for low in asking.tolist()}

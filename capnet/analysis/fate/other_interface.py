@@ -31,7 +31,7 @@ from capnet.wire.addresses import address_text, mac_text
 Network: TypeAlias = IPv4Network | IPv6Network
 
 
-_TO = (schema.FLOW_POINT, schema.FLOW_DMAC, schema.FLOW_DST_HI, schema.FLOW_DST_LO)
+_TO = (schema.FLOW_POINT, schema.FLOW_DMAC, *schema.FLOW_DST)
 
 
 class _HostNetworks(NamedTuple):

@@ -31,9 +31,6 @@ from capnet.quick_tuple import NamedTuple
 NOTHING, GROUP, ONE_PACKET, NOT_LISTENING, SEEN_THERE, ICMP_ERROR = range(6)  # reasons
 MIN_PACKETS = 2  # of a flow that stops: one alone may be the last of the capture, unless its twin shows the next point
 
-_SENDER = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
-_RECEIVER = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
-
 
 def refutations(
     context: Context, rows: FlowRows, due: Values, is_shown_by_twin: Mask, own_address: Values | None = None
@@ -67,7 +64,7 @@ def _carries_answered_flows(context: Context, rows: FlowRows) -> Mask:
     carriers = flows[rows, schema.FLOW_CARRIES] > 0
     if not len(inner) or not carriers.any():
         return np.zeros(len(rows), dtype=bool)
-    tunnels = hash_of(flows, [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI], inner)
+    tunnels = hash_of(flows, schema.FLOW_PLACE, inner)
     carried = hash_of(flows, [schema.FLOW_POINT, schema.FLOW_CARRIES, schema.FLOW_CARRIES_VNI], rows)
     is_in_vain = ~is_answered(context)[inner] & ~are_to_groups(context, inner)
     return carriers & is_among(carried, tunnels) & ~is_among(carried, tunnels[is_in_vain])
@@ -113,10 +110,11 @@ def _was_seen(context: Context, rows: FlowRows, due: Values) -> Mask:
     flows = context.flows
     seen = is_among(row_hash(np.stack((due, chain_of(context)[rows]), axis=1)), _chains_at_points(context))
     seen |= is_among(row_hash(np.column_stack((due, flows[rows[:, None], _KEY]))), _keys_at_points(context))
-    return seen | _shares_end(context, rows, due, _SENDER) | _shares_end(context, rows, due, _RECEIVER)
+    seen |= _shares_end(context, rows, due, schema.FLOW_SRC_END)
+    return seen | _shares_end(context, rows, due, schema.FLOW_DST_END)
 
 
-_KEY = [schema.FLOW_PROTO, *_SENDER, *_RECEIVER]
+_KEY = [schema.FLOW_PROTO, *schema.FLOW_SRC_END, *schema.FLOW_DST_END]
 
 
 @derived
@@ -158,7 +156,7 @@ def _shares_end(context: Context, rows: FlowRows, due: Values, end: list[int]) -
 
     Not another client's SYN: the row's own, translated, would have its sequence number, and a hop before it.
     """
-    has_syn = (context.flows[rows, schema.FLOW_SYNS] > 0) & (end == _RECEIVER)
+    has_syn = (context.flows[rows, schema.FLOW_SYNS] > 0) & (end == schema.FLOW_DST_END)
     result = np.zeros(len(rows), dtype=bool)
     for with_syns in (False, True):
         chosen = np.flatnonzero(has_syn != with_syns)

@@ -129,16 +129,16 @@ def _answers(context: Context) -> list[_Answer]:
     is_tcp = flows[:, schema.FLOW_PROTO] == TCP
     asked = np.flatnonzero(is_tcp & (flows[:, schema.FLOW_SYN_TIME] >= 0) & ~_has_syn_ack(context))
     # No client asks itself by a wire: a host that translates made this of its SYN to a service.
-    hosts = ([schema.FLOW_SRC_HI, schema.FLOW_SRC_LO], [schema.FLOW_DST_HI, schema.FLOW_DST_LO])
+    hosts = (schema.FLOW_SRC, schema.FLOW_DST)
     asked = asked[(flows[asked[:, None], hosts[0]] != flows[asked[:, None], hosts[1]]).any(axis=1)]
     answering = np.flatnonzero(is_tcp & (flows[:, schema.FLOW_SYNACK_TIME] >= 0) & (answers >= 0))
     flags = flows[:, schema.FLOW_TCP_FLAGS][answers[answering]]
     answering = answering[(flags & TCP_RST > 0) & (flags & TCP_ACK == 0)][:MAX_ANSWERS]
     if not len(asked) or not len(answering):
         return []
-    place = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]
-    client = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
-    receiver = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+    place = schema.FLOW_PLACE
+    client = schema.FLOW_SRC_END
+    receiver = schema.FLOW_DST_END
     following = awaited_acknowledgment(flows[asked, schema.FLOW_FIRST_SEQ])
     acknowledged = first_acknowledgment(flows[answering, schema.FLOW_FIRST_SEQ])
     keys = row_hash(np.column_stack((flows[asked[:, None], place + client], following)))

@@ -71,11 +71,6 @@ FIX_TRANSLATED = Text(
 MIN_REPEATED = 2  # SYNs, and SYN-ACKs
 MAX_LOOKED_AT = 50  # connections of one detour whose flags are looked at
 
-_ENDS = [
-    schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
-    schema.FLOW_DPORT,
-]  # fmt: skip
-
 
 class _Detour(NamedTuple):
     """A host, and by which of its interfaces requests come and answers leave."""
@@ -134,8 +129,9 @@ def _is_broken(context: Context, path: Path) -> bool:
     if path.proto != "tcp" or hop.sport is None or hop.dport is None:
         return False
     ends = [*address_value(hop.src), hop.sport, *address_value(hop.dst), hop.dport]
-    rows = np.flatnonzero((flows[:, _ENDS] == ends).all(axis=1) & (flows[:, schema.FLOW_PROTO] == TCP))
-    back = np.flatnonzero((flows[:, _ENDS] == ends[3:] + ends[:3]).all(axis=1) & (flows[:, schema.FLOW_PROTO] == TCP))
+    is_tcp = flows[:, schema.FLOW_PROTO] == TCP
+    rows = np.flatnonzero((flows[:, schema.FLOW_ENDS] == ends).all(axis=1) & is_tcp)
+    back = np.flatnonzero((flows[:, schema.FLOW_OPPOSITE_ENDS] == ends).all(axis=1) & is_tcp)
     asks_only = len(rows) > 0 and (flows[rows, schema.FLOW_TCP_FLAGS] & TCP_SYN_ACK == TCP_SYN).all()
     repeats = len(rows) > 0 and flows[rows, schema.FLOW_SYNS].max() >= MIN_REPEATED
     answers = flows[back][flows[back, schema.FLOW_SYNACK_TIME] >= 0]

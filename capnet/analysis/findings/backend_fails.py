@@ -127,7 +127,7 @@ def _translated(context: Context) -> _Connections:
     is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0)
     last = np.flatnonzero(is_new & (links.after < 0) & (links.before >= 0))
     first = first_of[chain[last]]
-    ends = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+    ends = schema.FLOW_DST_END
     is_translated = (first >= 0) & (flows[first[:, None], ends] != flows[last[:, None], ends]).any(axis=1)
     first, last = first[is_translated], last[is_translated]
     has_synack = (answers >= 0) & (reply_values(context, schema.FLOW_SYNACK_TIME) >= 0)

@@ -99,8 +99,8 @@ MIN_PACKETS = 2  # that went astray
 MAX_MACS = 256
 MAX_SHOWN = 100  # conversations that went astray, whose symptoms are left out
 
-_FROM = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
-_TO = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+_FROM = schema.FLOW_SRC_END
+_TO = schema.FLOW_DST_END
 
 
 class _Torn(NamedTuple):
@@ -169,7 +169,7 @@ def _owners(context: Context) -> dict[tuple[str, str, str], dict[str, list[str]]
     for container, end in endpoints(context.topology) if context.topology else ():
         if end.mac and end.bridge and end.veth_netns is None:
             of_mac = owners.setdefault((container.host, end.bridge, end.mac), {})
-            of_mac.setdefault(container.name, []).extend(each.partition("/")[0] for each in end.addresses)
+            of_mac.setdefault(container.name, []).extend(end.ips)
     return owners
 
 

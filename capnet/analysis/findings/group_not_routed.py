@@ -190,7 +190,7 @@ def _is_seen(context: Context, points: list[int], row: int) -> bool:
     """Does one of the points show datagrams to the same group and port, translated or not?"""
     flows = context.flows
     is_it = np.isin(flows[:, schema.FLOW_POINT], points) & (flows[:, schema.FLOW_PROTO] == UDP)
-    for column in (schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT):
+    for column in schema.FLOW_DST_END:
         is_it &= flows[:, column] == flows[row, column]
     return bool(is_it.any())
 

@@ -58,11 +58,7 @@ FIX = Text(
 )
 
 MAX_FLOWS = 10_000
-_WAY = [
-    schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SMAC, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
-    schema.FLOW_DPORT,
-]  # fmt: skip
-_SENDER = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
+_WAY = [*schema.FLOW_PLACE, schema.FLOW_SMAC, *schema.FLOW_DST_END]
 
 
 class _Late(NamedTuple):
@@ -93,7 +89,7 @@ def _late_flows(context: Context) -> list[_Late]:
     at = np.minimum(np.searchsorted(next_octets[order], wanted), len(order) - 1)
     before = opened[order[at]]
     goes_on = (next_octets[order[at]] == wanted) & (flows[late, schema.FLOW_FIRST] > flows[before, schema.FLOW_LAST])
-    goes_on &= (flows[late[:, None], _SENDER] != flows[before[:, None], _SENDER]).any(axis=1)
+    goes_on &= (flows[late[:, None], schema.FLOW_SRC] != flows[before[:, None], schema.FLOW_SRC]).any(axis=1)
     return [_Late(*pair) for pair in np.column_stack((late, before))[goes_on].tolist()]
 
 

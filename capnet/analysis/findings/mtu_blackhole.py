@@ -218,7 +218,7 @@ def _between_hosts(context: Context, lost: list[LostFullSegments]) -> list[Findi
 def _smaller_mss(context: Context, lost: LostFullSegments) -> int | None:
     """The largest MSS of a connection from the same host that passed more than one full segment, if it is smaller."""
     flows, announced, answers = context.flows, announced_mss(context), replies(context)
-    same = [schema.FLOW_POINT, schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
+    same = [schema.FLOW_POINT, schema.FLOW_PROTO, *schema.FLOW_SRC]
     is_same_host = (flows[:, same] == flows[lost.flow, same]).all(axis=1) & (answers >= 0)
     mss = np.minimum(announced, announced[answers])
     passed = is_same_host & (mss > 0) & (mss < lost.mss) & (flows[:, schema.FLOW_PAYLOAD] > MIN_FULL_SEGMENTS * mss)

@@ -61,10 +61,7 @@ def diagnose(context: Context) -> list[Finding]:
 def _of_container(context: Context, container: Container) -> Finding | None:
     flows = context.flows
     addresses = [ip for endpoint in container.endpoints for ip in endpoint.ips]
-    is_from, is_to = (
-        _is_any(context, addresses, high, low)
-        for high, low in ((schema.FLOW_SRC_HI, schema.FLOW_SRC_LO), (schema.FLOW_DST_HI, schema.FLOW_DST_LO))
-    )
+    is_from, is_to = (_is_any(context, addresses, high, low) for high, low in (schema.FLOW_SRC, schema.FLOW_DST))
     carries = is_one_of(flows[:, schema.FLOW_PROTO], (TCP, UDP))
     if (is_from & carries & (flows[:, schema.FLOW_PAYLOAD] > 0)).any():
         return None  # it has gone on

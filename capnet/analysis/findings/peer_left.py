@@ -95,7 +95,7 @@ def _peers(context: Context) -> list[str]:
     ends = np.concatenate(
         (
             tunnels[:, [schema.TUNNEL_SRC_HI, schema.TUNNEL_SRC_LO]],
-            swarm[:, [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]],
+            swarm[:, schema.FLOW_SRC],
         )
     )
     return sorted({address_text(*pair) for pair in ends.tolist()}, key=address_value)

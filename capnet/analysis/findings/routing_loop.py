@@ -87,8 +87,7 @@ INFERRED_FIX = Text(
 
 MAX_ERROR_FRAMES = 4  # of "time exceeded" in the evidence
 
-_PLACE = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]
-_ENDS = [schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+_ENDS = [schema.FLOW_PROTO, *schema.FLOW_ADDRESSES]
 _QUOTED_PLACE = [schema.ICMP_POINT, schema.ICMP_VIA, schema.ICMP_VIA_VNI]
 _QUOTED_ENDS = [
     schema.ICMP_QUOTED_PROTO, schema.ICMP_QUOTED_SRC_HI, schema.ICMP_QUOTED_SRC_LO, schema.ICMP_QUOTED_DST_HI,
@@ -191,7 +190,7 @@ def _ttls_of_unanswered(context: Context, errors: list[_TimeExceeded]) -> list[i
     flows, answers = context.flows, replies(context)
     has_ports = is_one_of(flows[:, schema.FLOW_PROTO], (TCP, UDP))[:, None]
     flow_ports = np.where(has_ports, flows[:, [schema.FLOW_SPORT, schema.FLOW_DPORT]], -1)  # as errors quote them
-    flow_keys = row_hash(np.hstack((flows[:, _PLACE + _ENDS], flow_ports)))
+    flow_keys = row_hash(np.hstack((flows[:, schema.FLOW_PLACE + _ENDS], flow_ports)))
     quoted_keys = row_hash(context.icmp_errors[[error.row for error in errors]][:, _QUOTED_PLACE + _QUOTED_ENDS])
     rows = np.flatnonzero(is_among(flow_keys, quoted_keys))
     if not len(rows):

@@ -117,7 +117,7 @@ def _too_large(context: Context, point: int, rows: list[int]) -> tuple[int, int]
     announced: list[int] = []
     for row in rows:
         is_receivers = syns[:, schema.SYN_POINT] == point
-        for of_syn, of_flow in zip(_SYN_ENDS, _REPLY_ENDS, strict=True):
+        for of_syn, of_flow in zip(_SYN_ENDS, schema.FLOW_OPPOSITE_ENDS, strict=True):
             is_receivers &= syns[:, of_syn] == flows[row, of_flow]
         headers = _HEADERS_V6 if ":" in source(flows[row]) else _HEADERS
         sizes = syns[is_receivers, schema.SYN_MSS]
@@ -138,8 +138,4 @@ def _mtu(context: Context, name: str) -> int | None:
 
 _SYN_ENDS = [
     schema.SYN_SRC_HI, schema.SYN_SRC_LO, schema.SYN_SPORT, schema.SYN_DST_HI, schema.SYN_DST_LO, schema.SYN_DPORT,
-]  # fmt: skip
-_REPLY_ENDS = [
-    schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO,
-    schema.FLOW_SPORT,
 ]  # fmt: skip

@@ -84,8 +84,6 @@ MAX_RELAY_NS = 20_000_000  # from a datagram to the one that the program sends o
 MIN_RELAYED = 3  # datagrams that are followed by one of the host
 MAX_ARP_DELAY_NS = 5_000_000  # a kernel asks for the next hop at once; scheduling may add milliseconds
 
-_DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
-
 
 class _Unanswered(NamedTuple):
     """An address that a host asks for by ARP in vain, and the first frames with which it asks."""
@@ -124,9 +122,9 @@ def _of_silent_address(context: Context, suspect: VainFlow) -> Finding | None:
     if suspect.inside < 0 or context.sample_share < 1.0:
         return None
     inside, answer = flows[suspect.inside], int(replies(context)[suspect.other_inside])
-    point, old = int(inside[schema.FLOW_POINT]), inside[_DESTINATION]
+    point, old = int(inside[schema.FLOW_POINT]), inside[schema.FLOW_DST]
     spoke = flows[:, schema.FLOW_POINT] == point
-    spoke &= (flows[:, [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]] == old).all(axis=1)
+    spoke &= (flows[:, schema.FLOW_SRC] == old).all(axis=1)
     claims = (arps[:, schema.ARP_POINT] == point) & (arps[:, schema.ARP_SENDER_LO] == old[1])
     heard = [*flows[spoke, schema.FLOW_LAST].tolist(), *arps[claims, schema.ARP_LAST].tolist()]
     if not heard or answer < 0 or flows[answer, schema.FLOW_LAST] <= max(heard):

@@ -78,10 +78,7 @@ FIX_MSS = Text(
 MIN_MSS = 536  # octets: the default of IPv4
 MAX_FINDINGS = 20
 
-_FLOW = [
-    schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI,
-    schema.FLOW_DST_LO, schema.FLOW_SPORT, schema.FLOW_DPORT,
-]  # fmt: skip
+_FLOW = [*schema.FLOW_PLACE, *schema.FLOW_ADDRESSES, schema.FLOW_SPORT, schema.FLOW_DPORT]
 _SYN = [
     schema.SYN_POINT, schema.SYN_VIA, schema.SYN_VIA_VNI, schema.SYN_SRC_HI, schema.SYN_SRC_LO, schema.SYN_DST_HI,
     schema.SYN_DST_LO, schema.SYN_SPORT, schema.SYN_DPORT,

@@ -44,7 +44,7 @@ def connections_of(context: Context) -> Connections:
     """The connections of a capture, in the order of their hashes."""
     flows = context.flows[_is_comparable(context.flows)]
     rows = np.zeros(len(flows), dtype=CONNECTION)
-    source, target = ([flows[:, column] for column in columns] for columns in (_SOURCE, _TARGET))
+    source, target = ([flows[:, column] for column in columns] for columns in (schema.FLOW_SRC_END, _TARGET))
     for name, values in keys_of(flows[:, schema.FLOW_PROTO], source, target).items():
         rows[name] = values
     for name, column in _COPIED.items():
@@ -95,8 +95,7 @@ def is_same_key(rows: Connections) -> FlowMask:
     return same
 
 
-_SOURCE = (schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT)
-_TARGET = (schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT)
+_TARGET = schema.FLOW_DST_END
 _COPIED = {
     "first": schema.FLOW_FIRST, "last": schema.FLOW_LAST, "packets": schema.FLOW_PACKETS, "bytes": schema.FLOW_BYTES,
 }  # fmt: skip
@@ -107,7 +106,7 @@ def _is_comparable(flows: FlowTable) -> FlowMask:
     is_icmp = is_one_of(flows[:, schema.FLOW_PROTO], ICMP_PROTOCOLS)
     is_echo = is_one_of(flows[:, schema.FLOW_KIND] >> 8, _ECHO_TYPES)
     is_one = (flows[:, schema.FLOW_SPORT] >= 0) & (flows[:, schema.FLOW_DPORT] >= 0) & (~is_icmp | is_echo)
-    for high, low in ((schema.FLOW_SRC_HI, schema.FLOW_SRC_LO), (schema.FLOW_DST_HI, schema.FLOW_DST_LO)):
+    for high, low in (schema.FLOW_SRC, schema.FLOW_DST):
         is_one &= ~_is_of_many(flows[:, high], flows[:, low])
     return is_one
 

@@ -146,8 +146,8 @@ def _direction_by_conversation(
     `is_open`: packets whose direction is wanted. 0: only one direction was seen.
     """
     flows = context.flows
-    source = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
-    target = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+    source = schema.FLOW_SRC_END
+    target = schema.FLOW_DST_END
     forward = hash_of(flows, [*source, *target, schema.FLOW_PROTO])
     backward = hash_of(flows, [*target, *source, schema.FLOW_PROTO])
     conversation = np.minimum(forward, backward).astype(np.int64)

@@ -19,8 +19,8 @@ from capnet.analysis.correlate.order.own_ends import own_ends
 
 # One bridged flow has the same values of these at every port of the bridge.
 _BRIDGED_COLUMNS = [
-    schema.FLOW_VIA, schema.FLOW_DEPTH, schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI,
-    schema.FLOW_DST_LO, schema.FLOW_SPORT, schema.FLOW_DPORT, schema.FLOW_KIND, schema.FLOW_TTL,
+    schema.FLOW_VIA, schema.FLOW_DEPTH, schema.FLOW_PROTO, *schema.FLOW_ADDRESSES, schema.FLOW_SPORT,
+    schema.FLOW_DPORT, schema.FLOW_KIND, schema.FLOW_TTL,
 ]  # fmt: skip
 
 

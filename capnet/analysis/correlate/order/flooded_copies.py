@@ -22,10 +22,7 @@ from capnet.analysis.correlate.order.own_ends import INNER_ROLES, own_ends, plac
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import mac_value
 
-_FLOW = [
-    schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT, schema.FLOW_DST_HI,
-    schema.FLOW_DST_LO, schema.FLOW_DPORT, schema.FLOW_SMAC, schema.FLOW_DMAC,
-]  # fmt: skip
+_FLOW = [schema.FLOW_PROTO, *schema.FLOW_ENDS, schema.FLOW_SMAC, schema.FLOW_DMAC]
 
 
 class _Ports(NamedTuple):

@@ -27,8 +27,8 @@ UNKNOWN_DEPTH = 5
 MAX_POINTS_OF_STATION = 2  # a container and its veth; of ipvlan, all children have the MAC of the card
 OUT, BETWEEN, IN = 0, 1, 2
 MAX_GROUPS_A_ROW = 64  # of numbered groups, for which a mask of all numbers is quicker than looking them up
-SOURCE = (schema.FLOW_SRC_HI, schema.FLOW_SRC_LO)
-TARGET = (schema.FLOW_DST_HI, schema.FLOW_DST_LO)
+SOURCE = schema.FLOW_SRC
+TARGET = schema.FLOW_DST
 
 
 @frozen

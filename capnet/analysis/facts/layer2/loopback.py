@@ -14,8 +14,6 @@ from capnet.wire.addresses import address_text, address_value
 from capnet.wire.numbers import TCP, UDP
 
 _DOCKER_DNS_LO = address_value("127.0.0.11")[1]  # Docker's name server, in every container on a user-defined network
-_SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
-_DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
 
 
 def is_loopback_point(context: Context, point: int) -> bool:
@@ -52,7 +50,7 @@ def loopback_conversations(context: Context, points: set[int]) -> list[LoopbackC
         is_chosen &= ~(is_brought & (flows[:, schema.FLOW_POINT] == point))
     rows = flows[is_chosen]
     rows = rows[np.argsort(rows[:, schema.FLOW_FIRST], kind="stable")]
-    keys, first_rows = np.unique(rows[:, [schema.FLOW_POINT, *_SOURCE]], axis=0, return_index=True)
+    keys, first_rows = np.unique(rows[:, [schema.FLOW_POINT, *schema.FLOW_SRC]], axis=0, return_index=True)
     frames: dict[tuple[int, str], int] = {}
     for (point, hi, lo), row in zip(keys.tolist(), first_rows.tolist(), strict=True):
         ip = address_text(hi, lo)
@@ -64,7 +62,8 @@ def loopback_conversations(context: Context, points: set[int]) -> list[LoopbackC
 
 def _is_with_itself(flows: FlowTable) -> FlowMask:
     """Has a flow the same address at both ends, or a loopback address at each?"""
-    same = (flows[:, _SOURCE] == flows[:, _DESTINATION]).all(axis=1) & (flows[:, _SOURCE] != 0).any(axis=1)
+    sources = flows[:, schema.FLOW_SRC]
+    same = (sources == flows[:, schema.FLOW_DST]).all(axis=1) & (sources != 0).any(axis=1)
     source_is_local = _is_local(flows[:, schema.FLOW_SRC_HI], flows[:, schema.FLOW_SRC_LO])
     destination_is_local = _is_local(flows[:, schema.FLOW_DST_HI], flows[:, schema.FLOW_DST_LO])
     with_itself: FlowMask = same | (source_is_local & destination_is_local)

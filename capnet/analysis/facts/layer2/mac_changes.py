@@ -171,7 +171,7 @@ def _questions_to(context: Context, point: int, mac: int, address: tuple[int, in
 
 def _stale_times(context: Context, row: int, new: int, begin: int) -> tuple[int, Values]:
     """The row; times of its packets after `begin`, up to the first answer or packet to the new MAC."""
-    to_new = _first_time(context, row, new, RECEIVED, [schema.FLOW_DST_HI, schema.FLOW_DST_LO])
+    to_new = _first_time(context, row, new, RECEIVED, schema.FLOW_DST)
     answers = _times_of(context, int(replies(context)[row]))
     end = answers[answers > begin].min(initial=to_new)
     times = _times_of(context, row)
@@ -181,7 +181,7 @@ def _stale_times(context: Context, row: int, new: int, begin: int) -> tuple[int,
 
 def _last_time(context: Context, row: int, new: int) -> int:
     """Time of the last packet of a flow that its first MAC sent, before the new MAC took over."""
-    from_new = _first_time(context, row, new, SENT, [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO])
+    from_new = _first_time(context, row, new, SENT, schema.FLOW_SRC)
     times = _times_of(context, row)
     return int(times[times < from_new].max(initial=-1))
 

@@ -28,10 +28,7 @@ MAX_STATIONS = 256  # at one point: with more it is a backbone, and no interface
 SEEN_ALONE_CONFIDENCE = 0.6  # of 0 to 1: another station may have no answer for another reason
 MAX_CHILD_FRAMES = 4  # frames between children that are kept as evidence
 _ROLES_OF_NO_PARENT = ("veth", "bridge", "overlay", "container")
-_SAME_FRAME = [
-    schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
-    schema.FLOW_SMAC, schema.FLOW_DMAC, schema.FLOW_VIA,
-]  # fmt: skip
+_SAME_FRAME = [*schema.FLOW_ADDRESSES, schema.FLOW_SMAC, schema.FLOW_DMAC, schema.FLOW_VIA]
 
 
 def macvlan_parents(context: Context, segments: Segments) -> list[MacvlanParent]:

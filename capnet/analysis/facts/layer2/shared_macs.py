@@ -12,9 +12,6 @@ from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.facts.layer2.model import Segments, SharedMac, unicast
 from capnet.wire.addresses import address_value
 
-_SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
-_DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
-
 
 def shared_macs(context: Context, segments: Segments, nat_addresses: set[str]) -> list[SharedMac]:
     """MACs with several addresses of their own; `nat_addresses` are those that NAT writes into packets.
@@ -55,7 +52,7 @@ def _ips_in_all(context: Context, point: int) -> set[str]:
     rows = unicast(context, point)
     if not len(rows):
         return set()
-    sources, destinations = (context.flows[rows[:, None], columns] for columns in (_SOURCE, _DESTINATION))
+    sources, destinations = (context.flows[rows[:, None], columns] for columns in (schema.FLOW_SRC, schema.FLOW_DST))
     ips = set()
     for ip in _ends(context, int(rows[0])):  # only an end of the first flow can be an end of all
         value = address_value(ip)
@@ -70,4 +67,4 @@ def _self_flows(context: Context, mac: int) -> FlowRows:
     flows = context.flows
     is_self = (flows[:, schema.FLOW_SMAC] == mac) & (flows[:, schema.FLOW_DMAC] == mac)
     rows = np.flatnonzero(is_self & (flows[:, schema.FLOW_VIA] == 0))
-    return rows[(flows[rows][:, _SOURCE] != flows[rows][:, _DESTINATION]).any(axis=1)]
+    return rows[(flows[rows][:, schema.FLOW_SRC] != flows[rows][:, schema.FLOW_DST]).any(axis=1)]

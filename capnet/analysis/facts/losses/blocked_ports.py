@@ -12,7 +12,12 @@ import numpy as np
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, ports, replies
-from capnet.analysis.core.schema import FLOW_DPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_PROTO, FLOW_SYNS, PerFlow
+from capnet.analysis.core.schema import (
+    FLOW_DST_END,
+    FLOW_PROTO,
+    FLOW_SYNS,
+    PerFlow,
+)
 from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import StoppedFlow, are_of_one_host, stopped_flows
@@ -24,7 +29,6 @@ from capnet.topology.port_lookup import addresses_reaching
 from capnet.wire.numbers import TCP
 
 MIN_ATTEMPTS = 2  # SYNs to a port that only packets suggest is published: a last one may get its answer later
-_DESTINATION = [FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
 
 
 class BlockedPort(NamedTuple):
@@ -102,8 +106,8 @@ def _published_ports(topology: Topology) -> dict[tuple[str, int], str]:
 
 def _got_in(context: Context, row: int, answers: PerFlow) -> bool:
     """Was this hop, or one behind it, answered, or sent on to another address or port?"""
-    links, door = flow_links(context), context.flows[row, _DESTINATION]
-    while answers[row] < 0 and (context.flows[row, _DESTINATION] == door).all():
+    links, door = flow_links(context), context.flows[row, FLOW_DST_END]
+    while answers[row] < 0 and (context.flows[row, FLOW_DST_END] == door).all():
         link = int(links.after[row])
         if link < 0:
             return False

@@ -59,7 +59,7 @@ def inner_destinations(context: Context) -> list[InnerDestination]:
     is_candidate &= (packets_without_duplicates(context) >= MIN_PACKETS) & (flows[:, schema.FLOW_DMAC] > 0)
     rows = np.flatnonzero(is_candidate & asks(context))
     addresses = np.array(sorted({address_value(address) for _, address in homes}), dtype=np.int64)
-    at = flows[rows[:, None], [schema.FLOW_DST_HI, schema.FLOW_DST_LO]]
+    at = flows[rows[:, None], schema.FLOW_DST]
     rows = rows[is_among(row_hash(at), row_hash(addresses))]
     rows = np.sort(rows[np.argsort(-packets_without_duplicates(context)[rows], kind="stable")[:MAX_FLOWS]])
     return _that_stop(context, [flow for row in rows.tolist() for flow in _away(context, homes, row)])
@@ -72,8 +72,8 @@ def asks(context: Context) -> FlowMask:
     asks = (proto == TCP) & (flows[:, schema.FLOW_SYNS] > 0) & (flows[:, schema.FLOW_SYNACK_TIME] < 0)
     asks |= (proto == ICMP) & (kind == ICMP_ECHO_REQUEST) | (proto == ICMPV6) & (kind == ICMPV6_ECHO_REQUEST)
     datagrams = np.flatnonzero(proto == UDP)
-    senders = hash_of(flows, [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT], datagrams)
-    receivers = hash_of(flows, [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT], datagrams)
+    senders = hash_of(flows, schema.FLOW_SRC_END, datagrams)
+    receivers = hash_of(flows, schema.FLOW_DST_END, datagrams)
     asks[datagrams[~is_among(senders, receivers)]] = True
     return asks
 
@@ -125,7 +125,7 @@ def _away(context: Context, homes: dict[tuple[str, str], _Home], row: int) -> li
 def passed(context: Context, point: int, home: int, rows: FlowRows) -> bool:
     """Did other packets go from one point to the other with the destination of one of these rows, unanswered or not?"""
     flows, links = context.flows, flow_links(context)
-    ends = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+    ends = schema.FLOW_DST
     source, target = flows[links.source], flows[links.target]
     is_between = (source[:, schema.FLOW_POINT] == point) & (target[:, schema.FLOW_POINT] == home)
     is_between &= (source[:, ends] == target[:, ends]).all(axis=1)

@@ -29,9 +29,7 @@ MIN_SPAN_NS = 1_000_000_000
 MIN_DELAY_NS = 2_000_000_000  # of the first request to arrive: clocks of two hosts differ by less
 MAX_ROWS = 1000
 
-_KEY = [
-    schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT,
-]  # fmt: skip
+_KEY = [*schema.FLOW_ADDRESSES, schema.FLOW_DPORT]
 _ARP_PAIR = [schema.ARP_SENDER_MAC, schema.ARP_SENDER_LO, schema.ARP_TARGET_LO]
 
 

@@ -92,7 +92,7 @@ def _tagged_questions(context: Context) -> list[tuple[Exchange, int]]:
     ids = {(point, frame): vlan for point, frame, vlan in of_message.tolist()}
     solicitations = (flows[:, schema.FLOW_PROTO] == ICMPV6) & (flows[:, schema.FLOW_VLAN] > 0)
     solicitations &= flows[:, schema.FLOW_KIND] >> 8 == ICMPV6_NEIGHBOR_SOLICITATION
-    columns = [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_VLAN]
+    columns = [schema.FLOW_POINT, *schema.FLOW_SRC, schema.FLOW_VLAN]
     of_asker = {(point, high, low): vlan for point, high, low, vlan in flows[solicitations][:, columns].tolist()}
     if not ids and not of_asker:
         return []

@@ -17,8 +17,8 @@ MAX_ADDRESSES = 20  # of one client that do not accept: more are a scan
 MAX_NEIGHBOURS = 10  # of one client, port and /24, that it tries once or twice each: more are a scan
 MAX_NEIGHBOUR_TRIES = 2
 
-CLIENT = [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
-_SERVER = [schema.FLOW_POINT, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+CLIENT = [schema.FLOW_POINT, *schema.FLOW_SRC]
+_SERVER = [schema.FLOW_POINT, *schema.FLOW_DST]
 
 
 def is_of_scan(context: Context, is_new: FlowMask, is_closed: FlowMask) -> FlowMask:

@@ -82,7 +82,7 @@ def with_same_ends(context: Context, rows: Iterable[int]) -> list[int]:
     """These last hops of flows, and after them those between the same addresses at their points without an answer."""
     flows, rows = context.flows, list(rows)
     is_unanswered = (flow_links(context).after < 0) & ~is_answered(context)
-    keys = [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+    keys = [schema.FLOW_POINT, *schema.FLOW_ADDRESSES]
     others = np.flatnonzero(is_unanswered)
     others = others[is_among(hash_of(flows, keys, others), hash_of(flows, keys, np.array(rows, dtype=np.int64)))]
     return list(dict.fromkeys([*rows, *others.tolist()]))

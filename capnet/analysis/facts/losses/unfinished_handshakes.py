@@ -42,15 +42,9 @@ from capnet.wire.numbers import TCP, TCP_CWR, TCP_ECE, TCP_SYN
 MIN_RETRY_NS = 900_000_000  # a SYN is sent again after 1 s (RFC 6298), timers come early
 MIN_SYNACKS = 2
 MAX_FLOWS = 10_000
-_ENDS = [
-    schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
-    schema.FLOW_SPORT, schema.FLOW_DPORT,
-]  # fmt: skip
+_ENDS = [schema.FLOW_POINT, *schema.FLOW_ADDRESSES, schema.FLOW_SPORT, schema.FLOW_DPORT]
 _CONNECTION = _ENDS[1:]
-_BACK = [
-    schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DPORT,
-    schema.FLOW_SPORT,
-]  # fmt: skip
+_BACK = [*schema.FLOW_OPPOSITE_ADDRESSES, schema.FLOW_DPORT, schema.FLOW_SPORT]
 _SYN_ENDS = [
     schema.SYN_POINT, schema.SYN_SRC_HI, schema.SYN_SRC_LO, schema.SYN_DST_HI, schema.SYN_DST_LO, schema.SYN_SPORT,
     schema.SYN_DPORT,

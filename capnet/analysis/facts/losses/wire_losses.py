@@ -105,6 +105,6 @@ def have_talked(context: Context, loss: WireLoss) -> bool:
     flows = context.flows
     rows = np.array([flow.row for flow in loss.flows])
     first, last = flow_spans(context)
-    ends = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+    ends = schema.FLOW_ADDRESSES
     is_same_pair = (flows[:, schema.FLOW_VIA] == 0) & (flows[:, ends] == flows[rows[0], ends]).all(axis=1)
     return bool((is_same_pair & is_answered(context) & (last >= first[rows].min())).any())

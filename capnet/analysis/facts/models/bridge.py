@@ -44,9 +44,7 @@ BRIDGE_POOLS = (*DOCKER_POOLS[:-1], "10.88.", "10.89.", "10.244.")  # not 172.31
 MAX_TALKS = 1000  # flows between containers that are looked at: all of one kind
 _BRIDGE_ROLES = {"bridge", "veth"}
 _POOLS = tuple(int(first) << 8 | int(second) for first, second, _ in (pool.split(".") for pool in BRIDGE_POOLS))
-_FLOW_ENDS = [
-    schema.FLOW_SMAC, schema.FLOW_DMAC, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
-]  # fmt: skip
+_FLOW_ENDS = [schema.FLOW_SMAC, schema.FLOW_DMAC, *schema.FLOW_ADDRESSES]
 
 
 # -- stations ---------------------------------------------------------------------------------------
@@ -137,7 +135,7 @@ def direct_talk(context: Context) -> Iterator[Sign]:
         rows = rows[is_among(flows[:, column][rows], macs)]
     rows = rows[:MAX_TALKS]
     if not behind_gateways:
-        source = (flows[:, column][rows] for column in (schema.FLOW_SRC_HI, schema.FLOW_SRC_LO))
+        source = (flows[:, column][rows] for column in schema.FLOW_SRC)
         rows = rows[_are_in_pools(*source)]
     for row, (smac, dmac, *halves) in zip(rows.tolist(), flows[rows[:, None], _FLOW_ENDS].tolist(), strict=True):
         src, dst = address_text(*halves[:2]), address_text(*halves[2:])

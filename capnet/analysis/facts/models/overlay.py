@@ -129,7 +129,7 @@ def _gossip_frames(context: Context, vteps: list[str]) -> list[Evidence]:
     """The first frames of Swarm's gossip between these hosts, both ways; [] if there is none."""
     flows = context.flows
     ends = {address_value(vtep) for vtep in vteps}
-    columns = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+    columns = schema.FLOW_ADDRESSES
     is_gossip = swarm_flows(context) & (flows[:, schema.FLOW_DPORT] == PORT_SWARM_GOSSIP)
     frames: dict[tuple[int, int], Evidence] = {}
     for row in np.flatnonzero(is_gossip).tolist():

@@ -34,8 +34,6 @@ TCP_CONFIDENCE = 0.95  # 32 bits of the acknowledgment number are right
 UDP_CONFIDENCE = 0.8  # addresses and the client's port are right
 
 _Key = tuple[int | bytes, ...]
-_SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
-_DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 
 
 def half_translated(context: Context, answers: PerFlow, linked_rows: FlowRows) -> Iterator[TranslationStep]:
@@ -81,7 +79,7 @@ def _is_entering(context: Context, request: int, answer: int) -> bool | None:
     """
     flows = context.flows
     smac, dmac = (flows[[request, answer], column].tolist() for column in (schema.FLOW_SMAC, schema.FLOW_DMAC))
-    servers = (flows[answer, _SOURCE[:2]], flows[request, _DESTINATION[:2]])
+    servers = (flows[answer, schema.FLOW_SRC], flows[request, schema.FLOW_DST])
     is_own = any(is_loopback(*server.tolist()) for server in servers) or smac[0] == dmac[1] > 0
     is_own = is_own or dmac[0] < 0  # `any` hears its own host, and has no destination MACs
     if is_own or context.points[int(flows[request, schema.FLOW_POINT])].role == "bridge":
@@ -100,7 +98,7 @@ def _is_hidden(request: Values, answer: Values) -> bool | None:
     None if both addresses are private, or both public. A client's public address may become a balancer's private one.
     """
     asked, answering = request.tolist(), answer.tolist()
-    is_snat = (request[_DESTINATION] == answer[_SOURCE]).all()
+    is_snat = (request[schema.FLOW_DST_END] == answer[schema.FLOW_SRC_END]).all()
     if is_snat and is_private(destination(asked)):
         return None
     ends = (source(asked), destination(answering)) if is_snat else (source(answering), destination(asked))
@@ -124,7 +122,7 @@ def _with_partners(flows: FlowTable, rows: FlowRows) -> FlowRows:
 def _shared_numbers(flows: FlowTable) -> set[int]:
     """First TCP numbers that several flows of one point have: a scanner gives all its probes the same."""
     is_tcp = flows[:, schema.FLOW_PROTO] == TCP
-    columns = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_DEPTH, schema.FLOW_FIRST_SEQ]
+    columns = [*schema.FLOW_PLACE, schema.FLOW_DEPTH, schema.FLOW_FIRST_SEQ]
     keys = row_hash(flows[np.ix_(is_tcp, columns)])
     order = np.argsort(keys)
     return set(flows[is_tcp, schema.FLOW_FIRST_SEQ][order[repeated_positions(keys[order])]].tolist())
@@ -172,6 +170,6 @@ def _destination_key(row: list[int]) -> bytes:
 
 def _shares_an_end(request: Values, answer: Values) -> bool:
     """NAT of one kind leaves one end of the connection as it is."""
-    same_client = (request[_SOURCE] == answer[_DESTINATION]).all()
-    same_server = (request[_DESTINATION] == answer[_SOURCE]).all()
+    same_client = (request[schema.FLOW_SRC_END] == answer[schema.FLOW_DST_END]).all()
+    same_server = (request[schema.FLOW_DST_END] == answer[schema.FLOW_SRC_END]).all()
     return bool(same_client or same_server)

@@ -24,9 +24,6 @@ from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import UDP
 
-_SENDER = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
-_RECEIVER = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
-
 
 class RefusedAnswer(NamedTuple):
     """What clients asked of an address, and what another one answered."""
@@ -85,7 +82,8 @@ def flows_of_refusing(context: Context) -> FlowRows:
     refusing = {(*address_value(error.quoted.dst), error.quoted.dport) for error in refused}
     ends = combined_hash(list(np.array(sorted(refusing), dtype=np.int64).T))
     rows = np.flatnonzero(flows[:, schema.FLOW_PROTO] == UDP)
-    is_one = is_among(hash_of(flows, _SENDER, rows), ends) | is_among(hash_of(flows, _RECEIVER, rows), ends)
+    is_one = is_among(hash_of(flows, schema.FLOW_SRC_END, rows), ends)
+    is_one |= is_among(hash_of(flows, schema.FLOW_DST_END, rows), ends)
     return rows[is_one]
 
 

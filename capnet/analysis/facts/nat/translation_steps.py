@@ -24,10 +24,10 @@ from capnet.analysis.facts.nat.tuples import tuples_of
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import ICMP_REQUESTS, ICMPV6_ECHO_REQUEST, TCP, UDP
 
-ADDRESS_COLUMNS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+ADDRESS_COLUMNS = schema.FLOW_ADDRESSES
 TUPLE_COLUMNS = [*ADDRESS_COLUMNS, schema.FLOW_SPORT, schema.FLOW_DPORT]
-_SENDER = [schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
-_RECEIVER = [schema.FLOW_PROTO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+_SENDER = [schema.FLOW_PROTO, *schema.FLOW_SRC_END]
+_RECEIVER = [schema.FLOW_PROTO, *schema.FLOW_DST_END]
 MAX_TTL_FALL = 1  # one translation happens in one network namespace, which routes a packet once
 _ICMP_REQUEST_TYPES = (*ICMP_REQUESTS, ICMPV6_ECHO_REQUEST)
 

@@ -24,8 +24,7 @@ MIN_IN_VAIN = 2  # datagrams: one alone may be on its way when the capture ends
 MIN_QUIET_NS = 2_000_000_000  # after the last packet of the other direction: a busy server answers sooner
 MAX_FLOWS = 1000  # that are looked at one by one
 
-_SERVICE = [schema.FLOW_POINT, schema.FLOW_PROTO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
-_DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+_SERVICE = [schema.FLOW_POINT, schema.FLOW_PROTO, *schema.FLOW_DST_END]
 
 
 class VainFlow(NamedTuple):
@@ -43,7 +42,8 @@ def vain_flows(context: Context) -> list[VainFlow]:
     """UDP flows of a service that is translated for others, of which datagrams went nowhere."""
     flows, links = context.flows, flow_links(context)
     is_dnat = flows[links.source, schema.FLOW_PROTO] == UDP
-    is_dnat &= (flows[links.source[:, None], _DESTINATION] != flows[links.target[:, None], _DESTINATION]).any(axis=1)
+    before, after = (flows[rows[:, None], schema.FLOW_DST] for rows in (links.source, links.target))
+    is_dnat &= (before != after).any(axis=1)
     dnats = np.flatnonzero(is_dnat)
     if not len(dnats):
         return []
@@ -84,7 +84,7 @@ def _other_translation(context: Context, dnats: list[int], row: int, inside: int
         target = int(links.target[link])
         if links.source[link] == row:
             continue
-        is_elsewhere = inside < 0 or (flows[target, _DESTINATION] != flows[inside, _DESTINATION]).any()
+        is_elsewhere = inside < 0 or (flows[target, schema.FLOW_DST] != flows[inside, schema.FLOW_DST]).any()
         is_later = inside < 0 or flows[target, schema.FLOW_LAST] > flows[inside, schema.FLOW_LAST]
         if is_elsewhere and is_later:
             return link

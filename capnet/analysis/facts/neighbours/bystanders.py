@@ -59,7 +59,7 @@ def unicast_frames(context: Context, point: int, via: int, vni: int) -> tuple[Va
     """Source and destination MACs of unicast frames at a point, in a tunnel: of flows, and of ARP."""
     ends = []
     for table, columns in (
-        (context.flows, (schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SMAC, schema.FLOW_DMAC)),
+        (context.flows, (*schema.FLOW_PLACE, schema.FLOW_SMAC, schema.FLOW_DMAC)),
         (context.arps, (schema.ARP_POINT, schema.ARP_VIA, schema.ARP_VIA_VNI, schema.ARP_ETH_SOURCE,
                         schema.ARP_ETH_DESTINATION)),
     ):  # fmt: skip

@@ -26,7 +26,6 @@ MIN_PACKETS = 2
 MAX_LOOKUPS = 1000
 MAX_ROWS = 100  # flows of one address that wait
 CONTAINER_ROLES = ("bridge", "veth", "container")
-_SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
 
 
 class Lookup(NamedTuple):
@@ -83,9 +82,9 @@ def _waiting_rows(context: Context, addresses: set[str]) -> dict[str, list[int]]
     is_waiting = ~is_answered(context) & (flows[:, schema.FLOW_VIA] == 0)
     rows: FlowRows = np.flatnonzero(is_waiting)
     wanted = row_hash(np.array(list(values), dtype=np.int64))
-    rows = rows[is_among(hash_of(flows, _SOURCE, rows), wanted)]
+    rows = rows[is_among(hash_of(flows, schema.FLOW_SRC, rows), wanted)]
     by_address: dict[str, list[int]] = {}
-    for row, *ends in np.column_stack((rows, flows[rows[:, None], _SOURCE])).tolist():
+    for row, *ends in np.column_stack((rows, flows[rows[:, None], schema.FLOW_SRC])).tolist():
         waiting = by_address.setdefault(values[ends[0], ends[1]], [])
         if len(waiting) < MAX_ROWS:
             waiting.append(row)

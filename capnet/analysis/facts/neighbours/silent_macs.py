@@ -30,7 +30,6 @@ from capnet.wire.numbers import (
 )
 
 MAX_ROWS = 1000  # questions that are looked at
-_DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
 
 _Place = tuple[int, int, int]  # point, address
 
@@ -44,7 +43,7 @@ def silent_macs(context: Context) -> list[MacChange]:
     lost: dict[tuple[_Place, int], list[int]] = {}
     for row in rows.tolist():
         flow = context.flows[row]
-        place = (int(flow[schema.FLOW_POINT]), *flow[_DESTINATION].tolist())
+        place = (int(flow[schema.FLOW_POINT]), *flow[schema.FLOW_DST].tolist())
         home = homes.get(place)
         mac, own = int(flow[schema.FLOW_DMAC]), by_topology.get(place)
         if home is None and own is not None and mac not in by_topology.values():
@@ -110,7 +109,7 @@ def _macvlan_homes(context: Context) -> dict[_Place, int]:
 def _answers(context: Context, place: _Place, mac: int) -> bool:
     """Does the address answer questions that are sent to its own MAC at this point?"""
     flows = context.flows
-    is_to_it: FlowMask = (flows[:, [schema.FLOW_POINT, *_DESTINATION]] == place).all(axis=1)
+    is_to_it: FlowMask = (flows[:, [schema.FLOW_POINT, *schema.FLOW_DST]] == place).all(axis=1)
     return bool((is_to_it & (flows[:, schema.FLOW_DMAC] == mac) & is_answered(context)).any())
 
 

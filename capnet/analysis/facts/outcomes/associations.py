@@ -15,10 +15,7 @@ from capnet.analysis.core.payload import SctpChunks
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import SCTP, SCTP_ABORT, SCTP_INIT, SCTP_INIT_ACK
 
-_KEY = [
-    schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI,
-    schema.FLOW_DST_LO, schema.FLOW_SPORT, schema.FLOW_DPORT,
-]  # fmt: skip
+_KEY = [*schema.FLOW_PLACE, *schema.FLOW_ADDRESSES, schema.FLOW_SPORT, schema.FLOW_DPORT]
 
 
 class Association(NamedTuple):

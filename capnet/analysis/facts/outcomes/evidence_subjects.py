@@ -32,7 +32,7 @@ Question: TypeAlias = tuple[int | str, ...]
 
 _FRAME_BITS = 40  # of a frame number; the index of its point stands above them
 MAX_ROUNDS = 4  # in which chains and their replies become one conversation; more only where several proxies answer
-_OUTER_ENDS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+_OUTER_ENDS = schema.FLOW_ADDRESSES
 _CARRIED = [schema.FLOW_POINT, schema.FLOW_CARRIES, schema.FLOW_CARRIES_VNI]
 
 

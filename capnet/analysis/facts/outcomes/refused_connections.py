@@ -41,14 +41,11 @@ MAX_FALLBACK_NS = 1_000_000_000  # clients try the other address of localhost at
 MIN_NO_RETRY_NS = 1_200_000_000  # a SYN is sent again after 1 s (RFC 6298)
 MAX_ACCEPTED = 100  # connections to a port, of which one may be the other family's
 MAX_STRANGE_TRIES = 8  # of a port: who wants to be served insists
-_SERVICE = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+_SERVICE = schema.FLOW_DST_END
 _SERVED = ("before.dst", "before.dport", "proto", "after.dst", "after.dport")
-_PLACE = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]
-_CLIENT_END = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
-_RECEIVER_END = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
-_CLIENT_THERE = [
-    schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO,
-]  # fmt: skip
+_CLIENT_END = schema.FLOW_SRC_END
+_RECEIVER_END = schema.FLOW_DST_END
+_CLIENT_THERE = [*schema.FLOW_PLACE, *schema.FLOW_SRC]
 Server = tuple[str, int | None]  # address and port
 
 
@@ -125,8 +122,8 @@ def _translated_back(context: Context, answers: PerFlow) -> _TranslatedBack:
     is_taken = (flows[asks, schema.FLOW_SYNS] == 1) & (ends_ns - flows[asks, schema.FLOW_FIRST] >= MIN_NO_RETRY_NS)
     asks, numbers = asks[is_taken], flows[:, schema.FLOW_FIRST_SEQ]
     sides = (
-        (asks, [*_PLACE, *_CLIENT_END], awaited_acknowledgment(numbers[asks])),
-        (resets, [*_PLACE, *_RECEIVER_END], first_acknowledgment(numbers[resets])),
+        (asks, [*schema.FLOW_PLACE, *_CLIENT_END], awaited_acknowledgment(numbers[asks])),
+        (resets, [*schema.FLOW_PLACE, *_RECEIVER_END], first_acknowledgment(numbers[resets])),
     )
     keys, first, counts = zip(
         *(

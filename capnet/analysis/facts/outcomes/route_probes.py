@@ -20,10 +20,7 @@ from capnet.wire.numbers import ICMP_TIME_EXCEEDED, ICMPV6_TIME_EXCEEDED
 
 MIN_STEPS = 3  # TTLs; two may be those of two programs
 
-_HOSTS = [
-    schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO,
-    schema.FLOW_DST_HI, schema.FLOW_DST_LO,
-]  # fmt: skip
+_HOSTS = [*schema.FLOW_PLACE, schema.FLOW_PROTO, *schema.FLOW_ADDRESSES]
 
 
 @derived

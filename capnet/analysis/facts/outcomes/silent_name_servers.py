@@ -31,7 +31,7 @@ MIN_WAIT_NS = 1_000_000_000  # the capture must go on so long after a question
 MIN_RETRY_NS = 900_000_000  # between questions: resolvers wait 1 s or longer; two at once are A and AAAA
 MIN_MESSAGES = 2  # of ICMP "unreachable": as many as make a finding of their own
 MAX_NAMES = 1000  # of questions that are looked at for the domain of a cluster
-_PORTS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
+_PORTS = schema.FLOW_SRC_END
 
 
 class SilentNameServer(NamedTuple):
@@ -212,8 +212,8 @@ def _has_answer(context: Context, answers: np.ndarray) -> FlowMask:
     flows = context.flows
     mask: FlowMask = replies(context) >= 0
     if len(answers):
-        sources = hash_of(flows, [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT])
-        receivers = [schema.FLOW_POINT, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+        sources = hash_of(flows, [schema.FLOW_POINT, *schema.FLOW_SRC_END])
+        receivers = [schema.FLOW_POINT, *schema.FLOW_DST_END]
         mask |= is_among(sources, hash_of(flows, receivers, answers))
     return mask
 

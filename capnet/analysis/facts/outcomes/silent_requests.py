@@ -30,10 +30,9 @@ from capnet.wire.numbers import TCP, UDP
 
 MAX_APART_NS = 10_000_000_000  # of the requests and a connection that shows that the server is up
 MAX_FLOWS = 10_000
-_HOSTS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
-_HOSTS_THERE = [schema.FLOW_POINT, *_HOSTS]
-_CLIENT_TO_SERVER = [*_HOSTS, schema.FLOW_SPORT]
-_SERVER_TO_CLIENT = [*_HOSTS[2:], *_HOSTS[:2], schema.FLOW_DPORT]
+_HOSTS_THERE = [schema.FLOW_POINT, *schema.FLOW_ADDRESSES]
+_CLIENT_TO_SERVER = [*schema.FLOW_ADDRESSES, schema.FLOW_SPORT]
+_SERVER_TO_CLIENT = [*schema.FLOW_OPPOSITE_ADDRESSES, schema.FLOW_DPORT]
 
 
 class SilentRequests(NamedTuple):
@@ -64,7 +63,7 @@ def silent_requests(context: Context, is_request: FlowMask) -> list[SilentReques
     rows = rows[~are_to_groups(context, rows) & ~records_one_direction(context)[flows[rows, schema.FLOW_POINT]]]
     rows = rows[~is_among(rows, chain[_has_another_end(context)])]
     has_ports = flows[requests[0], schema.FLOW_KIND] < 0
-    service = [*_HOSTS, schema.FLOW_DPORT] if has_ports else _HOSTS
+    service = [*schema.FLOW_ADDRESSES, schema.FLOW_DPORT] if has_ports else schema.FLOW_ADDRESSES
     answered = requests[has_answer[requests]]
     rows = rows[~is_among(hash_of(flows, service, rows), hash_of(flows, service, answered))][:MAX_FLOWS]
     groups: dict[tuple[tuple[int, int], int, tuple[int, int]], list[int]] = {}
@@ -80,8 +79,8 @@ def nothing_comes_back(context: Context, rows: FlowRows | list[int]) -> bool:
     """Do the points of these flows show no packet of any kind that goes to their senders, by address or by MAC?"""
     flows, arps = context.flows, context.arps
     place = [schema.FLOW_POINT]
-    sources = hash_of(flows, [*place, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO], np.asarray(rows))
-    comes = is_among(sources, hash_of(flows, [*place, schema.FLOW_DST_HI, schema.FLOW_DST_LO]))
+    sources = hash_of(flows, [*place, *schema.FLOW_SRC], np.asarray(rows))
+    comes = is_among(sources, hash_of(flows, [*place, *schema.FLOW_DST]))
     macs = hash_of(flows, [*place, schema.FLOW_SMAC], np.asarray(rows))
     comes |= is_among(macs, hash_of(flows, [*place, schema.FLOW_DMAC]))
     comes |= is_among(macs, hash_of(arps, [schema.ARP_POINT, schema.ARP_ETH_DESTINATION]))

@@ -23,10 +23,7 @@ from capnet.wire.addresses import address_text, address_value
 
 MAX_INSIDES = 100  # that are looked at: one for each network of a host, and each point inside
 
-_FLOW_TUNNEL = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]
 _ARP_TUNNEL = [schema.ARP_POINT, schema.ARP_VIA, schema.ARP_VIA_VNI]
-_SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
-_DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
 
 
 class TunnelArrivals(NamedTuple):
@@ -74,7 +71,7 @@ def _arrivals(context: Context, inside: Inside) -> TunnelArrivals:
     flows, arps, points = context.flows, context.arps, listening(context)
     since, until = points.since[inside.inner], points.until[inside.inner]
     heard_from, heard_to = points.heard_from[inside.inner], points.heard_to[inside.inner]
-    rows = np.flatnonzero((flows[:, _FLOW_TUNNEL] == inside[:3]).all(axis=1))
+    rows = np.flatnonzero((flows[:, schema.FLOW_PLACE] == inside[:3]).all(axis=1))
     first, last = flow_spans(context)
     # A point that heard nothing but ARP may have a filter for it.
     hears_ip = bool(points.hears[inside.inner].any()) and not points.is_dropping[inside.inner]
@@ -83,9 +80,11 @@ def _arrivals(context: Context, inside: Inside) -> TunnelArrivals:
     zeros = np.zeros(len(messages), dtype=np.int64)
     all_packets = TunnelArrivals(
         np.concatenate((packets_without_duplicates(context)[rows], messages[:, schema.ARP_PACKETS])),
-        np.concatenate((flows[rows[:, None], _SOURCE], np.stack((zeros, messages[:, schema.ARP_SENDER_LO]), axis=1))),
         np.concatenate(
-            (flows[rows[:, None], _DESTINATION], np.stack((zeros, messages[:, schema.ARP_TARGET_LO]), axis=1))
+            (flows[rows[:, None], schema.FLOW_SRC], np.stack((zeros, messages[:, schema.ARP_SENDER_LO]), axis=1))
+        ),
+        np.concatenate(
+            (flows[rows[:, None], schema.FLOW_DST], np.stack((zeros, messages[:, schema.ARP_TARGET_LO]), axis=1))
         ),
         np.concatenate((flows[rows, schema.FLOW_FIRST_FRAME], messages[:, schema.ARP_FIRST_FRAME])),
         np.concatenate(
@@ -123,7 +122,7 @@ def stations_inside(context: Context, point: int) -> Values:
     rows = np.flatnonzero((flows[:, schema.FLOW_POINT] == point) & (flows[:, schema.FLOW_VIA] == 0))
     senders = arps[(arps[:, schema.ARP_POINT] == point) & (arps[:, schema.ARP_VIA] == 0), schema.ARP_SENDER_LO]
     asked = np.stack((np.zeros(len(senders), dtype=np.int64), senders), axis=1)
-    return row_hash(np.concatenate((flows[rows[:, None], _SOURCE], asked)))
+    return row_hash(np.concatenate((flows[rows[:, None], schema.FLOW_SRC], asked)))
 
 
 def _addresses(ends: Values) -> list[str]:

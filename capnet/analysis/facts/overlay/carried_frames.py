@@ -21,7 +21,7 @@ from capnet.wire.protocols import TUNNEL_KINDS
 VNI_BITS = 32
 KINDS_WITH_VNI = [kind.number for kind in TUNNEL_KINDS if kind.id_name == "VNI"]
 TUNNEL_ENDS = ([schema.TUNNEL_SRC_HI, schema.TUNNEL_SRC_LO], [schema.TUNNEL_DST_HI, schema.TUNNEL_DST_LO])
-_FLOW_ENDS = ([schema.FLOW_SRC_HI, schema.FLOW_SRC_LO], [schema.FLOW_DST_HI, schema.FLOW_DST_LO])
+_FLOW_ENDS = (schema.FLOW_SRC, schema.FLOW_DST)
 
 
 class CarriedFrames(NamedTuple):

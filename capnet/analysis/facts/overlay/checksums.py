@@ -17,10 +17,7 @@ from capnet.analysis.fate.next_points import is_answered
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, TCP_ACK
 
-_FLOW_KEY = [
-    schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO,
-    schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_SPORT, schema.FLOW_DPORT,
-]  # fmt: skip
+_FLOW_KEY = [*schema.FLOW_PLACE, schema.FLOW_PROTO, *schema.FLOW_ADDRESSES, schema.FLOW_SPORT, schema.FLOW_DPORT]
 
 
 class FlowChecksums(NamedTuple):

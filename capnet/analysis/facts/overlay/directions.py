@@ -11,14 +11,10 @@ from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import (
-    FLOW_DPORT,
-    FLOW_DST_HI,
-    FLOW_DST_LO,
+    FLOW_ENDS,
+    FLOW_OPPOSITE_ENDS,
     FLOW_POINT,
     FLOW_PROTO,
-    FLOW_SPORT,
-    FLOW_SRC_HI,
-    FLOW_SRC_LO,
     FLOW_VIA,
     FLOW_VIA_VNI,
     TUNNEL_DST_HI,
@@ -32,9 +28,6 @@ from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
 from capnet.wire.protocols import KIND_OF_NAME, KIND_OF_NUMBER
-
-_ENDS = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
-_OPPOSITE_ENDS = _ENDS[3:] + _ENDS[:3]
 
 
 class TunnelKey(NamedTuple):
@@ -84,7 +77,7 @@ def mirrors(context: Context) -> set[tuple[str, int | None, str]]:
 def handed_on(context: Context) -> set[tuple[str, int | None, str]]:
     """(kind, VNI, point) of tunnels whose inside passes the same point without a tunnel, or whose answers do."""
     flows = context.flows
-    forms, opposites = (hash_of(flows, [FLOW_POINT, FLOW_PROTO, *ends]) for ends in (_ENDS, _OPPOSITE_ENDS))
+    forms, opposites = (hash_of(flows, [FLOW_POINT, FLOW_PROTO, *ends]) for ends in (FLOW_ENDS, FLOW_OPPOSITE_ENDS))
     is_inside = flows[:, FLOW_VIA] > 0
     outside = forms[~is_inside].view(np.int64)
     passes = is_among(forms.view(np.int64), outside) | is_among(opposites.view(np.int64), outside)

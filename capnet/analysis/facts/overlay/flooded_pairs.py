@@ -31,9 +31,9 @@ def carries_groups_only(context: Context, tunnel: Tunnel) -> bool:
     flows = context.flows
     is_outer = (flows[:, schema.FLOW_POINT] == point) & (flows[:, schema.FLOW_VIA] == 0)
     ends = [address_value(end) for end in tunnel.vteps]
-    for high, low in ((schema.FLOW_SRC_HI, schema.FLOW_SRC_LO), (schema.FLOW_DST_HI, schema.FLOW_DST_LO)):
+    for high, low in (schema.FLOW_SRC, schema.FLOW_DST):
         is_outer &= np.any([(flows[:, high] == end[0]) & (flows[:, low] == end[1]) for end in ends], axis=0)
-    is_inner = (flows[:, [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]] == (point, kind, vni)).all(axis=1)
+    is_inner = (flows[:, schema.FLOW_PLACE] == (point, kind, vni)).all(axis=1)
     rows, frames = context.observations[:, schema.OBS_FLOW], context.observations[:, schema.OBS_FRAME]
     outer_frames = frames[is_outer[rows]]
     carried = distinct(rows[is_inner[rows] & is_among(frames, outer_frames)])

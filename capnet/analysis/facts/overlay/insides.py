@@ -54,7 +54,7 @@ _Side = tuple[Values, Values, bool]  # (n, 3): point, kind and id of tunnels; (n
 
 def _of_links(context: Context) -> list[_Side]:
     flows, links = context.flows, flow_links(context)
-    place = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]
+    place = schema.FLOW_PLACE
     sides: list[_Side] = []
     for outer, inner, is_entry in ((links.target, links.source, True), (links.source, links.target, False)):
         crosses = (flows[outer, schema.FLOW_VIA] > 0) & (flows[inner, schema.FLOW_VIA] == 0)
@@ -83,7 +83,7 @@ def _of_devices(context: Context) -> list[_Side]:
         return []
     carried = carried[is_among(flows[carried, schema.FLOW_DMAC], silent)]
     sent = sent[is_among(flows[sent, schema.FLOW_SMAC], silent)]
-    place = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_DMAC]
+    place = [*schema.FLOW_PLACE, schema.FLOW_DMAC]
     pairs = [
         (*outer[:3], inner[0])
         for outer in {tuple(row) for row in flows[carried][:, place].tolist()}

@@ -29,13 +29,7 @@ MIN_LOOKUPS = 2  # for a MAC, without an answer: a single one may be answered be
 _ASKED_PORTS = (PORT_DNS, 69, 123, 161, 443, 1812, 5060)  # UDP that asks: TFTP, NTP, SNMP, QUIC, RADIUS, SIP
 _ECHO_REQUESTS = (ICMP_ECHO_REQUEST << 8, ICMPV6_ECHO_REQUEST << 8)  # values of FLOW_KIND
 
-_NETWORK = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]
-_ENDS = [
-    schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
-    schema.FLOW_DPORT,
-]  # fmt: skip
-_OPPOSITE_ENDS = _ENDS[3:] + _ENDS[:3]
-_ADDRESSES = [*_ENDS[:2], *_ENDS[3:5]]
+_ADDRESSES = schema.FLOW_ADDRESSES
 
 
 def is_silent(context: Context, tunnel: Tunnel, sender: str) -> bool:
@@ -118,8 +112,8 @@ def _open_questions(context: Context) -> set[tuple[int, int, int]]:
     asks &= (flows[:, schema.FLOW_VIA] > 0) & (replies(context) < 0)
     asks &= ~(are_multicast_macs(flows[:, schema.FLOW_DMAC]) & (flows[:, schema.FLOW_DMAC] > 0))
     rows = np.flatnonzero(asks)
-    _, firsts = np.unique(hash_of(flows, _NETWORK, rows), return_index=True)
-    networks = {tuple(row) for row in flows[rows[firsts]][:, _NETWORK].tolist()}
+    _, firsts = np.unique(hash_of(flows, schema.FLOW_PLACE, rows), return_index=True)
+    networks = {tuple(row) for row in flows[rows[firsts]][:, schema.FLOW_PLACE].tolist()}
     exchanges = neighbours(context)
     answered = {(of.kind, of.asker, of.target) for of in exchanges if of.replies}
     looked_for = (of for of in exchanges if of.via and of.requests >= MIN_LOOKUPS and not of.is_announcement)
@@ -134,13 +128,14 @@ def _answered_elsewhere(context: Context) -> set[tuple[int, int, int]]:
     flows = context.flows
     rows = np.flatnonzero(flows[:, schema.FLOW_VIA] > 0)
     place = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_PROTO]
-    forms, opposites = (hash_of(flows, [*place, *ends], rows).view(np.int64) for ends in (_ENDS, _OPPOSITE_ENDS))
+    both = (schema.FLOW_ENDS, schema.FLOW_OPPOSITE_ENDS)
+    forms, opposites = (hash_of(flows, [*place, *ends], rows).view(np.int64) for ends in both)
     is_answer = _may_answer(context)[rows]
     is_answered = is_among(opposites, forms[is_answer]) & (replies(context)[rows] < 0)
     is_its_answer = is_answer & is_among(forms, opposites[is_answered])
     chosen = rows[is_answered | is_its_answer]
-    _, firsts = np.unique(hash_of(flows, _NETWORK, chosen), return_index=True)
-    return {tuple(row) for row in flows[chosen[firsts]][:, _NETWORK].tolist()}
+    _, firsts = np.unique(hash_of(flows, schema.FLOW_PLACE, chosen), return_index=True)
+    return {tuple(row) for row in flows[chosen[firsts]][:, schema.FLOW_PLACE].tolist()}
 
 
 def _may_answer(context: Context) -> FlowMask:

@@ -43,9 +43,7 @@ def ends_of_mac(context: Context, kind: int, vni: int, mac: int) -> set[str]:
 def _macs_of_addresses(context: Context) -> dict[tuple[int, int, int, int], set[int]]:
     """Kind, VNI and the halves of an address → the MACs that speak for it in that network."""
     flows, arps = context.flows, context.arps
-    columns = [
-        schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SMAC,
-    ]  # fmt: skip
+    columns = [schema.FLOW_VIA, schema.FLOW_VIA_VNI, *schema.FLOW_SRC, schema.FLOW_SMAC]
     senders = np.zeros((len(arps), 5), dtype=np.int64)
     senders[:, [0, 1, 3, 4]] = arps[
         :, [schema.ARP_VIA, schema.ARP_VIA_VNI, schema.ARP_SENDER_LO, schema.ARP_SENDER_MAC]

@@ -24,9 +24,7 @@ from capnet.analysis.fate.listening import Listening, listening
 from capnet.wire.numbers import ICMPV6
 
 MIN_QUESTIONS = 2  # a single one may have its answer behind the capture
-_OUTER = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]
 _ARP_OUTER = [schema.ARP_POINT, schema.ARP_VIA, schema.ARP_VIA_VNI]
-_SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
 
 
 def unheard_questions(context: Context, inside: Inside) -> list[Exchange]:
@@ -80,7 +78,7 @@ def _shows_groups(context: Context, inside: Inside, times: Listening) -> bool:
     flows = context.flows
     if times.is_dropping[inside.inner]:
         return False
-    rows = np.flatnonzero((flows[:, _OUTER] == inside[:3]).all(axis=1))
+    rows = np.flatnonzero((flows[:, schema.FLOW_PLACE] == inside[:3]).all(axis=1))
     rows = rows[is_foreign_group(context, inside, rows)]
     protocols = flows[rows, schema.FLOW_PROTO]
     rows = rows[(protocols >= 0) & times.hears[inside.inner][np.clip(protocols, 0, 255)]]
@@ -121,12 +119,12 @@ def _is_end_of_all(context: Context, inside: Inside) -> bool:
 def _own_ends(context: Context, inside: Inside) -> Values:
     """Hashes of the outer source addresses of frames that came from stations at the inside."""
     flows, arps, local = context.flows, context.arps, _local_macs(context, inside.inner)
-    rows = np.flatnonzero((flows[:, _OUTER] == inside[:3]).all(axis=1))
+    rows = np.flatnonzero((flows[:, schema.FLOW_PLACE] == inside[:3]).all(axis=1))
     rows = rows[is_among(flows[rows, schema.FLOW_SMAC], local)]
     messages = arps[(arps[:, _ARP_OUTER] == inside[:3]).all(axis=1)]
     messages = messages[is_among(messages[:, schema.ARP_SENDER_MAC], local)]
     frames = np.concatenate((flows[rows, schema.FLOW_FIRST_FRAME], messages[:, schema.ARP_FIRST_FRAME]))
-    return row_hash(flows[_carriers(context, inside.outer, frames)[:, None], _SOURCE])
+    return row_hash(flows[_carriers(context, inside.outer, frames)[:, None], schema.FLOW_SRC])
 
 
 def _carriers(context: Context, point: int, frames: Values) -> FlowRows:

@@ -24,10 +24,7 @@ _CLIENT_HELLO, _SERVER_HELLO = 1, 2
 _ALERT_LENGTH = 7  # octets of a record with an alert that is not encrypted
 _METHODS = (b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"PRI * HTTP/2")
 
-_FLOW = [
-    schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI,
-    schema.FLOW_DST_LO, schema.FLOW_SPORT, schema.FLOW_DPORT,
-]  # fmt: skip
+_FLOW = [*schema.FLOW_PLACE, *schema.FLOW_ADDRESSES, schema.FLOW_SPORT, schema.FLOW_DPORT]
 _FRAME = len(_FLOW)  # of a `StreamStart`, which begins with the columns of _FLOW
 
 

@@ -27,8 +27,7 @@ from capnet.wire.numbers import NODE_PORTS
 MAX_FALLBACK_NS = 10_000_000_000  # clients that try one family after the other wait so long at most
 MAX_FALLBACKS = 100  # connections of which that is looked for
 _CLIENT_PORT = [schema.FLOW_POINT, schema.FLOW_SMAC, schema.FLOW_DPORT]
-_SERVICE = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
-_SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
+_SERVICE = schema.FLOW_DST_END
 
 
 class RowsByKey(NamedTuple):
@@ -166,7 +165,7 @@ def _ipv4_fallbacks(context: Context, service: ServiceFlows) -> list[str]:
 @derived
 def flow_sources(context: Context) -> Hashes:
     """Per flow: the hash of its source address."""
-    return hash_of(context.flows, _SOURCE)
+    return hash_of(context.flows, schema.FLOW_SRC)
 
 
 @derived

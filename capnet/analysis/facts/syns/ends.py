@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from capnet.analysis.core import schema
 
-FLOW_ENDS = [
-    schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI,
-    schema.FLOW_DST_LO, schema.FLOW_SPORT, schema.FLOW_DPORT,
-]  # fmt: skip
+FLOW_ENDS = [*schema.FLOW_PLACE, *schema.FLOW_ADDRESSES, schema.FLOW_SPORT, schema.FLOW_DPORT]
 SYN_ENDS = [
     schema.SYN_POINT, schema.SYN_VIA, schema.SYN_VIA_VNI, schema.SYN_SRC_HI, schema.SYN_SRC_LO, schema.SYN_DST_HI,
     schema.SYN_DST_LO, schema.SYN_SPORT, schema.SYN_DPORT,

@@ -23,7 +23,7 @@ from capnet.analysis.fate.refutation import NOTHING, refutations
 from capnet.analysis.fate.speakers import speakers
 from capnet.quick_tuple import NamedTuple
 
-_WAY = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SMAC, schema.FLOW_DMAC]
+_WAY = [*schema.FLOW_PLACE, schema.FLOW_SMAC, schema.FLOW_DMAC]
 
 
 def exit_of_others(context: Context, last_rows: list[int]) -> str:

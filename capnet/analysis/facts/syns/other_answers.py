@@ -99,7 +99,7 @@ def _whom_it_calls(context: Context, service: ServiceFlows, rows: FlowRows) -> t
     flows, clients = context.flows[rows], flow_sources(context)[service.hops]
     is_call = (flows[:, schema.FLOW_SYNS] > 0) & (flows[:, schema.FLOW_TCP_FLAGS] & TCP_ACK != 0)
     is_call &= reply_values(context, schema.FLOW_SYNACK_TIME)[rows] >= 0
-    is_call &= is_among(hash_of(flows, [schema.FLOW_DST_HI, schema.FLOW_DST_LO]), clients)
+    is_call &= is_among(hash_of(flows, schema.FLOW_DST), clients)
     return tuple(sorted({destination(flow) for flow in flows[is_call]}, key=address_value))
 
 

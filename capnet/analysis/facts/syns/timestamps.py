@@ -18,8 +18,7 @@ MIN_CONNECTIONS = 2  # accepted ones, and ones without an answer
 MIN_HZ, MAX_HZ = 50, 1200  # of a clock of timestamps: Linux 100 to 1000, others 100 or 1000
 MAX_JITTER = 0.05  # of the rate, from one accepted SYN to the next
 _HALF_CIRCLE = 1 << 31  # timestamps wrap around
-_ENDS = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI,
-         schema.FLOW_DST_LO, schema.FLOW_DPORT]  # fmt: skip
+_ENDS = [schema.FLOW_POINT, schema.FLOW_VIA, *schema.FLOW_ADDRESSES, schema.FLOW_DPORT]
 _SYN_ENDS = [schema.SYN_POINT, schema.SYN_VIA, schema.SYN_SRC_HI, schema.SYN_SRC_LO, schema.SYN_DST_HI,
              schema.SYN_DST_LO, schema.SYN_DPORT]  # fmt: skip
 

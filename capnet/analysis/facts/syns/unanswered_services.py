@@ -115,7 +115,7 @@ def _unanswered_rows(context: Context) -> FlowRows:
 def _is_in_one_way_tunnel(context: Context) -> FlowMask:
     """Per flow: is it in a tunnel at a point where the station that it is sent to sends nothing into this tunnel?"""
     flows = context.flows
-    place = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]
+    place = schema.FLOW_PLACE
     receivers, senders = (hash_of(flows, [*place, mac]) for mac in (schema.FLOW_DMAC, schema.FLOW_SMAC))
     asks = hash_of(context.arps, [schema.ARP_POINT, schema.ARP_VIA, schema.ARP_VIA_VNI, schema.ARP_ETH_SOURCE])
     mask: FlowMask = (flows[:, schema.FLOW_VIA] != 0) & ~is_among(receivers, senders) & ~is_among(receivers, asks)

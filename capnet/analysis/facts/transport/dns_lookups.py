@@ -207,10 +207,7 @@ def _flow_rows(context: Context) -> Values:
     return np.where(hashes[position] == wanted, rows[position], -1)
 
 
-_FLOW_COLUMNS = [
-    schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI,
-    schema.FLOW_DST_LO, schema.FLOW_SPORT, schema.FLOW_DPORT,
-]  # fmt: skip
+_FLOW_COLUMNS = [*schema.FLOW_PLACE, *schema.FLOW_ADDRESSES, schema.FLOW_SPORT, schema.FLOW_DPORT]
 _DNS_COLUMNS = [
     schema.DNS_POINT, schema.DNS_VIA, schema.DNS_VIA_VNI, schema.DNS_SRC_HI, schema.DNS_SRC_LO, schema.DNS_DST_HI,
     schema.DNS_DST_LO, schema.DNS_SPORT, schema.DNS_DPORT,

@@ -77,10 +77,7 @@ def lost_full_segments(context: Context) -> list[LostFullSegments]:
     return [of_flow for _, of_flow in sorted(by_flow.items()) if not _others_pass(context, of_flow)]
 
 
-_HOSTS = [
-    schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO,
-    schema.FLOW_DST_HI, schema.FLOW_DST_LO,
-]  # fmt: skip
+_HOSTS = [*schema.FLOW_PLACE, schema.FLOW_PROTO, *schema.FLOW_ADDRESSES]
 
 
 def _full(context: Context, row: int, sent: list[Segment]) -> tuple[int, int]:
@@ -185,7 +182,7 @@ def _beside_others(
     return LostFullSegments(row, mss, full, octets, largest, True, frames, True)
 
 
-_PAIR = [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+_PAIR = [schema.FLOW_POINT, *schema.FLOW_ADDRESSES]
 
 
 def _syn_frames(passed: list[Segment]) -> list[int]:

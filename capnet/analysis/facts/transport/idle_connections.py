@@ -146,7 +146,7 @@ def _longest_survived(context: Context, row: int) -> int:
 def _others(context: Context, row: int) -> FlowRows:
     """Other connections to the same server and port at the same point."""
     flows = context.flows
-    same = [schema.FLOW_POINT, schema.FLOW_PROTO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+    same = [schema.FLOW_POINT, schema.FLOW_PROTO, *schema.FLOW_DST_END]
     is_other = (flows[:, same] == flows[row, same]).all(axis=1)
     is_other &= flows[:, schema.FLOW_LAST] - flows[:, schema.FLOW_FIRST] >= MIN_SILENCE_NS
     is_other[row] = False

@@ -19,7 +19,7 @@ from capnet.analysis.core.schema import FlowMask, Mask
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.interface_points import interface_points
 
-SERVICE = [schema.FLOW_POINT, schema.FLOW_PROTO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+SERVICE = [schema.FLOW_POINT, schema.FLOW_PROTO, *schema.FLOW_DST_END]
 
 
 @derived

@@ -146,7 +146,7 @@ def _highest_so_far(is_first: Mask, ends: Values) -> Values:
 def server_ttls(context: Context, row: int, own: list[int]) -> list[int]:
     """TTLs of a flow row (`own`), and those that packets of the same port have in other connections; sorted."""
     flows = context.flows
-    ends = [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
+    ends = [schema.FLOW_POINT, *schema.FLOW_SRC_END]
     is_same = (flows[:, ends] == flows[row, ends]).all(axis=1) & (flows[:, schema.FLOW_PROTO] == TCP)
     # The TTL of a flow is that of its first packet; where it holds nothing else, that may be a reset.
     is_same &= (flows[:, schema.FLOW_TCP_FLAGS] & TCP_RST == 0) | (flows[:, schema.FLOW_SYNACK_TIME] >= 0)

@@ -23,9 +23,7 @@ from capnet.analysis.fate.answers import other_address_answers, quoting_errors
 from capnet.wire.numbers import PORT_DNS
 
 _RESPONSE = 0x8000  # of DNS_FLAGS: QR
-_FLOW_COLUMNS = [
-    schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT,
-]  # fmt: skip
+_FLOW_COLUMNS = [*schema.FLOW_PLACE, *schema.FLOW_SRC_END]
 _SENDER = [
     schema.DNS_POINT, schema.DNS_VIA, schema.DNS_VIA_VNI, schema.DNS_SRC_HI, schema.DNS_SRC_LO, schema.DNS_SPORT,
 ]  # fmt: skip

@@ -25,17 +25,9 @@ from capnet.analysis.fate.verdict.accepted_answers import are_accepted_from_else
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import ICMP, ICMP_ECHO_REPLY, ICMP_ECHO_REQUEST, ICMPV6_ECHO_REPLY, ICMPV6_ECHO_REQUEST, TCP
 
-_PLACE = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_DEPTH]
-_SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
-_DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
-_THERE = [
-    schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
-    schema.FLOW_SPORT, schema.FLOW_DPORT,
-]  # fmt: skip
-_BACK = [
-    schema.FLOW_PROTO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO,
-    schema.FLOW_DPORT, schema.FLOW_SPORT,
-]  # fmt: skip
+_PLACE = [*schema.FLOW_PLACE, schema.FLOW_DEPTH]
+_THERE = [schema.FLOW_PROTO, *schema.FLOW_ADDRESSES, schema.FLOW_SPORT, schema.FLOW_DPORT]
+_BACK = [schema.FLOW_PROTO, *schema.FLOW_OPPOSITE_ADDRESSES, schema.FLOW_DPORT, schema.FLOW_SPORT]
 
 
 @derived
@@ -72,8 +64,8 @@ def _half_translated(flows: FlowTable, alone: FlowRows) -> FlowRows:
     )
     _, at_syn, at_answer = np.intersect1d(syns.keys, answers.keys, assume_unique=True, return_indices=True)
     asks, answers_to = syns.rows[at_syn], answers.rows[at_answer]
-    has_end = (flows[asks][:, _SOURCE] == flows[answers_to][:, _DESTINATION]).all(axis=1)
-    has_end |= (flows[asks][:, _DESTINATION] == flows[answers_to][:, _SOURCE]).all(axis=1)
+    has_end = (flows[asks][:, schema.FLOW_SRC_END] == flows[answers_to][:, schema.FLOW_DST_END]).all(axis=1)
+    has_end |= (flows[asks][:, schema.FLOW_DST_END] == flows[answers_to][:, schema.FLOW_SRC_END]).all(axis=1)
     return np.concatenate((asks[has_end], answers_to[has_end]))
 
 

@@ -20,10 +20,7 @@ from capnet.wire.numbers import TCP, TCP_CWR, TCP_ECE, TCP_SYN
 
 MIN_ATTEMPTS = 3  # connections: a program that is restarted, or its server, leaves one or two behind
 MIN_SPAN_NS = 2_000_000_000  # from the first to the last: what a browser opens side by side is one attempt
-_CLIENT_AND_SERVICE = [
-    schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI,
-    schema.FLOW_DST_LO, schema.FLOW_DPORT,
-]  # fmt: skip
+_CLIENT_AND_SERVICE = [*schema.FLOW_PLACE, *schema.FLOW_ADDRESSES, schema.FLOW_DPORT]
 
 
 @derived

@@ -24,8 +24,6 @@ MIN_PASSES_WITHOUT_MACS = 8  # the routers cannot be counted: more than a path h
 MAX_ROUND_NS = 1_000_000_000  # between two passes: beyond, it is an equal packet sent again
 MAX_FLOWS = 1000  # with loops, that are looked at one by one
 
-_PLACE = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]
-
 
 class Loop(NamedTuple):
     """Looping packets of one flow at its point: how many, their largest and smallest TTL, frames of the first one."""
@@ -83,9 +81,10 @@ def _min_passes(context: Context, flow: FlowRow) -> int:
 def macs_of_loop(context: Context, flow: FlowRow, how: int, min_ttls: int) -> set[int]:
     """MACs that sent packets of the flow's source, or received those to its destination, with so many TTLs."""
     table = context.stations
-    hi, lo = (schema.FLOW_SRC_HI, schema.FLOW_SRC_LO) if how == SENT else (schema.FLOW_DST_HI, schema.FLOW_DST_LO)
+    hi, lo = schema.FLOW_SRC if how == SENT else schema.FLOW_DST
     place = [schema.STATION_POINT, schema.STATION_VIA, schema.STATION_VIA_VNI]
-    rows = (table[:, schema.STATION_HOW] == how) & (table[:, place] == [flow[column] for column in _PLACE]).all(axis=1)
+    is_there = (table[:, place] == [flow[column] for column in schema.FLOW_PLACE]).all(axis=1)
+    rows = (table[:, schema.STATION_HOW] == how) & is_there
     rows &= (table[:, schema.STATION_IP_HI] == flow[hi]) & (table[:, schema.STATION_IP_LO] == flow[lo])
     rows &= table[:, schema.STATION_TTL_MAX] - table[:, schema.STATION_TTL_MIN] >= min_ttls - 1
     return {mac for mac in table[rows, schema.STATION_MAC].tolist() if mac > 0}

@@ -16,7 +16,7 @@ from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.wire.numbers import UDP
 
-_SERVICE = [schema.FLOW_PROTO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+_SERVICE = [schema.FLOW_PROTO, *schema.FLOW_DST_END]
 _FROM_HOST = [schema.FLOW_POINT, schema.FLOW_SMAC, *_SERVICE]
 
 

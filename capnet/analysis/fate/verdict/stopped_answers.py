@@ -75,7 +75,7 @@ def _is_waiting(context: Context, rows: FlowRows) -> Mask:
 
 def _shows_others(context: Context, rows: FlowRows) -> Mask:
     """Does the point of each row show packets of others than the row's source, so that it hears both directions?"""
-    source = [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
+    source = [schema.FLOW_POINT, *schema.FLOW_SRC]
     senders = context.flows[:, source]
     points = context.flows[rows, schema.FLOW_POINT]
     own = hash_of(context.flows, source, rows)

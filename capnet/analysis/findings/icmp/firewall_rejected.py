@@ -113,11 +113,6 @@ PROHIBITED_V6 = 1  # code of ICMPV6_UNREACHABLE (RFC 4443 section 3.1)
 
 MIN_CLIENT_PORT = 32_768  # Linux takes ports of clients from here on (ip_local_port_range)
 
-_ENDS = [
-    schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
-    schema.FLOW_DPORT,
-]  # fmt: skip
-_OPPOSITE_ENDS = _ENDS[3:] + _ENDS[:3]
 _QUOTED_ENDS = [
     schema.ICMP_QUOTED_PROTO, schema.ICMP_QUOTED_SRC_HI, schema.ICMP_QUOTED_SRC_LO, schema.ICMP_QUOTED_SPORT,
     schema.ICMP_QUOTED_DST_HI, schema.ICMP_QUOTED_DST_LO, schema.ICMP_QUOTED_DPORT,
@@ -172,7 +167,8 @@ def _beginners(context: Context) -> set[Quoted]:
     if not len(table):
         return set()
     quoted = row_hash(table[:, _QUOTED_ENDS]).view(np.int64)
-    forms, opposites = (hash_of(flows, [schema.FLOW_PROTO, *ends]).view(np.int64) for ends in (_ENDS, _OPPOSITE_ENDS))
+    both = (schema.FLOW_ENDS, schema.FLOW_OPPOSITE_ENDS)
+    forms, opposites = (hash_of(flows, [schema.FLOW_PROTO, *ends]).view(np.int64) for ends in both)
     rows = np.flatnonzero(is_among(forms, quoted) | is_among(opposites, quoted))
     answers, firsts = replies(context)[rows], flows[:, schema.FLOW_FIRST]
     is_udp = flows[rows, schema.FLOW_PROTO] == UDP

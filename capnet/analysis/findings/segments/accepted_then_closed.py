@@ -142,9 +142,9 @@ def diagnose(context: Context) -> list[Finding]:
     return findings
 
 
-_FROM = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
-_TO = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
-_SERVER = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+_FROM = schema.FLOW_SRC
+_TO = schema.FLOW_DST
+_SERVER = schema.FLOW_DST_END
 _SERVICE = [schema.FLOW_POINT, *_SERVER]
 
 

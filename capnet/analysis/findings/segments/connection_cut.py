@@ -145,7 +145,7 @@ def _finding(context: Context, cuts: list[_Cut]) -> Finding:
 def _alive(context: Context, cuts: list[_Cut]) -> int:
     """Other connections to the same service at the same point that are answered after the first try."""
     flows, row = context.flows, cuts[0].row
-    same = [schema.FLOW_POINT, schema.FLOW_PROTO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+    same = [schema.FLOW_POINT, schema.FLOW_PROTO, *schema.FLOW_DST_END]
     is_other = (flows[:, same] == flows[row, same]).all(axis=1) & (replies(context) >= 0)
     is_other &= reply_values(context, schema.FLOW_LAST) > min(cut.tries[0].time for cut in cuts)
     is_other[[cut.row for cut in cuts]] = False

@@ -110,7 +110,7 @@ def diagnose(context: Context) -> list[Finding]:
 def _is_server_gone(context: Context, forgotten: Forgotten) -> bool:
     """Are new connections to the server not answered either, and has it said nothing since?"""
     flows = context.flows
-    ends = [schema.FLOW_POINT, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+    ends = [schema.FLOW_POINT, *schema.FLOW_DST]
     is_to_server = (flows[:, ends] == flows[forgotten.flow, ends]).all(axis=1)
     is_new = (flows[:, schema.FLOW_SYN_TIME] > forgotten.since) & (replies(context) < 0)
     return bool((is_to_server & is_new).any()) and not _is_server_alive(context, forgotten)
@@ -119,7 +119,7 @@ def _is_server_gone(context: Context, forgotten: Forgotten) -> bool:
 def _is_server_alive(context: Context, forgotten: Forgotten) -> bool:
     """Does the server say anything after the pause, in another connection?"""
     flows, reply = context.flows, int(replies(context)[forgotten.flow])
-    ends = [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
+    ends = [schema.FLOW_POINT, *schema.FLOW_SRC]
     is_from_server = (flows[:, ends] == flows[reply, ends]).all(axis=1)
     is_from_server[reply] = False
     return bool((is_from_server & (flows[:, schema.FLOW_LAST] > forgotten.since)).any())
@@ -143,7 +143,7 @@ def _is_one_link(context: Context, forgotten: Forgotten) -> bool:
     )
 
 
-_FROM = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
+_FROM = schema.FLOW_SRC
 
 
 def _finding(context: Context, forgotten: Forgotten) -> Finding:

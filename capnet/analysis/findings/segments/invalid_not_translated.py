@@ -118,8 +118,8 @@ def _inner_rows(context: Context) -> tuple[PerFlow, PerFlow]:
     flows, links = context.flows, flow_links(context)
     before, behind = (np.full(len(flows), -1) for _ in range(2))
     for rows, of, columns in (
-        (before, links.before, [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]),
-        (behind, links.after, [schema.FLOW_DST_HI, schema.FLOW_DST_LO]),
+        (before, links.before, schema.FLOW_SRC),
+        (behind, links.after, schema.FLOW_DST),
     ):
         linked = np.flatnonzero(of >= 0)
         ends = flows[links.source[of[linked]]], flows[links.target[of[linked]]]

@@ -133,14 +133,13 @@ def _pass_ip(context: Context, flow: StoppedFlow) -> bool:
     """Was any packet between the two answered, or seen where these are due?"""
     flows, row = context.flows, context.flows[flow.row]
     passes = is_answered(context) | (flows[:, schema.FLOW_POINT] == flow.due)
-    return bool((passes & (_is_between(flows, row, _ENDS) | _is_between(flows, row, _ENDS[2:] + _ENDS[:2]))).any())
-
-
-_ENDS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+    is_theirs = _is_between(flows, row, schema.FLOW_ADDRESSES)
+    is_theirs |= _is_between(flows, row, schema.FLOW_OPPOSITE_ADDRESSES)
+    return bool((passes & is_theirs).any())
 
 
 def _is_between(flows: FlowTable, row: Values, ends: list[int]) -> FlowMask:
-    mask: FlowMask = (flows[:, _ENDS] == row[ends]).all(axis=1)
+    mask: FlowMask = (flows[:, schema.FLOW_ADDRESSES] == row[ends]).all(axis=1)
     return mask
 
 

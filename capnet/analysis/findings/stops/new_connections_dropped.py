@@ -84,7 +84,7 @@ def _older_that_pass(context: Context, point: int, due: int, rows: FlowRows) -> 
     """Flows that pass and began before all of these rows; none if these are few, or if new flows pass as well."""
     flows, links, (first, last) = context.flows, flow_links(context), flow_spans(context)
     nothing = rows[:0]
-    address = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
+    address = schema.FLOW_SRC
     clients = hash_of(flows, address, rows)
     if len(set(clients.tolist())) < MIN_CLIENTS:
         return nothing

@@ -63,7 +63,7 @@ MIN_FULL = 4  # ports, of a range that is full, and of which no client has chose
 MAX_KEPT = 0.5  # share of flows whose port is not rewritten
 MIN_FILLED = 0.9  # of the range: those that just ended may be free
 
-_SERVER = [schema.FLOW_PROTO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+_SERVER = [schema.FLOW_PROTO, *schema.FLOW_DST_END]
 
 
 class _Ports(NamedTuple):
@@ -96,7 +96,7 @@ def _source_translations(context: Context) -> PerLink:
     """Links that rewrite the source and keep the server."""
     flows, links = context.flows, flow_links(context)
     before, behind = flows[links.source], flows[links.target]
-    sender = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
+    sender = schema.FLOW_SRC
     is_snat = (before[:, _SERVER] == behind[:, _SERVER]).all(axis=1)
     is_snat &= (before[:, sender] != behind[:, sender]).any(axis=1)
     return np.flatnonzero(is_snat)

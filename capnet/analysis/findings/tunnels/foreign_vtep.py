@@ -16,7 +16,11 @@ from __future__ import annotations
 from capnet import language
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.schema import FLOW_DPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_SRC_HI, FLOW_SRC_LO
+from capnet.analysis.core.schema import (
+    FLOW_DPORT,
+    FLOW_DST,
+    FLOW_SRC,
+)
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.models import MIN_CONFIDENCE, confidence_in
 from capnet.analysis.facts.models.overlay import FIRST_SWARM_VNI
@@ -88,9 +92,5 @@ def _nodes(context: Context) -> tuple[set[str], str]:
         if peers or len(hosts) > 1:  # one host alone does not tell which others are of the swarm
             return addresses | peers, BY_TOPOLOGY.fill()
     gossip = context.flows[swarm_flows(context) & (context.flows[:, FLOW_DPORT] == PORT_SWARM_GOSSIP)]
-    addresses = {
-        address_text(int(row[hi]), int(row[lo]))
-        for row in gossip
-        for hi, lo in ((FLOW_SRC_HI, FLOW_SRC_LO), (FLOW_DST_HI, FLOW_DST_LO))
-    }
+    addresses = {address_text(int(row[hi]), int(row[lo])) for row in gossip for hi, lo in (FLOW_SRC, FLOW_DST)}
     return addresses, BY_GOSSIP.fill(port=PORT_SWARM_GOSSIP)

@@ -67,8 +67,8 @@ FIX = Text(
 MIN_PACKETS = 2  # of one flow: a single one may be the last of the capture
 MIN_UNFILLED_SERVICES = 2  # one alone may be down, on a virtual link
 SUMS = {schema.WRONG: "a wrong", schema.UNFILLED: "an unfilled"}
-_TUNNEL = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_DMAC]
-_SERVICE = [schema.FLOW_PROTO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+_TUNNEL = [*schema.FLOW_PLACE, schema.FLOW_DMAC]
+_SERVICE = [schema.FLOW_PROTO, *schema.FLOW_DST_END]
 
 
 class _Group(NamedTuple):

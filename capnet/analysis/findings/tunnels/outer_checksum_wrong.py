@@ -69,7 +69,7 @@ FIX = Text(
 
 MIN_PACKETS = 2  # of one flow: a single one may be the last of the capture
 SUMS = {schema.WRONG: "a wrong", schema.UNFILLED: "an unfilled"}
-_TUNNEL = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_DMAC]
+_TUNNEL = [*schema.FLOW_PLACE, schema.FLOW_DMAC]
 
 
 class _Group(NamedTuple):

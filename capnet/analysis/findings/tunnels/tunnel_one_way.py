@@ -25,12 +25,7 @@ from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import are_multicast_macs
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding, Tunnel
-from capnet.analysis.core.schema import (
-    FLOW_DMAC,
-    FLOW_POINT,
-    FLOW_VIA,
-    FLOW_VIA_VNI,
-)
+from capnet.analysis.core.schema import FLOW_DMAC, FLOW_PLACE, FLOW_POINT
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.overlay.directions import TunnelKey, handed_on, has_vni, mirrors, tunnel_key, tunnel_senders
@@ -118,7 +113,6 @@ PORT_FIX = Text(
     zh="检查 UDP 端口 {port} 是否双向开放，两台主机是否都知道该 {id_name}",
 )
 
-_PLACE = [FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI]
 MIN_RECEIVERS = 3  # as silent as each other: one cause, told once
 MIN_FRAMES = 2  # an answer to a single frame may come after the end of the capture
 
@@ -227,7 +221,7 @@ def _out(context: Context, tunnel: Tunnel) -> _Out | None:
     for inside in sorted(tunnel_insides(context).left):
         if inside[1:3] != (kind, vni) or context.points[inside.inner].role != "overlay":
             continue
-        comes_out = (flows[links.source][:, _PLACE] == inside[:3]).all(axis=1)
+        comes_out = (flows[links.source][:, FLOW_PLACE] == inside[:3]).all(axis=1)
         comes_out &= (flows[links.target, FLOW_POINT] == inside.inner) & ~is_answered(context)[links.target]
         macs = distinct(flows[links.target[comes_out], FLOW_DMAC])
         macs = macs[(macs > 0) & ~are_multicast_macs(macs)]

@@ -130,7 +130,7 @@ def _talk(context: Context, tunnel: _OneWay) -> _Talk:
     asked = np.zeros((len(asks), 4), dtype=np.int64)
     asked[:, 1], asked[:, 3] = asks[:, schema.ARP_SENDER_LO], asks[:, schema.ARP_TARGET_LO]
     return _Talk(
-        np.concatenate((flows[rows][:, _ENDS], asked)),
+        np.concatenate((flows[rows][:, schema.FLOW_ADDRESSES], asked)),
         np.concatenate((packets_without_duplicates(context)[rows], asks[:, schema.ARP_PACKETS])),
         np.concatenate((flows[rows, schema.FLOW_POINT], asks[:, schema.ARP_POINT])),
         np.concatenate((flows[rows, schema.FLOW_FIRST_FRAME], asks[:, schema.ARP_FIRST_FRAME])),
@@ -147,10 +147,9 @@ def _macs_behind(context: Context, tunnel: _OneWay) -> Values:
     return carried.source_mac[is_its]
 
 
-_ENDS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
 _REVERSED = [2, 3, 0, 1]
-_CONVERSATION = [schema.FLOW_PROTO, *_ENDS, schema.FLOW_SPORT, schema.FLOW_DPORT]
-_ANSWER = [schema.FLOW_PROTO, *_ENDS[2:], *_ENDS[:2], schema.FLOW_DPORT, schema.FLOW_SPORT]
+_CONVERSATION = [schema.FLOW_PROTO, *schema.FLOW_ADDRESSES, schema.FLOW_SPORT, schema.FLOW_DPORT]
+_ANSWER = [schema.FLOW_PROTO, *schema.FLOW_OPPOSITE_ADDRESSES, schema.FLOW_DPORT, schema.FLOW_SPORT]
 
 
 def _answers(context: Context, outward: _OneWay, back: _OneWay) -> bool:

@@ -133,17 +133,10 @@ def _syn_acks(context: Context, rows: list[int]) -> list[int]:
     for row in rows[:MAX_EVIDENCE]:
         flow = flows[row]
         is_answer = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNACK_TIME] >= 0)
-        for of_answer, of_question in zip(_ENDS, _ENDS_BACK, strict=True):
+        for of_answer, of_question in zip(schema.FLOW_ENDS, schema.FLOW_OPPOSITE_ENDS, strict=True):
             is_answer &= flows[:, of_answer] == flow[of_question]
         answering += np.flatnonzero(is_answer).tolist()
     return answering
-
-
-_ENDS = (
-    schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
-    schema.FLOW_DPORT,
-)  # fmt: skip
-_ENDS_BACK = _ENDS[3:] + _ENDS[:3]
 
 
 def _role(context: Context, point: int) -> str:

@@ -62,8 +62,8 @@ FIX = Text(
 MIN_PACKETS = 2  # one alone may be the last of the capture
 MAX_FINDINGS = 20
 
-_CLIENT = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
-_SERVER = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+_CLIENT = schema.FLOW_SRC
+_SERVER = schema.FLOW_DST
 
 
 class _Published(NamedTuple):

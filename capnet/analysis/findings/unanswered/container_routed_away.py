@@ -175,7 +175,7 @@ def _missing_address(context: Context, host: str, network: Network, address: str
                   for each in at.interfaces if each.name == network.bridge]  # fmt: skip
     if subnet is None or gateway is None or not interfaces:
         return None
-    has_address = any(_is_in(each.partition("/")[0], subnet) for of in interfaces for each in of.addresses)
+    has_address = any(_is_in(ip, subnet) for of in interfaces for ip in of.ips)
     return None if has_address else _MissingAddress(gateway, subnet)
 
 

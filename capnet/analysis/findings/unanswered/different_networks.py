@@ -103,7 +103,7 @@ def _are_of_one_network(context: Context, row: int) -> bool:
 
 
 def _receiver(context: Context, flow: InnerDestination) -> tuple[int, int]:
-    return tuple(context.flows[flow.row, [schema.FLOW_DST_HI, schema.FLOW_DST_LO]].tolist())
+    return tuple(context.flows[flow.row, schema.FLOW_DST].tolist())
 
 
 def _finding(context: Context, group: list[InnerDestination]) -> Finding:

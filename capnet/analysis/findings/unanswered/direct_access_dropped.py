@@ -78,14 +78,14 @@ def diagnose(context: Context) -> list[Finding]:
 
 
 def _container(context: Context, row: int) -> tuple[int, int]:
-    high, low = context.flows[row, [schema.FLOW_DST_HI, schema.FLOW_DST_LO]].tolist()
+    high, low = context.flows[row, schema.FLOW_DST].tolist()
     return high, low
 
 
 def _published(context: Context, flow: InnerDestination) -> str:
     """Address and port of the host by which an answered flow was translated to the container; empty if none was."""
     flows, links = context.flows, flow_links(context)
-    ends = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+    ends = schema.FLOW_DST
     is_translated = (flows[links.source, schema.FLOW_POINT] == flow.point) & is_answered(context)[links.source]
     is_translated &= (flows[links.target][:, ends] == _container(context, flow.row)).all(axis=1)
     is_translated &= (flows[links.source][:, ends] != flows[links.target][:, ends]).any(axis=1)

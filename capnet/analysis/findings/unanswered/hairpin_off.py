@@ -66,9 +66,6 @@ MASQUERADE = Text(
 MIN_ATTEMPTS = 2  # SYNs: one alone may get its answer after the capture
 MAX_FLOWS = 10_000
 
-_SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
-_DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
-
 
 class _Attempt(NamedTuple):
     """A flow to itself: its row, and the row before the translation, -1 if that was not seen."""
@@ -123,7 +120,7 @@ def _to_themselves(context: Context) -> list[_Attempt]:
     """Unanswered connections from an address to itself, on a link that has MACs."""
     flows, links = context.flows, flow_links(context)
     is_candidate = _is_unanswered(context) & (flows[:, schema.FLOW_SMAC] > 0)
-    for source_half, destination_half in zip(_SOURCE, _DESTINATION, strict=True):
+    for source_half, destination_half in zip(schema.FLOW_SRC, schema.FLOW_DST, strict=True):
         is_candidate &= flows[:, source_half] == flows[:, destination_half]
     is_candidate &= flows[:, schema.FLOW_SPORT] != flows[:, schema.FLOW_DPORT]
     attempts = []
@@ -140,7 +137,8 @@ def _masqueraded(context: Context) -> list[_Attempt]:
     """Unanswered connections whose destination became their own source, while the source became another one."""
     flows, links = context.flows, flow_links(context)
     source_rows, target_rows = links.source, links.target
-    is_turned = (flows[source_rows[:, None], _SOURCE] == flows[target_rows[:, None], _DESTINATION]).all(axis=1)
+    sources, destinations = flows[source_rows[:, None], schema.FLOW_SRC], flows[target_rows[:, None], schema.FLOW_DST]
+    is_turned = (sources == destinations).all(axis=1)
     is_turned &= ~_is_equal(flows, source_rows) & ~_is_equal(flows, target_rows)
     is_turned &= _is_unanswered(context)[source_rows] & _is_unanswered(context)[target_rows]
     homes = interface_points(context)
@@ -158,9 +156,9 @@ def _is_unanswered(context: Context) -> FlowMask:
 
 
 def _is_equal(flows: FlowTable, rows: np.ndarray) -> Mask:
-    equal: Mask = (flows[rows[:, None], _SOURCE] == flows[rows[:, None], _DESTINATION]).all(axis=1)
+    equal: Mask = (flows[rows[:, None], schema.FLOW_SRC] == flows[rows[:, None], schema.FLOW_DST]).all(axis=1)
     return equal
 
 
 def _is_same_destination(flows: FlowTable, first: int, second: int) -> bool:
-    return bool((flows[first, _DESTINATION] == flows[second, _DESTINATION]).all())
+    return bool((flows[first, schema.FLOW_DST] == flows[second, schema.FLOW_DST]).all())

@@ -67,8 +67,6 @@ MIN_DATAGRAM = 1200  # octets of payload, of what may hold a client's first pack
 MIN_DATAGRAMS, MAX_DATAGRAMS = 2, 50  # of a flow: a client without an answer gives up after a few
 MIN_SPAN_NS = 200_000_000  # the first one is sent again after 300 ms or so; several at once are one flight
 
-_ENDS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
-
 
 def diagnose(context: Context) -> list[Finding]:
     flows = context.flows
@@ -79,7 +77,7 @@ def diagnose(context: Context) -> list[Finding]:
         return []
     is_accepted = is_of_port & (flows[:, schema.FLOW_PROTO] == TCP) & (replies(context) >= 0)
     is_accepted &= reply_values(context, schema.FLOW_SYNACK_TIME) >= 0
-    ends, chain = hash_of(flows, _ENDS), chain_of(context)
+    ends, chain = hash_of(flows, schema.FLOW_ADDRESSES), chain_of(context)
     rows = rows[_are_first_packets(context, rows) & ~is_among(chain[rows], _told_otherwise(context))]
     # By the ends that the client itself gave them, which a translation on the way changes.
     began = ends[chain[rows]]

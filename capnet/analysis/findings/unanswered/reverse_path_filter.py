@@ -77,8 +77,6 @@ FIX = Text(
 MAX_FLOWS = 10_000  # that are looked at one by one
 MIN_PACKETS = 2  # of one client: a single one may be the last of the capture
 _CARDS = ("parent", "underlay", "unknown")  # roles of interfaces to other hosts
-_SENDER = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
-_RECEIVER = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -107,13 +105,13 @@ def _from_behind_routers(context: Context) -> Iterator[int]:
     rows = rows[is_among(flows[:, schema.FLOW_SMAC][rows], _routers(context))]
     if not len(rows):
         return
-    place, sender, receiver = [schema.FLOW_POINT], _SENDER[:2], _RECEIVER[:2]
+    place, sender, receiver = [schema.FLOW_POINT], schema.FLOW_SRC, schema.FLOW_DST
     back = hash_of(flows, place + receiver)
     rows = rows[~is_among(hash_of(flows, place + sender, rows), back)]
     if not len(rows):
         return
-    answers = hash_of(flows, [schema.FLOW_PROTO, *_SENDER, *_RECEIVER])  # that may leave by another interface
-    rows = rows[~is_among(hash_of(flows, [schema.FLOW_PROTO, *_RECEIVER, *_SENDER], rows), answers)]
+    answers = hash_of(flows, [schema.FLOW_PROTO, *schema.FLOW_ENDS])  # that may leave by another interface
+    rows = rows[~is_among(hash_of(flows, [schema.FLOW_PROTO, *schema.FLOW_OPPOSITE_ENDS], rows), answers)]
     stops = {
         flow.row
         for flow in stopped_flows(context)
@@ -166,7 +164,7 @@ def _waiting(context: Context) -> set[tuple[int, int]]:
 def _served_neighbour(context: Context, rows: list[int]) -> str:
     """An address on the point's own network whose packets to the same service were answered; empty if there is none."""
     flows, first = context.flows, context.flows[rows[0]]
-    service = [schema.FLOW_POINT, schema.FLOW_PROTO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+    service = [schema.FLOW_POINT, schema.FLOW_PROTO, *schema.FLOW_DST_END]
     is_served = is_answered(context) & (flows[:, schema.FLOW_VIA] == 0)
     is_served &= (flows[:, [*service, schema.FLOW_DMAC]] == first[[*service, schema.FLOW_DMAC]]).all(axis=1)
     by_mac = speakers(context, int(first[schema.FLOW_POINT]))

@@ -79,8 +79,6 @@ MAX_FLOWS = 10_000  # of Swarm's TCP that are looked at
 MIN_ONE_WAY = 10  # datagrams: nodes probe each other every second, so as many would come back in ten seconds
 MIN_ONE_WAY_NS = 5_000_000_000  # that they last: memberlist's longest probe interval
 
-_ENDS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
-
 
 def diagnose(context: Context) -> list[Finding]:
     nodes, (first, _) = _nodes(context), flow_spans(context)
@@ -140,8 +138,8 @@ def _one_way_rows(context: Context, nodes: dict[frozenset[str], int]) -> list[in
     """Flows of gossip whose other direction passed no point, while TCP between the nodes went on."""
     flows, (first, last) = context.flows, flow_spans(context)
     gossip = np.flatnonzero(swarm_flows(context) & (flows[:, schema.FLOW_PROTO] == UDP))
-    ends = hash_of(flows, _ENDS, gossip)
-    is_one_way = ~is_among(hash_of(flows, _ENDS[2:] + _ENDS[:2], gossip), ends)
+    ends = hash_of(flows, schema.FLOW_ADDRESSES, gossip)
+    is_one_way = ~is_among(hash_of(flows, schema.FLOW_OPPOSITE_ADDRESSES, gossip), ends)
     is_one_way &= packets_without_duplicates(context)[gossip] >= MIN_ONE_WAY
     is_one_way &= last[gossip] - first[gossip] >= MIN_ONE_WAY_NS
     rows = gossip[is_one_way].tolist()

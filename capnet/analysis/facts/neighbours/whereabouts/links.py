@@ -132,7 +132,7 @@ def behind_a_router(context: Context, at_points: list[Exchange]) -> Whereabouts 
 @derived
 def _rows_to_targets(context: Context) -> dict[tuple[int, int], list[int]]:
     """Address that is asked for → answered flows to it in frames to one station, outside of tunnels."""
-    flows, receiver = context.flows, [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+    flows, receiver = context.flows, schema.FLOW_DST
     targets = np.array(sorted({address_value(of.target) for of in neighbours(context)}), dtype=np.int64).reshape(-1, 2)
     is_wanted = is_among(hash_of(flows, receiver), row_hash(targets)) & (flows[:, schema.FLOW_VIA] == 0)
     is_wanted &= (flows[:, schema.FLOW_SMAC] > 0) & is_answered(context) & _is_to_station(context)

@@ -34,7 +34,6 @@ MIN_REQUESTS = 3
 MAX_ROWS = 100  # to one address
 
 _ECHO_REQUEST = ICMP_ECHO_REQUEST * 256  # schema.FLOW_KIND
-_DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
 
 
 def way_back(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
@@ -71,7 +70,7 @@ def _questions_to(context: Context) -> dict[tuple[int, int], list[int]]:
     if not askers or not is_question.any():
         return {}
     of_askers = np.array(askers, np.int64)
-    is_question &= is_among(hash_of(flows, _DESTINATION), hash_of(of_askers, [0, 1]))
+    is_question &= is_among(hash_of(flows, schema.FLOW_DST), hash_of(of_askers, [0, 1]))
     by_address: dict[tuple[int, int], list[int]] = {}
     for row in np.flatnonzero(is_question).tolist():
         by_address.setdefault(address_value(destination(flows[row])), []).append(row)
@@ -94,5 +93,5 @@ def _is_one_host(context: Context, point: int, other: int) -> bool:
 
 def _is_sent_anything(context: Context, asker: str, client: str) -> bool:
     ends = [*address_value(asker), *address_value(client)]
-    is_to_client = (context.flows[:, [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, *_DESTINATION]] == ends).all(axis=1)
+    is_to_client = (context.flows[:, schema.FLOW_ADDRESSES] == ends).all(axis=1)
     return bool(is_to_client.any())
