@@ -22,10 +22,10 @@ from capnet.topology.user_mode import PROCESSES
 
 NO_FRAMES = Text(en="The capture has no frames.", zh="没有抓到任何帧。")
 _WHY_NO_FRAMES = Text(
-    en="Nothing passed its points meanwhile: what a host sends to itself passes its loopback only, and what has no "
-    "route passes none. Check the interface and the filter of the capture program, and end it by Ctrl-C or SIGTERM.",
-    zh="期间没有包经过抓包点：主机发给自己的包只经过它的 loopback，没有路由的包不经过任何接口。请检查抓包程序的接口和过"
-    "滤器，并用 Ctrl-C 或 SIGTERM 结束它。",
+    en="Check the interface and the filter of the capture program, and end it by Ctrl-C or SIGTERM. What a host sends "
+    "to itself passes its loopback (lo) only, and what it has no route for is not sent.",
+    zh="请检查抓包程序的接口和过滤器，并用 Ctrl-C 或 SIGTERM 结束它。主机发给自己的包只经过它的 loopback（lo），没有路"
+    "由的包不会发出。",
 )
 
 # Warnings that often are symptoms: any other warning says more.

@@ -155,9 +155,9 @@ ARP = [{**ASKED, "target": target} for target in ("172.19.0.3", "172.19.0.2", "1
         (
             0,
             {},
-            "The capture has no frames. Nothing passed its points meanwhile: what a host sends to itself passes its "
-            "loopback only, and what has no route passes none. Check the interface and the filter of the capture "
-            "program, and end it by Ctrl-C or SIGTERM.",
+            "The capture has no frames. Check the interface and the filter of the capture program, and end it by "
+            "Ctrl-C or SIGTERM. What a host sends to itself passes its loopback (lo) only, and what it has no route "
+            "for is not sent.",
         ),
         (3, {"neighbours": ARP}, "No IP packet was captured; of ARP, 172.19.0.4 asks for 172.19.0.3 and 172.19.0.2."),
         (3, {"undecoded": {"ethertype 0x894f": 3}}, "No IP packet was found; not decoded: ethertype 0x894f."),
