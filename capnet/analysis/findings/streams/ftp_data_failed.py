@@ -66,6 +66,7 @@ PORT = Text(en="port {ports}", zh="端口 {ports} ")
 SEVERAL_PORTS = Text(en="ports {ports}", zh="端口 {ports} ")
 UNANSWERED = Text(en="nothing answers there", zh="那里没有应答")
 REFUSED = Text(en="each is refused", zh="每一个都被拒绝")
+BOTH = Text(en="some are refused, and the others get no answer", zh="有的被拒绝，其余的没有应答")
 FIX_ADDRESS = Text(
     en="let the server name {asked}, the address that its clients ask (vsftpd pasv_address, ProFTPD MasqueradeAddress, "
     "Pure-FTPd -P), and publish its passive ports as well",
@@ -106,7 +107,10 @@ def diagnose(context: Context) -> list[Finding]:
     for _, attempts in sorted(by_server.items()):
         outcomes = {attempt.outcome for attempt in attempts} - {""}
         if outcomes and "accepted" not in outcomes:
-            findings.append(_finding(context, [attempt for attempt in attempts if attempt.outcome]))
+            failed = [attempt for attempt in attempts if attempt.outcome]
+            elsewhere = [attempt for attempt in failed if _is_elsewhere(context, attempt)]
+            at_server = [attempt for attempt in failed if not _is_elsewhere(context, attempt)]
+            findings += [_finding(context, group) for group in (elsewhere, at_server) if group]
     return findings
 
 
@@ -148,13 +152,20 @@ def _outcome(context: Context, row: int) -> str:
     return "unanswered" if is_silent else ""
 
 
+def _is_elsewhere(context: Context, attempt: _Attempt) -> bool:
+    """Does the client of passive mode connect to another address than its control connection does?"""
+    return attempt.opening.is_passive and destination(context.flows[attempt.row]) != attempt.opening.server
+
+
 def _finding(context: Context, attempts: list[_Attempt]) -> Finding:
     first, flows = attempts[0].opening, context.flows
     clients = sorted({attempt.opening.client for attempt in attempts}, key=address_value)
     asked = sorted({destination(flows[attempt.row]) for attempt in attempts}, key=address_value)
     ports = sorted({attempt.opening.port for attempt in attempts})
-    is_other = first.is_passive and asked[0] != first.server
-    says, fix = (ADDRESS, FIX_ADDRESS) if is_other else (PORTS, FIX_PORTS) if first.is_passive else (ACTIVE, FIX_ACTIVE)
+    is_elsewhere = _is_elsewhere(context, attempts[0])
+    says, fix = (
+        (ADDRESS, FIX_ADDRESS) if is_elsewhere else (PORTS, FIX_PORTS) if first.is_passive else (ACTIVE, FIX_ACTIVE)
+    )
     outcomes = {attempt.outcome for attempt in attempts}
     numbers = (SEVERAL_PORTS if ports[1:] else PORT).fill(ports=several([str(port) for port in ports]))
     return Finding(
@@ -163,7 +174,7 @@ def _finding(context: Context, attempts: list[_Attempt]) -> Finding:
         says.fill(
             server=endpoint_text(first.server, first.control_port), clients=several(clients), count=len(attempts),
             address=several(asked), ports=numbers,
-            outcome=(REFUSED if outcomes == {"refused"} else UNANSWERED).fill(),
+            outcome=(BOTH if len(outcomes) > 1 else REFUSED if "refused" in outcomes else UNANSWERED).fill(),
         ),
         fix.fill(asked=first.server),
         {

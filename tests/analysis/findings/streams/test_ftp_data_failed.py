@@ -83,6 +83,18 @@ def test_ports_that_are_not_published_is_told(tmp_path: Path, answer: int | None
     assert finding["facts"]["outcomes"] == ["refused" if answer else "unanswered"]
 
 
+def test_connections_that_fail_differently_are_told(tmp_path: Path) -> None:
+    """One is refused at the server's address, one gets no answer there, one goes to the address behind it."""
+    played = Session()
+    played.transfer(B, B, answer=RST | ACK)
+    played.transfer(B, B, port=40001)
+    played.transfer(INSIDE, INSIDE, port=40002)
+    elsewhere, at_server = sorted(played.findings(tmp_path), key=lambda finding: finding["facts"]["connections"])
+    assert f"open 1 data connection to {INSIDE}," in elsewhere["says"] and "nothing answers there" in elsewhere["says"]
+    assert "some are refused, and the others get no answer" in at_server["says"]
+    assert at_server["facts"]["ports"] == [40000, 40001]
+
+
 def test_active_mode_that_ends_at_nat_is_told(tmp_path: Path) -> None:
     """At the server, which cannot reach the address that the client names."""
     played = Session(("B/ens33",))
