@@ -60,6 +60,11 @@ def first_sequence_number(first_seq: Numbers) -> Numbers:
     return (first_seq >> 32) + (1 << 31)
 
 
+def sequence_span(first_seq: Numbers, next_seq: Numbers) -> Numbers:
+    """Sequence numbers of a flow, those of SYN and FIN among them, modulo 2³²; of the columns of these names."""
+    return (next_seq - first_sequence_number(first_seq)) & 0xFFFFFFFF
+
+
 def first_acknowledgment(first_seq: Numbers) -> Numbers:
     """The acknowledgment number of a flow's first packet, of TCP; `first_seq` is column FLOW_FIRST_SEQ."""
     return first_seq & 0xFFFFFFFF

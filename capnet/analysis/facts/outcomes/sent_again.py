@@ -14,7 +14,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct, is_among
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import first_sequence_number, replies, reply_values
+from capnet.analysis.core.flow_rows import replies, reply_values, sequence_span
 from capnet.analysis.core.schema import FlowMask, FlowRows, PerFlow, Values
 from capnet.analysis.correlate.duplicates import MAX_DUPLICATE_DELAY_NS, repeated_in_flow
 from capnet.analysis.correlate.link_building import flow_links
@@ -52,7 +52,7 @@ def _is_no_loss(context: Context) -> FlowMask:
     is_syn_ack = flags & ~(TCP_ECE | TCP_CWR) == TCP_SYN | TCP_ACK
     is_half_open = is_syn_ack & has_reply & (answer_flags & ~(TCP_ECE | TCP_CWR) == TCP_SYN)
     is_half_open &= reply_values(context, schema.FLOW_SYNS) == 1
-    octets = (flows[:, schema.FLOW_NEXT_SEQ] - first_sequence_number(flows[:, schema.FLOW_FIRST_SEQ])) % (1 << 32)
+    octets = sequence_span(flows[:, schema.FLOW_FIRST_SEQ], flows[:, schema.FLOW_NEXT_SEQ])
     is_one_segment = (flows[:, schema.FLOW_PAYLOAD] == octets * flows[:, schema.FLOW_PACKETS]) & (octets > 0)
     is_one_segment |= is_syn & (flows[:, schema.FLOW_SYNS] == flows[:, schema.FLOW_PACKETS])
     is_one_segment &= flows[:, schema.FLOW_TTL_MAX] - flows[:, schema.FLOW_TTL_MIN] <= MAX_FALLS

@@ -12,7 +12,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct, first_equal, hash_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import replies
+from capnet.analysis.core.flow_rows import replies, sequence_span
 from capnet.analysis.core.payload import StreamStart
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.quick_tuple import NamedTuple
@@ -21,6 +21,7 @@ from capnet.wire.numbers import TCP, TCP_FIN, TCP_RST
 # TLS records: change_cipher_spec, alert, handshake, application_data (RFC 8446 section 5.1); versions 3.0 to 3.4.
 _RECORD_TYPES, _ALERT, _HANDSHAKE = range(20, 24), 21, 22
 _CLIENT_HELLO, _SERVER_HELLO = 1, 2
+MAX_CONTROL = 2  # sequence numbers of SYN and FIN
 _ALERT_LENGTH = 7  # octets of a record with an alert that is not encrypted
 _METHODS = (b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"PRI * HTTP/2")
 
@@ -36,7 +37,7 @@ class Opening(NamedTuple):
     server: bytes
     client_frame: int  # -1 if it sends nothing
     server_frame: int
-    is_ended: bool  # by the server, with FIN or RST
+    is_ended_without_octets: bool  # by the server, with FIN or RST; its sequence numbers leave room for SYN and FIN
 
     @property
     def is_client_first(self) -> bool:
@@ -76,8 +77,11 @@ def _opening(context: Context, row: int, answer: int) -> Opening:
     starts = [stream_starts(context).get(flow_row) for flow_row in (row, answer)]
     octets = [start.octets if start else b"" for start in starts]
     frames = [start.frame if start else -1 for start in starts]
-    is_ended = bool(context.flows[answer, schema.FLOW_TCP_FLAGS] & (TCP_FIN | TCP_RST))
-    return Opening(row, octets[0], octets[1], frames[0], frames[1], is_ended)
+    of_server = context.flows[answer]
+    is_ended = of_server[schema.FLOW_TCP_FLAGS] & (TCP_FIN | TCP_RST) != 0
+    span = sequence_span(of_server[schema.FLOW_FIRST_SEQ], of_server[schema.FLOW_NEXT_SEQ])
+    is_silent = of_server[schema.FLOW_PAYLOAD] == 0 and span <= MAX_CONTROL
+    return Opening(row, octets[0], octets[1], frames[0], frames[1], bool(is_ended and is_silent))
 
 
 def is_tls(octets: bytes) -> bool:

@@ -2,9 +2,10 @@
 
 Looks at: the first octets of both ends of TCP connections (`facts.streams.openings`). Plain text meets TLS: the client
 sends no record of TLS, and the server answers with an alert of TLS, or with "400 Bad Request" that names HTTPS; or it
-closes without an answer, as it does with all plain requests, and answers others with TLS. TLS meets plain text: the
-client sends a ClientHello, and what the server sends is no record of TLS. Not where the server speaks first and may
-turn to TLS then (NATS), nor a client that tries the other way within 5 s, as Docker does with registries.
+closes, and its sequence numbers show that it sent nothing, as with all plain requests, and answers others with TLS. TLS
+meets plain text: the client sends a ClientHello, and what the server sends is no record of TLS. Not where the server
+speaks first and may turn to TLS then (NATS), nor a client that tries the other way within 5 s, as Docker does with
+registries.
 Says: which client sends what to which server, in how many connections, and what it gets.
 Wrong when: a proxy on the way answers in the server's place, as one that blocks pages.
 Fix: ask for the protocol that the port speaks, https:// or http://; a proxy has a setting for its backend.
@@ -41,9 +42,9 @@ EXPLAINS = ("accepted-then-closed", "closed-before-request", "reset-in-session",
 PAGE_ZH = """连接的一端使用 TLS，另一端使用明文。
 
 检查：TCP 连接两端最先发送的字节（`facts.streams.openings`）。明文遇到 TLS：客户端发送的不是 TLS 记录，服务器以 TLS 警报
-应答，或以提到 HTTPS 的 “400 Bad Request” 应答；或者服务器像对待所有明文请求那样不应答就关闭，而以 TLS 应答其他连接。TLS
-遇到明文：客户端发送 ClientHello，而服务器发送的不是 TLS 记录。不包括服务器先发送、随后可能转为 TLS 的协议（NATS），也不
-包括 5 秒内改用另一种方式的客户端，Docker 对镜像仓库就是这样。
+应答，或以提到 HTTPS 的 “400 Bad Request” 应答；或者服务器像对待所有明文请求那样关闭，序列号表明它什么也没有发送，而以
+TLS 应答其他连接。TLS 遇到明文：客户端发送 ClientHello，而服务器发送的不是 TLS 记录。不包括服务器先发送、随后可能转为
+TLS 的协议（NATS），也不包括 5 秒内改用另一种方式的客户端，Docker 对镜像仓库就是这样。
 结论：哪个客户端向哪台服务器发送什么，在多少个连接中，得到了什么。
 误判：途中的代理代替服务器应答，例如拦截网页的代理。
 处理：使用该端口的协议：https:// 或 http://；代理有针对其后端的设置。
@@ -130,7 +131,7 @@ def _plain_at_tls(openings: list[Opening]) -> list[Opening]:
         if is_tls_alert(opening.server) or (is_http_request(opening.client) and _asks_for_https(opening))
     ]
     requests = [opening for opening in plain if is_http_request(opening.client)]
-    are_all_closed = all(opening.server_frame < 0 and opening.is_ended for opening in requests)
+    are_all_closed = all(opening.is_ended_without_octets for opening in requests)
     return requests if are_all_closed and any(map(_is_tls, openings)) else answered
 
 

@@ -37,7 +37,8 @@ class Service:
         packet = packet.but(ident=len(self.net.recorded) + 1)
         self.net.pass_by(*((point, packet) for point in self.net.points), gap=500)
 
-    def ask(self, request: bytes, answer: bytes, greeting: bytes = b"") -> None:
+    def ask(self, request: bytes, answer: bytes, greeting: bytes = b"", uncaptured: int = 0) -> None:
+        """`uncaptured`: octets that the server sends past the capture."""
         self.port += 1
         out, back = (
             f"{self.client}:{self.port} > {self.server}:8443",
@@ -53,6 +54,7 @@ class Service:
             ends, seq, ack = (out, sent, got) if is_request else (back, got, sent)
             self.put(tcp(ends, payload, seq=seq, ack=ack, flags=PSH | ACK))
             sent, got = (sent + len(payload), got) if is_request else (sent, got + len(payload))
+        got += uncaptured
         self.put(tcp(back, seq=got, ack=sent, flags=FIN | ACK))
         self.put(tcp(out, seq=sent, ack=got + 1, flags=FIN | ACK))
         self.put(tcp(back, seq=got + 1, ack=sent + 1))
@@ -86,6 +88,15 @@ def test_plain_http_that_is_closed_beside_tls_is_told(tmp_path: Path) -> None:
     played.ask(HELLO, SERVER_HELLO)
     (finding,) = played.findings(tmp_path)
     assert "while 1 connection with TLS is answered" in finding["says"] and finding["facts"]["clients"] == [A]
+
+
+def test_answer_that_was_not_captured_is_silent(tmp_path: Path) -> None:
+    """The sequence number of the server's FIN shows that it sent something."""
+    played = Service()
+    played.ask(GET, b"", uncaptured=7)
+    played.client = "192.168.111.130"
+    played.ask(HELLO, SERVER_HELLO)
+    assert played.findings(tmp_path) == []
 
 
 def test_other_text_to_tls_is_told(tmp_path: Path) -> None:
