@@ -37,9 +37,9 @@ _BRIDGE_NAME = re.compile(
 # What network plugins of Kubernetes, its kube-proxy and its local DNS cache call interfaces of a node.
 _NODE_NAME = re.compile(
     r"flannel(\.\d+|-wg|-v6\.\d+)|cali[0-9a-f]{11}|vxlan\.calico|wireguard\.cali|lxc[0-9a-f]{12}|cilium_\w+|"
-    r"kube-(bridge|ipvs0|dummy-if)|vethwe\w+|antrea-\w+|ovn-k8s-mp\d+|nodelocaldns"
+    r"kube-(bridge|ipvs0|dummy-if)|vethwe(pl\w+|-bridge|-datapath)|antrea-\w+|ovn-k8s-mp\d+|nodelocaldns"
 )
-_CNI_BRIDGE = re.compile(r"cni(-podman)?\d+|kube-bridge")
+_CNI_BRIDGE = re.compile(r"cni\d+|kube-bridge")  # not those of Podman, which has no pods of Kubernetes
 _CALICO_GATEWAY, _CALICO_MAC = MAPPED | 0xA9FE0101, 0xEEEEEEEEEEEE
 _SERVICE_DOMAIN = ".svc."  # NAME.NAMESPACE.svc.DOMAIN: "DNS for Services and Pods" of Kubernetes
 MAX_NAMES = 10_000  # of DNS that are looked at

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.analysis.findings.bridges import APP, APP_MAC, BRIDGE, BRIDGE_MAC, WEB, WEB_MAC
 from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, of_story
 from tests.stories import ACK, SYN, Network, arp, ping, tcp
@@ -137,13 +139,14 @@ def test_guest_that_is_routed_is_silent(tmp_path: Path) -> None:
     assert isolated(net, tmp_path) == []
 
 
-def test_pods_of_a_policy_is_told(tmp_path: Path) -> None:
-    """Measured: a rule between two pods of one bridge; a third pod passes."""
-    net = Network([*POINTS, "A/cni0"])
+@pytest.mark.parametrize(("bridge", "is_pods"), [("A/cni0", True), ("A/cni-podman0", False)])
+def test_pods_of_a_policy_is_told(tmp_path: Path, bridge: str, is_pods: bool) -> None:
+    """Measured: a rule between two pods of one bridge; a third pod passes. Podman's bridges of CNI have no pods."""
+    net = Network([*POINTS, bridge])
     resolve(net)
     publish(net, 1)
     knock(net, BRIDGE)
     publish(net, 2)
-    net.pass_by(("A/cni0", tcp("10.88.7.4:4000 > 10.88.7.2:80", flags=SYN)))
+    net.pass_by((bridge, tcp("10.88.7.4:4000 > 10.88.7.2:80", flags=SYN)))
     (finding,) = isolated(net, tmp_path)
-    assert "kubectl get networkpolicy" in finding["fix"] and "enable_icc" not in finding["fix"]
+    assert ("kubectl get networkpolicy" in finding["fix"], "enable_icc" in finding["fix"]) == (is_pods, not is_pods)
