@@ -3,8 +3,8 @@
 Looks at: MACs whose own interface, in a container, is a point of two hosts; both send at the same time, each in
 conversations that the other one does not. Packets of such a conversation arrive at the other one. Or two containers of
 one host, each with addresses of its own: SYNs for one arrive at the other. By the topology, containers on one bridge
-that have one MAC, and SYNs to it that nothing answers. At a bridge alone, a MAC that answers by ARP for two addresses,
-of which one leaves SYNs unanswered that it accepts at other times.
+that have one MAC, and SYNs to it that are sent again without an answer. At a bridge alone, a MAC that answers by ARP
+for two addresses, of which one leaves SYNs unanswered that it accepts at other times.
 Says: which MAC, at which two points or of which containers, how many conversations were torn apart or SYNs in vain. A
 warning at a bridge alone.
 Wrong when: one station has two cards with one MAC, and its points are named as those of two hosts; at a bridge alone,
@@ -52,7 +52,7 @@ PAGE_ZH = """不同主机上的两个站点用同一个 MAC 发送，交换机�
 
 检查：MAC 自己的接口（在容器中）是两台主机上的抓包点；两者同时发送，各有对方没有的会话。这种会话的包到了另一个站点。
 或同一主机的两个容器，各有自己的地址：发往一个的 SYN 到了另一个。按拓扑，同一网桥上 MAC 相同的容器，而发往该 MAC 的 SYN
-没有应答。只有网桥时：一个 MAC 用 ARP 为两个地址应答，其中一个地址的 SYN 时而被接受，时而没有应答。
+重发而没有应答。只有网桥时：一个 MAC 用 ARP 为两个地址应答，其中一个地址的 SYN 时而被接受，时而没有应答。
 结论：哪个 MAC，在哪两个抓包点或属于哪些容器，多少个会话被打断，或多少个 SYN 没有应答。只有网桥时为警告。
 误判：一个站点有两块 MAC 相同的网卡，其抓包点被命名为两台主机的；只有网桥时：一个容器有两个地址，而其服务器过载。
 处理：给其中一个换 MAC。Docker 由地址推算 MAC，因此给每台主机各自的地址段。在同一主机上，不带工具所复制的 MAC 重新创建
@@ -96,6 +96,7 @@ FIX_OF_CONTAINERS = Text(
 )
 
 MIN_PACKETS = 2  # that went astray
+MIN_SYNS = 2  # of a connection: its client sends again because no answer reached it
 MAX_MACS = 256
 MAX_SHOWN = 100  # conversations that went astray, whose symptoms are left out
 
@@ -136,7 +137,7 @@ def _of_containers(context: Context) -> list[Finding]:
     flows, owners = context.flows, _owners(context)
     if not any(len(of) > 1 for of in owners.values()):
         return []
-    is_silent = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0) & ~is_answered(context)
+    is_silent = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] >= MIN_SYNS) & ~is_answered(context)
     findings = []
     for (host, bridge, mac), containers in sorted(owners.items())[:MAX_MACS]:
         if len(containers) < 2:

@@ -128,11 +128,12 @@ def test_copies_at_another_host_is_silent(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("second_mac", "is_answered", "is_told"), [(MAC, False, True), (OTHER_MAC, False, False), (MAC, True, False)],
-    ids=["one MAC", "two MACs", "one MAC, answered"],
+    ("second_mac", "is_answered", "is_sent_again", "is_told"),
+    [(MAC, False, True, True), (OTHER_MAC, False, True, False), (MAC, True, False, False), (MAC, False, False, False)],
+    ids=["one MAC", "two MACs", "one MAC, answered", "one MAC, asked once"],
 )  # fmt: skip
 def test_containers_with_one_mac_on_a_bridge_by_topology(
-    second_mac: str, is_answered: bool, is_told: bool, tmp_path: Path
+    second_mac: str, is_answered: bool, is_sent_again: bool, is_told: bool, tmp_path: Path
 ) -> None:
     """Captured at their client alone: what the bridge delivers elsewhere gets no answer."""
     topology = two_hosts()
@@ -144,10 +145,11 @@ def test_containers_with_one_mac_on_a_bridge_by_topology(
     ]  # fmt: skip
     net = Network(["A/cli/eth0"])
     for number in range(3):
-        ends = f"172.18.0.9:{40000 + number} > 172.18.0.2:80"
+        port = 40000 if is_sent_again else 40000 + number
+        ends = f"172.18.0.9:{port} > 172.18.0.2:80"
         net.pass_by(("A/cli/eth0", tcp(ends, flags=SYN, seq=7, smac=SERVER_MAC, dmac=MAC, ident=number)), gap=1e6)
         if is_answered:
-            back = f"172.18.0.2:80 > 172.18.0.9:{40000 + number}"
+            back = f"172.18.0.2:80 > 172.18.0.9:{port}"
             net.pass_by(("A/cli/eth0", tcp(back, flags=SYN | ACK, ack=8, smac=MAC, dmac=SERVER_MAC)))
     findings = of_story(net, tmp_path, NAME, topology)
     assert [finding["facts"]["containers"] for finding in findings] == ([["m1", "m2"]] if is_told else [])
