@@ -46,6 +46,8 @@ PORT_DNS = 53
 PORT_DHCP_SERVER, PORT_DHCP_CLIENT = 67, 68  # of IPv4
 PORT_SWARM_MANAGEMENT = 2377  # Docker Swarm, TCP to the managers
 PORT_SWARM_GOSSIP = 7946  # Docker Swarm, TCP and UDP between all nodes
+# At which the client speaks first, and TLS from the start: IANA's, and those of Kubernetes, Docker and consoles.
+TLS_PORTS = (443, 465, 636, 853, 993, 995, 2376, 5671, 5986, 6443, 8443, 8883, 9443, 10250, 10443)
 NODE_PORTS = range(30000, 32768)  # of Kubernetes, --service-node-port-range by default
 
 # -- TCP control bits (RFC 9293 section 3.1; AE: RFC 7560) ----------------------------------------

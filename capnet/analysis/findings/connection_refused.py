@@ -39,8 +39,7 @@ from capnet.analysis.facts.outcomes.refused_connections import (
     is_loopback_address,
     refused_connections,
 )
-from capnet.analysis.facts.syns.refusals.published_for import published_for
-from capnet.analysis.facts.syns.refusals.refusal_clues import Clue, clues_of, listening_clues
+from capnet.analysis.facts.syns.refusals.refusal_clues import clues_of, listening_clues
 
 NAME = finding_name(__name__)
 LEVELS = ("info", "warning")
@@ -152,9 +151,7 @@ def _finding(
     clues = clues_of(context, address, group, refusals, has_changed)
     services = sorted({service for refused in refusals for service in refused.services})
     if len(group) == 1 and not (clues or is_scan or is_later):
-        misled = published_for(context.topology, services, address)
-        clues = listening_clues(context, address, group[0], rows, is_translated=bool(services))
-        clues = [Clue(misled.says, misled.facts, misled.fix)] if misled else clues
+        clues = listening_clues(context, address, group[0], rows, services)
     facts: dict[str, object] = {"address": address, "port": group[0]}
     facts |= {"accepted_between": between} if between else {}
     for clue in clues:

@@ -44,7 +44,7 @@ from capnet.analysis.facts.transport.tcp_connections import (
     spoken,
 )
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.numbers import TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, TCP_SYN_ACK
+from capnet.wire.numbers import TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, TCP_SYN_ACK, TLS_PORTS
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
@@ -97,7 +97,6 @@ HTTP_FIX = Text(
     "连接",
 )
 
-TLS_PORTS = {443, 465, 636, 853, 993, 995, 2376, 5671, 5986, 6443, 8883, 10250, 10443}  # registered, or of Kubernetes
 MAX_DELAY_NS = 5_000_000_000  # a connect to a dead container fails after 3 s (three ARP requests); time-outs are longer
 MIN_CONNECTIONS = 2
 
@@ -217,7 +216,7 @@ def _are_inside(flows: FlowTable, rows: FlowRows) -> Mask:
 
 def _may_await_tls(context: Context, port: int, closed: list[_Closed]) -> bool:
     """Are all requests plain HTTP, to a port at which servers usually speak TLS?"""
-    if port not in TLS_PORTS and port % 1000 != 443:
+    if port not in TLS_PORTS:
         return False
     from capnet.analysis.facts.streams.openings import is_http_request, stream_starts  # most ports are others
 

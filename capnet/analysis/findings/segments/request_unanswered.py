@@ -25,7 +25,7 @@ from capnet.analysis.facts.transport.full_segments import lost_full_segments
 from capnet.analysis.facts.transport.tcp_connections import ahead, segments, spoken
 from capnet.analysis.fate.next_points import chain_of
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.numbers import TCP_FIN, TCP_RST
+from capnet.wire.numbers import TCP_FIN, TCP_RST, TLS_PORTS
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
@@ -61,7 +61,6 @@ FIX = Text(
 
 MIN_WAIT_NS = 5_000_000_000  # a slow answer comes sooner, or it is slow in another sense (`server-slow`)
 MIN_REQUESTS = 2  # of a service that answers nothing
-TLS_PORTS = (443, 636, 853, 993, 995, 6443, 8443)  # of programs whose client speaks first, and TLS from the start
 MAX_REQUESTS = 500  # examined one by one
 
 

@@ -19,6 +19,7 @@ from capnet.analysis.facts.outcomes.refused_connections import (
     ttl_from_nearer,
 )
 from capnet.analysis.facts.syns.refusals.meant_ports import meant_port
+from capnet.analysis.facts.syns.refusals.published_for import published_for
 from capnet.quick_tuple import NamedTuple
 
 FROM_NEARER = Text(
@@ -140,17 +141,19 @@ def _other_family(address: str, other: str) -> Clue | None:
 
 
 def listening_clues(
-    context: Context, address: str, port: int | None, rows: list[int], *, is_translated: bool
+    context: Context, address: str, port: int | None, rows: list[int], services: list[str]
 ) -> list[Clue]:
     """What listens at the address instead, by the kernel of its namespace, and what was meant, by the topology.
 
-    `is_translated`: a host translates to the port, so that its number was not asked for.
+    `services`: what a host translates to the port, so that its number was not asked for.
     """
     if port is None:
         return []
+    if misled := published_for(context.topology, services, address):
+        return [Clue(misled.says, misled.facts, misled.fix)]
     points = {context.points[int(context.flows[row, schema.FLOW_POINT])].name for row in rows}
     listening = listening_instead(context, "tcp", address, port, points) if context.witnesses is not None else None
-    is_clear = is_translated or (listening is not None and listening.is_found)
+    is_clear = bool(services) or (listening is not None and listening.is_found)
     is_loopback = is_loopback_address(address)
     meant = None if is_clear else meant_port(context, address, port, points, is_loopback=is_loopback)
     return [Clue(of.says, of.facts, of.fix) for of in (listening, meant) if of]
