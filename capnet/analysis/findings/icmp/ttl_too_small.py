@@ -71,10 +71,10 @@ FIX_OF_ANSWERS = Text(
     "用 `--network host` 的容器",
 )
 FIX_OF_METADATA = Text(
-    en="give the instance's metadata service a hop limit of 2, `aws ec2 modify-instance-metadata-options "
-    "--http-put-response-hop-limit 2 --instance-id ID`, as a bridge is one hop; or use `--network host`",
-    zh="把实例元数据服务的 hop limit 设为 2：`aws ec2 modify-instance-metadata-options --http-put-response-hop-limit 2 "
-    "--instance-id ID`，因为网桥算一跳；或使用 `--network host`",
+    en="a bridge is one hop too many for this metadata service: use `--network host`; on EC2, `aws ec2 "
+    "modify-instance-metadata-options --http-put-response-hop-limit 2 --instance-id ID` gives it two",
+    zh="网桥算一跳，对该元数据服务来说多了一跳：使用 `--network host`；在 EC2 上，`aws ec2 "
+    "modify-instance-metadata-options --http-put-response-hop-limit 2 --instance-id ID` 把它的 hop limit 设为 2",
 )
 
 METADATA_SERVERS = ("169.254.169.254", "fd00:ec2::254")  # of EC2: https://docs.aws.amazon.com/AWSEC2, IMDS
