@@ -33,9 +33,12 @@ CAUSES = {
     "dns-of-one-pod": ("dns-failure", "warning", "it answered 10.77.1.7 meanwhile"),
     "endpoint-refuses": ("connection-refused", "warning", "accepted 2 connections of the same client"),
     "no-masquerade": ("connection-unanswered", "warning", "to 10.50.0.1 with the private address of 10.77.1.8"),
+    "plain-to-tls": ("tls-mismatch", "warning", "while 2 connections with TLS are answered"),
+    "tls-to-plain": ("tls-mismatch", "warning", "10.77.1.8 began TLS with 10.60.0.5:80"),
+    "ftp-ports": ("ftp-data-failed", "warning", "to its ports 40000 and 40001; each is refused"),
     "blackhole": ("connection-unanswered", "warning", "they are not seen at node/eth0"),
 }
-HEALTHY = ["path-mtu", "cluster-dns"]
+HEALTHY = ["path-mtu", "cluster-dns", "tls-healthy", "ftp-published"]
 
 
 @pytest.mark.parametrize("name", CAUSES)
