@@ -65,8 +65,7 @@ class Joining:
         used = {key for key, _ in self._named}
         for container in self._topology.containers:
             for end in container.endpoints:
-                bare = end.ips
-                addresses |= {(address, container.name) for address in bare if address in used}
+                addresses |= {(address, container.name) for address in end.ips if address in used}
                 macs |= {(end.mac, container.name)} if end.mac in used else set()
         addresses, macs = addresses - self._named, macs - self._named
         self._named |= addresses | macs

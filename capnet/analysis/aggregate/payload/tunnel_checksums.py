@@ -9,6 +9,8 @@ packets that no offload can have joined.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
 from capnet.analysis.aggregate.payload.segments import (
@@ -37,8 +39,8 @@ _KEY = [
 ]  # fmt: skip
 
 
-class _FlowChecksums:
-    """Fill with `add`, then read `table`. Which rows are looked at, a subclass says."""
+class _FlowChecksums(ABC):
+    """Fill with `add`, then read `table`."""
 
     def __init__(self) -> None:
         self._packets: list[Values] = []  # rows: key, verdict on the carrier, verdict on the packet, frame number
@@ -58,8 +60,9 @@ class _FlowChecksums:
         verdicts = _verdicts(block, inner, carriers)
         self._packets.append(np.column_stack((keys, verdicts[carriers], verdicts[inner], table[inner, fields.FRAME])))
 
+    @abstractmethod
     def _rows(self, block: Block) -> Values:
-        raise NotImplementedError
+        """The rows that are looked at."""
 
     @property
     def table(self) -> TunnelChecksumTable:

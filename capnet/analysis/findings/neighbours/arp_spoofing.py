@@ -37,7 +37,7 @@ EXPLAINS = ("connection-cut", "arp-unanswered", "connection-unanswered", "handsh
 PAGE_ZH = """一个站点宣称别人的地址是自己的。
 
 检查：没有人询问、对同一站点三次以上的 ARP 应答（`facts.neighbours.forged_replies`）：同一个 MAC 对 A 说自己拥有 B，又
-对B 说自己拥有 A；或者它对 A 这样说时，另一个 MAC 也声称拥有 B，而它自己又询问 B，或这些帧不是从其中所写的 MAC 发出的；
+对 B 说自己拥有 A；或者它对 A 这样说时，另一个 MAC 也声称拥有 B，而它自己又询问 B，或这些帧不是从其中所写的 MAC 发出的；
 或它结束时自己给出 B 的正确 MAC。以及发往广播地址的 ARP 应答，和同一个 MAC 的询问：站点不会询问谁拥有自己的地址；一个
 站点宣称某些地址，随后又以另一个地址询问它们，说明它知道这些地址是别人的。不包括互相这样说的两个 MAC：从包中看不出地址
 归谁。
