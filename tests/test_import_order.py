@@ -20,7 +20,7 @@ PACKAGE = ROOT / "capnet"
 # floor, as long as no circle of files comes of it, and those to its left.
 FLOORS = {
     "capnet": (
-        "chinese errors jit json_file quick_dataclass quick_import quick_tuple", "language table whole_file",
+        "chinese errors interrupts jit json_file quick_dataclass quick_import quick_tuple", "language table whole_file",
         *("wire topology", "one_frame witnesses", "analysis", "report", "export", "fleet learn mcp reduce", "record"),
         *("scenario", "lab", "wireshark", "cli", "extcap", "testing", "pytest_plugin"),
     ),
@@ -52,7 +52,7 @@ FLOORS = {
     ),
     "capnet.record": ("polling run_id", "remote", "find", "saved kernel taps", "bundle", "live targets"),
     "capnet.scenario": (
-        "commands interrupts library skeleton undo wait", "docker name_server parent_nic", "container", "host",
+        "commands library skeleton undo wait", "docker name_server parent_nic", "container", "host",
         "pods", "session", "bundle preflight", "runner", "checks", "faults",
     ),
     "capnet.scenario.bundle": ("bundle_writer", "failed_run"),

@@ -36,7 +36,7 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
     tshark -r marked.pcapng -T fields -e frame.packet_id -e frame.comment
     """
     from capnet.cli.inputs import named_sources, problems_of, tell_problems, topology_at
-    from capnet.cli.interrupts import terminated_is_interrupted
+    from capnet.interrupts import Interruptible
     from capnet.whole_file import not_written, whole
 
     sources = list(named_sources(files))
@@ -50,7 +50,7 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
     from capnet.record.bundle.annotation.other_blocks import SourceBlocks
     from capnet.report.text import count, number
 
-    with terminated_is_interrupted():
+    with Interruptible():
         source_blocks = SourceBlocks()
         result = study(
             sources, given_topology, Options(vxlan_port=vxlan_port or 0), on_block=source_blocks.see, links_only=True

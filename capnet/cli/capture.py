@@ -151,9 +151,9 @@ def arrivals_of(aim: Aim) -> Arrive | None:
 def open_aim(given: Given) -> Iterator[Aim]:
     """What to capture; hosts are open while the block runs, and asked only if they are needed."""
     from capnet.cli.docker_hosts import open_docker_hosts, open_hosts, open_swarm
+    from capnet.interrupts import Interruptible
     from capnet.record.targets import target_points
     from capnet.record.targets.target_words import split_words
-    from capnet.scenario.interrupts import Interruptible
 
     networks = (*given.networks, given.swarm) if given.swarm else given.networks
     selection = target_points.Selection((), networks, given.projects, given.services, given.everything)

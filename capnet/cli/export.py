@@ -75,7 +75,7 @@ def command(
     language.use_for_programs()
     from capnet.analysis.tables.library import Tables
     from capnet.cli.inputs import named_sources, tell_problems, topology_at
-    from capnet.cli.interrupts import second_interrupt_undoes, terminated_is_interrupted
+    from capnet.cli.interrupts import second_interrupt_undoes
     from capnet.cli.output import binary_stdout
 
     target = None if output == "-" else Path(output)
@@ -85,7 +85,7 @@ def command(
     if expression and table == "frames" and is_stream:
         raise UsageError("--flow with frames reads the capture twice, which standard input cannot be; save it first")
     tables = Tables(sources, topology_at(topology), vxlan_port or 0, expression, addresses == "binary")
-    with terminated_is_interrupted(), second_interrupt_undoes(is_stream):
+    with second_interrupt_undoes(is_stream):
         if target is None:
             stdout = binary_stdout(format_, may_be_terminal=FORMATS[format_].is_text)
             write(tables.table(table), format_, stdout)

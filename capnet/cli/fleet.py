@@ -94,17 +94,17 @@ def command(
     _must_be_usable(captures, jobs, dask)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded, in this process and in its workers
     from capnet.cli.inputs import fleet_baseline, topology_at
-    from capnet.cli.interrupts import terminated_is_interrupted
     from capnet.fleet.captures import named_captures
     from capnet.fleet.folder import fleet_folder, keep_options, options_of
     from capnet.fleet.run import Run
+    from capnet.interrupts import Interruptible
 
     old = fleet_baseline(baseline)
     topology_at(topology)  # raises before anything is done
     sources = named_captures(captures, folder)
     if not sources:
         raise UnreadableInput(f"{', '.join(captures)}: no capture (*.pcap, *.pcapng, *.cap, compressed or not)")
-    with terminated_is_interrupted(), fleet_folder(folder):
+    with Interruptible(), fleet_folder(folder):
         wanted = options_of(folder, dataset, vxlan_port, topology)
         _check(wanted)
         run = Run(sources, folder, wanted)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from capnet.errors import Exit
+from capnet.interrupts import Interruptible
 
 if TYPE_CHECKING:
     from threading import Event
@@ -64,32 +65,22 @@ def _end_process(*_: object) -> None:
 
 
 @contextmanager
-def terminated_is_interrupted() -> Iterator[None]:
-    """SIGTERM ends the command as Ctrl-C does, so that no half file stays behind."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with _handled((signal.SIGTERM,), interrupt):
-        yield
-
-
-@contextmanager
 def second_interrupt_undoes(is_stream: bool) -> Iterator[None]:
     """Ctrl-C ends the reading of a stream, and what was read is written. A second one undoes what was written.
 
-    For commands that write while they read: `interrupt_ends_stream` ends at the second one without undoing anything.
+    So do SIGTERM and a closed terminal, and Ctrl-C where nothing is a stream: no half file stays behind. For commands
+    that write while they read: `interrupt_ends_stream` ends at the second one without undoing anything.
     """
-
-    def end_stream(*_: object) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        _tell_end()
-
-    def undo(*_: object) -> None:
-        raise KeyboardInterrupt
-
     has_come = signal.getsignal(signal.SIGINT) is _end_process  # while capnet loaded
-    with _handled((signal.SIGINT,), end_stream if is_stream and not has_come else undo):
+    with Interruptible():
+        if is_stream and not has_come:
+            undo = signal.getsignal(signal.SIGINT)
+
+            def end_stream(*_: object) -> None:
+                signal.signal(signal.SIGINT, undo)
+                _tell_end()
+
+            signal.signal(signal.SIGINT, end_stream)
         yield
 
 

@@ -44,9 +44,9 @@ def command() -> None:
 )
 def up(kernel: str) -> None:
     """Make the lab. Does nothing when it is up; repairs it when it is not whole."""
+    from capnet.interrupts import Interruptible
     from capnet.lab import lab
     from capnet.lab.addressing import HostKernel
-    from capnet.scenario.interrupts import Interruptible
 
     with Interruptible():
         lab.up(_progress, lab.kernel_for((), _progress) if kernel == "auto" else HostKernel(kernel))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from capnet import language
-from capnet.cli.interrupts import terminated_is_interrupted
 from capnet.cli.path_tests import is_plain, is_there
 from capnet.errors import UsageError
 from capnet.export.writers import COMPRESSED
@@ -163,5 +162,7 @@ def _write(pieces: Iterable[str], path: Path) -> None:
         with path.open("wb") as file:
             file.writelines(text.encode("utf-8") for text in pieces)
         return
-    with terminated_is_interrupted(), whole(path) as file:
+    from capnet.interrupts import Interruptible  # only here: a report for the terminal does without it
+
+    with Interruptible(), whole(path) as file:
         file.writelines(text.encode("utf-8") for text in pieces)

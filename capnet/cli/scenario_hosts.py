@@ -48,9 +48,9 @@ def the_lab(
 ) -> Iterator[Any]:
     """The lab, with a kernel that has what is needed. A lab that is started here is removed, unless `keep`."""
     from capnet.errors import UsageError
+    from capnet.interrupts import Interruptible
     from capnet.lab import lab
     from capnet.lab.addressing import HostKernel
-    from capnet.scenario.interrupts import Interruptible
 
     if host or peer:
         raise UsageError("--lab brings its own hosts: leave --host and --peer out")
@@ -91,8 +91,8 @@ def tell_settings(name: str) -> None:
 def open_hosts(lab: bool, host: str | None, peer: str | None) -> Iterator[list[Any]]:
     """The Docker hosts that the options name: one or two."""
     from capnet.errors import UsageError
+    from capnet.interrupts import Interruptible
     from capnet.record.remote.docker_host import connect
-    from capnet.scenario.interrupts import Interruptible
 
     with Interruptible(), ExitStack() as stack:
         if lab:

@@ -23,6 +23,7 @@ from typing import Self
 from capnet.errors import EnvironmentLacks
 from capnet.fleet.job import Job, Record
 from capnet.fleet.one_capture import analyze_capture, failed_record
+from capnet.interrupts import Interruptible
 from capnet.quick_dataclass import state
 
 MAX_DEATHS = 2  # of processes with one capture
@@ -145,9 +146,9 @@ def _work(connection: Connection, others: list[Connection], parent: int) -> None
     for each in others:
         each.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of Ctrl-C at the terminal; the parent decides
-    signal.signal(signal.SIGTERM, _leave)
-    _end_with(parent)
-    with suppress(EOFError, OSError, KeyboardInterrupt):
+    # SIGTERM is an exception, so that no unfinished file stays behind.
+    with suppress(EOFError, OSError, KeyboardInterrupt), Interruptible((signal.SIGTERM,)):
+        _end_with(parent)
         while True:
             job = connection.recv()
             try:
@@ -155,12 +156,6 @@ def _work(connection: Connection, others: list[Connection], parent: int) -> None
             except EnvironmentLacks as error:
                 result = EnvironmentLacks(str(error))
             connection.send(result)
-
-
-def _leave(*_: object) -> None:
-    """By an exception, so that no unfinished file stays behind."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 def _end_with(parent: int) -> None:

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from capnet.errors import CapnetError, EnvironmentLacks, UsageError
+from capnet.interrupts import SIGNALS
 from capnet.lab import addressing, lab_lock, record, requirements, undo
 from capnet.lab.addressing import HostKernel, Lab
 from capnet.lab.build import build, build_in_uml
@@ -29,7 +30,6 @@ from capnet.record.bundle import leftover
 from capnet.record.find.kernel_features import LAB_FEATURES, missing_features
 from capnet.record.kernel.trace_instances import remove_instances
 from capnet.record.run_id import is_dead
-from capnet.scenario.interrupts import SIGNALS
 from capnet.scenario.undo import docker_errors
 
 Progress = Callable[[str], None]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from capnet.errors import ScenarioFailed, UsageError
+from capnet.interrupts import Interruptible
 from capnet.record.bundle import bundle, leftover
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.run_id import temporary_folder, this_run
@@ -15,7 +16,6 @@ from capnet.scenario.bundle.bundle_writer import versions, write, writing
 from capnet.scenario.bundle.failed_run import kept
 from capnet.scenario.docker import run_labels
 from capnet.scenario.docker.image import DEFAULT as DEFAULT_IMAGE
-from capnet.scenario.interrupts import Interruptible
 from capnet.scenario.preflight.plan import plan_of
 from capnet.scenario.preflight.preflight import check_hosts
 from capnet.scenario.preflight.running import only_run

@@ -35,6 +35,28 @@ sys.argv = ["capnet", "cache"]
 main()
 """
 
+# A command that writes while it reads, and is interrupted while an object is finalized.
+FINALIZING = """
+import signal, sys
+from capnet.cli import cache, main
+from capnet.cli.interrupts import second_interrupt_undoes
+
+class Thing:
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+
+def write(**options):
+    with second_interrupt_undoes(is_stream=True):
+        thing = Thing()
+        del thing
+        while True:
+            pass
+
+cache.command.callback = write
+sys.argv = ["capnet", "cache"]
+main()
+"""
+
 
 class NotingEvent(Event):
     """Says which thread has set it."""
@@ -69,8 +91,18 @@ def test_growing_file_ends_from_another_thread(capfd: pytest.CaptureFixture[str]
 
 def test_interrupt_as_a_wait_begins_is_one() -> None:
     """It ended in a traceback, because Condition.wait gave back a lock that it had not got."""
+    assert run(WAITING) == (Exit.INTERRUPTED, "\ncapnet: interrupted\n")
+
+
+def test_terminated_while_an_object_is_finalized() -> None:
+    """Python drops an exception there, and a stream was read on."""
+    assert run(FINALIZING) == (Exit.INTERRUPTED, "\ncapnet: interrupted\n")
+
+
+def run(program: str) -> tuple[int, str]:
+    """The exit code and what is said of it."""
     done = subprocess.run(
-        [sys.executable, "-c", WAITING], capture_output=True, text=True, check=False,
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60,
         env=os.environ | {"PYTHONPATH": str(PROJECT)},
     )  # fmt: skip
-    assert (done.returncode, done.stderr) == (Exit.INTERRUPTED, "\ncapnet: interrupted\n")
+    return done.returncode, done.stderr

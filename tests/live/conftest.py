@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from capnet.scenario.interrupts import Interruptible
+from capnet.interrupts import Interruptible
 from tests import checkout
 from tests.live.fault_choice import chosen
 from tests.live.time_budget import TimeBudget, rotated

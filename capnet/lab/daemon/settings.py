@@ -12,13 +12,13 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from capnet.errors import CapnetError, EnvironmentLacks, UsageError
+from capnet.interrupts import Interruptible
 from capnet.lab import commands, lab_lock, record
 from capnet.lab.addressing import Lab, LabHost
 from capnet.lab.daemon import dockerd, processes
 from capnet.record.find.listening_ports import listening_ports
 from capnet.record.remote.docker_host import docker_client
 from capnet.record.remote.shell import Shell
-from capnet.scenario.interrupts import Interruptible
 from capnet.wire.numbers import PORT_SWARM_GOSSIP
 
 

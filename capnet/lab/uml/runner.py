@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from capnet.errors import CapnetError, Exit
+from capnet.interrupts import Interruptible
 from capnet.lab import lab
 from capnet.lab.scenario_runner import run_scenario
-from capnet.scenario.interrupts import Interruptible
 
 
 def main(name: str, output: str, options: str) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from capnet import __version__
 from capnet.errors import EnvironmentLacks, ScenarioFailed
+from capnet.interrupts import Interruptible
 from capnet.quick_tuple import NamedTuple
 from capnet.record.bundle import leftover
 from capnet.record.find.kernel_features import missing_features
@@ -20,7 +21,6 @@ from capnet.scenario.docker import run_labels
 from capnet.scenario.faults.docker_network import DockerNetwork
 from capnet.scenario.faults.library import Fault
 from capnet.scenario.faults.network import NodeNetwork
-from capnet.scenario.interrupts import Interruptible
 from capnet.scenario.runner import bundle_path
 from capnet.scenario.session import Session
 from capnet.scenario.undo import Undo, docker_errors

@@ -11,7 +11,7 @@ from tests.conftest import PROJECT
 
 _BEGIN = """
 import os, signal
-from capnet.scenario.interrupts import Interruptible
+from capnet.interrupts import Interruptible
 def send(number): os.kill(os.getpid(), number)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
 """
@@ -102,6 +102,26 @@ except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
 
+_IN_CALLBACK = """
+import sys
+from capnet.table.arrow import kept, schema_capsule
+
+def interrupt(frame, event, value):
+    if event == "call" and frame.f_code.co_name == "_release":
+        sys.setprofile(None)
+        send(signal.SIGTERM)
+
+try:
+    with Interruptible():
+        capsule = schema_capsule([])
+        sys.setprofile(interrupt)
+        del capsule  # which has it released, by a callback of ctypes
+        while True:
+            pass
+except KeyboardInterrupt:
+    print("kept" if kept else "released", flush=True)
+"""
+
 _DROPPED = """
 try:
     with Interruptible():
@@ -154,6 +174,11 @@ def test_lock_is_given_back_before_the_interrupt() -> None:
 def test_interrupt_is_heard_while_an_object_is_finalized(is_weak: bool) -> None:
     finalizer = "pass" if is_weak else "def __del__(self): send(signal.SIGTERM)"
     assert said(_FINALIZED.format(finalizer=finalizer, is_weak=is_weak)) == ["interrupted"]
+
+
+def test_callback_of_c_code_ends_before_the_interrupt() -> None:
+    """Arrow aborted the process whose release callback was interrupted."""
+    assert said(_IN_CALLBACK) == ["released"]
 
 
 def test_dropped_interrupt_counts_at_the_end() -> None:
