@@ -202,7 +202,7 @@ def _endpoint(facts: HostFacts, entry: Entry, attached: dict[str, Entry]) -> End
     endpoint.veth = peer.get("ifname")
     endpoint.veth_netns = netns if peer else None
     endpoint.bridge = peer.get("master")
-    if not network and peer:
+    if not network and endpoint.bridge:
         by_bridge = next((each for each in facts.networks if _bridge_of(facts, each) == endpoint.bridge), None)
         endpoint.network, endpoint.network_id = (by_bridge["Name"], by_bridge["Id"]) if by_bridge else ("", None)
     return endpoint
