@@ -41,7 +41,7 @@ FLOORS = {
     ),
     "capnet.report": (
         "escape manual text wanted", "words", "fate_words wireshark", "grouping", "drawing",
-        "headline model_sentences", "summary", "sections",
+        "headline models", "summary", "sections",
         "card comparison formats inventory live_view network page trace",
     ),
     "capnet.fleet": ("captures dataset joined job", "folder", "report", "one_capture", "dask_workers pool", "run"),

@@ -72,6 +72,15 @@ CLAIM_MESSAGES = {
     "to host B, app is host A, by ping and TCP": "对主机 B 来说，app 就是主机 A：ping 和 TCP 都如此",
     "host B reaches web through the host port 8080, and is host B still when it arrives":
         "主机 B 通过 hostPort 8080 到达 web，到达时源地址仍是主机 B",
+    # cni-ptp
+    "app reaches web by ping and HTTP over both veths; the host between them lowers the TTL from 64 to 63":
+        "app 以 ping 和 HTTP 经两个 veth 到达 web，中间的主机把 TTL 从 64 减到 63",
+    "the gateway has one address, and at each veth the MAC of that veth, as the host has it":
+        "网关只有一个地址，在每个 veth 上是该 veth 的 MAC，与主机上的一样",
+    "neither veth is a port of a bridge; no network of Docker has the pods":
+        "两个 veth 都不是网桥的端口；这些 pod 不在 Docker 的任何网络上",
+    "host B reaches web through the host port 8080 over web's veth, and is host B still when it arrives":
+        "主机 B 通过 hostPort 8080 经 web 的 veth 到达 web，到达时源地址仍是主机 B",
     # container
     "the model is container": "网络模型是 container",
     "bbox and web talk to each other on lo, over 127.0.0.1 and over their own address; eth0 sees nothing of it":

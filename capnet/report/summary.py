@@ -9,7 +9,8 @@ from capnet.analysis.core.contract.document import Document, row_values
 from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
 from capnet.report.headline import headline, limits, user_mode_sentences
-from capnet.report.model_sentences import MIN_MODEL_CONFIDENCE, container_sentences, model_sentences, unclear_model
+from capnet.report.models.containers import MIN_MODEL_CONFIDENCE, container_sentences
+from capnet.report.models.sentences import model_sentences, unclear_model
 from capnet.report.text import count, duration, listing, moment, span
 from capnet.report.words import Words
 from capnet.wire.protocols import KIND_OF_NAME

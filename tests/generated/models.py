@@ -15,7 +15,7 @@ from capnet.analysis.facts.models import (
     MIN_CONFIDENCE,
     MIN_LISTED_CONFIDENCE,
 )
-from capnet.analysis.facts.models.sign import EvidenceRow
+from capnet.analysis.facts.models.signs.sign import EvidenceRow
 from capnet.analysis.facts.models.weights import EVIDENCE, NAMES, PRIOR
 from tests.calibration import bins, repository, told
 

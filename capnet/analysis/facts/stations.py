@@ -18,8 +18,10 @@ from capnet.analysis.core.results import Station
 from capnet.analysis.facts.layer2.model import same_network
 from capnet.analysis.facts.layer2.vlans import vlans_of_macs
 from capnet.analysis.facts.models.container_signs import (
+    CALICO_MAC,
     ContainerMac,
     bridge_gateways,
+    calico_pods,
     container_macs,
     is_container_bridge,
     is_engine_point,
@@ -73,6 +75,7 @@ def station_facts(context: Context) -> Stations:
         vlans=vlans_of_macs(context),
         processes=user_mode_macs(context),
         containers=container_macs(context),
+        calico_pods=calico_pods(context),
         gateways=bridge_gateways(context).keys(),
         bridges=bridges,
         own_roles={
@@ -95,6 +98,7 @@ class _Lookups(NamedTuple):
     vlans: dict[int, list[int]]  # tags of frames, by MAC
     processes: dict[int, str]  # user-mode networks, by MAC
     containers: dict[int, ContainerMac]
+    calico_pods: Collection[int]  # MACs of pods
     gateways: Collection[int]  # MACs of bridges made by Docker
     bridges: frozenset[int]  # points that are called as bridges of containers
     own_roles: dict[int, set[str]]  # MAC → roles of the points that are its own interface
@@ -158,8 +162,10 @@ def _kind(lookups: _Lookups, speaker: Speaker, interfaces: list[_TopologyInterfa
         return interfaces[0].kind
     if mac in lookups.processes:
         return "router"
+    if mac == CALICO_MAC:
+        return "host"
     forwards = bool(speaker.forwarded) and not all(map(is_multicast, speaker.forwarded))
-    if mac in lookups.containers and not forwards:
+    if not forwards and (mac in lookups.containers or mac in lookups.calico_pods):
         return "container"
     if may_be_docker_bridge(mac) and (mac in lookups.gateways or speaker.sending_points & lookups.bridges):
         return "bridge"

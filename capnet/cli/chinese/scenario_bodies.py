@@ -63,6 +63,14 @@ SCENARIO_BODIES = {
       主机 B 到 A:8080：HTTP，在 cni0 上目的地址是 web:80（DNAT），发送方仍是主机 B。
 抓包  两个 pod 的 eth0、它们 veth 的主机端、cni0，以及两台主机的 ens33。
 """,
+    "cni-ptp": """
+建立  web（Web 服务器，端口 80 对应 hostPort 8080）和 app：Docker 不给它们网络，由 CNI 插件 ptp 和 portmap 给出；主机 B
+      上，端口 7000 上的 Web 服务器。
+发送  app 到 web：ping 和 HTTP，经过主机，由它路由（TTL 减 1），它在每个 veth 上有不同的 MAC。
+      app 到主机 B：ping 和 HTTP，在 ens33 上发送方是主机 A（MASQUERADE）。
+      主机 B 到 A:8080：HTTP，在 web 的 veth 上目的地址是 web:80（DNAT），发送方仍是主机 B。
+抓包  两个 pod 的 eth0、它们 veth 的主机端，以及两台主机的 ens33。
+""",
     "container": """
 建立  web，默认网桥上的 Web 服务器；bbox，使用 --network container:web；other，也在网桥上。
 发送  bbox 到 web：HTTP，经 127.0.0.1 和它们共同的地址，都在 lo 上，eth0 上看不到。

@@ -10,6 +10,7 @@ SCENARIOS = {
     "bridge-internal": "没有出口的网桥网络（docker network create --internal）",
     "bridge-user-defined": "自定义网桥网络，有名称（Docker 的 DNS 服务器）和 IPv6",
     "cni-bridge": "CNI 插件所建网桥上的 pod，经 MASQUERADE 出去，经 hostPort 进来",
+    "cni-ptp": "没有网桥的 pod，各有自己的 veth，由主机在它们之间路由",
     "container": "第二个容器在第一个的网络中：一个 MAC、一个地址、一个 lo",
     "flannel": "两个节点上的 pod，经路由进入各节点的 VXLAN 设备",
     "flannel-host-gw": "两个节点上的 pod，不用隧道，互相路由",

@@ -11,7 +11,7 @@ from capnet.mcp.fence import data
 from capnet.report.fate_words import FAILED, fate
 from capnet.report.grouping import same_fate
 from capnet.report.headline import NO_FRAMES, first_step, limits
-from capnet.report.model_sentences import MIN_MODEL_CONFIDENCE
+from capnet.report.models.containers import MIN_MODEL_CONFIDENCE
 from capnet.report.text import count, size
 from capnet.report.words import translation
 from capnet.wire.protocols import KIND_OF_NAME

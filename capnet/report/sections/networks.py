@@ -9,7 +9,7 @@ from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
 from capnet.report import wireshark
 from capnet.report.grouping import same_tunnel
-from capnet.report.model_sentences import MIN_MODEL_CONFIDENCE
+from capnet.report.models.containers import MIN_MODEL_CONFIDENCE
 from capnet.report.sections.section import (
     MAX_DETAILED_LINES,
     Cell,

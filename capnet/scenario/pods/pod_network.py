@@ -1,8 +1,9 @@
-"""The network of a node's pods, made by the CNI plugins bridge and portmap, as a `PodNetwork`.
+"""The network of a node's pods, made by the CNI plugins bridge, or ptp, and portmap, as a `PodNetwork`.
 
 A pod is a container that Docker gives no network: its plugins put eth0 into it. Dockershim, by which Kubernetes ran
 pods on Docker, did the same. The bridge and the rules by which the node forwards for its pods are made first, and
-removed last; a bridge of this name that is there already is an error.
+removed last; a bridge of this name that is there already is an error. Pods of the plugin ptp have no bridge: each has a
+veth of its own, whose end at the host has the gateway's address, and the host routes between them.
 """
 
 from __future__ import annotations
@@ -30,14 +31,11 @@ _WITHOUT_HOST_PORTS = (
 
 @dataclass(frozen=True)
 class PodNetwork:
-    """The pods of one host. `subnet` is theirs; the first address is the bridge's, and their gateway."""
+    """The pods of one host, which `attaching` joins to it. Their gateway is the first address of their subnet."""
 
     host: ScenarioHost
     name: str
-    subnet: str
-    leases: str  # the folder in which the plugin host-local notes addresses
-    masquerades: bool  # for pods that call others than pods, by a chain for each
-    mtu: int
+    attaching: cni.Plugin  # gives a pod its interface
 
     def pod(self, name: str, command: str = STAY, *, ports: dict[int, int] | None = None) -> ScenarioContainer:
         """Starts a pod of one container. `ports` is {pod's TCP port: host's}, which portmap translates."""
@@ -49,20 +47,10 @@ class PodNetwork:
         return pod
 
     def _plugins(self, ports: dict[int, int]) -> list[cni.Plugin]:
-        leases = {"type": "host-local", "dataDir": self.leases, "ranges": [[{"subnet": self.subnet}]]}
-        bridge = {
-            "type": "bridge",
-            "bridge": BRIDGE,
-            "isGateway": True,
-            "ipMasq": self.masquerades,
-            "hairpinMode": True,
-            "mtu": self.mtu,
-            "ipam": leases | {"routes": [{"dst": "0.0.0.0/0"}]},
-        }
         if not ports:
-            return [bridge]
+            return [self.attaching]
         mappings = [{"hostPort": outer, "containerPort": inner, "protocol": "tcp"} for inner, outer in ports.items()]
-        return [bridge, {"type": "portmap", "snat": True, "runtimeConfig": {"portMappings": mappings}}]
+        return [self.attaching, {"type": "portmap", "snat": True, "runtimeConfig": {"portMappings": mappings}}]
 
 
 def pod_network(
@@ -70,25 +58,41 @@ def pod_network(
 ) -> PodNetwork:
     """Makes the bridge of a host's pods, and lets the host forward for the addresses `forwards`, else the subnet.
 
-    Docker has the host drop what it forwards for others than its own containers (policy of the chain FORWARD).
+    `masquerades`: for pods that call others than pods, by a chain for each.
     """
-    leases = f"/run/capnet-pods-{host.run_id}"
     mac = _own_mac(host)
-    comment = f"-m comment --comment capnet-{host.run_id}"
-    rules = [f"FORWARD {match} {forwards or subnet} {comment} -j ACCEPT" for match in ("-s", "-d")]
-    is_own = f"ip link show dev {BRIDGE} | grep -q {mac}"
-    undo = [*(f"iptables -w -D {rule}" for rule in rules), f"{is_own} && ip link delete dev {BRIDGE}"]
     looking = host.own_programs(undo=":")
     if looking.attempt(f"ip link show dev {BRIDGE}")[0] == 0:
         raise UsageError(f"host {host.name} has an interface {BRIDGE}: it runs pods already. Use hosts of a lab: --lab")
-    if "CNI-HOSTPORT" not in looking.run("iptables-save -t nat"):
+    attaching = {"type": "bridge", "bridge": BRIDGE, "isGateway": True, "hairpinMode": True, "ipMasq": masquerades}
+    pods = _pods(host, subnet, attaching | {"mtu": mtu}, forwards)
+    is_own = f"ip link show dev {BRIDGE} | grep -q {mac}"
+    bridging = host.own_programs(undo=f"{is_own} && ip link delete dev {BRIDGE}")
+    bridging.run(f"ip link add name {BRIDGE} address {mac} type bridge && ip link set dev {BRIDGE} mtu {mtu} up")
+    return pods
+
+
+def routed_pods(host: ScenarioHost, subnet: str) -> PodNetwork:
+    """Lets a host forward for pods that have no bridge, and masquerade for those that call others."""
+    return _pods(host, subnet, {"type": "ptp", "ipMasq": True})
+
+
+def _pods(host: ScenarioHost, subnet: str, attaching: cni.Plugin, forwards: str = "") -> PodNetwork:
+    """Has a plugin take addresses of a subnet, and lets the host forward for the addresses `forwards`, else for these.
+
+    Docker has the host drop what it forwards for others than its own containers (policy of the chain FORWARD).
+    """
+    leases = f"/run/capnet-pods-{host.run_id}"  # the folder in which the plugin host-local notes addresses
+    comment = f"-m comment --comment capnet-{host.run_id}"
+    rules = [f"FORWARD {match} {forwards or subnet} {comment} -j ACCEPT" for match in ("-s", "-d")]
+    undo = [f"iptables -w -D {rule}" for rule in rules]
+    if "CNI-HOSTPORT" not in host.own_programs(undo=":").run("iptables-save -t nat"):
         undo.append(_WITHOUT_HOST_PORTS)
     programs = host.own_programs(undo="; ".join([*undo, f"rm -rf {leases}"]))
-    programs.run(
-        f"ip link add name {BRIDGE} address {mac} type bridge && ip link set dev {BRIDGE} mtu {mtu} up && "
-        + " && ".join(f"iptables -w -I {rule}" for rule in rules)
-    )
-    return PodNetwork(host, "pods", subnet, leases, masquerades, mtu)
+    programs.run(" && ".join(f"iptables -w -I {rule}" for rule in rules))
+    addresses = {"type": "host-local", "dataDir": leases, "ranges": [[{"subnet": subnet}]]}
+    ipam = addresses | {"routes": [{"dst": "0.0.0.0/0"}]}
+    return PodNetwork(host, "pods", {**attaching, "ipam": ipam})
 
 
 def _own_mac(host: ScenarioHost) -> str:

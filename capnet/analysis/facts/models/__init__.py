@@ -19,7 +19,7 @@ from capnet.analysis.core.contract.model import Model, Weight
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
 from capnet.analysis.core.wording import Text
-from capnet.analysis.facts.models.sign import EvidenceRow, Sign
+from capnet.analysis.facts.models.signs.sign import EvidenceRow, Sign
 from capnet.analysis.facts.models.weights import EVIDENCE, NAMES, PRIOR
 
 MIN_CONFIDENCE = 0.5  # of 0 to 1: from here on a model counts as present, and explains others

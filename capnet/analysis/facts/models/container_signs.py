@@ -17,7 +17,7 @@ from itertools import islice
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_private
-from capnet.analysis.core.schema import ARP_OPERATION, ARP_SENDER_LO, ARP_SENDER_MAC
+from capnet.analysis.core.schema import ARP_OPERATION, ARP_SENDER_LO, ARP_SENDER_MAC, FLOW_DMAC, FLOW_SMAC
 from capnet.analysis.facts.layer2.model import same_network
 from capnet.analysis.fate.speakers import Speaker, speakers
 from capnet.quick_tuple import NamedTuple
@@ -39,8 +39,10 @@ _NODE_NAME = re.compile(
     r"flannel(\.\d+|-wg|-v6\.\d+)|cali[0-9a-f]{11}|vxlan\.calico|wireguard\.cali|lxc[0-9a-f]{12}|cilium_\w+|"
     r"kube-(bridge|ipvs0|dummy-if)|vethwe(pl\w+|-bridge|-datapath)|antrea-\w+|ovn-k8s-mp\d+|nodelocaldns"
 )
+# What Calico, Cilium, Amazon's VPC CNI and Azure's CNI call the host's end of a pod's veth, which is on no bridge.
+_ROUTED_VETH = re.compile(r"cali[0-9a-f]{11}|lxc[0-9a-f]{12}|eni[0-9a-f]{11}|azv[0-9a-f]{7,11}")
 _CNI_BRIDGE = re.compile(r"cni\d+|kube-bridge")  # not those of Podman, which has no pods of Kubernetes
-_CALICO_GATEWAY, _CALICO_MAC = MAPPED | 0xA9FE0101, 0xEEEEEEEEEEEE
+_CALICO_GATEWAY, CALICO_MAC = MAPPED | 0xA9FE0101, 0xEEEEEEEEEEEE
 _SERVICE_DOMAIN = ".svc."  # NAME.NAMESPACE.svc.DOMAIN: "DNS for Services and Pods" of Kubernetes
 MAX_NAMES = 10_000  # of DNS that are looked at
 
@@ -123,13 +125,25 @@ def is_container_bridge(name: str) -> bool:
     return _BRIDGE_NAME.fullmatch(name.rpartition("/")[2]) is not None
 
 
+def is_routed_veth(name: str) -> bool:
+    """Does a point have the name of a pod's veth that is on no bridge, as plugins of Kubernetes call it?"""
+    return _ROUTED_VETH.fullmatch(name.rpartition("/")[2]) is not None
+
+
+@derived
+def calico_pods(context: Context) -> frozenset[int]:
+    """MACs that send to ee:ee:ee:ee:ee:ee, which Calico gives the host's end of each pod's veth."""
+    flows = context.flows
+    return frozenset(flows[flows[:, FLOW_DMAC] == CALICO_MAC, FLOW_SMAC].tolist()) - {-1}
+
+
 @derived
 def shows_containers(context: Context) -> bool:
     """Does anything show that there are containers: the topology, names of points, or MACs?"""
     if context.topology is not None and context.topology.containers:
         return True
     by_name = any(point.packets and is_engine_point(point.name, point.role) for point in context.points)
-    return by_name or bool(container_macs(context))
+    return by_name or bool(container_macs(context)) or bool(calico_pods(context))
 
 
 @derived
@@ -153,7 +167,7 @@ def shows_kubernetes(context: Context) -> bool:
 def _has_calico_gateway(context: Context) -> bool:
     """Does ARP answer for 169.254.1.1 with ee:ee:ee:ee:ee:ee, as Calico's nodes do for each of their pods?"""
     arps = context.arps
-    is_gateway = (arps[:, ARP_SENDER_LO] == _CALICO_GATEWAY) & (arps[:, ARP_SENDER_MAC] == _CALICO_MAC)
+    is_gateway = (arps[:, ARP_SENDER_LO] == _CALICO_GATEWAY) & (arps[:, ARP_SENDER_MAC] == CALICO_MAC)
     return bool((is_gateway & (arps[:, ARP_OPERATION] == ARP_REPLY)).any())
 
 
@@ -163,5 +177,5 @@ def asks_for_services(names: Iterable[str]) -> bool:
 
 
 def is_engine_point(name: str, role: str) -> bool:
-    """Is a point, by its name, the interface of a container or the bridge of a container engine?"""
-    return role == "container" or is_container_bridge(name)
+    """Is a point, by its name, the interface of a container, a pod's veth, or the bridge of a container engine?"""
+    return role == "container" or is_container_bridge(name) or is_routed_veth(name)

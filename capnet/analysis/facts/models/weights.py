@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from capnet.analysis.facts.models import (
+from capnet.analysis.facts.models.signs import (
     bridge,
     container,
     container_engines,
@@ -19,17 +19,26 @@ from capnet.analysis.facts.models import (
     macvlan,
     none,
     overlay,
+    ptp,
     topology_models,
 )
-from capnet.analysis.facts.models.sign import EvidenceRow
+from capnet.analysis.facts.models.signs.sign import EvidenceRow
 
-NAMES: Final = ("none", "host", "bridge", "container", "overlay", "macvlan", "ipvlan-l2", "ipvlan-l3")
+NAMES: Final = ("none", "host", "bridge", "container", "overlay", "macvlan", "ipvlan-l2", "ipvlan-l3", "ptp")
 PRIOR: Final = -3.9  # log-odds of each model in a capture of which nothing is known: 0.02
 
 _DOCKER_SAYS = 7.4  # alone 0.97: the topology is of this recording, unless files were renamed
 _DRIVERS = dict.fromkeys(("bridge", "overlay", "macvlan", "ipvlan-l2", "ipvlan-l3"), _DOCKER_SAYS)
 _IPVLAN = ("ipvlan-l2", "ipvlan-l3")
-_CONTAINER_NAME = {"bridge": 1.0, "overlay": 1.0, "macvlan": 2.0, "ipvlan-l2": 2.5, "ipvlan-l3": 2.5, "container": 1.0}
+_CONTAINER_NAME = {
+    "bridge": 1.0,
+    "overlay": 1.0,
+    "macvlan": 2.0,
+    "ipvlan-l2": 2.5,
+    "ipvlan-l3": 2.5,
+    "container": 1.0,
+    "ptp": 1.0,
+}
 
 EVIDENCE: Final = (
     # Positive evidence of containers: what Docker says, what engines leave, and what is seen of such containers.
@@ -38,6 +47,7 @@ EVIDENCE: Final = (
     EvidenceRow("topology-host", topology_models.host_network, {"host": _DOCKER_SAYS}, True),
     EvidenceRow("topology-none", topology_models.no_network, {"none": _DOCKER_SAYS}, True),
     EvidenceRow("topology-shared", topology_models.shared_namespace, {"container": _DOCKER_SAYS}, True),
+    EvidenceRow("topology-routed", ptp.routed_containers, {"ptp": _DOCKER_SAYS}, True),
     EvidenceRow("bridge-name", container_engines.container_bridge, {"bridge": 2.0}, True, "engine"),
     EvidenceRow("swarm-bridge-name", container_engines.swarm_bridge, {"bridge": 2.0, "overlay": 1.5}, True, "engine"),
     EvidenceRow("overlay-namespace-name", container_engines.overlay_namespace, {"overlay": 3.0}, True, "engine"),
@@ -50,6 +60,8 @@ EVIDENCE: Final = (
     EvidenceRow("containers-beside-esp", overlay.containers_in_clear, {"overlay": 2.0}, True),
     EvidenceRow("swarm-gossip", overlay.gossip, {"overlay": 3.0}, True),
     EvidenceRow("container-talks-to-itself", container.container_talks_to_itself, {"container": 4.8}, True),
+    EvidenceRow("calico-gateway", ptp.calico_gateway, {"ptp": 4.5, "bridge": -2.0}, True, "plugin"),
+    EvidenceRow("routed-veth-name", ptp.routed_veth_name, {"ptp": 4.5}, True, "plugin"),
     # What only tells models apart.
     EvidenceRow("usual-subnet", bridge.usual_subnet, {"bridge": 0.8}),
     EvidenceRow("bridge-forwards", bridge.bridge_forwards, {"bridge": 2.0}),
@@ -75,6 +87,8 @@ EVIDENCE: Final = (
     EvidenceRow("sent-to-itself", ipvlan.sent_to_itself, {"ipvlan-l3": 0.5}),
     EvidenceRow("never-resolved", ipvlan.never_resolved, {"ipvlan-l3": 0.5}),
     EvidenceRow("claims-in-arp", ipvlan.claims_in_arp, {"ipvlan-l2": 0.5}),
+    EvidenceRow("gateway-at-each-veth", ptp.gateway_at_each_veth, {"ptp": 3.5, "bridge": -2.0}),
+    EvidenceRow("routed-between-neighbours", ptp.routed_between_neighbours, {"ptp": 1.0, "bridge": -1.0}),
     EvidenceRow("own-address", host.own_address, {"host": 1.0}),
     EvidenceRow("silent-points", host.silent_points, {"host": 0.5}),
     EvidenceRow("unchanged-at-far-end", host.unchanged_at_far_end, {"host": 0.5}),

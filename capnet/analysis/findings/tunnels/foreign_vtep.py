@@ -23,7 +23,7 @@ from capnet.analysis.core.schema import (
 )
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.models import MIN_CONFIDENCE, confidence_in
-from capnet.analysis.facts.models.overlay import FIRST_SWARM_VNI
+from capnet.analysis.facts.models.signs.overlay import FIRST_SWARM_VNI
 from capnet.analysis.facts.swarm_traffic import swarm_flows
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.wire.addresses import address_text

@@ -11,6 +11,7 @@ snat-address    the node translates to 10.50.0.99, which it has not; at node/cni
 mac-filter      a filter of the bridge knows another MAC for app's port; at app/eth0, node/veth-app, node/cni0
 vpn-route       the client's network has a route to a tun device; at node/eth0, node/cni0, node/tun0
 pod-policy      the node drops what one pod sends to another; at both veths
+routed-pods     the same without the policy; nothing is wrong
 blackhole       the node has a blackhole route to 10.60.0.0/24; at node/cni0 and node/eth0
 
 Programs and namespaces are ended in any case.
@@ -126,15 +127,19 @@ def vpn_route(programs: list[subprocess.Popen[bytes]]) -> None:
                 "ip link set tun0 up; ip route add 10.60.0.0/16 dev tun0")  # fmt: skip
 
 
-def pod_policy(programs: list[subprocess.Popen[bytes]]) -> None:
+def routed_pods(programs: list[subprocess.Popen[bytes]]) -> None:
     for pod, address in (("app", "10.90.2.14"), ("other", "10.90.2.20")):
         run(pod, f"ip addr add {address}/32 dev eth0; ip route add 169.254.1.1 dev eth0 scope link; "
                  "ip route add default via 169.254.1.1")  # fmt: skip
         card = f"veth-{pod}"
         run("node", f"ip link set {card} address ee:ee:ee:ee:ee:ee; ip route add {address} dev {card}; "
                     f"sysctl -qw net.ipv4.conf.{card}.proxy_arp=1 net.ipv4.neigh.{card}.proxy_delay=0")  # fmt: skip
-    run("node", "iptables -A FORWARD -s 10.90.2.14 -d 10.90.2.20 -j DROP")
     programs.append(start("other", "python3", "-c", SERVE))
+
+
+def pod_policy(programs: list[subprocess.Popen[bytes]]) -> None:
+    routed_pods(programs)
+    run("node", "iptables -A FORWARD -s 10.90.2.14 -d 10.90.2.20 -j DROP")
 
 
 def blackhole(programs: list[subprocess.Popen[bytes]]) -> None:
@@ -157,6 +162,8 @@ RECORDINGS: dict[str, Recording] = {
                   [("router", "10.50.0.11", 8080), ("srv", "10.50.0.11", 8080)]),
     "pod-policy": (pod_policy, ["node/veth-app", "node/veth-other"],
                    [("node", "10.90.2.20", 80), ("app", "10.90.2.20", 80), ("node", "10.90.2.20", 80)]),
+    "routed-pods": (routed_pods, ["node/veth-app", "node/veth-other"],
+                    [("app", "10.90.2.20", 80), ("app", "10.90.2.20", 0)]),
     "blackhole": (blackhole, ["node/cni0", "node/eth0"],
                   [("app", "10.50.0.1", 80), ("app", "10.60.0.5", 80), ("app", "10.50.0.1", 80)]),
 }  # fmt: skip

@@ -10,7 +10,7 @@ from capnet.analysis.core.flow_rows import is_private
 from capnet.analysis.core.results import Point
 from capnet.analysis.core.wording import Text
 from capnet.analysis.facts.models.container_signs import SWARM_BRIDGE, container_macs, is_container_bridge
-from capnet.analysis.facts.models.sign import Sign, station_frames
+from capnet.analysis.facts.models.signs.sign import Sign, station_frames
 from capnet.analysis.fate.speakers import Speaker, speakers
 from capnet.wire.addresses import mac_text
 

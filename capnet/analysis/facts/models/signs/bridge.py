@@ -29,7 +29,7 @@ from capnet.analysis.facts.models.container_signs import (
     is_container_bridge,
     is_engine_point,
 )
-from capnet.analysis.facts.models.sign import Sign, station_frames
+from capnet.analysis.facts.models.signs.sign import Sign, station_frames
 from capnet.analysis.facts.nat.translation_rows import KINDS, Translations
 from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.facts.paths import path_facts

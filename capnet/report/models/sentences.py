@@ -1,26 +1,28 @@
-"""Sentences about the most likely network model and its containers: what nothing else in a report shows."""
+"""Sentences about the most likely network model: what nothing else in a report shows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 from capnet import language
 from capnet.analysis.core.contract.document import Document, row_values
 from capnet.analysis.core.wording import Text
-from capnet.quick_tuple import NamedTuple
+from capnet.report.models.containers import (
+    MIN_MODEL_CONFIDENCE,
+    container_sentences,
+    flows_between,
+    host_of,
+    hosts_of,
+    is_local,
+)
 from capnet.report.text import count, listing, spelled
 from capnet.report.words import Words
 
-MIN_MODEL_CONFIDENCE = 0.5  # less is a guess, and a guess is no headline
-DIRECTLY = Text(en="directly: no NAT, no encapsulation", zh="直接通信：没有地址转换，没有封装")
-Share = Literal["all", "some", "none"]
 _SILENT = Text(en="No packets on {points}.", zh="{points} 上没有包。")
 _UNRESOLVED = Text(en="that is not resolved by ARP: others need a route", zh="这些地址不经 ARP 解析：其他主机需要路由")
 _ON_PARENT_NETWORK = Text(en="on the network of the parent interface", zh="位于父接口的网络上")
 _SHARE_MAC = Text(en="share one MAC", zh="共享同一个 MAC")
 _HAS_PARENT_MAC = Text(en="has the MAC of the parent interface", zh="使用父接口的 MAC")
-UNANSWERED = ("looped", "stops-at", "answer-stops-at", "repeated")  # fates of flows that get no answer
 _MARKS = str.maketrans(dict.fromkeys("，。；：、（）", " "))  # between Chinese words
 MAX_MAC_SENTENCES = 2  # further networks of one model are in the table of MACs
 
@@ -30,67 +32,6 @@ def model_sentences(document: Document, words: Words) -> list[str]:
     model = next(iter(document.get("models", [])), None)
     write = _WRITERS.get(model["model"]) if model and model["confidence"] >= MIN_MODEL_CONFIDENCE else None
     return list(write(document, words)) if write else []
-
-
-def container_sentences(document: Document, words: Words) -> Iterator[str]:
-    """Which containers there are and how they talk to each other; without containers, the biggest flow."""
-    addresses = _container_addresses(document, words)
-    if not addresses:
-        if document.get("flows", {}).get("top"):
-            flow = document["flows"]["top"][0]
-            yield Text(
-                en="The biggest flow is {proto} {flow}, {packets}.", zh="最大的流是 {proto} {flow}，{packets}。"
-            ).fill(proto=flow["proto"], flow=words.flow(flow), packets=count(flow["packets"], "packet"))
-        return
-    between = _flows_between(document, set(addresses))
-    names = {words.address(ip) for ip in between.ends}
-    talking = [ip for ip in addresses if words.address(ip) in names] if names else []
-    if talking:
-        yield _talk(document, talking, between.tunnelled, words)
-    others = [ip for ip in addresses if words.address(ip) not in names] if names else addresses
-    if others:
-        seen = Text(en="{subject} {verb} seen: {introduced}.", zh="看到 {subject}：{introduced}。")
-        also = Text(en="Also seen: {introduced}.", zh="还看到：{introduced}。")
-        total = _different_names(others, words)
-        yield (also if talking else seen).fill(
-            subject=_containers(total), verb="was" if total == 1 else "were", introduced=words.introduce(*others)
-        )
-
-
-_TALK = {
-    "all": Text(en=" through a tunnel", zh="，经过隧道"),
-    "some": Text(en=", in part through a tunnel", zh="，其中一部分经过隧道"),
-    "encrypted": Text(en=" through an encrypted tunnel (ESP)", zh="，经过加密隧道（ESP）"),
-}
-
-
-def _talk(document: Document, addresses: list[str], tunnelled: Share, words: Words) -> str:
-    """How containers talk to each other."""
-    is_rewritten = any(
-        set(ends) <= set(addresses)  # after a translation too: a service's address stands for one of them
-        for side in ("before", "after")
-        for ends in row_values(document.get("nat", []), f"{side}.src", f"{side}.dst")
-    )
-    subject, introduced = _containers(_different_names(addresses, words)), words.introduce(*addresses)
-    if "nat" in document and not (is_rewritten or document.get("tunnels")):  # some tunnels hide who is inside
-        return Text(
-            en="{subject}, {introduced}, talk to each other {directly}.", zh="{subject} {introduced} {directly}。"
-        ).fill(subject=subject, introduced=introduced, directly=DIRECTLY.fill())
-    how = "encrypted" if tunnelled == "none" and _is_encrypted_overlay(document) else tunnelled
-    return Text(
-        en="{subject}, {introduced}, talk to each other{how}.", zh="{subject} {introduced} 互相通信{how}。"
-    ).fill(subject=subject, introduced=introduced, how=_TALK[how].fill() if how in _TALK else "")
-
-
-def _different_names(addresses: list[str], words: Words) -> int:
-    return len({words.address(ip) for ip in addresses})
-
-
-def _containers(total: int) -> str:
-    """`Two containers`: how many there are."""
-    if language.is_chinese():
-        return count(total, "container")
-    return spelled(total) + (" container" if total == 1 else " containers")
 
 
 def unclear_model(document: Document) -> Iterator[str]:
@@ -134,7 +75,7 @@ def _host(document: Document, words: Words) -> Iterator[str]:
         if evidence_points & set(station["points"]) and station["kind"] != "multicast"
     ]
     reasons = _words_of_reasons(document)
-    ips = [ip for station in stations for ip in station["ips"] if not _is_local(ip) and ip in reasons]
+    ips = [ip for station in stations for ip in station["ips"] if not is_local(ip) and ip in reasons]
     host = words.introduce(*ips) if ips else Text(en="The host", zh="主机").fill()
     silent = [
         point["name"] for point in document["points"] if point["role"] in ("bridge", "veth") and not point["packets"]
@@ -179,10 +120,10 @@ def _macvlan(document: Document, words: Words) -> Iterator[str]:
 
 
 def _ipvlan(document: Document, words: Words) -> Iterator[str]:
-    rows, hosts = _verdicts(document, "shared"), _hosts(document)
+    rows, hosts = _verdicts(document, "shared"), hosts_of(document)
     for macs in list(dict.fromkeys(tuple(row["macs"]) for row in rows))[:MAX_MAC_SENTENCES]:
         ips = list(dict.fromkeys(ip for row in rows if tuple(row["macs"]) == macs for ip in row["ips"]))
-        inner = [ip for ip in ips if _host_of(words, ip) not in hosts]
+        inner = [ip for ip in ips if host_of(words, ip) not in hosts]
         is_layer3 = document["models"][0]["model"] == "ipvlan-l3"
         how = _UNRESOLVED if is_layer3 else _ON_PARENT_NETWORK
         share, apiece = (_SHARE_MAC, "each ") if len(inner) > 1 else (_HAS_PARENT_MAC, "")
@@ -196,9 +137,17 @@ def _ipvlan(document: Document, words: Words) -> Iterator[str]:
     yield from _unchanged(document)
 
 
+def _ptp(document: Document, words: Words) -> Iterator[str]:
+    yield from container_sentences(document, words)
+    yield Text(
+        en="There is no bridge: each container has a veth of its own, and the host routes to it.",
+        zh="没有网桥：每个容器有自己的 veth，由主机路由到它。",
+    ).fill()
+
+
 _WRITERS = {
     "none": _none, "host": _host, "container": _container, "macvlan": _macvlan,
-    "ipvlan-l2": _ipvlan, "ipvlan-l3": _ipvlan,
+    "ipvlan-l2": _ipvlan, "ipvlan-l3": _ipvlan, "ptp": _ptp,
 }  # fmt: skip
 
 
@@ -216,85 +165,14 @@ def _owners(ips: list[str], words: Words) -> str:
 
 
 def _unchanged(document: Document) -> Iterator[str]:
-    if _flows_between(document, {ip for row in _verdicts(document, "shared", "distinct") for ip in row["ips"]}).ends:
-        yield Text(en="They talk to each other {directly}.", zh="它们{directly}。").fill(directly=DIRECTLY.fill())
-
-
-def _is_encrypted_overlay(document: Document) -> bool:
-    """Is the network an overlay, and the only tunnel that was seen encrypted?"""
-    is_overlay = any(
-        row["model"] == "overlay" and row["confidence"] >= MIN_MODEL_CONFIDENCE for row in document.get("models", [])
-    )
-    tunnels = document.get("tunnels", [])
-    return is_overlay and bool(tunnels) and all(row["encrypted"] for row in tunnels)
-
-
-class _FlowsBetween(NamedTuple):
-    ends: set[str]
-    tunnelled: Share  # of the flows
-
-
-def _flows_between(document: Document, addresses: set[str]) -> _FlowsBetween:
-    """The ends of answered flows with both ends among `addresses`; and which of these flows are inside a tunnel?
-
-    Of many flows a report has the biggest ones, and paths of others.
-    """
-    rows = [(flow, bool(flow["depth"])) for flow in document.get("flows", {}).get("top", [])]
-    rows += [(hop, bool(hop["tunnel"])) for path in document.get("paths", []) for hop in path["hops"]]
-    inside = {
-        (row["src"], row["dst"]): is_inside
-        for row, is_inside in sorted(rows, key=lambda each: each[1])
-        if row["src"] in addresses and row["dst"] in addresses and row["src"] != row["dst"]
-    }
-    ways = inside.keys() - _unanswered(document)
-    answered = {(source, to) for source, to in ways if (to, source) in ways}
-    tunnelled = {inside[way] for way in answered}
-    share: Share = "none" if True not in tunnelled else "some" if False in tunnelled else "all"
-    return _FlowsBetween({end for way in answered for end in way}, share)
-
-
-def _unanswered(document: Document) -> set[tuple[str, str]]:
-    """Source and destination of flows that fail, where none succeeds."""
-    ways: dict[bool, set[tuple[str, str]]] = {True: set(), False: set()}
-    for row in document.get("fates", []):
-        ways[row["fate"] in UNANSWERED].add((row["flow"]["src"], row["flow"]["dst"]))
-    return ways[True] - ways[False]
-
-
-def _container_addresses(document: Document, words: Words) -> list[str]:
-    """The addresses that name containers, each once."""
-    rows = row_values(document.get("stations", []), "kind", "ips", "names")
-    stations = [(ips, names) for kind, ips, names in rows if kind == "container" and ips]
-    # An address that two hosts use has no name of its own; its owners are introduced by their other addresses.
-    used = {words.address(ip) for ips, _ in stations for ip in ips} if any(names for _, names in stations) else set()
-    hosts = _hosts(document)
-    addresses = [
-        ip
-        for ips, names in stations
-        for ip in ips
-        if not (names and ip not in words.names and used.issuperset(names))
-        and not _is_local(ip)
-        and (ip not in words.names or _host_of(words, ip) not in hosts)
-    ]
-    return list(dict.fromkeys(addresses))
-
-
-def _hosts(document: Document) -> set[str]:
-    """Names of hosts: of points such as `A/ens33`."""
-    return {point["name"].split("/")[0] for point in document["points"] if "/" in point["name"]}
-
-
-def _host_of(words: Words, ip: str) -> str:
-    """Of an address with a name such as `A/docker0`, the first part: a host, if one is called so."""
-    return words.names.get(ip, "").split("/")[0]
+    if flows_between(document, {ip for row in _verdicts(document, "shared", "distinct") for ip in row["ips"]}).ends:
+        yield Text(
+            en="They talk to each other directly: no NAT, no encapsulation.",
+            zh="它们直接通信：没有地址转换，没有封装。",
+        ).fill()
 
 
 def _words_of_reasons(document: Document) -> set[str]:
     """Chinese has full-width marks, and no spaces, between words."""
     reasons = (reason.translate(_MARKS) for reason in document["models"][0]["because"])
     return {word.strip(",.;") for reason in reasons for word in reason.split()}
-
-
-def _is_local(address: str) -> bool:
-    """Is this an address of one link or namespace only, or no address yet?"""
-    return address.startswith(("fe80:", "169.254.", "127.")) or address in ("0.0.0.0", "::", "::1")

@@ -23,7 +23,7 @@ from capnet.analysis.core.wording import Text, several
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.layer2.model import same_network
 from capnet.analysis.facts.models.container_signs import container_macs
-from capnet.analysis.facts.models.sign import Sign
+from capnet.analysis.facts.models.signs.sign import Sign
 from capnet.analysis.facts.paths import path_facts
 from capnet.analysis.facts.swarm_traffic import swarm_flows
 from capnet.analysis.facts.tunnels import tunnel_facts

@@ -20,7 +20,6 @@ from capnet.analysis.core.wording import Text
 from capnet.analysis.correlate.duplicates import duplicates
 from capnet.analysis.facts.layer2.model import MacvlanParent, same_network
 from capnet.analysis.facts.layer2.segments import layer2_segments
-from capnet.analysis.facts.models.bridge import DOCKER_POOLS
 from capnet.analysis.facts.models.container_signs import (
     CNI_PREFIX,
     DOCKER_PREFIX,
@@ -28,7 +27,8 @@ from capnet.analysis.facts.models.container_signs import (
     container_macs,
     is_container_bridge,
 )
-from capnet.analysis.facts.models.sign import MAX_SIGN_FRAMES, Sign, station_frames
+from capnet.analysis.facts.models.signs.bridge import DOCKER_POOLS
+from capnet.analysis.facts.models.signs.sign import MAX_SIGN_FRAMES, Sign, station_frames
 from capnet.analysis.fate.speakers import Speaker, speakers
 from capnet.wire.addresses import address_value, mac_text
 

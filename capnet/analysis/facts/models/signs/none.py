@@ -17,7 +17,7 @@ from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.wording import Text, several
 from capnet.analysis.facts.layer2.model import LOOPBACK_IP
 from capnet.analysis.facts.layer2.segments import layer2_segments
-from capnet.analysis.facts.models.sign import MAX_SIGN_FRAMES, Sign
+from capnet.analysis.facts.models.signs.sign import MAX_SIGN_FRAMES, Sign
 
 
 def loopback_only(context: Context) -> Iterator[Sign]:

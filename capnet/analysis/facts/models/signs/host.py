@@ -16,7 +16,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.wording import Text
 from capnet.analysis.facts.layer2.segments import layer2_segments
-from capnet.analysis.facts.models.sign import MAX_SIGN_FRAMES, Sign
+from capnet.analysis.facts.models.signs.sign import MAX_SIGN_FRAMES, Sign
 from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.facts.paths import path_facts
 from capnet.analysis.facts.tunnels import tunnel_facts

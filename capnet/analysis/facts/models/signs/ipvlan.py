@@ -24,7 +24,7 @@ from capnet.analysis.facts.layer2.arp import rival_claims
 from capnet.analysis.facts.layer2.model import SharedMac, same_network
 from capnet.analysis.facts.layer2.segments import layer2_segments
 from capnet.analysis.facts.models.container_signs import CNI_PREFIX, DOCKER_PREFIX
-from capnet.analysis.facts.models.sign import MAX_SIGN_FRAMES, Sign
+from capnet.analysis.facts.models.signs.sign import MAX_SIGN_FRAMES, Sign
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value, mac_text
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.wording import Text, several
-from capnet.analysis.facts.models import container, host, none
-from capnet.analysis.facts.models.sign import MAX_SIGN_FRAMES, Sign, station_frames
+from capnet.analysis.facts.models.signs import container, host, none
+from capnet.analysis.facts.models.signs.sign import MAX_SIGN_FRAMES, Sign, station_frames
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.analysis.fate.speakers import speakers
 from capnet.wire.addresses import mac_value

@@ -23,7 +23,7 @@ from capnet.analysis.core.wording import Text
 from capnet.analysis.facts.layer2.model import LOOPBACK_IP, LoopbackConversation
 from capnet.analysis.facts.layer2.segments import layer2_segments
 from capnet.analysis.facts.models.container_signs import container_macs
-from capnet.analysis.facts.models.sign import MAX_SIGN_FRAMES, Sign
+from capnet.analysis.facts.models.signs.sign import MAX_SIGN_FRAMES, Sign
 
 if TYPE_CHECKING:
     from capnet.topology import Container

@@ -1,0 +1,1 @@
+"""Sentences of the summary about network models and their containers."""
