@@ -34,12 +34,9 @@ from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.losses.scanning_clients import MAX_SINGLE_PORTS
 from capnet.analysis.facts.models.container_signs import shows_containers
-from capnet.analysis.facts.outcomes.refused_connections import (
-    Refusals,
-    is_loopback_address,
-    refused_connections,
-)
-from capnet.analysis.facts.syns.refusals.refusal_clues import clues_of, listening_clues
+from capnet.analysis.facts.outcomes.refused_connections import is_loopback_address, refused_connections
+from capnet.analysis.facts.syns.refusals.refusal_clues import clue_of
+from capnet.analysis.facts.syns.refusals.refused_ports import RefusedPorts
 
 NAME = finding_name(__name__)
 LEVELS = ("info", "warning")
@@ -121,55 +118,60 @@ def diagnose(context: Context) -> list[Finding]:
         else:
             ports_of.setdefault((address, refused.is_scan), []).append(port)
     findings = [
-        _finding(context, address, group, [refusals[address, port] for port in group], is_scan)
-        for address, group, is_scan in _groups(ports_of)
+        _finding(context, RefusedPorts(address, ports, [refusals[address, port] for port in ports], is_scan))
+        for address, ports, is_scan in _groups(ports_of)
     ]
     return findings + [
-        _of_strangers(context, address, group, [refusals[address, port] for port in group])
-        for address, group in by_strangers.items()
+        _of_strangers(context, RefusedPorts(address, ports, [refusals[address, port] for port in ports], is_scan=False))
+        for address, ports in by_strangers.items()
     ]
 
 
-def _of_strangers(context: Context, address: str, group: list[int | None], refusals: list[Refusals]) -> Finding:
-    rows = [row for refused in refusals for row in refused.rows]
-    strangers = len({destination(context.flows[row]) for row in rows})
-    says = _says(address, group, STRANGERS.fill(count=strangers))
-    facts = {"address": address, "port": group[0], "strangers": strangers, **_listed(group)}
-    return Finding(NAME, "info", says, FIX_STRANGERS.fill(), facts, sorted(context.first_frames(rows)))
+def _of_strangers(context: Context, refused: RefusedPorts) -> Finding:
+    strangers = len({destination(context.flows[row]) for row in refused.rows})
+    says = _says(refused.address, refused.ports, STRANGERS.fill(count=strangers))
+    facts = {"address": refused.address, "port": refused.port, "strangers": strangers, **_listed(refused.ports)}
+    return Finding(NAME, "info", says, FIX_STRANGERS.fill(), facts, sorted(context.first_frames(refused.rows)))
 
 
-def _finding(
-    context: Context, address: str, group: list[int | None], refusals: list[Refusals], is_scan: bool
-) -> Finding:
-    rows = [row for refused in refusals for row in refused.rows]
-    between = min(refused.accepted_between for refused in refusals)
-    is_later = all(refused.accepted_later for refused in refusals) and not between
-    is_before = all(refused.accepted_before for refused in refusals)
-    more = SCAN.fill() if is_scan else LATER.fill() if is_later else BEFORE.fill() if is_before and not between else ""
-    more += BETWEEN.fill(count=between) if between and not is_scan else ""
-    has_changed = is_before and not is_later and not between
-    clues = clues_of(context, address, group, refusals, has_changed)
-    services = sorted({service for refused in refusals for service in refused.services})
-    if len(group) == 1 and not (clues or is_scan or is_later):
-        clues = listening_clues(context, address, group[0], rows, services)
-    facts: dict[str, object] = {"address": address, "port": group[0]}
-    facts |= {"accepted_between": between} if between else {}
-    for clue in clues:
+def _finding(context: Context, refused: RefusedPorts) -> Finding:
+    clue = clue_of(context, refused)
+    more = _other_connections(refused)
+    facts: dict[str, object] = {"address": refused.address, "port": refused.port}
+    facts |= {"accepted_between": refused.accepted_between} if refused.accepted_between else {}
+    if clue:
         more = clue.says if clue.says_all else more + clue.says
         facts |= clue.facts
-    if services:
-        more = FOR.fill(services=several(services)) + more
-    is_loopback = is_loopback_address(address)
-    fix = (FIX if shows_containers(context) and not is_loopback else ELSEWHERE_FIX).fill()
-    fix = FIX_BETWEEN.fill() if between and not is_scan else fix
+    if refused.services:
+        more = FOR.fill(services=several(refused.services)) + more
+    is_tried_first = "accepted_by" in facts and is_loopback_address(refused.address)
     return Finding(
         NAME,
-        "info" if is_scan or is_later or ("accepted_by" in facts and is_loopback) else "warning",
-        _says(with_name(context, address), group, more),
-        clues[-1].fix if clues else fix,
-        facts | _listed(group),
-        sorted(context.first_frames(rows)),
+        "info" if refused.is_scan or refused.accepted_later or is_tried_first else "warning",
+        _says(with_name(context, refused.address), refused.ports, more),
+        clue.fix if clue else _fix(context, refused),
+        facts | _listed(refused.ports),
+        sorted(context.first_frames(refused.rows)),
     )
+
+
+def _other_connections(refused: RefusedPorts) -> str:
+    """Whether the ports accept other connections, and when."""
+    if refused.is_scan:
+        return SCAN.fill()
+    if refused.accepted_between:
+        return BETWEEN.fill(count=refused.accepted_between)
+    if refused.accepted_later:
+        return LATER.fill()
+    return BEFORE.fill() if refused.accepted_before else ""
+
+
+def _fix(context: Context, refused: RefusedPorts) -> str:
+    """The next step without a clue."""
+    if refused.accepted_between and not refused.is_scan:
+        return FIX_BETWEEN.fill()
+    may_be_published = shows_containers(context) and not is_loopback_address(refused.address)
+    return (FIX if may_be_published else ELSEWHERE_FIX).fill()
 
 
 def _says(address: str, group: list[int | None], more: str) -> str:

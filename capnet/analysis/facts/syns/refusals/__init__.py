@@ -1,1 +1,1 @@
-"""Why a port refuses, and what was meant."""
+"""Why a port refuses, and what was meant: the clues to it."""

@@ -1,8 +1,7 @@
 """Which port or container was meant where a port refuses: what the topology knows of ports with that number.
 
-Input: the address and port that refuse, the points that show it. Output: the end of a sentence, and what to do. Method:
-a container refuses the number under which its host publishes another port of it; a container's loopback refuses a port
-that one container beside it serves; a host refuses a port that a container was made with and that leads nowhere.
+Method: a container refuses the number under which its host publishes another port of it; a container's loopback refuses
+a port that one container beside it serves; a host refuses a port that a container was made with and that leads nowhere.
 Silence: several containers may be meant.
 """
 
@@ -12,7 +11,10 @@ from collections.abc import Iterator
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.wording import Text, endpoint_text
-from capnet.quick_tuple import NamedTuple
+from capnet.analysis.facts.outcomes.refused_connections import is_loopback_address
+from capnet.analysis.facts.syns.clues import Clue
+from capnet.analysis.facts.syns.refusals import listening_instead
+from capnet.analysis.facts.syns.refusals.refused_ports import RefusedPorts
 from capnet.topology import Container, PublishedPort, Topology
 from capnet.topology.lookup import network_of
 
@@ -74,20 +76,14 @@ FIX_OF_SERVICE = Text(
 )
 
 
-class Meant(NamedTuple):
-    """What was meant, as a sentence ends, what to do, and facts."""
-
-    says: str
-    fix: str
-    facts: dict[str, object]
-
-
-def meant_port(context: Context, address: str, port: int, points: set[str], *, is_loopback: bool) -> Meant | None:
-    """What was probably meant by a TCP port that refuses; None if nothing is known that would be."""
-    topology = context.topology
-    if topology is None:
+def clue(context: Context, refused: RefusedPorts) -> Clue | None:
+    """What was probably meant, if nothing is translated to the port, and no program listens that would be meant."""
+    if context.topology is None or refused.port is None or refused.services:
         return None
-    if is_loopback:
+    if listening_instead.is_server_found(context, refused):
+        return None
+    topology, address, port, points = context.topology, refused.address, refused.port, refused.points(context)
+    if is_loopback_address(address):
         return _beside(topology, port, points)
     return (
         _published_as(topology, address, port, points) or _ignored(topology, address, port, points)
@@ -95,7 +91,7 @@ def meant_port(context: Context, address: str, port: int, points: set[str], *, i
     )  # fmt: skip
 
 
-def _beside(topology: Topology, port: int, points: set[str]) -> Meant | None:
+def _beside(topology: Topology, port: int, points: set[str]) -> Clue | None:
     """Of a container's loopback: the one container on one of its networks that has the port, or is published by it."""
     namespaces = {name.rpartition("/")[0] for name in points}
     own = [each for each in topology.containers if {f"{each.host}/{each.name}"} == namespaces]
@@ -110,16 +106,16 @@ def _beside(topology: Topology, port: int, points: set[str]) -> Meant | None:
         and port in (each.container_port, each.host_port) and networks & {end.network for end in other.endpoints}
     }  # fmt: skip
     if len(serving) != 1:
-        return Meant("", FIX_LOOPBACK.fill(namespace=namespace), {})
+        return Clue(FIX_LOOPBACK.fill(namespace=namespace))
     container, inside = serving.pop()
-    return Meant(
-        BESIDE.fill(namespace=namespace, container=container, inside=inside),
+    return Clue(
         FIX_BESIDE.fill(container=container, inside=inside),
+        BESIDE.fill(namespace=namespace, container=container, inside=inside),
         {"meant": f"{container}:{inside}"},
     )
 
 
-def _published_as(topology: Topology, address: str, port: int, points: set[str]) -> Meant | None:
+def _published_as(topology: Topology, address: str, port: int, points: set[str]) -> Clue | None:
     """Of a container's own address: its other port, which the host publishes by this number."""
     published = {
         (container.name, each.container_port)
@@ -131,14 +127,14 @@ def _published_as(topology: Topology, address: str, port: int, points: set[str])
     if len(published) != 1:
         return None
     container, inside = published.pop()
-    return Meant(
-        PUBLISHED_AS.fill(port=port, container=container, inside=inside),
+    return Clue(
         FIX_PUBLISHED_AS.fill(port=port, container=container, inside=inside),
+        PUBLISHED_AS.fill(port=port, container=container, inside=inside),
         {"meant": f"{container}:{inside}"},
     )
 
 
-def _ignored(topology: Topology, address: str, port: int, points: set[str]) -> Meant | None:
+def _ignored(topology: Topology, address: str, port: int, points: set[str]) -> Clue | None:
     """Of a host's address: a container that was to be published by this port, and is not."""
     hosts = {host for host, own, _ in topology.addresses() if own == address}
     ignored = [
@@ -155,10 +151,10 @@ def _ignored(topology: Topology, address: str, port: int, points: set[str]) -> M
         return None
     network, fix = why
     says = IGNORED.fill(container=container.name, port=port, inside=published.container_port, network=network)
-    return Meant(says, fix, {"container": container.name})
+    return Clue(fix, says, {"container": container.name})
 
 
-def _of_service(topology: Topology, address: str, port: int) -> Meant | None:
+def _of_service(topology: Topology, address: str, port: int) -> Clue | None:
     """Of a node's own address: the service that the swarm publishes there."""
     own = [
         host.name
@@ -175,7 +171,7 @@ def _of_service(topology: Topology, address: str, port: int) -> Meant | None:
     if len(own) != 1 or len(services) != 1:
         return None
     says = OF_SERVICE.fill(service=services[0], host=own[0])
-    return Meant(says, FIX_OF_SERVICE.fill(host=own[0]), {"service": services[0]})
+    return Clue(FIX_OF_SERVICE.fill(host=own[0]), says, {"service": services[0]})
 
 
 def _why(topology: Topology, container: Container, published: PublishedPort) -> tuple[str, str] | None:

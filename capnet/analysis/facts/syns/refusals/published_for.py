@@ -1,15 +1,15 @@
 """For whom Docker publishes a port that a rule of the host translates to another container.
 
-Input: what was asked for, `192.168.111.128:8080`, and the address that it was translated to and that refuses. Output:
-the end of a sentence, and what to do. Silence: no container publishes that port, or several do, or the one that does
-has the address.
+Silence: no container publishes that port, or several do, or the one that does has the address.
 """
 
 from __future__ import annotations
 
+from capnet.analysis.core.context import Context
 from capnet.analysis.core.wording import Text, endpoint_text
-from capnet.analysis.facts.syns.refusals.meant_ports import Meant
-from capnet.topology import Topology
+from capnet.analysis.facts.syns.clues import Clue
+from capnet.analysis.facts.syns.refusals.refused_ports import RefusedPorts
+from capnet.topology import Container, PublishedPort, Topology
 from capnet.topology.port_lookup import is_reached_at
 
 SAYS = Text(
@@ -25,20 +25,13 @@ FIX = Text(
 )
 
 
-def published_for(topology: Topology | None, services: list[str], address: str) -> Meant | None:
-    """The one container whose published port is translated to another address; None if it is not clear."""
-    if topology is None or len(services) != 1:
+def clue(context: Context, refused: RefusedPorts) -> Clue | None:
+    """Which container publishes the port, where the address that refuses is that of another one."""
+    if context.topology is None or refused.port is None or len(refused.services) != 1:
         return None
-    asked, _, port = services[0].rpartition(":")
-    asked = asked.strip("[]")
-    hosts = {host for host, own, _ in topology.addresses() if own == asked}
-    publishers = [
-        (container, each)
-        for container in topology.containers
-        for each in container.ports
-        if container.host in hosts and (each.proto, str(each.host_port)) == ("tcp", port)
-        and is_reached_at(each, asked)
-    ]  # fmt: skip
+    address, (service,) = refused.address, refused.services
+    asked, _, port = service.rpartition(":")
+    publishers = _publishers(context.topology, asked.strip("[]"), port)
     if len({(container.host, container.id) for container, _ in publishers}) != 1:
         return None
     container, published = publishers[0]
@@ -46,8 +39,20 @@ def published_for(topology: Topology | None, services: list[str], address: str) 
     if not own or address in own:
         return None
     end = endpoint_text(own[0], published.container_port)
-    return Meant(
-        SAYS.fill(host=container.host, container=container.name, own=end, address=address),
+    return Clue(
         FIX.fill(host=container.host, port=port, address=address),
-        {"container": container.name, "published": services[0]},
+        SAYS.fill(host=container.host, container=container.name, own=end, address=address),
+        {"container": container.name, "published": service},
     )
+
+
+def _publishers(topology: Topology, address: str, port: str) -> list[tuple[Container, PublishedPort]]:
+    """The containers whose port Docker publishes there."""
+    hosts = {host for host, own, _ in topology.addresses() if own == address}
+    return [
+        (container, each)
+        for container in topology.containers
+        for each in container.ports
+        if container.host in hosts and (each.proto, str(each.host_port)) == ("tcp", port)
+        and is_reached_at(each, address)
+    ]  # fmt: skip

@@ -52,14 +52,14 @@ def shop() -> Topology:
     return Topology(hosts=[host], networks=networks, containers=[db, container("app", APP)])
 
 
-def test_port_of_the_host_inside_is_named(shop: Topology, tmp_path: Path) -> None:
+def test_port_of_the_host_inside_is_told(shop: Topology, tmp_path: Path) -> None:
     refused = refusal(tmp_path, shop, "A/app/eth0", f"{APP}:40000 > {DB}:15432")
     assert refused["says"].endswith("15432 is the port of the host by which db publishes its port 5432")
     assert refused["meant"] == "db:5432" and "ask for the container's own port: db:5432" in refused["fix"]
 
 
 @pytest.mark.parametrize("port", [5432, 5433])
-def test_port_that_is_not_published_inside_is_not(shop: Topology, port: int, tmp_path: Path) -> None:
+def test_port_that_is_not_published_inside_is_silent(shop: Topology, port: int, tmp_path: Path) -> None:
     """The container's own port, which should listen; and one that is published nowhere."""
     assert refusal(tmp_path, shop, "A/app/eth0", f"{APP}:40000 > {DB}:{port}")["meant"] == ""
 

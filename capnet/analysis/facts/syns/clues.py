@@ -1,0 +1,64 @@
+"""Clues: what tells why a server does not accept connections, and what to do next.
+
+A clue is a module with a function `clue`. That asks one thing about the connections in question, and gives a `Clue`
+where it holds, else None. A list of these functions says in which order they are asked: `unanswered.unanswered_clues`
+of SYNs that nothing answers, `refusals.refusal_clues` of those that RST answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TypeVar
+
+from capnet.analysis.core.context import Context
+from capnet.quick_tuple import NamedTuple
+
+NO_FACTS: Mapping[str, object] = MappingProxyType({})
+
+
+class Clue(NamedTuple):
+    """Something that tells why."""
+
+    fix: str  # the next step
+    says: str = ""  # the end of a sentence
+    facts: Mapping[str, object] = NO_FACTS  # for programs
+    says_all: bool = False  # what the sentence says before need not be said
+
+
+Connections = TypeVar("Connections")
+Look = Callable[[Context, Connections], Clue | None]
+
+
+def first_of(*looks: Look[Connections]) -> Look[Connections]:
+    """A look that gives the first clue of these that holds; those behind it are not asked."""
+
+    def look(context: Context, connections: Connections) -> Clue | None:
+        clues = (each(context, connections) for each in looks)
+        return next((clue for clue in clues if clue), None)
+
+    return look
+
+
+def together(*looks: Look[Connections]) -> Look[Connections]:
+    """A look that gives all clues of these that hold, as one: the next step is that of the last."""
+
+    def look(context: Context, connections: Connections) -> Clue | None:
+        clues = clues_of(looks, context, connections)
+        return joined(clues) if clues else None
+
+    return look
+
+
+def clues_of(looks: Sequence[Look[Connections]], context: Context, connections: Connections) -> list[Clue]:
+    """The clues that hold, in order."""
+    return [clue for look in looks if (clue := look(context, connections))]
+
+
+def joined(clues: Sequence[Clue]) -> Clue:
+    """One clue that says what all of these say, with the next step of the last."""
+    says, facts = "", dict[str, object]()
+    for clue in clues:
+        says = clue.says if clue.says_all else says + clue.says
+        facts |= clue.facts
+    return Clue(clues[-1].fix, says, facts, any(clue.says_all for clue in clues))
