@@ -16,9 +16,11 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import source
 from capnet.analysis.facts.layer2.model import same_network
+from capnet.analysis.facts.syns.accepted_syns import Differences
 from capnet.analysis.facts.syns.host_directions import Direction, host_direction
 from capnet.analysis.facts.syns.other_answers import Kind
 from capnet.analysis.facts.syns.unanswered_services import UnansweredService
+from capnet.analysis.fate.listening import records_one_direction
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value, mac_text
 
@@ -40,6 +42,7 @@ class ServiceGroup(NamedTuple):
     backends: list[tuple[str, int]]
     is_at_server: bool
     direction: Direction  # what the host of the points did with them
+    is_one_sided: bool  # nothing is answered, and the points of the SYNs record one direction
     is_of_way_out: bool  # several servers are silent, and none is in the client's network: what they share is the way
 
     @property
@@ -48,9 +51,29 @@ class ServiceGroup(NamedTuple):
         return self.services[0]
 
     @property
+    def client(self) -> str:
+        """The first of the clients."""
+        return self.clients[0]
+
+    @property
+    def server(self) -> str:
+        """The address that the SYNs are for in the end: behind DNAT, that of the first backend."""
+        return self.backends[0][0] if self.backends else self.first.address
+
+    @property
     def kind(self) -> Kind:
         """What else is answered."""
         return self.first.other_answer.kind
+
+    @property
+    def is_serving(self) -> bool:
+        """Are other connections accepted, meanwhile or of other clients?"""
+        return self.kind in ("meanwhile", "others")
+
+    @property
+    def differences(self) -> Differences:
+        """How accepted SYNs differ from these."""
+        return self.first.differences
 
     @property
     def reached_host(self) -> bool:
@@ -94,7 +117,13 @@ def _group(context: Context, services: list[UnansweredService]) -> ServiceGroup:
         backends=sorted({backend for of in services for backend in of.backends}),
         is_at_server=all(of.is_at_server for of in services),
         direction=host_direction(context, np.array(last_rows)),
+        is_one_sided=is_silent and _is_one_direction_recorded(context, services[0].last_rows),
         is_of_way_out=is_silent
         and len(servers) > 1
         and not any(same_network([clients[0], server]) for server in servers),
     )
+
+
+def _is_one_direction_recorded(context: Context, last_rows: list[int]) -> bool:
+    points = context.flows[last_rows, schema.FLOW_POINT]
+    return bool(records_one_direction(context)[points].all())

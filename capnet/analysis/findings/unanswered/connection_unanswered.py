@@ -26,41 +26,17 @@ Verify: capture at the server: `capnet capture HOST/IFACE`; `iptables -vnL` and 
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
-from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import is_private
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.wording import endpoint_text, finding_name, several
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
-from capnet.analysis.facts.models.container_signs import shows_kubernetes
-from capnet.analysis.facts.syns.exits import Forwarding, exit_of_others, forwarding_of
 from capnet.analysis.facts.syns.floods import syn_floods
 from capnet.analysis.facts.syns.other_answers import Kind
-from capnet.analysis.facts.syns.past_host import are_answered_past_host
 from capnet.analysis.facts.syns.service_groups import ServiceGroup, service_groups
+from capnet.analysis.facts.syns.unanswered.answer_words import answer_text
+from capnet.analysis.facts.syns.unanswered.unanswered_clues import clue_of
 from capnet.analysis.facts.syns.unanswered_services import UnansweredService, unanswered_services
-from capnet.analysis.facts.syns.wording import (
-    ANSWERS,
-    AT_HOST,
-    AT_SERVER,
-    DIFFERENCES,
-    FIXES,
-    FORWARDED,
-    NONE_ANSWERS,
-    NOT_AT_EXIT,
-    ONE_DIRECTION,
-    PAST_HOST,
-    PORTS,
-    SAYS,
-    SAYS_OF_ONE_DIRECTION,
-    TRANSLATED,
-    UNTRANSLATED,
-    Fix,
-)
-from capnet.analysis.fate.listening import records_one_direction
-from capnet.wire.addresses import address_value, mac_text
+from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -93,6 +69,24 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 验证：在服务器上抓包：`capnet capture HOST/IFACE`；那里的 `iptables -vnL` 和 `nft list ruleset` 有丢弃计数。
 """
 
+SAYS = Text(
+    en="{syns:SYN} of {clients} to {servers}{translated} got no answer; {syns:it was|they were} last seen at "
+    "{point}{place}; {shown}",
+    zh="{clients} 到 {servers}{translated} 的 {syns} 个 SYN 没有应答；最后见于 {point}{place}；{shown}",
+)
+SAYS_OF_ONE_DIRECTION = Text(
+    en="{syns:SYN} of {clients} to {servers}{translated} were sent again, so none was accepted; they were last seen "
+    "at {point}{place}; {shown}",
+    zh="{clients} 到 {servers}{translated} 的 {syns} 个 SYN 被重发，即没有一个被接受；最后见于 {point}{place}；{shown}",
+)
+TRANSLATED = Text(en=", which DNAT sends to {backends},", zh="（DNAT 转换到 {backends}）")
+PORTS = Text(en="ports {ports} of {address}", zh="{address} 的端口 {ports}")
+AT_SERVER = Text(en=", the server's own interface", zh="，即服务器自己的接口")
+AT_HOST = {
+    "received": Text(en=", whose host received them", zh="，该主机收到了它们"),
+    "sent": Text(en=", whose host sent them", zh="，该主机发出了它们"),
+}
+
 # Kinds of answers that do not show that the service works now.
 _UNCERTAIN: tuple[Kind, ...] = ("before", "refused", "gone", "later", "nothing")
 
@@ -104,92 +98,33 @@ def diagnose(context: Context) -> list[Finding]:
 
 
 def _finding(context: Context, group: ServiceGroup) -> Finding:
-    first, clients = group.first, group.clients
-    fix, exit_point, past_host = _fix(group), "", ""
-    if group.backends and all(are_answered_past_host(context, of.rows, of.last_rows) for of in group.services):
-        fix, past_host = "past host", PAST_HOST.fill(client=several(clients), server=group.backends[0][0])
-    is_one_sided = _is_one_sided(context, group)
-    if is_one_sided and fix in ("not known", "way out"):
-        fix = "both directions"
-    if fix == "not known" and (exit_point := exit_of_others(context, group.last_rows)):
-        fix = "before exit"
-    forwarding = _forwarding(context, group, fix)
-    if forwarding:
-        fix = "masquerade" if fix == "unlike others" else _NEXT_HOP[shows_kubernetes(context)]
-    backends = [_named(context, *backend) for backend in group.backends]
+    clue = clue_of(context, group)
     attempts = sum(of.syns for of in group.services)
-    not_at_exit = NOT_AT_EXIT.fill(exit=exit_point, client=several(clients)) if exit_point else ""
-    return Finding(
-        NAME,
-        "error" if group.is_at_server and group.kind not in _UNCERTAIN else "warning",
-        (SAYS_OF_ONE_DIRECTION if is_one_sided else SAYS).fill(
-            syns=attempts, clients=several(clients), servers=_servers(group.services),
-            translated=TRANSLATED.fill(backends=several(backends)) if backends else "", point=several(group.points),
-            place=_place(group),
-            shown=_answers(context, group) + past_host + not_at_exit
-            + (_FORWARDED[fix].fill(client=several(clients), **forwarding._asdict()) if forwarding else ""),
-        ),
-        FIXES[fix].fill(
-            client=clients[0], server=group.backends[0][0] if backends else first.address, mac=group.mac,
-            point=group.points[0], other=several(first.differences.nodes), exit=exit_point,
-            count=len({of.address for of in group.services}), **(forwarding._asdict() if forwarding else {}),
-        ),
-        {
-            "server": first.address, "port": first.port, "clients": clients[:MAX_EVIDENCE], "point": group.points[0],
-            "connections": sum(len(of.rows) for of in group.services), "attempts": attempts, "answers": group.kind,
-            "is_at_server": group.is_at_server, **({"backends": backends} if backends else {}),
-            **({"host": group.direction} if group.direction else {}), **(forwarding._asdict() if forwarding else {}),
-        },
-        hop_evidence(context, group.last_rows),
-    )  # fmt: skip
-
-
-_NEXT_HOP: dict[bool, Fix] = {True: "next hop of node", False: "next hop"}
-_FORWARDED = {"masquerade": UNTRANSLATED} | dict.fromkeys(_NEXT_HOP.values(), FORWARDED)
-
-
-def _forwarding(context: Context, group: ServiceGroup, fix: Fix) -> Forwarding | None:
-    """Who forwards the SYNs to whom, where that is a clue.
-
-    It is one where nothing else is; or where the host that forwards is accepted, and private addresses of others leave
-    it for the Internet.
-    """
-    if fix not in ("not known", "unlike others"):
-        return None
-    forwarding = forwarding_of(context, group.last_rows)
-    if fix == "unlike others" and forwarding:
-        is_masked = forwarding.router in group.first.other_answer.clients and forwarding.router not in group.clients
-        is_masked &= all(map(is_private, group.clients)) and ip_address(group.first.address).is_global
-        return forwarding if is_masked else None
-    return forwarding
-
-
-def _fix(group: ServiceGroup) -> Fix:
-    """The next step: a difference to accepted SYNs names the cause; else where these end, and what else is answered."""
-    differences = group.first.differences
-    if group.is_of_way_out and not differences.ipv4 and group.direction != "received":
-        return "way out"
-    if differences.macs:
-        return "macs"
-    if differences.exits:
-        return "exits"
-    if differences.ipv4:
-        return "ipv4"
-    if differences.timestamps:
-        return "timestamps"
-    if group.backends:
-        return "on host" if group.reached_host else "at backend"
-    if differences.nodes:
-        return "nodes"
-    if group.kind in ("meanwhile", "others"):
-        return "unlike others"
-    if group.kind in ("before", "refused", "gone"):
-        return "went down"
-    if group.kind == "later":
-        return "not yet up"
-    if group.reached_host:
-        return "on host"
-    return "not known" if group.kind == "nothing" else "on the way"
+    backends = [_named(context, *backend) for backend in group.backends]
+    says = (SAYS_OF_ONE_DIRECTION if group.is_one_sided else SAYS).fill(
+        syns=attempts,
+        clients=several(group.clients),
+        servers=_servers(group.services),
+        translated=TRANSLATED.fill(backends=several(backends)) if backends else "",
+        point=several(group.points),
+        place=_place(group),
+        shown=answer_text(group) + clue.says,
+    )
+    facts: dict[str, object] = {
+        "server": group.first.address,
+        "port": group.first.port,
+        "clients": group.clients[:MAX_EVIDENCE],
+        "point": group.points[0],
+        "connections": sum(len(of.rows) for of in group.services),
+        "attempts": attempts,
+        "answers": group.kind,
+        "is_at_server": group.is_at_server,
+    }
+    facts |= {"backends": backends} if backends else {}
+    facts |= {"host": group.direction} if group.direction else {}
+    facts |= clue.facts
+    level = "error" if group.is_at_server and group.kind not in _UNCERTAIN else "warning"
+    return Finding(NAME, level, says, clue.fix, facts, hop_evidence(context, group.last_rows))
 
 
 def _servers(services: list[UnansweredService]) -> str:
@@ -209,31 +144,3 @@ def _place(group: ServiceGroup) -> str:
     if group.is_at_server:
         return AT_SERVER.fill()
     return AT_HOST[group.direction].fill() if group.direction else ""
-
-
-def _is_one_sided(context: Context, group: ServiceGroup) -> bool:
-    """Is nothing known of the answers because the points of the SYNs record one direction?"""
-    points = context.flows[group.first.last_rows, schema.FLOW_POINT]
-    return group.kind == "nothing" and bool(records_one_direction(context)[points].all())
-
-
-def _answers(context: Context, group: ServiceGroup) -> str:
-    """What does answer, and how that differs from these SYNs."""
-    answer, differences = group.first.other_answer, group.first.differences
-    points = context.flows[group.first.last_rows, schema.FLOW_POINT]
-    if _is_one_sided(context, group):
-        return ONE_DIRECTION.fill()
-    values: dict[str, dict[str, object]] = {
-        "macs": {"macs": several([mac_text(mac) for mac in differences.macs]), "mac": group.mac},
-        "exits": {
-            "exits": several([context.points[point].name for point in differences.exits]),
-            "point": context.points[int(points[0])].name,
-        },
-        "timestamps": {},
-        "nodes": {"nodes": several(differences.nodes), "count": len(differences.nodes)},
-        "ipv4": {"addresses": several(differences.ipv4)},
-    }
-    says = NONE_ANSWERS if group.is_of_way_out else ANSWERS[answer.kind]
-    return says.fill(accepted=answer.connections, other=answer.port, others=several(answer.clients)) + "".join(
-        text.fill(**values[field]) for field, text in DIFFERENCES.items() if getattr(differences, field)
-    )

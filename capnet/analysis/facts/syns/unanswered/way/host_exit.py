@@ -1,11 +1,8 @@
-"""By which point, or by which next hop, do packets without an answer go on?
+"""host exit: the SYNs are not at the point by which other packets of their client leave the host.
 
-Input: last hops of flows without an answer. Output: the name of a point of the same host by which other packets of a
-sender go on that gives them to the same router, or ""; the host that forwards, and the one that it forwards to.
-Method: other flows with the same two MACs at that point are seen at one other point of the host, whatever their
-destination; there, nothing speaks against a loss (`fate.refutation`). A host forwards what has lost a hop, or what is
-from an address that its MAC only passes on. Limits: a host may have another way to these destinations; hosts of which
-the capture shows one address each.
+Method: other flows with the same two MACs at the point of the SYNs are seen at one other point of the host, whatever
+their destination; there, nothing speaks against a loss (`fate.refutation`). Limits: a host may have another way to
+these destinations.
 """
 
 from __future__ import annotations
@@ -15,18 +12,42 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination, host_of, source
+from capnet.analysis.core.flow_rows import destination, host_of
+from capnet.analysis.core.wording import Text, several
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.neighbours.exchanges import neighbours
+from capnet.analysis.facts.syns.clues import Clue
+from capnet.analysis.facts.syns.service_groups import ServiceGroup
 from capnet.analysis.facts.unanswered import is_same_network
 from capnet.analysis.fate.refutation import NOTHING, refutations
 from capnet.analysis.fate.speakers import speakers
-from capnet.quick_tuple import NamedTuple
 
+SAYS = Text(
+    en="; they are not seen at {exit}, by which other packets of {client} leave",
+    zh="；它们没有出现在 {exit}，而 {client} 的其他包从那里离开",
+)
+FIX = Text(
+    en="look on that host between {point} and {exit} first: a route that drops them or leads elsewhere (`ip route "
+    "get {server}`, `ip rule`), a rule (`iptables -vnL FORWARD`, `nft list ruleset`); then check that {server} "
+    "is up",
+    zh="先在该主机上检查 {point} 和 {exit} 之间：丢弃它们或指向别处的路由（`ip route get {server}`、`ip rule`）、"
+    "规则（`iptables -vnL FORWARD`、`nft list ruleset`）；然后检查 {server} 是否在线",
+)
 _WAY = [*schema.FLOW_PLACE, schema.FLOW_SMAC, schema.FLOW_DMAC]
 
 
-def exit_of_others(context: Context, last_rows: list[int]) -> str:
+def clue(context: Context, group: ServiceGroup) -> Clue | None:
+    """That the host drops them before that point, or sends them elsewhere."""
+    exit_point = _exit_of_others(context, group.last_rows)
+    if not exit_point:
+        return None
+    return Clue(
+        FIX.fill(point=group.points[0], exit=exit_point, server=group.server),
+        SAYS.fill(exit=exit_point, client=several(group.clients)),
+    )
+
+
+def _exit_of_others(context: Context, last_rows: list[int]) -> str:
     """The point that others pass next, if these flows are missing there; "" if that is not known."""
     flows, links = context.flows, flow_links(context)
     rows = np.array(last_rows, dtype=np.int64)
@@ -41,30 +62,6 @@ def exit_of_others(context: Context, last_rows: list[int]) -> str:
     (point,) = due
     reasons = refutations(context, rows, np.full(len(rows), point), np.zeros(len(rows), dtype=bool))
     return context.points[point].name if (reasons == NOTHING).all() else ""
-
-
-class Forwarding(NamedTuple):
-    """The own addresses of two hosts of one link."""
-
-    router: str
-    next_hop: str
-
-
-def forwarding_of(context: Context, last_rows: list[int]) -> Forwarding | None:
-    """Who forwards these flows to whom, if the MACs of their last hops tell it and the receiver is not asked itself."""
-    flows = context.flows
-    hops = {tuple(hop) for hop in flows[np.array(last_rows, dtype=np.int64)][:, _WAY].tolist()}
-    if len(hops) != 1:
-        return None
-    ((point, via, _, smac, dmac),) = hops
-    sender, receiver = (speakers(context, point, outside_tunnels=True).get(mac) for mac in (smac, dmac))
-    if via or sender is None or receiver is None or len(sender.own_ips) != 1 or len(receiver.own_ips) != 1:
-        return None
-    are_passed_on = all(
-        flows[row, schema.FLOW_TTL] not in INITIAL_TTLS or source(flows[row]) in sender.forwarded for row in last_rows
-    )
-    is_asked = any(destination(flows[row]) in {*receiver.own, *receiver.claimed} for row in last_rows)
-    return Forwarding(sender.own_ips[0], receiver.own_ips[0]) if are_passed_on and not is_asked else None
 
 
 def _is_for(context: Context, row: int) -> bool:
