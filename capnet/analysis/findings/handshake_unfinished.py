@@ -176,14 +176,13 @@ def _finding(context: Context, handshake: UnfinishedHandshake) -> Finding:
     is_other_way = handshake.gateways[0] > 0 and not is_bad and not handshake.is_at_client
     stations = [_station(context, mac) for mac in handshake.gateways] if is_other_way else []
     macs = dict(zip(("came_from", "goes_to"), stations, strict=False))
-    address = f"[{handshake.server}]" if ":" in handshake.server else handshake.server
     syns = hop_evidence(context, handshake.last_rows)
     answer_rows = handshake.answers
     return Finding(
         NAME,
         "error" if next_point or is_bad or handshake.is_at_client else "warning",
         text.fill(
-            server=endpoint_text(address, handshake.port), clients=several(clients), answers=answers, point=point,
+            server=endpoint_text(handshake.server, handshake.port), clients=several(clients), answers=answers, point=point,
             next=next_point, elsewhere=elsewhere, place=AT_CLIENT.fill() if handshake.is_at_client else "",
             verdict=(UNFILLED if handshake.verdict == schema.UNFILLED else WRONG).fill(),
         )

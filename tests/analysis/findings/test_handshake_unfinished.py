@@ -68,6 +68,7 @@ def test_answers_lost_between_two_points_is_told(tmp_path: Path, ends: tuple[str
     (finding,) = played.findings(tmp_path)
     facts = finding["facts"]
     assert (finding["level"], facts["point"], facts["next"], facts["answers"]) == ("error", "B/ens33", "A/ens33", 3)
+    assert finding["says"].startswith(f"{played.server}:80 answers the SYNs of {facts['clients'][0]}, and")
     assert "none reaches A/ens33" in finding["says"]
 
 
