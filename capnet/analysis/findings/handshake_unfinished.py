@@ -24,7 +24,9 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.unfinished_handshakes import UnfinishedHandshake, unfinished_handshakes
+from capnet.analysis.facts.syns.clues import Clue, first_of, joined
 from capnet.analysis.fate.verdict.other_way import container_of_points
+from capnet.quick_tuple import NamedTuple
 from capnet.topology.lookup import endpoints
 from capnet.wire.addresses import address_value, mac_text
 
@@ -151,55 +153,124 @@ FIX_IGNORED = Text(
 )
 
 _OTHER_WAYS = {"leave": (ELSEWHERE, FIX_ELSEWHERE), "return": (RETURNS, FIX_RETURNS), "seen": (SEEN, FIX_SEEN)}
-MAX_CHAINS = 2  # whose frames at all hops are evidence
+
+
+class _Answers(NamedTuple):
+    """The SYN-ACKs of an unfinished handshake, and the names of the points that show them or should."""
+
+    handshake: UnfinishedHandshake
+    clients: list[str]
+    packets: int
+    point: str  # where they were last seen
+    next_point: str | None  # that lacks them
+    elsewhere: str | None  # where they go on instead
+
+    @property
+    def is_damaged(self) -> bool:
+        """Are their checksums the cause?"""
+        return self.handshake.verdict != schema.RIGHT
+
+    def clue(self, says: Text, fix: Text, **more: object) -> Clue:
+        """A sentence and a next step about them."""
+        server, port = self.handshake.server, self.handshake.port
+        places = {"point": self.point, "next": self.next_point, "elsewhere": self.elsewhere, **more}
+        return Clue(
+            fix.fill(server=server, client=self.clients[0], **places),
+            says.fill(
+                server=endpoint_text(server, port), clients=several(self.clients), answers=self.packets, **places
+            ),
+        )
 
 
 def diagnose(context: Context) -> list[Finding]:
-    return [_finding(context, handshake) for handshake in unfinished_handshakes(context)]
+    return [_finding(context, _answers(context, handshake)) for handshake in unfinished_handshakes(context)]
 
 
-def _finding(context: Context, handshake: UnfinishedHandshake) -> Finding:
+def _answers(context: Context, handshake: UnfinishedHandshake) -> _Answers:
     flows = context.flows
-    clients = sorted({source(flows[row]) for row in handshake.rows}, key=address_value)
-    point = context.points[int(flows[handshake.answers[0], schema.FLOW_POINT])].name
-    next_point = context.points[handshake.due].name if handshake.due >= 0 else None
-    next_point = next_point if next_point != point else None  # a trunk, or a mirror, that shows both sides of a router
-    answers = int(flows[handshake.answers, schema.FLOW_PACKETS].sum())
-    is_bad = handshake.verdict != schema.RIGHT
-    text, fix = (STOPS, FIX_STOPS) if next_point else (CHECKSUM, FIX_CHECKSUM) if is_bad else (IGNORED, FIX_BEHIND)
-    fix = FIX_IGNORED if handshake.is_at_client and not is_bad else fix
-    elsewhere = context.points[handshake.elsewhere].name if handshake.elsewhere >= 0 else None
-    text, fix = _OTHER_WAYS[handshake.other_way] if elsewhere else (text, fix)
-    ends = (handshake.due, handshake.elsewhere)
-    container = container_of_points(context, *ends) if elsewhere and handshake.other_way == "leave" else None
-    fix = FIX_IN_CONTAINER if container else fix
-    is_other_way = handshake.gateways[0] > 0 and not is_bad and not handshake.is_at_client
-    stations = [_station(context, mac) for mac in handshake.gateways] if is_other_way else []
-    macs = dict(zip(("came_from", "goes_to"), stations, strict=False))
+    point = int(flows[handshake.answers[0], schema.FLOW_POINT])
+    names = {index: context.points[index].name for index in (point, handshake.due, handshake.elsewhere) if index >= 0}
+    next_point = names.get(handshake.due)
+    return _Answers(
+        handshake,
+        clients=sorted({source(flows[row]) for row in handshake.rows}, key=address_value),
+        packets=int(flows[handshake.answers, schema.FLOW_PACKETS].sum()),
+        point=names[point],
+        next_point=next_point if next_point != names[point] else None,  # a trunk or a mirror, of both sides of a router
+        elsewhere=names.get(handshake.elsewhere),
+    )
+
+
+def _finding(context: Context, answers: _Answers) -> Finding:
+    handshake, clue = answers.handshake, _clue_of(context, answers)
+    is_certain = answers.next_point or answers.is_damaged or handshake.is_at_client
     syns = hop_evidence(context, handshake.last_rows)
-    answer_rows = handshake.answers
-    return Finding(
-        NAME,
-        "error" if next_point or is_bad or handshake.is_at_client else "warning",
-        text.fill(
-            server=endpoint_text(handshake.server, handshake.port), clients=several(clients), answers=answers, point=point,
-            next=next_point, elsewhere=elsewhere, place=AT_CLIENT.fill() if handshake.is_at_client else "",
-            verdict=(UNFILLED if handshake.verdict == schema.UNFILLED else WRONG).fill(),
-        )
-        + (OTHER_WAY.fill(**macs) if macs else ""),
-        FIX_OTHER_WAY.fill(client=clients[0], server=handshake.server, **macs)
-        if macs
-        else fix.fill(
-            point=point, next=next_point, client=clients[0], elsewhere=elsewhere, server=handshake.server,
-            container=container, interface=next_point and next_point.rpartition("/")[2],
-        ),
-        {
-            "server": handshake.server, "port": handshake.port, "point": point, "next": next_point,
-            "clients": clients[:MAX_EVIDENCE], "connections": len(handshake.rows), "answers": answers,
-            "is_checksum_bad": is_bad, **({"elsewhere": elsewhere} if elsewhere else {}),
-        },
-        sorted({*syns, *context.first_frames(answer_rows)}),
-    )  # fmt: skip
+    facts = {
+        "server": handshake.server,
+        "port": handshake.port,
+        "point": answers.point,
+        "next": answers.next_point,
+        "clients": answers.clients[:MAX_EVIDENCE],
+        "connections": len(handshake.rows),
+        "answers": answers.packets,
+        "is_checksum_bad": answers.is_damaged,
+    }
+    facts |= {"elsewhere": answers.elsewhere} if answers.elsewhere else {}
+    evidence = sorted({*syns, *context.first_frames(handshake.answers)})
+    return Finding(NAME, "error" if is_certain else "warning", clue.says, clue.fix, facts, evidence)
+
+
+def _clue_of(context: Context, answers: _Answers) -> Clue:
+    """Where the answers end; where they turn off to another gateway before, the next step is there."""
+    end = _END(context, answers) or _lost_behind(answers)
+    gateway = _another_gateway(context, answers)
+    return joined([end, gateway]) if gateway else end
+
+
+def _another_way(context: Context, answers: _Answers) -> Clue | None:
+    """They leave, or come back, by another interface."""
+    handshake = answers.handshake
+    if answers.elsewhere is None:
+        return None
+    says, fix = _OTHER_WAYS[handshake.other_way]
+    container = container_of_points(context, handshake.due, handshake.elsewhere)
+    if container is None or handshake.other_way != "leave":
+        return answers.clue(says, fix)
+    interface = answers.next_point and answers.next_point.rpartition("/")[2]
+    return answers.clue(says, FIX_IN_CONTAINER, container=container, interface=interface)
+
+
+def _lost_before_next_point(context: Context, answers: _Answers) -> Clue | None:
+    return answers.clue(STOPS, FIX_STOPS) if answers.next_point else None
+
+
+def _damaged(context: Context, answers: _Answers) -> Clue | None:
+    if not answers.is_damaged:
+        return None
+    verdict = UNFILLED if answers.handshake.verdict == schema.UNFILLED else WRONG
+    return answers.clue(CHECKSUM, FIX_CHECKSUM, verdict=verdict.fill())
+
+
+def _dropped_by_client(context: Context, answers: _Answers) -> Clue | None:
+    return answers.clue(IGNORED, FIX_IGNORED, place=AT_CLIENT.fill()) if answers.handshake.is_at_client else None
+
+
+def _lost_behind(answers: _Answers) -> Clue:
+    """What remains: they are lost behind the point, or dropped by the client."""
+    return answers.clue(IGNORED, FIX_BEHIND, place="")
+
+
+def _another_gateway(context: Context, answers: _Answers) -> Clue | None:
+    """They go to another router than the one from which the SYNs came."""
+    came_from, goes_to = answers.handshake.gateways
+    if came_from <= 0 or answers.is_damaged or answers.handshake.is_at_client:
+        return None
+    gateways = {"came_from": _station(context, came_from), "goes_to": _station(context, goes_to)}
+    return answers.clue(OTHER_WAY, FIX_OTHER_WAY, **gateways)
+
+
+# Where the answers end, the most telling first: that they are elsewhere explains why a point lacks them.
+_END = first_of(_another_way, _lost_before_next_point, _damaged, _dropped_by_client)
 
 
 def _station(context: Context, mac: int) -> str:

@@ -1,8 +1,8 @@
-"""Clues: what tells why a server does not accept connections, and what to do next.
+"""Clues: what tells why a connection does not come about, and what to do next.
 
-A clue is a module with a function `clue`. That asks one thing about the connections in question, and gives a `Clue`
-where it holds, else None. A list of these functions says in which order they are asked: `unanswered.unanswered_clues`
-of SYNs that nothing answers, `refusals.refusal_clues` of those that RST answers.
+A clue is a function that asks one thing about the connections in question, and gives a `Clue` where it holds, else None.
+A list says in which order they are asked. Where they are many, each is the function `clue` of a module of its own:
+`unanswered.unanswered_clues` of SYNs that nothing answers, `refusals.refusal_clues` of those that RST answers.
 """
 
 from __future__ import annotations
