@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from capnet.analysis.core.contract.document import Document
     from capnet.analysis.core.options import Options
     from capnet.analysis.engine import Study
-    from capnet.analysis.facts.flow_rates import FlowRate, Volumes
+    from capnet.analysis.facts.volume.flow_rates import FlowRate, Volumes
 
 DEFAULT_INTERVAL_S = 1.0
 MAX_SHARE = 4  # a look takes at most a quarter of the time: what takes long is done less often
@@ -86,7 +86,7 @@ class LiveScreen:
 
     def look(self, study: Study) -> None:
         """Shows what a study says."""
-        from capnet.analysis.facts.flow_rates import flow_rates, volumes
+        from capnet.analysis.facts.volume.flow_rates import flow_rates, volumes
 
         now, earlier = monotonic(), self._look
         rates = flow_rates(study.context, *((earlier.volumes, now - earlier.taken) if earlier else (None, 1.0)))

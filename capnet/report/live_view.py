@@ -12,7 +12,7 @@ from typing import Literal
 from capnet import language
 from capnet.analysis.core.contract.document import Document, Plain
 from capnet.analysis.core.wording import Text
-from capnet.analysis.facts.flow_rates import FlowRate
+from capnet.analysis.facts.volume.flow_rates import FlowRate
 from capnet.report.drawing.text_table import table_lines
 from capnet.report.escape import visible_all
 from capnet.report.sections import Overview, overview

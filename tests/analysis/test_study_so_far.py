@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from capnet.analysis.engine import Options, Source, analyze, study
-from capnet.analysis.facts.flow_rates import flow_rates, volumes
+from capnet.analysis.facts.volume.flow_rates import flow_rates, volumes
 from tests.conftest import PROJECT
 
 pytestmark = pytest.mark.kernels

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from capnet.analysis.engine import Study, study
-from capnet.analysis.facts.flow_rates import flow_rates
+from capnet.analysis.facts.volume.flow_rates import flow_rates
 from capnet.report.live_view import bit_rate, live_lines
 from capnet.report.text import columns
 from tests.conftest import PROJECT

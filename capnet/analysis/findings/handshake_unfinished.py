@@ -22,9 +22,9 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
+from capnet.analysis.facts.clues import Clue, first_of, joined
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.unfinished_handshakes import UnfinishedHandshake, unfinished_handshakes
-from capnet.analysis.facts.syns.clues import Clue, first_of, joined
 from capnet.analysis.fate.verdict.other_way import container_of_points
 from capnet.quick_tuple import NamedTuple
 from capnet.topology.lookup import endpoints

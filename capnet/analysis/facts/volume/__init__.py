@@ -1,1 +1,1 @@
-"""Facts about volume: conversations with their applications, and the share of each protocol."""
+"""Facts about volume: conversations with their applications, the share of each protocol, how fast flows are now."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.facts import kernel
-from capnet.analysis.facts.syns.clues import Clue
+from capnet.analysis.facts.clues import Clue
 from capnet.analysis.facts.syns.refusals.refused_ports import RefusedPorts
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.wording import Text, endpoint_text
+from capnet.analysis.facts.clues import Clue
 from capnet.analysis.facts.outcomes.refused_connections import is_loopback_address
-from capnet.analysis.facts.syns.clues import Clue
 from capnet.analysis.facts.syns.refusals import listening_instead
 from capnet.analysis.facts.syns.refusals.refused_ports import RefusedPorts
 from capnet.topology import Container, PublishedPort, Topology

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.wording import Text, endpoint_text
+from capnet.analysis.facts.clues import Clue
 from capnet.analysis.facts.outcomes.refused_connections import other_publisher
-from capnet.analysis.facts.syns.clues import Clue
 from capnet.analysis.facts.syns.refusals.refused_ports import RefusedPorts
 
 SAYS = Text(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.wording import Text, endpoint_text
-from capnet.analysis.facts.syns.clues import Clue
+from capnet.analysis.facts.clues import Clue
 from capnet.analysis.facts.syns.refusals.refused_ports import RefusedPorts
 from capnet.topology import Container, PublishedPort, Topology
 from capnet.topology.port_lookup import is_reached_at

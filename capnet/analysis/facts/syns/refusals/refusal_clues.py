@@ -6,7 +6,7 @@ Those that are told together stand in the order of the sentence, the most tellin
 from __future__ import annotations
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.facts.syns.clues import Clue, first_of, together
+from capnet.analysis.facts.clues import Clue, first_of, together
 from capnet.analysis.facts.syns.refusals import (
     listening_instead,
     meant_ports,

@@ -7,7 +7,7 @@ what else the server answers; and silence says least. `server.silent` is what re
 from __future__ import annotations
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.facts.syns.clues import Clue, Look, clues_of, first_of, joined
+from capnet.analysis.facts.clues import Clue, Look, clues_of, first_of, joined
 from capnet.analysis.facts.syns.service_groups import ServiceGroup
 from capnet.analysis.facts.syns.unanswered import one_direction
 from capnet.analysis.facts.syns.unanswered.differences import (

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import is_private
 from capnet.analysis.core.wording import Text, several
-from capnet.analysis.facts.syns.clues import Clue
+from capnet.analysis.facts.clues import Clue
 from capnet.analysis.facts.syns.forwarding import forwarding_of
 from capnet.analysis.facts.syns.service_groups import ServiceGroup
 

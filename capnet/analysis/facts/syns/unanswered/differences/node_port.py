@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.wording import Text, several
-from capnet.analysis.facts.syns.clues import Clue
+from capnet.analysis.facts.clues import Clue
 from capnet.analysis.facts.syns.service_groups import ServiceGroup
 
 SAYS = Text(

@@ -15,8 +15,8 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, host_of
 from capnet.analysis.core.wording import Text, several
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.clues import Clue
 from capnet.analysis.facts.neighbours.exchanges import neighbours
-from capnet.analysis.facts.syns.clues import Clue
 from capnet.analysis.facts.syns.service_groups import ServiceGroup
 from capnet.analysis.facts.unanswered import is_same_network
 from capnet.analysis.fate.refutation import NOTHING, refutations

@@ -11,8 +11,8 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.wording import Text, several
+from capnet.analysis.facts.clues import Clue
 from capnet.analysis.facts.layer2.vlans import shows_several_links
-from capnet.analysis.facts.syns.clues import Clue
 from capnet.analysis.facts.syns.service_groups import ServiceGroup
 from capnet.analysis.facts.unanswered import is_same_network
 from capnet.analysis.fate.speakers import speakers

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.wording import Text
+from capnet.analysis.facts.clues import Clue
 from capnet.analysis.facts.models.container_signs import shows_kubernetes
-from capnet.analysis.facts.syns.clues import Clue
 from capnet.analysis.facts.syns.forwarding import forwarding_of
 from capnet.analysis.facts.syns.service_groups import ServiceGroup
 

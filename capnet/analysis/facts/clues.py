@@ -1,8 +1,8 @@
-"""Clues: what tells why a connection does not come about, and what to do next.
+"""Clues: what tells why something fails, in words, and what to do next.
 
-A clue is a function that asks one thing about the connections in question, and gives a `Clue` where it holds, else None.
-A list says in which order they are asked. Where they are many, each is the function `clue` of a module of its own:
-`unanswered.unanswered_clues` of SYNs that nothing answers, `refusals.refusal_clues` of those that RST answers.
+A clue is a function that asks one thing about what fails, and gives a `Clue` where it holds, else None. Functions of
+this module put clues in an order. Where they are many, each is the function `clue` of a module of its own, in the list
+`syns.unanswered.unanswered_clues` of SYNs that nothing answers, or `syns.refusals.refusal_clues` of refused ones.
 """
 
 from __future__ import annotations
@@ -21,38 +21,38 @@ class Clue(NamedTuple):
     """Something that tells why."""
 
     fix: str  # the next step
-    says: str = ""  # the end of a sentence
+    says: str = ""  # a sentence, or its end
     facts: Mapping[str, object] = NO_FACTS  # for programs
     says_all: bool = False  # what the sentence says before need not be said
 
 
-Connections = TypeVar("Connections")
-Look = Callable[[Context, Connections], Clue | None]
+Subject = TypeVar("Subject")
+Look = Callable[[Context, Subject], Clue | None]
 
 
-def first_of(*looks: Look[Connections]) -> Look[Connections]:
+def first_of(*looks: Look[Subject]) -> Look[Subject]:
     """A look that gives the first clue of these that holds; those behind it are not asked."""
 
-    def look(context: Context, connections: Connections) -> Clue | None:
-        clues = (each(context, connections) for each in looks)
+    def look(context: Context, subject: Subject) -> Clue | None:
+        clues = (each(context, subject) for each in looks)
         return next((clue for clue in clues if clue), None)
 
     return look
 
 
-def together(*looks: Look[Connections]) -> Look[Connections]:
+def together(*looks: Look[Subject]) -> Look[Subject]:
     """A look that gives all clues of these that hold, as one: the next step is that of the last."""
 
-    def look(context: Context, connections: Connections) -> Clue | None:
-        clues = clues_of(looks, context, connections)
+    def look(context: Context, subject: Subject) -> Clue | None:
+        clues = clues_of(looks, context, subject)
         return joined(clues) if clues else None
 
     return look
 
 
-def clues_of(looks: Sequence[Look[Connections]], context: Context, connections: Connections) -> list[Clue]:
+def clues_of(looks: Sequence[Look[Subject]], context: Context, subject: Subject) -> list[Clue]:
     """The clues that hold, in order."""
-    return [clue for look in looks if (clue := look(context, connections))]
+    return [clue for look in looks if (clue := look(context, subject))]
 
 
 def joined(clues: Sequence[Clue]) -> Clue:
