@@ -33,6 +33,7 @@ from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.correlate.tcp_gaps import MAX_REORDERING_NS
+from capnet.analysis.facts.clues import Clue, first_of
 from capnet.analysis.facts.losses.path_mtu import learned_path_mtu
 from capnet.analysis.facts.outcomes.sent_again import sent_again
 from capnet.analysis.facts.transport.tcp_connections import segments
@@ -103,37 +104,66 @@ MIN_SYNS = 3  # lost packets, by chance one in a few is a SYN
 MAX_EXAMINED = 100  # flows whose segments are looked at one by one
 
 
+class _Resent(NamedTuple):
+    """What TCP sent again, in all and at the point that shows most of it."""
+
+    segments: PerFlow
+    rows: list[int]  # of flows with such segments
+    counts: dict[str, int]  # by point
+    worst: str
+
+
 def diagnose(context: Context) -> list[Finding]:
-    retransmissions = np.where(learned_path_mtu(context), 0, sent_again(context))
-    rows = retransmissions.nonzero()[0].tolist()
-    if not rows:
+    resent = _resent(context)
+    if resent is None:
         return []
-    counts: dict[str, int] = {}
-    for row in rows:
-        name = _name(context, row)
-        counts[name] = counts.get(name, 0) + int(retransmissions[row])
-    worst = max(sorted(counts), key=lambda name: counts[name])
-    packets = _packets_if_few(context, retransmissions, worst)
-    says, fix = SAYS.fill(segments=counts[worst], point=worst), FIX if len(context.points) > 1 else FIX_AT_ONE_POINT
-    if packets:
-        says = SAYS_FEW.fill(segments=counts[worst], point=worst, packets=packets)
-    overtook = _overtook(context, rows)
-    ends = {"first": overtook.first, "last": overtook.last} if overtook else {}
-    at_worst = [row for row in rows if _name(context, row) == worst]
-    waits_ns = [] if overtook else _waits_for_syns(context, retransmissions, at_worst)
-    fix = FIX_OVERTOOK if overtook else FIX_SYNS if waits_ns else fix
+    segments, packets = resent.counts[resent.worst], _packets_if_few(context, resent.segments, resent.worst)
+    says = SAYS_FEW if packets else SAYS
+    clue = _CAUSE(context, resent) or Clue((FIX if len(context.points) > 1 else FIX_AT_ONE_POINT).fill())
     return [
         Finding(
             NAME,
             "info" if packets else "warning",
-            says
-            + (SYNS.fill(connections=len(waits_ns), seconds=round(max(waits_ns) / 1e9, 1)) if waits_ns else "")
-            + (OVERTOOK.fill(segments=overtook.segments, **ends) if overtook else ""),
-            None if packets else fix.fill(point=worst, **ends),
-            {"segments": counts, **({"syns_of": len(waits_ns)} if waits_ns else {})},
-            sorted(_evidence(context, rows)),
+            says.fill(segments=segments, point=resent.worst, packets=packets) + clue.says,
+            None if packets else clue.fix,
+            {"segments": resent.counts, **clue.facts},
+            sorted(_evidence(context, resent.rows)),
         )
     ]
+
+
+def _resent(context: Context) -> _Resent | None:
+    segments = np.where(learned_path_mtu(context), 0, sent_again(context))
+    rows = segments.nonzero()[0].tolist()
+    if not rows:
+        return None
+    counts: dict[str, int] = {}
+    for row in rows:
+        name = _name(context, row)
+        counts[name] = counts.get(name, 0) + int(segments[row])
+    return _Resent(segments, rows, counts, max(sorted(counts), key=lambda name: counts[name]))
+
+
+def _overtaking(context: Context, resent: _Resent) -> Clue | None:
+    """Segments overtook others, and none was lost."""
+    overtook = _overtook(context, resent.rows)
+    if overtook is None:
+        return None
+    ends = {"first": overtook.first, "last": overtook.last}
+    return Clue(FIX_OVERTOOK.fill(**ends), OVERTOOK.fill(segments=overtook.segments, **ends))
+
+
+def _lost_syns(context: Context, resent: _Resent) -> Clue | None:
+    """New connections alone lose packets."""
+    at_worst = [row for row in resent.rows if _name(context, row) == resent.worst]
+    waits_ns = _waits_for_syns(context, resent.segments, at_worst)
+    if not waits_ns:
+        return None
+    says = SYNS.fill(connections=len(waits_ns), seconds=round(max(waits_ns) / 1e9, 1))
+    return Clue(FIX_SYNS.fill(point=resent.worst), says, {"syns_of": len(waits_ns)})
+
+
+_CAUSE = first_of(_overtaking, _lost_syns)
 
 
 def _name(context: Context, row: int) -> str:

@@ -22,11 +22,13 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
+from capnet.analysis.facts.clues import Clue, first_of
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.outcomes.silent_name_servers import SilentNameServer, silent_name_servers
 from capnet.analysis.facts.outcomes.silent_requests import nothing_comes_back
 from capnet.analysis.facts.transport.dns_lookups import CODE_NAMES, NO_SUCH_NAME, FailedAnswer, failed_answers
 from capnet.analysis.facts.transport.dns_search import searched_names
+from capnet.quick_tuple import NamedTuple
 
 NAME = finding_name(__name__)
 LEVELS = ("info", "warning")
@@ -173,6 +175,31 @@ def _failed_name(context: Context, code: int, name: str, answers: list[FailedAns
     )
 
 
+class _Silence(NamedTuple):
+    """Questions to a name server that no hop shows an answer to."""
+
+    of: SilentNameServer
+    questions: int
+    is_one_sided: bool  # nothing at all comes back to the clients
+
+    @property
+    def is_refused(self) -> bool:
+        """Does the server's own host refuse them?"""
+        return self.of.rejecting == self.of.server
+
+    def fill(self, text: Text) -> str:
+        """A text about them."""
+        return text.fill(
+            server=self.of.server,
+            rejecting=self.of.rejecting,
+            queries=self.questions,
+            clients=several(self.of.clients),
+            point=self.of.reached,
+            container=self.of.reached.rpartition("/")[0],
+            others=several(self.of.others),
+        )
+
+
 def _silent_servers(context: Context) -> list[Finding]:
     """Servers with questions that no hop shows an answer to."""
     return [_silent_server(context, silent) for silent in silent_name_servers(context)]
@@ -180,37 +207,63 @@ def _silent_servers(context: Context) -> list[Finding]:
 
 def _silent_server(context: Context, silent: SilentNameServer) -> Finding:
     questions = int(packets_without_duplicates(context)[silent.rows].sum())
-    is_refused = silent.rejecting == silent.server
     is_one_sided = not (silent.rejecting or silent.others) and nothing_comes_back(context, silent.rows)
-    text = REFUSED if is_refused else REJECTED if silent.rejecting else ONE_DIRECTION if is_one_sided else SILENT
-    more: Text | None = None
-    fix, facts = SILENT_FIX, dict[str, object]()
-    if is_refused and silent.server.startswith(LOOPBACK):
-        fix = LOOPBACK_FIX
-    elif silent.rejecting and not is_refused:
-        fix, facts = REJECTED_FIX, {"rejected_by": silent.rejecting}
-    elif silent.others:
-        more, fix, facts = OTHERS, OTHERS_FIX, {"answered": silent.others[:MAX_EVIDENCE]}
-    elif silent.is_by_tcp:
-        more, fix, facts = BY_TCP, BY_TCP_FIX, {"by_tcp": True}
-    elif silent.reached:
-        more, fix, facts = REACHED, REACHED_FIX, {"reached": silent.reached}
-    of = {
-        "server": silent.server,
-        "rejecting": silent.rejecting,
-        "queries": questions,
-        "clients": several(silent.clients),
-        "point": silent.reached,
-        "container": silent.reached.rpartition("/")[0],
-        "others": several(silent.others),
-    }
+    silence = _Silence(silent, questions, is_one_sided)
+    clue = _CLUE(context, silence) or Clue(_fix_of_cluster(silence) + silence.fill(SILENT_FIX))
+    facts = {"server": silent.server, "questions": questions, "code": None, "refused": silence.is_refused}
     return Finding(
         NAME,
         "warning",
-        text.fill(**of) + (more.fill(**of) if more else ""),
-        (ONE_DIRECTION_FIX.fill() if is_one_sided else "")
-        + (CLUSTER_FIX.fill(**of) if silent.asks_cluster and fix in (SILENT_FIX, REJECTED_FIX) else "")
-        + fix.fill(**of),
-        {"server": silent.server, "questions": questions, "code": None, "refused": is_refused, **facts},
+        silence.fill(_outcome(silence)) + clue.says,
+        (ONE_DIRECTION_FIX.fill() if is_one_sided else "") + clue.fix,
+        {**facts, **clue.facts},
         sorted(context.first_frames(silent.rows)),
     )
+
+
+def _outcome(silence: _Silence) -> Text:
+    """What became of the questions."""
+    if silence.is_refused:
+        return REFUSED
+    if silence.of.rejecting:
+        return REJECTED
+    return ONE_DIRECTION if silence.is_one_sided else SILENT
+
+
+def _own_loopback(context: Context, silence: _Silence) -> Clue | None:
+    is_own = silence.is_refused and silence.of.server.startswith(LOOPBACK)
+    return Clue(silence.fill(LOOPBACK_FIX)) if is_own else None
+
+
+def _rejected(context: Context, silence: _Silence) -> Clue | None:
+    """Another host rejects the questions by a rule."""
+    if not silence.of.rejecting or silence.is_refused:
+        return None
+    fix = _fix_of_cluster(silence) + silence.fill(REJECTED_FIX)
+    return Clue(fix, facts={"rejected_by": silence.of.rejecting})
+
+
+def _others_answered(context: Context, silence: _Silence) -> Clue | None:
+    if not silence.of.others:
+        return None
+    return Clue(silence.fill(OTHERS_FIX), silence.fill(OTHERS), {"answered": silence.of.others[:MAX_EVIDENCE]})
+
+
+def _answers_by_tcp(context: Context, silence: _Silence) -> Clue | None:
+    return Clue(silence.fill(BY_TCP_FIX), silence.fill(BY_TCP), {"by_tcp": True}) if silence.of.is_by_tcp else None
+
+
+def _reached(context: Context, silence: _Silence) -> Clue | None:
+    """The questions come to a container, and that is silent."""
+    if not silence.of.reached:
+        return None
+    return Clue(silence.fill(REACHED_FIX), silence.fill(REACHED), {"reached": silence.of.reached})
+
+
+def _fix_of_cluster(silence: _Silence) -> str:
+    """What to do first if the server is asked as that of a Kubernetes cluster."""
+    return silence.fill(CLUSTER_FIX) if silence.of.asks_cluster else ""
+
+
+# Who refuses says most; that the server works for others, more than where the questions end.
+_CLUE = first_of(_own_loopback, _rejected, _others_answered, _answers_by_tcp, _reached)
