@@ -14,20 +14,15 @@ Verify: `curl -v --disable-epsv ftp://SERVER/` prints the 227 reply; `docker por
 
 from __future__ import annotations
 
-import numpy as np
-
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, replies, source
+from capnet.analysis.core.flow_rows import destination
 from capnet.analysis.core.payload import FtpOpening
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
-from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.fate.next_points import is_answered
+from capnet.analysis.facts.streams.attempts import ACCEPTED, REFUSED, attempts_by_client, outcome
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
-from capnet.wire.numbers import TCP, TCP_RST
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
@@ -65,7 +60,7 @@ ACTIVE = Text(
 PORT = Text(en="port {ports}", zh="端口 {ports} ")
 SEVERAL_PORTS = Text(en="ports {ports}", zh="端口 {ports} ")
 UNANSWERED = Text(en="nothing answers there", zh="那里没有应答")
-REFUSED = Text(en="each is refused", zh="每一个都被拒绝")
+REFUSED_EACH = Text(en="each is refused", zh="每一个都被拒绝")
 BOTH = Text(en="some are refused, and the others get no answer", zh="有的被拒绝，其余的没有应答")
 FIX_ADDRESS = Text(
     en="let the server name {asked}, the address that its clients ask (vsftpd pasv_address, ProFTPD MasqueradeAddress, "
@@ -86,8 +81,6 @@ FIX_ACTIVE = Text(
 )
 
 MAX_DELAY_NS = 10_000_000_000  # from the message to the connection: clients connect at once
-MIN_WAIT_NS = 3_000_000_000  # without an answer, up to the end of the capture
-MAX_FLOWS = 10_000  # to ports that messages name
 
 
 class _Attempt(NamedTuple):
@@ -95,7 +88,7 @@ class _Attempt(NamedTuple):
 
     opening: FtpOpening
     row: int
-    outcome: str  # "accepted", "refused", "unanswered", or "" where that is not known
+    outcome: str  # of `attempts`
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -106,7 +99,7 @@ def diagnose(context: Context) -> list[Finding]:
     findings = []
     for _, attempts in sorted(by_server.items()):
         outcomes = {attempt.outcome for attempt in attempts} - {""}
-        if outcomes and "accepted" not in outcomes:
+        if outcomes and ACCEPTED not in outcomes:
             failed = [attempt for attempt in attempts if attempt.outcome]
             elsewhere = [attempt for attempt in failed if _is_elsewhere(context, attempt)]
             at_server = [attempt for attempt in failed if not _is_elsewhere(context, attempt)]
@@ -115,18 +108,14 @@ def diagnose(context: Context) -> list[Finding]:
 
 
 def _attempts(context: Context) -> list[_Attempt]:
-    flows, openings = context.flows, context.ftp_openings
-    ports = np.array([opening.port for opening in openings], dtype=np.int64)
-    is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0) & (flow_links(context).before < 0)
-    rows = np.flatnonzero(is_new & is_among(flows[:, schema.FLOW_DPORT], ports))[:MAX_FLOWS]
-    by_port: dict[tuple[int, int], list[int]] = {}
-    for row in rows.tolist():
-        by_port.setdefault((int(flows[row, schema.FLOW_POINT]), int(flows[row, schema.FLOW_DPORT])), []).append(row)
+    openings = context.ftp_openings
+    by_client = attempts_by_client(context, {opening.port for opening in openings})
     attempts: dict[int, _Attempt] = {}
     for opening in openings:
-        for row in by_port.get((opening.point, opening.port), ()):
+        client = opening.client if opening.is_passive else opening.server
+        for row in by_client.get((opening.point, client, opening.port), ()):
             if row not in attempts and _follows(context, opening, row):
-                attempts[row] = _Attempt(opening, row, _outcome(context, row))
+                attempts[row] = _Attempt(opening, row, outcome(context, row))
                 break
     return list(attempts.values())
 
@@ -136,20 +125,7 @@ def _follows(context: Context, opening: FtpOpening, row: int) -> bool:
     flow = context.flows[row]
     if not 0 <= flow[schema.FLOW_FIRST] - opening.time <= MAX_DELAY_NS:
         return False
-    if opening.is_passive:
-        return source(flow) == opening.client and destination(flow) in (opening.address, opening.server)
-    return source(flow) == opening.server and destination(flow) == opening.address
-
-
-def _outcome(context: Context, row: int) -> str:
-    flows, reply = context.flows, int(replies(context)[row])
-    if reply >= 0 and flows[reply, schema.FLOW_SYNACK_TIME] >= 0:
-        return "accepted"
-    if reply >= 0 and flows[reply, schema.FLOW_TCP_FLAGS] & TCP_RST:
-        return "refused"
-    last = context.points[int(flows[row, schema.FLOW_POINT])].last or 0
-    is_silent = not is_answered(context)[row] and last - flows[row, schema.FLOW_FIRST] >= MIN_WAIT_NS
-    return "unanswered" if is_silent else ""
+    return destination(flow) in ((opening.address, opening.server) if opening.is_passive else (opening.address,))
 
 
 def _is_elsewhere(context: Context, attempt: _Attempt) -> bool:
@@ -174,7 +150,7 @@ def _finding(context: Context, attempts: list[_Attempt]) -> Finding:
         says.fill(
             server=endpoint_text(first.server, first.control_port), clients=several(clients), count=len(attempts),
             address=several(asked), ports=numbers,
-            outcome=(BOTH if len(outcomes) > 1 else REFUSED if "refused" in outcomes else UNANSWERED).fill(),
+            outcome=(BOTH if len(outcomes) > 1 else REFUSED_EACH if REFUSED in outcomes else UNANSWERED).fill(),
         ),
         fix.fill(asked=first.server),
         {
