@@ -77,6 +77,7 @@ def pass_result(reader: SourceReader, topology: Topology | None, witnesses: Witn
         log_rules=aggregator.nflog.rules if aggregator.nflog else [],
         stream_starts=aggregator.first_octets.starts if aggregator.first_octets else [],
         ftp_openings=aggregator.first_octets.ftp_openings if aggregator.first_octets else [],
+        advertised=aggregator.first_octets.advertised if aggregator.first_octets else [],
         witnesses=witnesses,
         series=reader.series,
         pauses=reader.pauses,

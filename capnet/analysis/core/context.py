@@ -10,6 +10,7 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.payload import (
+    AdvertisedAddress,
     Checksums,
     DnsMessages,
     FtpOpening,
@@ -74,6 +75,7 @@ class Context:
     log_rules: list[LogRule] = field(default_factory=list)
     stream_starts: list[StreamStart] = field(default_factory=list)
     ftp_openings: list[FtpOpening] = field(default_factory=list)
+    advertised: list[AdvertisedAddress] = field(default_factory=list)
     witnesses: Witnesses | None = None  # what the kernels say of the packets themselves
     series: dict[str, FrameNumbers] = field(default_factory=dict)  # by the first file of several that are one point
     pauses: dict[int, list[Pause]] = field(default_factory=dict)  # by point: when it may not have listened

@@ -91,6 +91,25 @@ class FtpOpening(NamedTuple):
     port: int
 
 
+class AdvertisedAddress(NamedTuple):
+    """An address that a server names to a client in an answer at one point; source and destination are the answer's."""
+
+    point: int
+    via: int  # kind of tunnel that it came through, 0 = none
+    via_vni: int
+    src_hi: int
+    src_lo: int
+    dst_hi: int
+    dst_lo: int
+    sport: int
+    dport: int
+    frame: int
+    time: int  # ns
+    protocol: str  # "http", "kafka", "mongodb", "redis-cluster", "redis-sentinel"
+    host: str  # name or address, in small letters
+    port: int
+
+
 class LogRule(NamedTuple):
     """A rule of the firewall that logged packets at one point (NFLOG)."""
 

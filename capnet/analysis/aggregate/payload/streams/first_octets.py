@@ -3,7 +3,8 @@
 Input: blocks of rows with their bytes. Output: `starts`, one `StreamStart` per direction. Method: a SYN-ACK says with
 which sequence number each direction begins; the first segment with octets that has it is looked for in the frames that
 follow. So all is over after a connection's first segments, and captures of old connections cost nothing.
-Where a server greets as one of FTP does, messages of its port are read as well (`ftp`).
+Where a server greets as one of FTP does, messages of its port are read as well (`ftp`); where an end begins as those do
+that name addresses of other servers, these (`advertised`).
 Limits: the first MAX_CONNECTIONS; what comes later than MAX_FRAMES after the SYN-ACK; a segment that is cut.
 """
 
@@ -15,20 +16,23 @@ import numpy as np
 
 from capnet.analysis.aggregate.payload.dns import payload_span
 from capnet.analysis.core.arrays import is_among, row_hash
-from capnet.analysis.core.payload import FtpOpening, StreamStart
+from capnet.analysis.core.payload import AdvertisedAddress, FtpOpening, StreamStart
 from capnet.analysis.core.schema import Mask, Values
 from capnet.wire import fields
 from capnet.wire.block import Block, Rows
 from capnet.wire.numbers import TCP_SYN_ACK
 
 if TYPE_CHECKING:
+    from capnet.analysis.aggregate.payload.streams.advertised import AdvertisedAddresses
     from capnet.analysis.aggregate.payload.streams.ftp import FtpMessages
 
 MAX_CONNECTIONS = 2000
 MAX_FRAMES = 65_536  # after the SYN-ACK: a server that waits for longer is rare, and looking costs time
 MAX_OCTETS = 24  # the longest beginning by which a protocol is recognised
-MAX_ANSWER = 1024  # of an answer of HTTP: what it says of TLS stands behind its headers
-ANSWER = b"HTTP/1."
+MAX_ANSWER = 1024  # of an answer of HTTP or MongoDB: what it says of TLS, or the members, stands behind its headers
+ANSWER, REDIRECT = b"HTTP/1.", b"3"  # the first digit of its status
+MONGODB_OPCODES = (b"\x01\0\0\0", b"\xdd\x07\0\0")  # of answers
+FIRST_OF_REDIS, API_KEYS_OF_KAFKA = b"*", (b"\0\x03", b"\0\x11", b"\0\x12")  # of requests
 FTP_GREETING, MAIL_PORTS = b"220", (25, 465, 587, 2525)  # what servers of mail say as well (RFC 5321)
 MAX_FTP_PORTS = 8  # at which servers greet so
 _LOW_BITS = 0xFFFF  # of sequence numbers: a table of them is looked up for each row
@@ -55,6 +59,7 @@ class FirstOctets:
         self._is_changed = False
         self._ftp_ports: set[int] = set()
         self._ftp: FtpMessages | None = None  # made when a server of FTP greets
+        self._advertised: AdvertisedAddresses | None = None  # made when an end begins as one that names addresses
         self._is_awaited = np.zeros(_LOW_BITS + 1, dtype=bool)  # by the low bits of the sequence number
         self._hashes = np.zeros(0, dtype=np.int64)
 
@@ -73,11 +78,18 @@ class FirstOctets:
             self._forget(int(block.rows[-1, fields.FRAME]))
         if self._ftp is not None:
             self._ftp.add(block, base, self._ftp_ports)
+        if self._advertised is not None:
+            self._advertised.add(block, base)
 
     @property
     def ftp_openings(self) -> list[FtpOpening]:
         """What control connections of FTP name, in the order of the pass."""
         return self._ftp.openings if self._ftp is not None else []
+
+    @property
+    def advertised(self) -> list[AdvertisedAddress]:
+        """What servers name to their clients, in the order of the pass."""
+        return self._advertised.addresses if self._advertised is not None else []
 
     def _await(self, rows: Rows, syn_rows: Values) -> None:
         """Both directions of the connections that are accepted."""
@@ -120,6 +132,8 @@ class FirstOctets:
                 self.starts.append(start)
                 if start.octets.startswith(FTP_GREETING) and start.sport not in MAIL_PORTS:
                     self._add_ftp(start.sport)
+                elif _may_name_addresses(start.octets):
+                    self._add_advertised(start, int(rows[row, fields.TIME]))
 
     def _add_ftp(self, port: int) -> None:
         from capnet.analysis.aggregate.payload.streams.ftp import FtpMessages  # few captures have FTP
@@ -127,6 +141,12 @@ class FirstOctets:
         if len(self._ftp_ports) < MAX_FTP_PORTS:
             self._ftp_ports.add(port)
             self._ftp = self._ftp or FtpMessages()
+
+    def _add_advertised(self, start: StreamStart, time: int) -> None:
+        from capnet.analysis.aggregate.payload.streams.advertised import AdvertisedAddresses  # most captures name none
+
+        self._advertised = self._advertised or AdvertisedAddresses()
+        self._advertised.begin(start, time, self._base)
 
     @staticmethod
     def _has_octets(rows: Rows, chosen: Values) -> Mask:
@@ -144,4 +164,12 @@ class FirstOctets:
 def _octets(block: Block, begin: int, stop: int) -> bytes:
     """The octets of a payload that are kept."""
     start = bytes(block.raw[begin : min(stop, begin + MAX_OCTETS)])
-    return bytes(block.raw[begin : min(stop, begin + MAX_ANSWER)]) if start.startswith(ANSWER) else start
+    is_answer = start.startswith(ANSWER) or start[12:16] in MONGODB_OPCODES
+    return bytes(block.raw[begin : min(stop, begin + MAX_ANSWER)]) if is_answer else start
+
+
+def _may_name_addresses(octets: bytes) -> bool:
+    """Does an end begin as a redirect of HTTP, a server of MongoDB, or a client of Redis or Kafka does?"""
+    is_redirect = octets.startswith(ANSWER) and octets[9:10] == REDIRECT
+    is_request = octets.startswith(FIRST_OF_REDIS) or octets[4:6] in API_KEYS_OF_KAFKA
+    return is_redirect or is_request or octets[12:16] in MONGODB_OPCODES
