@@ -16,6 +16,7 @@ RECORDED = PROJECT / "tests/analysis/findings/recorded"
 NAMED = {
     "kafka-name": {("kafka", "kafka", 29092)},
     "kafka-localhost": {("kafka", "localhost", 9092)},
+    "kafka-forwarded": {("kafka", "localhost", 9092)},
     "kafka-published": {("kafka", "10.50.0.11", 9092)},
     "mongo-members": {("mongodb", "mongo1", 27017), ("mongodb", "mongo2", 27017)},
     "mongo-published": {("mongodb", "10.50.0.11", 27017)},

@@ -36,9 +36,21 @@ CAUSES = {
     "plain-to-tls": ("tls-mismatch", "warning", "while 2 connections with TLS are answered"),
     "tls-to-plain": ("tls-mismatch", "warning", "10.77.1.8 began TLS with 10.60.0.5:80"),
     "ftp-ports": ("ftp-data-failed", "warning", "to its ports 40000 and 40001; each is refused"),
+    "redis-moved": ("advertised-address-fails", "warning", "10.77.1.8:7002"),
+    "kafka-name": ("advertised-address-fails", "warning", "kafka:29092, which fails: DNS answers NXDOMAIN for kafka"),
+    "kafka-localhost": ("advertised-address-fails", "warning", "localhost:9092, which is the client itself there"),
+    "mongo-members": ("advertised-address-fails", "warning", "DNS answers NXDOMAIN for mongo1 and mongo2"),
+    "nginx-port": (
+        "advertised-address-fails",
+        "warning",
+        "10.50.0.11:8080, which fails: 2 connections there are refused",
+    ),
     "blackhole": ("connection-unanswered", "warning", "they are not seen at node/eth0"),
 }
-HEALTHY = ["path-mtu", "cluster-dns", "tls-healthy", "ftp-published"]
+HEALTHY = [
+    "path-mtu", "cluster-dns", "tls-healthy", "ftp-published", "redis-announced", "kafka-published", "kafka-forwarded",
+    "mongo-published", "nginx-published",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CAUSES)
