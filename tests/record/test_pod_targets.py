@@ -156,3 +156,14 @@ def test_bystanders_of_a_pod_keep_their_addresses(runtime: str) -> None:
     kept = [each.name for each in without_bystanders(topology, chosen).containers]
     assert {"nginx", "sidecar"} <= set(kept) and "db" not in kept
     assert f"agent-{NODES[runtime]}" not in kept and any("db-" in name for name in kept)
+
+
+def test_container_on_no_bridge_leaves_by_the_nic_of_its_host() -> None:
+    """A pod of the plugin ptp, whose containers Docker runs without a network: the host routes to its veth."""
+    topology = surveyed("containerd")
+    for each in topology.containers:
+        each.runtime = each.pod = None
+        for endpoint in each.endpoints:
+            endpoint.network, endpoint.bridge = "", None
+    found = points(topology, WEB)
+    assert found["ens33"] == "parent" and "cni0" not in found

@@ -101,6 +101,13 @@ def test_rows_of_all_stored_topologies_have_a_model() -> None:
     assert {(row.model, row.parent) for row in ipvlan} == {("ipvlan l2", "ens33")}
 
 
+@pytest.mark.parametrize(("scenario", "model", "bridge"), [("cni-bridge", "bridge", "cni0"), ("cni-ptp", "ptp", None)])
+def test_model_of_pods_is_told_by_their_veths(scenario: str, model: str, bridge: str | None) -> None:
+    """No network of Docker has them: the plugin's answer is what their veths are ports of."""
+    pods = rows(Topology.load(PROJECT / "pcaps" / f"{scenario}.topology.json"))
+    assert {(row.model, row.bridge, row.network) for row in pods} == {(model, bridge, "")}
+
+
 def test_ports_stand_once_for_a_container_on_two_networks() -> None:
     topology = topology_of_files([ARCHIVE])[0]
     web, multi = (next(each for each in topology.containers if each.name == name) for name in ("web", "multi"))

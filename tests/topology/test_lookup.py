@@ -159,7 +159,7 @@ def test_interface_that_docker_does_not_know_is_told() -> None:
     """A tunnel that a VPN client made in its container."""
     endpoint = Endpoint("", "wg0", None, ["10.9.0.2/32"])
     topology = Topology(hosts=[Host("A", "", "")], containers=[Container("A", "vpn", "f", "i", "bridge", [endpoint])])
-    assert answers("10.9.0.2", topology) == ["is wg0 in container vpn, on network that Docker does not know."]
+    assert answers("10.9.0.2", topology) == ["is wg0 in container vpn, on a network that Docker does not know."]
 
 
 WEB = "is published by container web on host A: 0.0.0.0:8080->80/tcp"

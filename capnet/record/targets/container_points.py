@@ -112,7 +112,7 @@ class _Planner:
                 yield from self._of_parent(endpoint.parent, endpoint.network)
             elif process_behind(endpoint):
                 uses_uplinks |= is_the_machine(self._host)
-            elif endpoint.veth and self._owner.runtime:  # routed by the host, without a bridge
+            elif endpoint.veth:  # routed by the host, without a bridge
                 uses_uplinks = True
         if uses_uplinks:
             yield from self._of_uplinks()

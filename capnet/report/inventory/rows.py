@@ -115,7 +115,9 @@ def _bridge(endpoint: Endpoint, network: Network | None) -> str | None:
 def _model_without_network(container: Container, endpoint: Endpoint | None, mode: str) -> str | None:
     if endpoint is None:
         return mode.partition(":")[0]
-    return "bridge" if container.runtime and endpoint.bridge else endpoint.kind
+    if endpoint.kind == "veth" and endpoint.veth and not endpoint.veth_netns:
+        return "bridge" if endpoint.bridge else "ptp"
+    return endpoint.kind
 
 
 def _row(topology: Topology, container: Container, endpoint: Endpoint | None, ports: tuple[str, ...]) -> InventoryRow:

@@ -75,7 +75,7 @@ def _attachment(topology: Topology, meant: Container, endpoint: Endpoint) -> str
             f"{interface}, whose packets end in the process {process}; on the wire are connections of the host",
             f"{interface}，它的包终止于进程 {process}；链路上是主机的连接",
         )
-    return pick(f"{interface} on network {words}", f"{interface} 在网络 {words} 上")
+    return pick(f"{interface} on {words}", f"{interface} 在{words}上")
 
 
 def inside(topology: Topology, asked: str, match: Match, on_host: str) -> str:
@@ -100,7 +100,7 @@ def inside(topology: Topology, asked: str, match: Match, on_host: str) -> str:
     else:
         details += [pick("shared with ", "共享者：") + listed(shared)] if shared else []
     words = network_words(topology, meant, endpoint)
-    return begin + clauses([pick(f" network {words}", f"网络 {words} 上"), *details])
+    return begin + clauses([pick(f" {words}", f"{words}上"), *details])
 
 
 def host_end(topology: Topology, asked: str, match: Match, on_host: str) -> str:
@@ -114,8 +114,8 @@ def host_end(topology: Topology, asked: str, match: Match, on_host: str) -> str:
             f" in the namespace of overlay network {endpoint.network}", f"overlay 网络 {endpoint.network} 的命名空间中"
         )
     sentence = pick(
-        f"{on_host} is the host end of {endpoint.interface} in {called(meant)} ({owned}), network {words}",
-        f" 是{on_host}{called(meant)} 的 {endpoint.interface}（{owned}）的主机端，网络 {words}",
+        f"{on_host} is the host end of {endpoint.interface} in {called(meant)} ({owned}), {words}",
+        f" 是{on_host}{called(meant)} 的 {endpoint.interface}（{owned}）的主机端，{words}",
     )
     details = []
     if endpoint.bridge:

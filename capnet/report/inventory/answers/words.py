@@ -27,15 +27,20 @@ def called(container: Container) -> str:
 
 
 def network_words(topology: Topology, container: Container, endpoint: Endpoint) -> str:
-    """Name and model of an endpoint's network; its VNI too."""
+    """`network shop (bridge)`: name and model of an endpoint's network; its VNI too."""
     network = network_of(topology, container, endpoint)
-    if network is None and container.runtime:
-        return endpoint.network or pick("without a name", "（没有名称）")
+    if network is None and not endpoint.network:
+        unnamed = pick("a network without a name", "没有名称的网络")
+        return unnamed if container.runtime else pick("a network that Docker does not know", " Docker 没有的网络")
     if network is None:
-        return endpoint.network or pick("that Docker does not know", "（Docker 没有这个网络）")
+        return _network(endpoint.network)
     vni = f", VNI {network.vni}" if network.vni is not None else ""
     model = model_of(network)
-    return f"{network.name} ({model}{vni})" if vni or model != network.name else network.name
+    return _network(f"{network.name} ({model}{vni})" if vni or model != network.name else network.name)
+
+
+def _network(name: str) -> str:
+    return pick(f"network {name}", f"网络 {name} ")
 
 
 def members(topology: Topology, network: Network) -> str:

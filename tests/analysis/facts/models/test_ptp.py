@@ -9,6 +9,7 @@ import pytest
 
 from capnet.analysis.engine import Source, analyze
 from capnet.report.formats import render
+from capnet.topology import Topology
 from tests.analysis.facts.models.stations import MAC_1, MAC_2, B, arp_everywhere, likely, weights
 from tests.conftest import PROJECT
 from tests.stories import Network, ping
@@ -72,3 +73,11 @@ def test_two_bridges_are_silent(tmp_path: Path) -> None:
     net = Network(["if0", "if1"])
     routed(net, gateways=("10.244.1.1", "10.244.2.1"), servers="10.244.2.2")
     assert read(net, tmp_path)["models"] == []
+
+
+def test_pod_that_is_silent_is_not_without_a_network(tmp_path: Path) -> None:
+    """Docker runs its container with `--network none`: a plugin of CNI gives it one."""
+    topology = Topology.load(PROJECT / "pcaps" / "cni-ptp.topology.json")
+    silent = tmp_path / "silent.pcap"
+    silent.write_bytes((RECORDED / "node__veth-app.pcap").read_bytes()[:24])
+    assert analyze(silent, topology).models == []

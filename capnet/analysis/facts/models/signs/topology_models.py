@@ -78,7 +78,8 @@ def host_network(context: Context) -> Iterator[Sign]:
 def no_network(context: Context) -> Iterator[Sign]:
     """A runtime gave a container no network, and nothing but loopback was heard."""
     containers = context.topology.containers if context.topology else []
-    unconnected = [container for container in containers if container.network_mode == "none"]
+    without_network = (container for container in containers if container.network_mode == "none")
+    unconnected = [each for each in without_network if not each.endpoints]  # pods have one from a plugin of CNI
     if unconnected and none.is_loopback_only(context):
         yield Sign(
             Text(en="{runtimes} gave {names} no network", zh="{runtimes} 没有给 {names} 网络").fill(
