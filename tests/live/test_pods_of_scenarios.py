@@ -27,7 +27,10 @@ STATE = (
     "ip -o link | cut -d: -f2 | cut -d@ -f1; ip route; ls /run | grep capnet-pods; "
     "iptables-save | sed -n 's/^\\(:[^ ]*\\) - .*/\\1/p; /^-A/p'; cat /proc/sys/net/ipv4/conf/all/route_localnet"
 )
-STEPS = {"cni-bridge": "app to web", "flannel-host-gw": "left to right", "kubernetes-service": "app to the cluster IP"}
+STEPS = {
+    "cni-bridge": "app to web", "cni-ptp": "app to web", "flannel-host-gw": "left to right",
+    "kubernetes-service": "app to the cluster IP",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
