@@ -154,6 +154,16 @@ def test_tunnel_leads_from_overlay_to_overlay() -> None:
     assert inside == {("192.168.111.0/24", "ens33"), ("ens33", "routing"), ("routing", "overlay vxlanA")}
 
 
+def test_routed_containers_are_behind_the_routing_of_their_host() -> None:
+    """Their veths are edges, not cards of the host."""
+    scene = scene_of(ROOT / "pcaps" / "cni-ptp.pcapng")
+    box = next(each for each in scene.boxes if each.title.startswith("A "))
+    assert [nic.title for nic in box.nics] == ["ens33"]
+    ends = {edge.inner.title: (edge.outer, edge.points[0]) for edge in scene.edges if edge.inner.kind == "container"}
+    assert {name.partition(" ")[0] for name in ends} == {"app", "web"}
+    assert all(outer is box.stack and point.startswith("A/veth") for outer, point in ends.values())
+
+
 def test_tunnel_interface_of_a_host_is_behind_its_routing() -> None:
     """flannel: packets are routed from cni0 into flannel.1, and from there as VXLAN to ens33; no container is on it."""
     scene = scene_of(ROOT / "pcaps" / "faults" / "flannel-port-blocked.pcapng")

@@ -18,6 +18,7 @@ from itertools import islice
 from capnet.quick_dataclass import value
 from capnet.record.targets.uplinks import RoutedDevices
 from capnet.topology import Container, Endpoint, Interface, Topology
+from capnet.topology.routed import is_routed
 from capnet.topology.user_mode import is_the_machine, process_behind
 
 TUNNELS = ("vxlan", "geneve", "gre", "gretap", "ip6gre", "ipip", "sit", "ip6tnl", "vti", "xfrm", "wireguard", "tun")
@@ -112,7 +113,7 @@ class _Planner:
                 yield from self._of_parent(endpoint.parent, endpoint.network)
             elif process_behind(endpoint):
                 uses_uplinks |= is_the_machine(self._host)
-            elif endpoint.veth:  # routed by the host, without a bridge
+            elif is_routed(endpoint):
                 uses_uplinks = True
         if uses_uplinks:
             yield from self._of_uplinks()

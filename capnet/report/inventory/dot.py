@@ -8,7 +8,8 @@ from capnet.report.escape import visible
 from capnet.report.inventory.groups import InventoryGroup, host_groups, host_title, label, underlay
 from capnet.topology import Topology
 
-_SHAPES = {"bridge": "box", "parent": "component", "overlay": "hexagon", "host": "plaintext", "none": "plaintext"}
+_SHAPES = {"bridge": "box", "unknown": "box", "parent": "component", "overlay": "hexagon"}
+_SHAPES |= dict.fromkeys(("host", "none", "routed"), "plaintext")
 
 
 def dot_text(topology: Topology) -> str:
@@ -16,7 +17,7 @@ def dot_text(topology: Topology) -> str:
     lines = ["graph topology {", "  rankdir=LR; node [fontname=sans, fontsize=11]; edge [fontname=sans, fontsize=9];"]
     overlays: dict[str, list[str]] = {}
     for number, host in enumerate(topology.hosts):
-        title = "\n".join([host_title(host), *underlay(host)])
+        title = "\n".join([host_title(host), *underlay(topology, host)])
         lines += [f"  subgraph cluster_{number} {{", f"    label={_quoted(title)}; style=rounded;"]
         containers: dict[str, str] = {}  # id → node
         for index, group in enumerate(host_groups(topology, host)):

@@ -10,6 +10,9 @@ from capnet.quick_tuple import NamedTuple
 from capnet.report.inventory.rows import host_end, model_of, published
 from capnet.topology import Container, Endpoint, Host, Network, Topology
 from capnet.topology.lookup import network_of
+from capnet.topology.routed import is_routed
+
+_WITHOUT_TITLE = {"routed": "routed, without a bridge", "unknown": "network that Docker does not know"}
 
 
 class Leaf(NamedTuple):
@@ -24,7 +27,7 @@ class Leaf(NamedTuple):
 class InventoryGroup(NamedTuple):
     """What connects containers on a host: a Linux bridge, a parent interface, the namespace of an overlay network."""
 
-    kind: str  # bridge, parent, overlay, host or none
+    kind: str  # bridge, parent, overlay, host, none, routed (by a veth of each, on no bridge) or unknown
     title: str  # docker0, ens33, overlay vx
     details: tuple[str, ...]  # network, model, subnets
     leaves: tuple[Leaf, ...]
@@ -39,7 +42,7 @@ def host_groups(topology: Topology, host: Host) -> list[InventoryGroup]:
     for container in containers:
         for endpoint in container.endpoints:
             network = network_of(topology, container, endpoint)
-            key = network.id if network else endpoint.bridge or endpoint.parent or ""
+            key = network.id if network else endpoint.bridge or endpoint.parent or f" {is_routed(endpoint)}"
             networks[key] = network
             groups.setdefault(key, []).append(_leaf(container, endpoint))
     ordered = sorted(groups, key=lambda key: (_rank(networks[key]), groups[key][0].container.name))
@@ -53,15 +56,22 @@ def host_title(host: Host) -> str:
     return "  ".join(filter(None, [host.name, version]))
 
 
-def underlay(host: Host) -> list[str]:
+def underlay(topology: Topology, host: Host) -> list[str]:
     """Interfaces of the host that lead elsewhere, with their addresses: `ens33 192.168.111.128`."""
-    inner = {"bridge", "vxlan", "macvlan", "ipvlan", "dummy"}
+    inner, ends = {"bridge", "vxlan", "macvlan", "ipvlan", "dummy"}, veths(topology, host)
     return [
         f"{interface.name} {', '.join(shown)}"
         for interface in host.interfaces
         if interface.name != "lo" and interface.kind not in inner and not interface.master
+        if interface.name not in ends
         if (shown := without_link_local(interface.addresses))
     ]
+
+
+def veths(topology: Topology, host: Host) -> set[str]:
+    """Interfaces of the host that are the host ends of containers' veths."""
+    ends = (end for each in topology.containers if each.host == host.name for end in each.endpoints)
+    return {end.veth for end in ends if end.veth and not end.veth_netns}
 
 
 def without_link_local(addresses: list[str]) -> list[str]:
@@ -80,8 +90,10 @@ def _group(network: Network | None, leaves: list[Leaf]) -> InventoryGroup:
     endpoint = leaves[0].endpoint
     assert endpoint
     if network is None:
-        title = endpoint.bridge or endpoint.parent or language.term("network that Docker does not know")
-        return InventoryGroup("bridge", title, (), tuple(leaves), "")
+        if title := endpoint.bridge or endpoint.parent:
+            return InventoryGroup("bridge", title, (), tuple(leaves), "")
+        kind = "routed" if is_routed(endpoint) else "unknown"
+        return InventoryGroup(kind, language.term(_WITHOUT_TITLE[kind]), (), tuple(leaves), "")
     model = model_of(network)
     if network.driver == "overlay":
         vni = (f"VNI {network.vni}",) if network.vni is not None else ()

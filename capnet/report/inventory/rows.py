@@ -8,6 +8,7 @@ from capnet.quick_tuple import NamedTuple
 from capnet.report.inventory.selection import is_selected
 from capnet.topology import Container, Endpoint, Host, Interface, Network, PublishedPort, Topology
 from capnet.topology.lookup import Match, network_of
+from capnet.topology.routed import is_routed
 
 
 class InventoryRow(NamedTuple):
@@ -115,7 +116,7 @@ def _bridge(endpoint: Endpoint, network: Network | None) -> str | None:
 def _model_without_network(container: Container, endpoint: Endpoint | None, mode: str) -> str | None:
     if endpoint is None:
         return mode.partition(":")[0]
-    if endpoint.kind == "veth" and endpoint.veth and not endpoint.veth_netns:
+    if endpoint.kind == "veth" and (endpoint.bridge or is_routed(endpoint)):
         return "bridge" if endpoint.bridge else "ptp"
     return endpoint.kind
 

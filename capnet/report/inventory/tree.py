@@ -25,7 +25,7 @@ def tree_text(topology: Topology) -> str:
 
 def _host_lines(topology: Topology, host: Host) -> Iterator[str]:
     yield host_title(host)
-    blocks = [[text] for text in underlay(host)]
+    blocks = [[text] for text in underlay(topology, host)]
     blocks += [_group_lines(topology, group) for group in host_groups(topology, host)]
     yield from _branches(blocks)
 

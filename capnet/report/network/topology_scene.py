@@ -10,11 +10,18 @@ from collections.abc import Collection, Iterator
 from ipaddress import ip_address, ip_interface
 
 from capnet import language
-from capnet.report.inventory.groups import InventoryGroup, Leaf, host_groups, host_title, label, without_link_local
+from capnet.report.inventory.groups import (
+    InventoryGroup,
+    Leaf,
+    host_groups,
+    host_title,
+    label,
+    veths,
+    without_link_local,
+)
 from capnet.report.network.scene import Box, Group, Scene, Vertex
 from capnet.topology import Host, Interface, Topology
 
-UNKNOWN_NETWORK = "network that Docker does not know"
 _INNER = {"bridge", "vxlan", "macvlan", "ipvlan", "dummy", "vlan"}
 
 
@@ -30,9 +37,13 @@ def topology_scene(topology: Topology, used: Collection[str] = ()) -> Scene:
 
 def _box(scene: Scene, topology: Topology, host: Host, used: Collection[str]) -> Box:
     box = Box(host_title(host) or host.name)
-    nics = {each.name: _nic(each, host) for each in host.interfaces if _is_nic(each, host, used)}
+    ends = veths(topology, host)
+    nics = {
+        each.name: _nic(each, host) for each in host.interfaces if each.name not in ends and _is_nic(each, host, used)
+    }
     box.nics = list(nics.values())
     routed = []
+    by_veth: list[tuple[Vertex, Leaf]] = []  # containers that the host routes to, without a bridge
     owned: list[tuple[str, Vertex]] = []
     for connected in _attached(host, host_groups(topology, host)):
         group = _group(scene, topology, host, connected, nics)
@@ -41,6 +52,8 @@ def _box(scene: Scene, topology: Topology, host: Host, used: Collection[str]) ->
             owned.append((f"{leaf.container.id} {leaf.container.name}", vertex))
         if group.nic is None and connected.kind not in ("none", "host") and group.vertex:
             routed.append(group.vertex)
+        if connected.kind == "routed":
+            by_veth += zip(group.leaves, connected.leaves, strict=True)
     scene.connect_inside(owned)
     drawn = {group.vertex.title for group in box.groups if group.vertex}
     for interface in host.interfaces:
@@ -49,12 +62,15 @@ def _box(scene: Scene, topology: Topology, host: Host, used: Collection[str]) ->
         elif interface.kind == "vxlan" and not interface.master and _is_used(host, interface, used):
             routed.append(_vertex("overlay", interface, host))  # packets are routed into it, as flannel.1 has it
             box.groups.append(Group(routed[-1]))
-    if len(routed) + len(nics) > 1 and (nics or len(routed) > 1):
+    ways = len(routed) + len(by_veth)
+    if ways + len(nics) > 1 and (nics or ways > 1):
         box.stack = Vertex("stack", language.term("routing"), host=host.name)
         for nic in box.nics:
             scene.connect(nic, box.stack)
         for vertex in routed:
             scene.connect(box.stack, vertex)
+        for vertex, leaf in by_veth:
+            scene.connect(box.stack, vertex, leaf.link).points = list(_host_ends(host, leaf))
     return box
 
 
@@ -62,7 +78,7 @@ def _attached(host: Host, groups: list[InventoryGroup]) -> Iterator[InventoryGro
     """The groups; containers on a network that Docker does not know, by the bridge that they are a port of."""
     bridges = [each for each in host.interfaces if each.kind == "bridge"]
     for group in groups:
-        if group.title != UNKNOWN_NETWORK:
+        if group.kind != "unknown":
             yield group
             continue
         members: dict[str, list[Leaf]] = {}
@@ -128,8 +144,8 @@ def _group(scene: Scene, topology: Topology, host: Host, connected: InventoryGro
     interface = next((each for each in host.interfaces if each.name == connected.title), None)
     nic = nics.get(connected.title)
     group = Group(None, nic=nic)
-    if not connected.title:
-        pass  # nothing shows what they are connected to
+    if not connected.title or connected.kind == "routed":
+        pass  # nothing shows what they are connected to, or it is the host's routing
     elif nic is not None:
         nic.lines += [line for line in connected.details if line not in nic.lines]
     else:

@@ -24,6 +24,7 @@ from capnet.analysis.facts.paths import path_facts
 from capnet.analysis.fate.speakers import speakers
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import Container, Endpoint
+from capnet.topology.routed import is_routed
 from capnet.wire.addresses import address_text, mac_text
 
 MAX_CLAIMS = 10_000  # rows of ARP that are looked at: one host has fewer containers
@@ -55,7 +56,7 @@ def _routed_endpoints(context: Context) -> Iterator[tuple[Container, Endpoint]]:
         if any(endpoint.network in of_docker for endpoint in owner.endpoints):
             continue
         for endpoint in owner.endpoints:
-            if endpoint.kind == "veth" and endpoint.veth and not endpoint.veth_netns and not endpoint.bridge:
+            if endpoint.kind == "veth" and is_routed(endpoint):
                 yield owner, endpoint
 
 
