@@ -7,10 +7,11 @@ shows no loss behind the point (`facts.outcomes.sent_again`): SYNs again after a
 acknowledges nor asks again, probes with one sequence number, packets that a router or a man in the middle passes on at
 the same point, and segments that fill a gap, which were lost before it (`sequence-gap`).
 Says: how many segments, and at which point. Packets were lost or late behind the first point that shows them. An info
-where they are less than 0.5 % of TCP's packets there, and in no connection three or more and 1 % of its packets: paths
-of the Internet lose as many, and TCP makes up for it. Where all of them arrive at a next point, and more come out of
-order there than were sent so: between which points they overtook each other. Where all of them are SYNs of
-connections that were then accepted: how many, and how long they waited.
+where they are rare (`facts.losses.rare_losses`): less than 0.5 % of TCP's packets there, and in no connection three or
+more and 1 % of its packets, as they leave the card: paths of the Internet lose as many, and TCP makes up for it.
+Where all of them arrive at a next point, and more come out of order there than were sent so: between which points they
+overtook each other. Where all of them are SYNs of connections that were then accepted: how many, and how long they
+waited.
 Wrong when: segments overtook each other by more than 3 ms; or only a sample of packets was compared, and segments
 overtook each other at all.
 Fix: find the hop behind which packets are missing, or the receiver that is too slow.
@@ -35,6 +36,7 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.correlate.tcp_gaps import MAX_REORDERING_NS
 from capnet.analysis.facts.clues import Clue, first_of
 from capnet.analysis.facts.losses.path_mtu import learned_path_mtu
+from capnet.analysis.facts.losses.rare_losses import are_rare, packets_on_the_wire
 from capnet.analysis.facts.outcomes.sent_again import sent_again
 from capnet.analysis.facts.transport.tcp_connections import segments
 from capnet.quick_tuple import NamedTuple
@@ -52,10 +54,10 @@ PAGE_ZH = """TCP 重传了数据。
 点记录了两次的段（`duplicate-observation`），不算。发送者从路由器得知路径 MTU 的流也不算。并不表明抓包点之后有丢失的段也
 不算（`facts.outcomes.sent_again`）：被拒绝后再发的 SYN；对方既不确认也不再请求的 SYN-ACK；只有一个序列号的探测包；路由
 器或中间人在同一抓包点转发的包；填补空缺的段，它们在该点之前丢失（`sequence-gap`）。
-结论：多少个段，在哪个抓包点。包在第一个显示它们的抓包点之后丢失或迟到。如果它们不到该点 TCP 包的 0.5%，并且没有一个
-连接达到三个且占其包的 1%，则为提示：互联网上的路径也会丢这么多，TCP 会补上。如果它们全部到达下一个抓包点，而那里乱序的
-多于发出时乱序的，则说明它们在哪两个抓包点之间相互超前。如果它们都是 SYN，而这些连接随后被接受，则说明多少个连接，
-等了多久。
+结论：多少个段，在哪个抓包点。包在第一个显示它们的抓包点之后丢失或迟到。如果它们很少（`facts.losses.rare_losses`），
+不到该点 TCP 包（按离开网卡时计）的 0.5%，并且没有一个连接达到三个且占其包的 1%，则为提示：互联网上的路径也会丢这
+么多，TCP 会补上。如果它们全部到达下一个抓包点，而那里乱序的多于发出时乱序的，则说明它们在哪两个抓包点之间相互超前。
+如果它们都是 SYN，而这些连接随后被接受，则说明多少个连接，等了多久。
 误判：段之间相互超前 3 毫秒以上；或只比较了一部分包，而段有超前。
 处理：查找缺包的那一跳，或太慢的接收方。
 验证：在发送方 `nstat -az TcpRetransSegs`，对单个连接用 `ss -ti`。
@@ -98,8 +100,6 @@ FIX_AT_ONE_POINT = Text(
 )
 
 
-MIN_SHARE = 0.005  # of TCP's packets at a point: long paths lose fewer on a usual day
-MIN_OF_CONNECTION, MIN_SHARE_OF_CONNECTION = 3, 0.01  # one that suffers alone, among many that do not
 MIN_SYNS = 3  # lost packets, by chance one in a few is a SYN
 MAX_EXAMINED = 100  # flows whose segments are looked at one by one
 
@@ -219,10 +219,8 @@ def _packets_if_few(context: Context, retransmissions: PerFlow, name: str) -> in
     flows = context.flows
     points = [number for number, point in enumerate(context.points) if point.name == name]
     is_there = is_one_of(flows[:, schema.FLOW_POINT], points) & (flows[:, schema.FLOW_PROTO] == TCP)
-    resent, packets = retransmissions[is_there], flows[is_there, schema.FLOW_PACKETS]
-    suffers = (resent >= MIN_OF_CONNECTION) & (resent >= MIN_SHARE_OF_CONNECTION * packets)
-    total = int(packets.sum())
-    return 0 if suffers.any() or resent.sum() >= MIN_SHARE * total else total
+    packets = packets_on_the_wire(context)[is_there]
+    return int(packets.sum()) if are_rare(retransmissions[is_there], packets) else 0
 
 
 def _evidence(context: Context, rows: list[int]) -> Iterator[Evidence]:
