@@ -5,7 +5,9 @@ digest, and by bytes where offload or fragmentation cut them differently. Not wh
 and the sender went on with smaller ones, nor as many as ICMP errors answer (`host-unreachable` and others say why), nor
 between a point and itself, which shows no way between two places.
 Says: between which two points, how many of how many packets, and of how many flows; whether all are SYNs, or later
-fragments. An info about a single packet.
+fragments. An info about a single packet; and of TCP, between points that are not of one host, where they are rare
+(`facts.losses.rare_losses`): less than 0.5 % of the packets on that way, and in no connection three or more and 1 % of
+its packets.
 Wrong when: the capture itself dropped packets (`capture-dropped-packets`), or the flow went on by two ways and only one
 of them was captured.
 Fix: find what drops between the two points: a filter, a queue, an MTU, a full receive ring.
@@ -18,6 +20,7 @@ import numpy as np
 
 from capnet.analysis.core.arrays import combined_hash, is_among
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import (
     FLOW_FRAGMENTS,
@@ -36,6 +39,7 @@ from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.path_mtu import learned_path_mtu
+from capnet.analysis.facts.losses.rare_losses import are_rare, packets_on_the_wire
 from capnet.analysis.facts.tunnels import carrier_flows
 from capnet.analysis.fate.answers import quoting_errors
 from capnet.analysis.fate.hop_loss import lost_packets
@@ -43,7 +47,7 @@ from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, TCP_ACK, TCP_SYN
 
 NAME = finding_name(__name__)
-LEVELS = ("warning", "info")  # info: one packet, which needs no action
+LEVELS = ("warning", "info")  # info: one packet, or few among many, which needs no action
 SCENARIO = "fault packet-loss"
 WITNESS = "pcaps/overlay.pcapng"  # a bulk transfer that is cut differently at each point
 EXPLAINS = ("retransmissions", "sequence-gap")
@@ -53,7 +57,9 @@ PAGE_ZH = """一条流的包在途中的下一个抓包点缺失。
 检查：每一跳中在下一跳没有出现的包，而那个抓包点当时在抓（`correlate.loss`）：按摘要比较；卸载或分片使切分不同时按字
 节比较。路由器因过大而拒绝、发送者改发较小的包时不算；有同样多的 ICMP 错误应答的不算（`host-unreachable` 等会说明原
 因）；同一抓包点与它自己之间也不算：那里没有两处之间的路。
-结论：在哪两个抓包点之间，多少个包中丢了多少个，多少条流；是否都是 SYN 或都是后续分片。只有一个包时仅供参考。
+结论：在哪两个抓包点之间，多少个包中丢了多少个，多少条流；是否都是 SYN 或都是后续分片。只有一个包时仅供参考；
+两个抓包点不在同一主机上的 TCP，丢失很少时也是（`facts.losses.rare_losses`）：不到这条路上的包的 0.5%，并且没有一个连
+接达到三个且占其包的 1%。
 误判：抓包本身丢了包（`capture-dropped-packets`），或流分两路走而只抓了一路。
 处理：查找两个抓包点之间是什么在丢：过滤规则、队列、MTU、满的接收环。
 验证：`tc -s qdisc show dev IFACE`、`ip -s -s link show dev IFACE`、`ethtool -S IFACE | grep -E 'drop|miss'`。
@@ -63,6 +69,7 @@ SAYS = Text(
     en="{lost} of {packets:packet} in {flows:flow} passed {before} and did not reach {after}",
     zh="{flows} 条流的 {packets} 个包中，有 {lost} 个经过了 {before}，没有到达 {after}",
 )
+AMONG = Text(en="; {all:packet} went this way", zh="；走这条路的共 {all} 个包")
 FIX = Text(
     en="look at what lies between {before} and {after}: filters, queues, MTU",
     zh="检查 {before} 和 {after} 之间：过滤规则、队列、MTU",
@@ -118,7 +125,7 @@ def _finding(context: Context, points: tuple[int, int], lossy_links: list[int]) 
     before, after = (context.points[point] for point in points)
     count = sum(lost_packets(context, links, link) or 0 for link in lossy_links)
     packets = sum(int(packets_without_duplicates(context)[links.source[link]]) for link in lossy_links)
-    lost = _lost(context, np.array(lossy_links))
+    lost, packets_if_rare = _lost(context, np.array(lossy_links)), _packets_if_rare(context, points, lossy_links)
     lost_frames, kind = _lost_frames(context, lost), _kind(context, lost, count)
     evidence = [
         context.flow_evidence(links.source[link], frame)
@@ -137,14 +144,29 @@ def _finding(context: Context, points: tuple[int, int], lossy_links: list[int]) 
     }
     return Finding(
         NAME,
-        "warning" if count >= MIN_LOST else "info",
+        "info" if count < MIN_LOST or packets_if_rare else "warning",
         SAYS.fill(lost=count, packets=packets, flows=len(lossy_links), before=before.name, after=after.name)
-        + (KINDS[kind].fill() if kind else ""),
-        FIXES.get(kind, FIX).fill(before=before.name, after=after.name)
+        + (AMONG.fill(all=packets_if_rare) if packets_if_rare else KINDS[kind].fill() if kind else ""),
+        None
+        if packets_if_rare
+        else FIXES.get(kind, FIX).fill(before=before.name, after=after.name)
         + (CAPTURE_DROPPED.fill() if after.dropped else ""),
         facts,
         sorted(evidence),
     )
+
+
+def _packets_if_rare(context: Context, points: tuple[int, int], lossy_links: list[int]) -> int:
+    """All packets between two points that are not of one host, if TCP lost only few of them; else 0."""
+    flows, links, host = context.flows, flow_links(context), host_of(context.points[points[0]].name)
+    is_one_host = host is not None and host == host_of(context.points[points[1]].name)
+    if is_one_host or not (flows[links.source[lossy_links], FLOW_PROTO] == TCP).all():
+        return 0
+    is_between = (flows[links.source, FLOW_POINT] == points[0]) & (flows[links.target, FLOW_POINT] == points[1])
+    packets = np.where(is_between, packets_on_the_wire(context)[links.source], 0)
+    lost = np.zeros(len(packets), dtype=np.int64)
+    lost[lossy_links] = [lost_packets(context, links, link) or 0 for link in lossy_links]
+    return int(packets.sum()) if are_rare(lost, packets) else 0
 
 
 class _Lost(NamedTuple):

@@ -61,6 +61,28 @@ def test_single_missing_packet_is_an_info_and_is_told(tmp_path: Path) -> None:
     assert (finding["level"], finding["facts"]["lost"]) == ("info", 1)
 
 
+@pytest.mark.parametrize(
+    ("behind", "lost", "level"),
+    [("B/eth0", 2, "info"), ("client", 2, "info"), ("A/veth1", 2, "warning"), ("B/eth0", 6, "warning")],
+)
+def test_few_packets_among_many_is_told_as_info(tmp_path: Path, behind: str, lost: int, level: str) -> None:
+    """TCP makes up for what a long path loses; in one host, and where a connection suffers, packets are not lost so."""
+    net = Network(["A/ens33", behind])
+    for connection in range(10):
+        for number in range(100):
+            ends = f"{A}:{5000 + connection} > {B}:80"
+            packet = tcp(ends, b"%03d" % number, seq=3 * number, ident=100 * connection + number + 1)
+            passes = number not in range(50, 50 + lost // 2) or connection > 1
+            net.pass_by(("A/ens33", packet), *([(behind, packet.routed())] if passes else []))
+            if not passes:
+                net.pass_by(
+                    ("A/ens33", packet.but(ident=5000 + number)), (behind, packet.but(ident=5000 + number).routed())
+                )
+    (finding,) = of_story(net, tmp_path, "packet-loss")
+    assert (finding["level"], finding["facts"]["lost"]) == (level, lost)
+    assert (finding["fix"] is None, "went this way" in finding["says"]) == (level == "info", level == "info")
+
+
 @pytest.mark.parametrize("refusals", [3, 1])
 def test_packets_that_a_router_refuses_is_silent(tmp_path: Path, refusals: int) -> None:
     """The host behind it is down for a while: each lost packet has its ICMP error, which says why; not one of three."""
