@@ -4,6 +4,7 @@ Looks at: the sequence numbers of each flow where it was seen first, when every 
 dropped before the tap (by a queue, a policer) is in no capture, not even at its sender's own interface: it is only a
 gap. It counts if the sender sends the bytes again, or if the receiver's acknowledgments stay where it begins: what the
 receiver acknowledges was only missed by the capture, and what it says nothing of may be nonsense outside its window.
+Nor does a gap count that opened in the last second: the capture ended before the sender could fill it.
 Says: at which point, in how many flows, how many bytes were out of order, and how many did not come; whether those who
 miss them announce a larger MSS than the interface there can take, by the topology. An info where all
 came, and less than 0.5 % of TCP's bytes there were out of order: paths of the Internet lose as many.
@@ -38,7 +39,7 @@ PAGE_ZH = """一个 TCP 连接的字节在最先看到它的抓包点就缺失�
 
 检查：比较了每个包时，每条流在最先看到处的序列号。在抓包位置之前丢弃的包（队列、限速）不在任何抓包中，连发送者自己的
 接口上也没有：只是一个空缺。发送者重发这些字节，或接收方的确认停在空缺处才算：接收方确认了的只是抓包漏掉；它没有提到
-的可能是窗口之外的无效内容。
+的可能是窗口之外的无效内容。最后一秒内出现的空缺也不算：抓包在发送者补上之前就结束了。
 结论：在哪个抓包点，多少条流，多少字节乱序，多少没有到；按拓扑，收不到它们的一方通告的 MSS 是否超过那里接口所能接收的。
 全部到达、乱序的字节不到该点 TCP 字节的 0.5% 时为提示：互联网上的路径也会丢这么多。
 误判：段之间相互超前 3 毫秒以上，或走了另一条没有抓包的路。
@@ -76,7 +77,11 @@ CAPTURE_DROPPED = Text(en="; the capture there dropped packets itself", zh="；�
 
 def diagnose(context: Context) -> list[Finding]:
     by_point: dict[int, list[SequenceGaps]] = {}
-    missed = {each.flow: sum(gap.octets for gap in each.gaps) for each in missed_octets(context) if each.is_certain}
+    missed = {
+        each.flow: sum(gap.octets for gap in each.gaps)
+        for each in missed_octets(context)
+        if each.is_certain and each.is_open_long
+    }
     for flow_gaps in sequence_gaps(context, flow_links(context).before < 0):
         flow_gaps = replace(flow_gaps, never=missed.get(flow_gaps.flow, 0))
         if flow_gaps.late or flow_gaps.never:

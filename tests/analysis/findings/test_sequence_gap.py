@@ -8,12 +8,12 @@ import pytest
 
 from capnet.topology import Host, Interface, Topology
 from tests.analysis.findings.reported import Findings, of_story
-from tests.stories import ACK, SYN, Network, tcp
+from tests.stories import ACK, SYN, Network, tcp, udp
 from tests.story_reports import A, B
 
 
-def stream(folder: Path, times_us: dict[int, float], acked: str = "what came") -> Findings:
-    """The findings about segments of 1000 octets, by number, each at its time.
+def stream(folder: Path, times_us: dict[int, float], acked: str = "what came", after_us: float = 1.1e6) -> Findings:
+    """The findings about segments of 1000 octets, by number, each at its time; the capture goes on for a while.
 
     B acknowledges what came in order, everything, as if the capture alone had missed some, or says nothing.
     """
@@ -34,6 +34,7 @@ def stream(folder: Path, times_us: dict[int, float], acked: str = "what came") -
         if acked:
             net.at(time + 20, "B/ens33", ack)
             net.at(time + 30, "A/ens33", ack)
+    net.at(max(times_us.values()) + after_us, "A/ens33", udp(f"{A}:9 > {B}:9", b"later"))
     return of_story(net, folder, "sequence-gap")
 
 
@@ -58,6 +59,11 @@ def test_few_octets_late_among_many_is_told_as_info(tmp_path: Path) -> None:
 def test_octets_that_never_come_is_told(tmp_path: Path) -> None:
     (finding,) = stream(tmp_path, {number: 100.0 * number for number in range(9) if number != 3})
     assert (finding["level"], finding["facts"]["late"], finding["facts"]["never"]) == ("warning", 0, 1000)
+
+
+def test_gap_when_the_capture_ends_is_silent(tmp_path: Path) -> None:
+    """`tcpdump -c` ends it half a second after the gap opened: the sender may fill it in the next moment."""
+    assert stream(tmp_path, {number: 100.0 * number for number in range(9) if number != 3}, after_us=5e5) == []
 
 
 @pytest.mark.parametrize("acked", ["all", ""])
@@ -92,6 +98,7 @@ def test_segment_size_above_the_links_mtu_is_told(
         net.pass_by(("A/ens33", segment), gap=100)
         acked = 1 + 1000 * min(number + 1, 2)
         net.pass_by(("A/ens33", tcp(f"{client} > {server}", seq=1, ack=acked, ident=number + 90)), gap=100)
+    net.at(net.now + 1.1e6, "A/ens33", udp(f"{A}:9 > {B}:9", b"later"))
     host = Host("A", "20.10", "6", [Interface("ens33", 2, None, [f"{A}/24"], mtu=mtu)])
     (finding,) = of_story(net, tmp_path, "sequence-gap", Topology(hosts=[host]))
     assert (f"announce an MSS of {mss} there, and A/ens33 has an MTU of 1400" in finding["says"]) == is_too_large

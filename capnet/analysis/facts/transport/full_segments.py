@@ -20,14 +20,13 @@ from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import PerFlow
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.syns.ends import FLOW_ENDS, SYN_ENDS
-from capnet.analysis.facts.transport.missing_octets import Missed, missed_octets
+from capnet.analysis.facts.transport.missing_octets import MIN_WAIT_NS, Missed, missed_octets
 from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, ahead, is_tcp_with, segments
 from capnet.analysis.fate.next_points import is_answered
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import MAPPED
 from capnet.wire.numbers import TCP_ACK, TCP_RST, TCP_SYN
 
-MIN_WAIT_NS = 1_000_000_000  # a sender repeats after 200, 600 and 1400 ms (RFC 6298, Linux): three tries were lost
 MIN_REPEATS = 2  # of a full segment near its sender: once is what any loss looks like
 MIN_FULL = 500  # octets: IPv4 hosts take 576 (RFC 791), so no path MTU is below
 TCP_HEADER = 20  # octets
@@ -101,9 +100,13 @@ def _beyond(context: Context, missed: Missed) -> LostFullSegments | None:
     mss, full = _full(context, row, sent)
     largest = max((s.payload for s in sent), default=0)
     behind = next((s for s in passed if not s.is_reply and ahead(s.seq, gaps[0].seq) > 0), None)
-    last_ns = context.points[int(context.flows[row, schema.FLOW_POINT])].last or 0
-    is_open_long = last_ns - gaps[0].since >= MIN_WAIT_NS
-    if not full or largest >= full or behind is None or not is_open_long or any(gap.octets < full for gap in gaps):
+    if (
+        not full
+        or largest >= full
+        or behind is None
+        or not missed.is_open_long
+        or any(gap.octets < full for gap in gaps)
+    ):
         return None
     if not missed.is_certain and (not missed.is_repeated or gaps[0].octets > MAX_FLIGHT * full):
         return None

@@ -7,6 +7,7 @@ packets.
 
 from __future__ import annotations
 
+from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
@@ -17,6 +18,7 @@ from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP_ACK, TCP_RST
 
 MIN_ACKS = 2  # of the receiver, with the same number: the first one may have crossed what it lacks
+MIN_WAIT_NS = 1_000_000_000  # a sender repeats after 200, 600 and 1400 ms (RFC 6298, Linux): three tries were lost
 
 
 class Missed(NamedTuple):
@@ -27,11 +29,17 @@ class Missed(NamedTuple):
     acks: list[Segment]  # those acknowledgments, after the first gap opened
     passed: list[Segment]  # all segments of both directions
     is_repeated: bool  # the first of these acknowledgments carries nothing new: it answers what came behind the gap
+    open_ns: int  # from when the first gap opened to when the capture ends
 
     @property
     def is_certain(self) -> bool:
         """Do several acknowledgments say so?"""
         return len(self.acks) >= MIN_ACKS
+
+    @property
+    def is_open_long(self) -> bool:
+        """Did the capture go on until a sender that repeats it would have filled the first gap?"""
+        return self.open_ns >= MIN_WAIT_NS
 
 
 @derived
@@ -49,5 +57,6 @@ def missed_octets(context: Context) -> list[Missed]:
         acks = [ack for ack in waiting if ack.time >= first.since]
         if acks and not is_acknowledged:
             is_repeated = acks[0].is_pure_ack and len(waiting) > len(acks)
-            missed.append(Missed(gaps.flow, gaps.missing, acks, passed, is_repeated))
+            last_ns = context.points[int(context.flows[gaps.flow, schema.FLOW_POINT])].last or 0
+            missed.append(Missed(gaps.flow, gaps.missing, acks, passed, is_repeated, last_ns - first.since))
     return missed
