@@ -151,18 +151,28 @@ def _has_arrived(observations: Observations, rank: PerObservation, crossings: _C
 def _was_listening(context: Context, observations: Observations, crossings: _Crossings, ends: LinkEnds) -> Mask:
     """For each departure: was the point of the next hop listening all the time in which it may have arrived?"""
     departures, links, _, _, _ = crossings
-    points = context.flows[ends.target, schema.FLOW_POINT]
+    points, longest_ns = context.flows[ends.target, schema.FLOW_POINT], _longest_delays(context, ends)
     first_ns, last_ns = (times_ns[points] for times_ns in listening_times(context)[:2])
     mains = ends.main[ends.side_links]
     np.maximum.at(first_ns, mains, first_ns[ends.side_links])
     np.minimum.at(last_ns, mains, last_ns[ends.side_links])
     time = observations[departures, schema.OBS_TIME]
     was_listening = time + np.maximum(ends.min_delays_ns[links], 0) >= first_ns[links]
-    was_listening &= time + np.maximum(ends.max_delays_ns[links], 0) <= last_ns[links]
+    was_listening &= time + longest_ns[links] <= last_ns[links]
     if context.pauses:
         is_due = time + np.maximum(ends.min_delays_ns[links], 0)
         was_listening &= ~are_in_pauses(context, points[links], is_due, is_due)
     return was_listening
+
+
+def _longest_delays(context: Context, ends: LinkEnds) -> PerLink:
+    """How long packets took at most between the two points of each link, in any flow: others may take as long."""
+    points = context.flows[:, schema.FLOW_POINT]
+    ways = combined_hash([points[ends.source], points[ends.target]])
+    _, way = np.unique(ways, return_inverse=True)
+    longest_ns = np.zeros(len(ways), dtype=np.int64)
+    np.maximum.at(longest_ns, way, ends.max_delays_ns)
+    return longest_ns[way]
 
 
 def _are_acks(context: Context, observations: Observations) -> PerObservation:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import hash_of, is_among, row_hash
+from capnet.analysis.core.arrays import first_equal, hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import are_to_groups
@@ -29,6 +29,7 @@ from capnet.analysis.fate.verdict.relayed_datagrams import is_relayed
 from capnet.quick_tuple import NamedTuple
 
 NOTHING, GROUP, ONE_PACKET, NOT_LISTENING, SEEN_THERE, ICMP_ERROR = range(6)  # reasons
+_LONGEST = 3  # column of `Links.delays_ns`
 MIN_PACKETS = 2  # of a flow that stops: one alone may be the last of the capture, unless its twin shows the next point
 
 
@@ -77,7 +78,7 @@ def _is_deaf(context: Context, rows: FlowRows, due: Values, own_address: Values 
     deaf = (
         points.is_dropping[due] | misses_packets(context)[due] | ~points.hears[due, flows[:, schema.FLOW_PROTO] & 0xFF]
     )
-    deaf |= (last[rows] < points.since[due]) | (first[rows] > points.until[due])
+    deaf |= (last[rows] < points.since[due]) | (first[rows] + _longest_delays(context, rows, due) > points.until[due])
     deaf |= are_in_pauses(context, due, first[rows], last[rows])
     for filters, ends in (
         (points.filter_port, [schema.FLOW_SPORT, schema.FLOW_DPORT]),
@@ -88,6 +89,20 @@ def _is_deaf(context: Context, rows: FlowRows, due: Values, own_address: Values 
             shared = np.where(shared == own_address, -1, shared)
         deaf |= (shared >= 0) & (flows[:, ends] != shared[:, None]).all(axis=1)
     return deaf
+
+
+def _longest_delays(context: Context, rows: FlowRows, due: Values) -> Values:
+    """How long packets took at most from each row's point to where it is due [ns], 0 where none was seen at both.
+
+    A packet that a capture shows in its last moments is still on its way.
+    """
+    links, points, count = flow_links(context), context.flows[:, schema.FLOW_POINT], len(context.points)
+    ways = points[links.source] * count + points[links.target]
+    order = np.lexsort((-links.delays_ns[:, _LONGEST], ways))
+    link = first_equal(ways[order], points[rows] * count + due)
+    longest_ns = np.zeros(len(rows), dtype=np.int64)
+    longest_ns[link >= 0] = links.delays_ns[order[link[link >= 0]], _LONGEST]
+    return np.maximum(longest_ns, 0)
 
 
 def _is_translation(context: Context, shared: Values, ends: list[int]) -> Mask:
