@@ -2,7 +2,7 @@
 
 Input: flow chains, translations, the topology, stopped flows. Output: one `BlockedPort` per address and port, in order.
 A port is published where the topology says so, or where the host translates other connections to it. SYNs that stop on
-their way to the host never meet its rules, and are left out.
+their way to the host never meet its rules, and are left out; so is a SYN in whose last second the capture ended.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, ports, replies
 from capnet.analysis.core.schema import (
     FLOW_DST_END,
+    FLOW_FIRST,
+    FLOW_POINT,
     FLOW_PROTO,
     FLOW_SYNS,
     PerFlow,
+    Values,
 )
 from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
@@ -28,7 +31,8 @@ from capnet.topology import Topology
 from capnet.topology.port_lookup import addresses_reaching
 from capnet.wire.numbers import TCP
 
-MIN_ATTEMPTS = 2  # SYNs to a port that only packets suggest is published: a last one may get its answer later
+MIN_ATTEMPTS = 2  # SYNs to a port that only packets suggest is published
+MIN_WAIT_NS = 1_000_000_000  # for an answer: a SYN that is lost is sent again after a second (RFC 6298)
 
 
 class BlockedPort(NamedTuple):
@@ -64,6 +68,11 @@ def _stop(context: Context, last_rows: tuple[int, ...]) -> StoppedFlow | None:
     return min(stops, key=lambda stop: stop.rank)
 
 
+def _last_ns(context: Context) -> Values:
+    """When each point recorded its last packet."""
+    return np.array([point.last or 0 for point in context.points] or [0])
+
+
 @derived
 def _stops(context: Context) -> dict[int, StoppedFlow]:
     return {stop.row: stop for stop in stopped_flows(context)}
@@ -84,6 +93,7 @@ def _unanswered_syns(context: Context, published: dict[tuple[str, int], str]) ->
         return unanswered
     is_first_syn = (flows[:, FLOW_SYNS] > 0) & (flows[:, FLOW_PROTO] == TCP) & (links.before < 0) & (answers < 0)
     is_first_syn &= ~is_answered(context)  # a client that goes on got an answer
+    is_first_syn &= _last_ns(context)[flows[:, FLOW_POINT]] - flows[:, FLOW_FIRST] >= MIN_WAIT_NS
     for row in np.flatnonzero(is_first_syn).tolist():
         address, port = destination(flows[row]), ports(flows[row])[1] or 0
         is_kept_out = (address, port) in doors and not _got_in(context, row, answers)

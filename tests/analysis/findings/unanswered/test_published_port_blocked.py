@@ -60,3 +60,15 @@ def test_translated_syn_got_in_and_is_silent(tmp_path: Path) -> None:
         inside = tcp(f"{B}:40000 > 172.17.0.2:80", **options, ttl=63)
         net.pass_by(("B/ens33", syn), ("A/ens33", syn), ("A/docker0", inside), gap=1e6)
     assert of_story(net, tmp_path, "published-port-blocked", two_hosts()) == []
+
+
+@pytest.mark.parametrize(("goes_on_us", "is_told"), [(5e5, False), (2e6, True)])
+def test_syns_when_the_capture_ends_are_silent(tmp_path: Path, goes_on_us: float, is_told: bool) -> None:
+    """A load test opens two connections in the last moment of a capture: their answers are on their way."""
+    net = Network(["B/ens33", "A/ens33", "A/docker0"])
+    for number in range(2):
+        syn = tcp(f"{B}:{40000 + number} > {A}:8080", flags=SYN, seq=100, ident=9, smac=CARD_B, dmac=CARD_A)
+        net.pass_by(("B/ens33", syn), ("A/ens33", syn), gap=20)
+    net.at(net.now + goes_on_us, "B/ens33", tcp(f"{B}:9 > {A}:9", ident=5))
+    net.at(net.now + goes_on_us, "A/ens33", tcp(f"{B}:9 > {A}:9", ident=5))
+    assert bool(of_story(net, tmp_path, "published-port-blocked", two_hosts())) == is_told
