@@ -3,8 +3,8 @@
 Input: flow links on which packets are missing, observations, replies. Output: counts per link, a mask per point.
 Method: a missing packet passed if a later hop of its path recorded it, and it passed this point if the point recorded a
 later one of its flow. Else it took another way: a bridge forwards most packets past its own interface. A TCP connection
-that both sides closed has lost no octet that was not sent again, nor an echo request that was answered. No host sends a
-pure ACK again: of one that is missing, nothing is known.
+that both sides closed has lost no octet that was not sent again, nor has one octets that its receiver acknowledged;
+nor was an echo request lost that was answered. No host sends a pure ACK again: of a missing one, nothing is known.
 What a bridge floods to a container that it is not for has passed it, and did not have to go on doing so.
 Limits: packets of other protocols that only the last hop of a path misses may be lost or unrecorded. The MAX_LINKS
 links with the most missing packets are examined.
@@ -29,7 +29,7 @@ from capnet.analysis.correlate.lost_octets import octet_ranges, octets_sent_agai
 from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import mac_value
-from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, ICMPV6, ICMPV6_ECHO_REQUEST, TCP, TCP_FIN, TCP_RST
+from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, ICMPV6, ICMPV6_ECHO_REQUEST, TCP, TCP_ACK, TCP_FIN, TCP_RST
 
 MAX_LINKS = 1000
 _HALF_CIRCLE = 1 << 31
@@ -52,7 +52,7 @@ def unrecorded_packets(context: Context) -> PerLink:
     for link in np.flatnonzero(counts).tolist():
         if were_sent_again(context, links, link):
             counts[link] = 0
-    return np.maximum(counts, later.passed)
+    return np.maximum(np.maximum(counts, later.passed), _acknowledged(context))
 
 
 @derived
@@ -233,6 +233,38 @@ def _seen_later(context: Context) -> SeenLater:
     return counts
 
 
+@derived
+def _acknowledged(context: Context) -> PerLink:
+    """Missing segments whose octets were sent once, and that the receiver acknowledged.
+
+    Of them, those before the last segment that the point behind the link recorded.
+    """
+    links, observations, flows = flow_links(context), _observations_by_flow(context), context.flows
+    counts = np.zeros(len(links), dtype=np.int64)
+    has_reply = (replies(context) >= 0) & (flows[:, schema.FLOW_PROTO] == TCP) & (context.sample_share == 1.0)
+    lossy = _lossy_links(context)
+    for link in lossy[has_reply[links.source[lossy]]].tolist():
+        sent, seen = observations.of(links.source[[link]]), observations.of(links.target[[link]])
+        is_here = is_among(sent[:, schema.OBS_DIGEST], seen[:, schema.OBS_DIGEST])
+        last = sent[is_here, schema.OBS_SEQ].max(initial=-1)
+        sent = sent[(sent[:, schema.OBS_BYTES] > 0) & (sent[:, schema.OBS_FROM] >= 0)]
+        missing = sent[~is_among(sent[:, schema.OBS_DIGEST], seen[:, schema.OBS_DIGEST])]
+        missing = missing[missing[:, schema.OBS_SEQ] < last]
+        missing = missing[~_begin_in_segments(missing, seen)]
+        acks = observations.of(replies(context)[links.source[[link]]])
+        control = acks[:, schema.OBS_CONTROL]
+        acks = (control & 0xFFFFFFFF)[(control >= 0) & ((control >> 48) & (TCP_ACK | TCP_RST) == TCP_ACK)]
+        if len(missing) and len(acks):
+            base = int(sent[0, schema.OBS_FROM])
+            starts, begins, reached = (
+                _from(base, of) for of in (sent[:, schema.OBS_FROM], missing[:, schema.OBS_FROM], acks)
+            )
+            stops, ends = starts + sent[:, schema.OBS_BYTES], begins + missing[:, schema.OBS_BYTES]
+            times = np.searchsorted(np.sort(starts), ends) - np.searchsorted(np.sort(stops), begins, side="right")
+            counts[link] = ((times == 1) & (ends <= reached.max())).sum()
+    return counts
+
+
 def seen_at_later_hops(context: Context, link: int) -> int:
     """How many of the packets that a link misses does a later hop of its path have?"""
     return int(_seen_later(context).packets[link])
@@ -245,11 +277,15 @@ def _begin_in_segments(packets: Observations, segments: Observations) -> PerObse
     if not len(segments):
         return np.zeros(len(packets), dtype=bool)
     base = int(segments[0, schema.OBS_FROM])
-    starts, first = (  # RFC 1982: sequence numbers wrap around
-        ((of[:, schema.OBS_FROM] - base + _HALF_CIRCLE) & 0xFFFFFFFF) - _HALF_CIRCLE for of in (segments, packets)
-    )
+    starts, first = (_from(base, of[:, schema.OBS_FROM]) for of in (segments, packets))
     order = np.argsort(starts, kind="stable")
     ends = np.maximum.accumulate(starts[order] + segments[order, schema.OBS_BYTES])
     before = np.searchsorted(starts[order], first, side="right") - 1
     inside: PerObservation = has_octets & (before >= 0) & (ends[before] > first)
     return inside
+
+
+def _from(base: int, numbers: Values) -> Values:
+    """How far sequence numbers are ahead of one; they wrap around (RFC 1982)."""
+    ahead: Values = ((numbers - base + _HALF_CIRCLE) & 0xFFFFFFFF) - _HALF_CIRCLE
+    return ahead
