@@ -2,8 +2,10 @@
 
 Input: the observations. Output: the duplicates, and packet counts without them.
 Method: equal digests in one flow within a millisecond. A host that sends again does so with a new IP identification,
-or after a timeout far above that. A capture at `any` shows a packet at every interface of its host. Listening makes a
-bridge promiscuous, and its host may route a second copy of what it only bridges.
+or after a timeout far above that. Only a closed socket answers each segment with a RST of its own, all of them equal
+(Linux sends them with the identification 0): they count where the point recorded other packets twice. A capture at
+`any` shows a packet at every interface of its host. Listening makes a bridge promiscuous, and its host may route a
+second copy of what it only bridges.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import ByDigest, are_repeated, hash_of
+from capnet.analysis.core.arrays import ByDigest, are_repeated, hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import sends_to_itself
@@ -21,7 +23,7 @@ from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerFlow, P
 from capnet.analysis.correlate.order.bridge_order import is_at_bridge
 from capnet.analysis.correlate.order.role_order import IN, flow_order
 from capnet.quick_dataclass import frozen
-from capnet.wire.numbers import TCP_ACK, TCP_SYN
+from capnet.wire.numbers import TCP_ACK, TCP_RST, TCP_SYN
 
 MAX_DUPLICATE_DELAY_NS = 1_000_000  # no host sends again so soon: TCP waits 200 ms at least, resolvers seconds
 MAX_PAIRS = 1 << 20  # of observations that are compared at once
@@ -45,7 +47,7 @@ class Duplicates:
 def duplicates(context: Context) -> Duplicates:
     """The duplicates of each flow that has any."""
     observations = repeated_in_flow(context, context.observations)
-    later = np.flatnonzero(is_duplicate(observations))
+    later = np.flatnonzero(is_duplicate(context, observations))
     later = later[np.lexsort((observations[later, schema.OBS_TIME], observations[later, schema.OBS_FLOW]))]
     flow_rows, first, counts = np.unique(observations[later, schema.OBS_FLOW], return_index=True, return_counts=True)
     later = later[first]
@@ -80,7 +82,9 @@ def syns_without_duplicates(context: Context) -> PerFlow:
         return syns
     observations = repeated_in_flow(context, context.observations)
     flags = observations[:, schema.OBS_CONTROL] >> 48
-    is_syn = is_duplicate(observations) & (observations[:, schema.OBS_CONTROL] >= 0) & (flags & _SYN_ACK == TCP_SYN)
+    is_syn = (
+        is_duplicate(context, observations) & (observations[:, schema.OBS_CONTROL] >= 0) & (flags & _SYN_ACK == TCP_SYN)
+    )
     repeated = np.bincount(observations[is_syn, schema.OBS_FLOW], minlength=len(syns))
     return np.where(syns > 0, np.maximum(syns - repeated, 1), syns)
 
@@ -112,12 +116,17 @@ def _repeated_in_flow(context: Context) -> Values:
     return shared[are_repeated(hash_of(context.observations, [schema.OBS_DIGEST, schema.OBS_FLOW], shared))]
 
 
-def is_duplicate(observations: Observations) -> PerObservation:
+def is_duplicate(context: Context, observations: Observations) -> PerObservation:
     """For each observation, sorted by digest, flow and time: is it a duplicate of the one before? (bool)"""
     digest, flow, time = (observations[:, column] for column in (schema.OBS_DIGEST, schema.OBS_FLOW, schema.OBS_TIME))
     result = np.zeros(len(observations), dtype=bool)
     is_same_packet = (digest[1:] == digest[:-1]) & (flow[1:] == flow[:-1])
     result[1:] = is_same_packet & (time[1:] - time[:-1] <= MAX_DUPLICATE_DELAY_NS)
+    control = observations[:, schema.OBS_CONTROL]
+    is_reset = result & (control >= 0) & (control >> 48 & TCP_RST != 0)
+    if is_reset.any():
+        points = context.flows[flow, schema.FLOW_POINT]
+        result[is_reset] = is_among(points[is_reset], points[result & ~is_reset])
     return result
 
 

@@ -62,7 +62,7 @@ def comparable_observations(context: Context) -> Observations:
     capture_clocks = clocks(context)
     observations = correct_bridge_times(context, context.observations)
     order = observations_by_digest(context)
-    if is_duplicate(repeated_in_flow(context, observations)).any():
+    if is_duplicate(context, repeated_in_flow(context, observations)).any():
         by_copies = by_digest(
             observations[:, schema.OBS_DIGEST],
             observations[:, schema.OBS_FLOW],
@@ -71,7 +71,7 @@ def comparable_observations(context: Context) -> Observations:
             observations[:, schema.OBS_SEQ],
         )
         observations = observations.take(by_copies, axis=0)  # copies whole rows, which indexing does not
-        is_copy = is_duplicate(observations)
+        is_copy = is_duplicate(context, observations)
         observations = observations[~(is_copy | is_routed_duplicate(context, observations, is_copy))]
         order = ByDigest.of(observations[:, schema.OBS_DIGEST])
     elif capture_clocks.any_corrected:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import of_story
-from tests.stories import ACK, SYN, Network, tcp, udp
+from tests.stories import ACK, RST, SYN, Network, tcp, udp
 from tests.story_reports import A, B
 
 
@@ -52,3 +52,16 @@ def test_packets_that_a_router_sends_back_are_silent(tmp_path: Path) -> None:
         net.pass_by(("lb/eth0", packet), ("lb/eth0", packet.routed(smac="02:00:00:00:00:02", dmac="02:00:00:00:00:0b")))
         net.now += 1e4
     assert of_story(net, tmp_path, "duplicate-observation") == []
+
+
+@pytest.mark.parametrize("copies", [2, 0], ids=["others too", "alone"])
+def test_resets_of_a_closed_socket_are_silent(tmp_path: Path, copies: int) -> None:
+    """A client that is gone answers each segment of the server with an equal RST with IP id 0 (seen of a kernel)."""
+    net = Network(["A/ens33"])
+    for number in range(3):
+        net.at(20.0 * number, "A/ens33", tcp(f"{A}:80 > {B}:5000", b"data", seq=4 * number, ack=9, ident=number + 1))
+        net.at(20.0 * number + 5, "A/ens33", tcp(f"{B}:5000 > {A}:80", seq=9, flags=RST))
+    for number in range(copies):
+        net.at(1e6 + 60 * number, "A/ens33", udp(f"{A}:5000 > {B}:7000", b"the same", ident=1))
+    findings = of_story(net, tmp_path, "duplicate-observation")
+    assert [finding["facts"]["packets"] for finding in findings] == ([3] if copies else [])
