@@ -2,7 +2,7 @@
 
     A ──── ens33  B  httpd :80
 
-Sends   A to B by HTTP, five times.
+Sends   A to B by HTTP, twenty times.
 """
 
 from capnet.scenario.faults import Change
@@ -20,5 +20,5 @@ def build(network: NodeNetwork) -> Points:
 
 
 def send(network: NodeNetwork) -> None:
-    for _ in range(5):
+    for _ in range(20):
         network["A"].get(HOST_B)

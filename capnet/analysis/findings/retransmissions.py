@@ -7,8 +7,9 @@ shows no loss behind the point (`facts.outcomes.sent_again`): SYNs again after a
 acknowledges nor asks again, probes with one sequence number, packets that a router or a man in the middle passes on at
 the same point, and segments that fill a gap, which were lost before it (`sequence-gap`).
 Says: how many segments, and at which point. Packets were lost or late behind the first point that shows them. An info
-where they are rare (`facts.losses.rare_losses`): less than 0.5 % of TCP's packets there, and in no connection three or
-more and 1 % of its packets, as they leave the card: paths of the Internet lose as many, and TCP makes up for it.
+where they are rare (`facts.losses.rare_losses`): one or two, or less than 0.5 % of TCP's packets there, and in no
+connection three or more and 1 % of its packets, as they leave the card: paths of the Internet lose as many, and TCP
+makes up for it.
 Where all of them arrive at a next point, and more come out of order there than were sent so: between which points they
 overtook each other. Where all of them are SYNs of connections that were then accepted: how many, and how long they
 waited.
@@ -55,9 +56,9 @@ PAGE_ZH = """TCP 重传了数据。
 不算（`facts.outcomes.sent_again`）：被拒绝后再发的 SYN；对方既不确认也不再请求的 SYN-ACK；只有一个序列号的探测包；路由
 器或中间人在同一抓包点转发的包；填补空缺的段，它们在该点之前丢失（`sequence-gap`）。
 结论：多少个段，在哪个抓包点。包在第一个显示它们的抓包点之后丢失或迟到。如果它们很少（`facts.losses.rare_losses`），
-不到该点 TCP 包（按离开网卡时计）的 0.5%，并且没有一个连接达到三个且占其包的 1%，则为提示：互联网上的路径也会丢这
-么多，TCP 会补上。如果它们全部到达下一个抓包点，而那里乱序的多于发出时乱序的，则说明它们在哪两个抓包点之间相互超前。
-如果它们都是 SYN，而这些连接随后被接受，则说明多少个连接，等了多久。
+只有一两个，或不到该点 TCP 包（按离开网卡时计）的 0.5%，并且没有一个连接达到三个且占其包的 1%，则为提示：互联网上的路
+径也会丢这么多，TCP 会补上。如果它们全部到达下一个抓包点，而那里乱序的多于发出时乱序的，则说明它们在哪两个抓包点之间相
+互超前。如果它们都是 SYN，而这些连接随后被接受，则说明多少个连接，等了多久。
 误判：段之间相互超前 3 毫秒以上；或只比较了一部分包，而段有超前。
 处理：查找缺包的那一跳，或太慢的接收方。
 验证：在发送方 `nstat -az TcpRetransSegs`，对单个连接用 `ss -ti`。

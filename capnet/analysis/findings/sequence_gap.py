@@ -7,7 +7,8 @@ receiver acknowledges was only missed by the capture, and what it says nothing o
 Nor does a gap count that opened in the last second: the capture ended before the sender could fill it.
 Says: at which point, in how many flows, how many bytes were out of order, and how many did not come; whether those who
 miss them announce a larger MSS than the interface there can take, by the topology. An info where all
-came, and less than 0.5 % of TCP's bytes there were out of order: paths of the Internet lose as many.
+came, and no more than two segments or less than 0.5 % of TCP's bytes there were out of order: paths of the Internet
+lose as many.
 Wrong when: segments overtook each other by more than 3 ms, or another way that was not captured carried them.
 Fix: look before this point: queues, policers and filters. Where the MSS is too large: give the network of the
 containers the MTU of the link.
@@ -41,7 +42,7 @@ PAGE_ZH = """一个 TCP 连接的字节在最先看到它的抓包点就缺失�
 接口上也没有：只是一个空缺。发送者重发这些字节，或接收方的确认停在空缺处才算：接收方确认了的只是抓包漏掉；它没有提到
 的可能是窗口之外的无效内容。最后一秒内出现的空缺也不算：抓包在发送者补上之前就结束了。
 结论：在哪个抓包点，多少条流，多少字节乱序，多少没有到；按拓扑，收不到它们的一方通告的 MSS 是否超过那里接口所能接收的。
-全部到达、乱序的字节不到该点 TCP 字节的 0.5% 时为提示：互联网上的路径也会丢这么多。
+全部到达、乱序的不超过两个段或不到该点 TCP 字节的 0.5% 时为提示：互联网上的路径也会丢这么多。
 误判：段之间相互超前 3 毫秒以上，或走了另一条没有抓包的路。
 处理：检查这个抓包点之前：队列、限速和过滤规则。如果 MSS 过大：把容器网络的 MTU 设为链路的 MTU。
 验证：`tc -s qdisc show dev IFACE` 显示丢弃数；出方向的丢弃在抓包位置之前。
@@ -72,6 +73,7 @@ FIX_TOO_LARGE = Text(
 )
 _HEADERS, _HEADERS_V6 = 40, 60  # octets of IP and TCP without options, which a MSS leaves out (RFC 6691)
 MIN_SHARE = 0.005  # of TCP's bytes at a point: long paths lose less on a usual day
+MAX_BY_CHANCE = 2 * 1460  # octets of two segments: a short capture shows as many by chance
 CAPTURE_DROPPED = Text(en="; the capture there dropped packets itself", zh="；那里的抓包本身也丢了包")
 
 
@@ -95,7 +97,7 @@ def _finding(context: Context, point: int, of_flows: list[SequenceGaps]) -> Find
     flows = context.flows
     is_tcp = (flows[:, schema.FLOW_POINT] == point) & (flows[:, schema.FLOW_PROTO] == TCP)
     octets = int(flows[is_tcp, schema.FLOW_PAYLOAD].sum())
-    are_few = not never and not dropped and late < MIN_SHARE * octets
+    are_few = not never and not dropped and (late <= MAX_BY_CHANCE or late < MIN_SHARE * octets)
     sentences = [FEW.fill(octets=late, all=octets) if are_few else LATE.fill(octets=late)] if late else []
     sentences += [NEVER.fill(octets=never)] if never else []
     says = SAYS.fill(flows=len(of_flows), point=name, gaps=language.items(sentences))

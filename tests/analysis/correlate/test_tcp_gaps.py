@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.stories import ACK, FIN, SYN, Network, tcp
+from tests.stories import ACK, FIN, SYN, Network, tcp, udp
 from tests.story_reports import C1, A, B, findings_named, lost, path_of, read
 
 
@@ -47,6 +47,8 @@ def test_octets_never_seen_are_counted_apart_from_late(tmp_path: Path) -> None:
     """Segment 3 never comes; segment 6 comes 300 ms late."""
     net = Network(["A/ens33", "B/ens33"])
     stream(net, [(100.0 * n, n) for n in range(10) if n not in (3, 6)] + [(3e5, 6)])
+    net.now = 1.2e6
+    net.pass_by(("A/ens33", udp(f"{A}:9 > {B}:9", b"the capture goes on")))
     (facts,) = gaps(read(net, tmp_path))
     assert (facts["late"], facts["never"]) == (1000, 1000)
 

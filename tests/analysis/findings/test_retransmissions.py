@@ -24,9 +24,9 @@ def test_segment_sent_again_later_is_told(tmp_path: Path) -> None:
     net = Network(["A/ens33", "B/ens33"])
     segments(net, 0, list(range(8)))
     net.now += 2e5
-    segments(net, 0, [3, 8])
+    segments(net, 0, [3, 4, 5, 8])
     (finding,) = of_story(net, tmp_path, "retransmissions")
-    assert (finding["level"], finding["facts"]) == ("warning", {"segments": {"A/ens33": 1, "B/ens33": 1}})
+    assert (finding["level"], finding["facts"]) == ("warning", {"segments": {"A/ens33": 3, "B/ens33": 3}})
     assert [frame["frame"] for frame in finding["evidence"]] == [17, 18]  # the second sending, not the flow's beginning
 
 

@@ -39,11 +39,14 @@ def stream(folder: Path, times_us: dict[int, float], acked: str = "what came", a
 
 
 def test_octets_late_at_first_point_is_told(tmp_path: Path) -> None:
-    """Segments 3 and 4 meet a queue before the tap that drops them, and are sent again 200 ms later."""
-    (finding,) = stream(tmp_path, {number: 2e5 + number if number in (3, 4) else 100.0 * number for number in range(9)})
+    """Segments 3 to 5 meet a queue before the tap that drops them, and are sent again 200 ms later."""
+    times = {number: 2e5 + number if number in (3, 4, 5) else 100.0 * number for number in range(9)}
+    (finding,) = stream(tmp_path, times)
     facts = finding["facts"]
     assert (finding["level"], facts["point"], facts["flows"]) == ("warning", "A/ens33", 1)
-    assert (facts["late"], facts["never"]) == (2000, 0)
+    assert (facts["late"], facts["never"]) == (3000, 0)
+    (finding,) = stream(tmp_path, {**times, 4: 400.0, 5: 500.0})
+    assert (finding["level"], finding["facts"]["late"]) == ("info", 1000)
 
 
 def test_few_octets_late_among_many_is_told_as_info(tmp_path: Path) -> None:

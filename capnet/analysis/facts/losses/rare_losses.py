@@ -1,8 +1,9 @@
 """Losses that long paths have on a usual day, and TCP makes up for (RFC 9293 section 3.8.1).
 
 Input: lost packets per flow, of all flows on one way. Output: whether they are rare.
-Method: they are less than 0.5 % of all packets, and no connection lost three or more and 1 % of its packets. Packets
-are counted as the network carries them: a host hands its card up to 64 KB in one frame, which the card cuts to the MSS.
+Method: they are one or two, or less than 0.5 % of all packets, and no connection lost three or more and 1 % of its
+packets. Packets are counted as the network carries them: a host hands its card up to 64 KB in one frame, which the card
+cuts to the MSS.
 Limits: the MSS is that of the SYNs; where no SYN was captured, one of Ethernet for frames that no network carries.
 """
 
@@ -20,6 +21,7 @@ from capnet.analysis.facts.transport.full_segments import announced_mss
 from capnet.analysis.facts.transport.lost_lengths import MAX_MTU
 from capnet.wire.numbers import TCP
 
+MIN_LOST = 3  # fewer are what a short capture shows by chance
 MIN_SHARE = 0.005  # of all packets: long paths lose fewer on a usual day
 MIN_OF_CONNECTION, MIN_SHARE_OF_CONNECTION = 3, 0.01  # one that suffers alone, among many that do not
 USUAL_MSS = 1460  # octets, of an Ethernet
@@ -28,7 +30,7 @@ USUAL_MSS = 1460  # octets, of an Ethernet
 def are_rare(lost: Values, packets: Values) -> bool:
     """Of each flow on one way, the packets that were lost, and all: are these losses of a usual day?"""
     suffers = (lost >= MIN_OF_CONNECTION) & (lost >= MIN_SHARE_OF_CONNECTION * packets)
-    return bool(not suffers.any() and lost.sum() < MIN_SHARE * packets.sum())
+    return bool(not suffers.any() and (lost.sum() < MIN_LOST or lost.sum() < MIN_SHARE * packets.sum()))
 
 
 @derived
