@@ -17,7 +17,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies, reply_values
 from capnet.analysis.core.results import Evidence
-from capnet.analysis.core.schema import IcmpErrorTable, Values
+from capnet.analysis.core.schema import IcmpErrorTable, Mask, Values
 from capnet.analysis.facts.icmp_errors import without_duplicates
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.speakers import speakers
@@ -52,6 +52,7 @@ class Unreachable(NamedTuple):
     receivers: list[str]
     quoted: set[tuple[str, int]]  # sources of the quoted packets, and their ports
     asked: int  # ns by the clock of the point, first packet to the destination; -1: not seen
+    shows_quoted: bool  # the points of all messages show the flows that these quote
     first: int  # ns, first message
     last: int  # ns, last one
     evidence: list[Evidence]
@@ -76,7 +77,7 @@ def unreachable_hosts(context: Context) -> list[Unreachable]:
     table = table[is_wanted & (table[:, schema.ICMP_QUOTED_PROTO] >= 0)]
     if not len(table):
         return []
-    asked = _first_times(context, table)
+    asked, is_shown = _first_times(context, table)
     answered = _answered_until(context, table, asked)
     groups: dict[tuple[str, str, int, int, bool], list[int]] = {}
     for number, row in enumerate(table.tolist()):
@@ -86,7 +87,9 @@ def unreachable_hosts(context: Context) -> list[Unreachable]:
             key = (sender, destination, row[schema.ICMP_QUOTED_PROTO], row[schema.ICMP_QUOTED_DPORT],
                    row[schema.ICMP_CODE] == NETWORK)  # fmt: skip
             groups.setdefault(key, []).append(number)
-    return [_unreachable(context, *key, table[rows], asked[rows]) for key, rows in sorted(groups.items())]
+    return [
+        _unreachable(context, *key, table[rows], asked[rows], is_shown[rows]) for key, rows in sorted(groups.items())
+    ]
 
 
 def _unreachable(
@@ -98,6 +101,7 @@ def _unreachable(
     is_network: bool,
     rows: np.ndarray,
     asked: Values,
+    is_shown: Mask,
 ) -> Unreachable:
     messages: dict[int, int] = {}
     for point, packets in rows[:, [schema.ICMP_POINT, schema.ICMP_PACKETS]].tolist():
@@ -113,18 +117,21 @@ def _unreachable(
     quoted = {(address_text(high, low), port) for high, low, port in ends}
     return Unreachable(
         sender, destination, proto, port, is_network, is_own, max(messages.values()), sorted(receivers), quoted,
-        int(asked[earliest]), int(rows[earliest, schema.ICMP_FIRST]),
+        int(asked[earliest]), bool(is_shown.all()), int(rows[earliest, schema.ICMP_FIRST]),
         int(rows[:, schema.ICMP_LAST].max()),
         sorted(context.evidence(point, frame) for point, frame in frames),
     )  # fmt: skip
 
 
-def _first_times(context: Context, errors: IcmpErrorTable) -> Values:
-    """Per message: time of the first packet of the quoted flow at its point, of any between its addresses, or -1."""
+def _first_times(context: Context, errors: IcmpErrorTable) -> tuple[Values, Mask]:
+    """Per message: time of the first packet of the quoted flow at its point, of any between its addresses, or -1.
+
+    And whether it is that of the quoted flow.
+    """
     is_tcp_or_udp = is_one_of(context.flows[:, schema.FLOW_PROTO], (TCP, UDP))
     flows = context.flows.copy()
     flows[~is_tcp_or_udp, schema.FLOW_SPORT : schema.FLOW_DPORT + 1] = -1
-    first = np.full(len(errors), -1)
+    first, is_shown = np.full(len(errors), -1), np.zeros(len(errors), dtype=bool)
     for ports, quoted_ports in ((_PORTS, _QUOTED_PORTS), ([], [])):
         keys = row_hash(flows[:, [schema.FLOW_POINT, schema.FLOW_PROTO, *schema.FLOW_ADDRESSES, *ports]])
         wanted = row_hash(errors[:, [schema.ICMP_POINT, schema.ICMP_QUOTED_PROTO, *_QUOTED_ENDS, *quoted_ports]])
@@ -133,7 +140,8 @@ def _first_times(context: Context, errors: IcmpErrorTable) -> Values:
         if len(order):
             is_found = (keys[order[at]] == wanted) & (first < 0)
             first = np.where(is_found, flows[order[at], schema.FLOW_FIRST], first)
-    return first
+            is_shown |= is_found & bool(ports)
+    return first, is_shown
 
 
 def _answered_until(context: Context, errors: IcmpErrorTable, asked: Values) -> Values:

@@ -156,8 +156,11 @@ def _are_to(context: Context, report: Unreachable) -> FlowMask:
 
 
 def _is_at_once(context: Context, report: Unreachable) -> bool:
-    """Does the message come sooner after the first packet to the destination than any question for a MAC ends?"""
-    if report.is_network or report.is_own or report.asked < 0:
+    """Does the message come sooner after the first packet to the destination than any question for a MAC ends?
+
+    Where the capture lacks what messages are about, it began after the question.
+    """
+    if report.is_network or report.is_own or report.asked < 0 or not report.shows_quoted:
         return False
     asked = {question.target for question in unanswered_neighbours(context)}
     first = int(context.flows[_are_to(context, report), schema.FLOW_FIRST].min(initial=report.asked))

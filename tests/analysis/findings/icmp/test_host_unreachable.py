@@ -169,6 +169,19 @@ def test_message_that_comes_at_once_is_told(tmp_path: Path, after: float, is_at_
     assert ("at once" in finding["says"]) == ("type unreachable" in finding["fix"]) == is_at_once
 
 
+def test_message_of_packets_before_the_capture_is_silent(tmp_path: Path) -> None:
+    """The router asked for the MAC before the capture began: the last SYN before its messages waited for a moment."""
+    net = Network([POINT])
+    syns = [
+        tcp(f"{B}:{40000 + number} > 10.9.0.77:9100", flags=SYN, smac=CARD_B, dmac=ROUTER_MAC) for number in range(3)
+    ]
+    net.pass_by((POINT, syns[-1]), gap=7e4)
+    for syn in syns:
+        net.pass_by((POINT, about(Packet("icmp", ROUTER, B, icmp=(3, 1), smac=ROUTER_MAC, dmac=CARD_B), syn)), gap=20)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["says"] == f"{ROUTER} cannot reach 10.9.0.77: 3 messages to {B}"
+
+
 @pytest.mark.parametrize("syns", [1, 3])
 def test_message_that_ends_a_connection_is_told(tmp_path: Path, syns: int) -> None:
     """IPv6 says so once for all SYNs. One SYN may be a scan's."""
