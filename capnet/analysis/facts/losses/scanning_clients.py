@@ -10,12 +10,16 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct, hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import FlowMask, Values
+from capnet.wire.numbers import UDP
 
 MAX_SINGLE_PORTS = 5  # of one address: more are a scan, which is one finding
 MAX_ADDRESSES = 20  # of one client that do not accept: more are a scan
 MAX_NEIGHBOURS = 10  # of one client, port and /24, that it tries once or twice each: more are a scan
 MAX_NEIGHBOUR_TRIES = 2
+WELL_KNOWN = 1024  # ports below are of services (RFC 6335)
 
 CLIENT = [schema.FLOW_POINT, *schema.FLOW_SRC]
 _SERVER = [schema.FLOW_POINT, *schema.FLOW_DST]
@@ -36,6 +40,17 @@ def is_of_scan(context: Context, is_new: FlowMask, is_closed: FlowMask) -> FlowM
     ):
         is_scan |= chosen & is_among(keys, _with_many(keys[chosen], tried[chosen], limit))
     return is_scan | _is_of_neighbours(context, is_closed)
+
+
+@derived
+def is_of_datagram_scan(context: Context) -> FlowMask:
+    """Per flow: is it of UDP, of a client that tries many well-known ports of its server, none of which answers?"""
+    flows = context.flows
+    is_tried = (
+        (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_DPORT] < WELL_KNOWN) & (replies(context) < 0)
+    )
+    pairs = hash_of(flows, [*CLIENT, *schema.FLOW_DST]).astype(np.int64)
+    return is_tried & is_among(pairs, _with_many(pairs[is_tried], flows[is_tried, schema.FLOW_DPORT], MAX_SINGLE_PORTS))
 
 
 def _is_of_neighbours(context: Context, is_closed: FlowMask) -> FlowMask:

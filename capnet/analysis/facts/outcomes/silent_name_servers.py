@@ -3,8 +3,8 @@
 Input: flows, DNS messages, ICMP errors. Output: `SilentNameServer`s, by address.
 Method: flows of UDP to port 53 of which no hop shows an answer, sent twice, a second or more before the capture ended,
 or rejected by ICMP. A server that answers other clients is silent to those alone that get no answer while others do. An
-answer counts from whichever address it comes, if it goes to the client's port. Not what is no DNS by its fields, nor a
-server that a router cannot reach: `host-unreachable`.
+answer counts from whichever address it comes, if it goes to the client's port. Not what is no DNS by its fields, nor of
+a client that scans the ports of the server, nor a server that a router cannot reach: `host-unreachable`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from capnet.analysis.core.flow_rows import destination, is_multicast, replies, s
 from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.icmp_errors import icmp_errors
+from capnet.analysis.facts.losses.scanning_clients import is_of_datagram_scan
 from capnet.analysis.facts.models.container_signs import asks_for_services
 from capnet.analysis.facts.transport.dns_lookups import DnsLookup, dns_lookups, has_dns_header
 from capnet.analysis.facts.unreachable_hosts import unreachable_hosts
@@ -194,6 +195,7 @@ def _unanswered_questions(context: Context, rejected: Container[str]) -> dict[st
     is_answered = _has_answer(context, _answers(context))
     questions: dict[str, list[int]] = {}
     is_question = (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_DPORT] == PORT_DNS)
+    is_question &= ~is_of_datagram_scan(context)
     for row in np.flatnonzero(is_question & (links.before < 0)).tolist():
         server = destination(flows[row])
         wait_ns = last_ns[int(flows[row, schema.FLOW_POINT])] - flows[row, schema.FLOW_FIRST]

@@ -2,7 +2,8 @@
 
 Input: flows, answers, fates. Output: `SilentRequests`, one per client, server, protocol and port. Method: flows of
 requests whose chain nothing answers, from any port, and no ICMP error quotes, and whose next point is not known; none
-of the same client and service is answered. Limits: outside of tunnels; not to groups, and not of a traceroute.
+of the same client and service is answered. Limits: outside of tunnels; not to groups, and not of a traceroute or
+a scan of ports.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from capnet.analysis.core.flow_rows import are_to_groups, destination, replies, 
 from capnet.analysis.core.schema import FlowMask, FlowRows, Mask
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.losses.scanning_clients import is_of_datagram_scan
 from capnet.analysis.facts.outcomes.answers import chain_rows
 from capnet.analysis.facts.outcomes.route_probes import are_route_probes
 from capnet.analysis.fate.answers import other_address_answers, quoting_errors
@@ -59,7 +61,7 @@ def silent_requests(context: Context, is_request: FlowMask) -> list[SilentReques
     rows = requests[(links.before[requests] < 0) & ~has_answer[requests]]
     if not len(rows):
         return []
-    rows = rows[~are_route_probes(context)[rows]]
+    rows = rows[~are_route_probes(context)[rows] & ~is_of_datagram_scan(context)[rows]]
     rows = rows[~are_to_groups(context, rows) & ~records_one_direction(context)[flows[rows, schema.FLOW_POINT]]]
     rows = rows[~is_among(rows, chain[_has_another_end(context)])]
     has_ports = flows[requests[0], schema.FLOW_KIND] < 0

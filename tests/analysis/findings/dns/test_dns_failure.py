@@ -63,6 +63,16 @@ def test_octets_that_are_no_answer_is_silent(tmp_path: Path, flags: int, sport: 
     assert [finding["says"] for finding in findings] == ([f"{SERVER} answered NOTAUTH about a name"] if is_told else [])
 
 
+@pytest.mark.parametrize(("ports", "is_told"), [(9, False), (3, True)])
+def test_scan_of_ports_is_silent(tmp_path: Path, ports: int, is_told: bool) -> None:
+    """nmap asks the DNS port in DNS as well: no host that leaves it unanswered is a name server for that."""
+    packets = [query("web.test", None, 7)[0], later(query("web.test", None, 8)[0], 1.2)]
+    macs = {"src": MAC_1, "dst": MAC_2}
+    packets += [Ether(**macs) / IP(src=CLIENT, dst=SERVER) / UDP(sport=40007, dport=54 + n) for n in range(ports)]
+    packets += [later(Ether(**macs) / IP(src=CLIENT, dst=SERVER) / TCP(sport=5, dport=6), 5)]
+    assert bool(of_packets(tmp_path, NAME, *packets)) == is_told
+
+
 @pytest.mark.parametrize("other", ["to the client", "from the client"])
 def test_server_without_any_answer_is_told(tmp_path: Path, other: str) -> None:
     """Where nothing at all goes to the client, the capture may hold one direction only."""
