@@ -6,6 +6,8 @@ and 20 times as late as the acknowledgment. Two such answers are needed, and a t
 - connections whose ends do not wait for each other: a quarter of the messages follow, after a second, one of the same
   end; or the server speaks at even intervals, and what the client sends are answers at once, or as short as heartbeats;
 - protocols that know no requests (BGP, LDP, MSDP: each router announces by timers of its own);
+- Redis and beanstalkd by their ports, whose clients wait for an item on purpose (`BLPOP`, `reserve`), unless several
+  connections get their late answers in one moment: these servers do one thing at a time, and what is slow holds up all;
 - a single connection with short messages alone, all of them late: it may be two people who type.
 Says: how many answers of which server were slow, and how slow.
 Wrong when: the program waits on purpose for less than 20 s.
@@ -42,6 +44,8 @@ PAGE_ZH = """服务器立即确认请求，而应答很慢。
 - 两端并不互相等待的连接：四分之一的消息在一秒之后紧跟同一端的上一条消息；或服务器按固定间隔发言，而客户端发送的是立即
   的应答，或短如心跳；
 - 没有请求的协议（BGP、LDP、MSDP：每台路由器按自己的定时器通告）；
+- Redis 和 beanstalkd（按端口），其客户端有意等待新项（`BLPOP`、`reserve`），除非几个连接在同一时刻得到迟到的应答：这些
+  服务器一次只做一件事，慢的请求会耽误所有连接；
 - 只有短消息、且全都很晚的单个连接：可能是两个人在打字。
 结论：哪台服务器有多少个应答慢，有多慢。
 误判：程序有意等待不到 20 秒。
@@ -72,6 +76,8 @@ MIN_EVEN, MIN_EVEN_SHARE, EVEN = 4, 2 / 3, 0.03  # intervals between answers; of
 MAX_THINKING_NS = 200_000_000  # of a client that answers: programs that ask again take their time
 MAX_HEARTBEAT, MAX_TYPED = 64, 200  # octets of a message
 PEER_PORTS = (179, 639, 646)  # BGP, MSDP, LDP
+QUEUE_PORTS = (6379, 11300)  # Redis, beanstalkd
+MAX_TOGETHER_NS = 100_000_000  # between answers to those that a server with one thread held up
 
 
 class _Slow(NamedTuple):
@@ -79,6 +85,7 @@ class _Slow(NamedTuple):
 
     row: int
     wait: int  # ns
+    answered: int  # ns, when the answer began
     octets: int  # of the longer one of the last segment of the request and the first one of the answer
     frames: list[int]
 
@@ -105,7 +112,8 @@ def diagnose(context: Context) -> list[Finding]:
         if acked:
             service = destination(flows[row]), int(flows[row, schema.FLOW_DPORT])
             octets = int(observations[[requests[number], answers[number]], schema.OBS_BYTES].max())
-            each = _Slow(row, int(waits[number]), octets, [frames[0], acked.frame, frames[1]])
+            answered_ns = int(observations[answers[number], schema.OBS_TIME])
+            each = _Slow(row, int(waits[number]), answered_ns, octets, [frames[0], acked.frame, frames[1]])
             slow.setdefault(service, []).append(each)
     findings = []
     for (server, port), of_service in sorted(slow.items()):
@@ -113,9 +121,20 @@ def diagnose(context: Context) -> list[Finding]:
         answered = sum(destination(flows[row]) == server for row in rows[of_port].tolist())
         is_typed = len(of_service) == answered and len({each.row for each in of_service}) == 1
         is_typed = is_typed and all(each.octets <= MAX_TYPED for each in of_service)
+        if port in QUEUE_PORTS:
+            of_service = _held_up_together(of_service)
         if len(of_service) >= max(MIN_SLOW, MIN_SHARE * answered) and not is_typed:
             findings.append(_finding(context, server, port, of_service, answered))
     return findings
+
+
+def _held_up_together(slow: list[_Slow]) -> list[_Slow]:
+    """Those whose answer comes in one moment with that of another connection."""
+    return [
+        each
+        for each in slow
+        if any(other.row != each.row and abs(other.answered - each.answered) <= MAX_TOGETHER_NS for other in slow)
+    ]
 
 
 def _without_waiting(context: Context, turns: Exchanges, rows: FlowRows) -> list[int]:

@@ -55,6 +55,26 @@ def test_answers_after_seconds_is_told(tmp_path: Path, hosts: tuple[str, str]) -
     assert (facts["median_s"], facts["worst_s"], facts["port"]) == (3.0, 3.0, 80)
 
 
+@pytest.mark.parametrize("service", [6379, 11300])
+def test_clients_that_wait_for_an_item_is_silent(tmp_path: Path, service: int) -> None:
+    """BLPOP of Redis, `reserve` of beanstalkd: the server answers when there is one."""
+    played = Client(service=service)
+    for wait in (2.0, 0.01, 5.8, 0.01):
+        played.ask(wait)
+    assert played.findings(tmp_path) == []
+
+
+def test_redis_that_holds_up_all_clients_is_told(tmp_path: Path) -> None:
+    """It has one thread: what waits behind a slow command gets its answer in the same moment."""
+    played = Client(service=6379)
+    begin = played.net.now
+    for wait in (3.0, 2.5):
+        played.net.now = begin + (3.0 - wait) * SECOND
+        played.ask(wait)
+    (finding,) = played.findings(tmp_path)
+    assert (finding["facts"]["slow"], finding["facts"]["answers"]) == (2, 2)
+
+
 @pytest.mark.parametrize("service", [179, 646])
 def test_routers_that_announce_by_timers_is_silent(tmp_path: Path, service: int) -> None:
     """BGP: an UPDATE of one router is no answer to that of the other; each waits for its own timer."""
