@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import combined_hash, distinct, is_among
+from capnet.analysis.core.arrays import combined_hash, distinct, is_among, numbered
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerLink, PerObservation, Values
 from capnet.analysis.correlate.clocks import flow_spans, listening_times
@@ -168,9 +168,8 @@ def _was_listening(context: Context, observations: Observations, crossings: _Cro
 def _longest_delays(context: Context, ends: LinkEnds) -> PerLink:
     """How long packets took at most between the two points of each link, in any flow: others may take as long."""
     points = context.flows[:, schema.FLOW_POINT]
-    ways = combined_hash([points[ends.source], points[ends.target]])
-    _, way = np.unique(ways, return_inverse=True)
-    longest_ns = np.zeros(len(ways), dtype=np.int64)
+    _, way = numbered(points[ends.source] * len(context.points) + points[ends.target])
+    longest_ns = np.zeros(len(way), dtype=np.int64)
     np.maximum.at(longest_ns, way, ends.max_delays_ns)
     return longest_ns[way]
 

@@ -15,6 +15,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import Evidence
+from capnet.analysis.core.schema import DhcpTable
 from capnet.analysis.facts.layer2.arp import MAX_ARP_RETRY_NS
 from capnet.analysis.facts.layer2.host_isolation import isolated_children
 from capnet.analysis.facts.neighbours.bystanders import shows_answers
@@ -41,7 +42,10 @@ MIN_REPEATED = 2  # questions: a single one may have its answer behind the captu
 MIN_RETRY_NS = 10_000_000  # what comes sooner is one question that a point recorded twice
 MAX_TARGETS = 3  # of one asker that are told one by one
 MAX_OFFER_PROBE_NS = 500_000_000  # from a DISCOVER to the server's question, which it asks at once
-DHCP_DISCOVER, DHCP_OFFER, DHCP_CLIENT_PORT = 1, 2, 68  # RFC 2132 section 9.6, RFC 2131 section 4.1
+MAX_FIRST_PROBE_NS = 10_000_000  # the same where no offer shows who is a DHCP server
+MAX_PROBES, MAX_PROBES_NS = 3, 3_000_000_000  # a server waits so long for an answer before it offers the address
+DHCP_DISCOVER, DHCP_OFFER = 1, 2  # RFC 2132 section 9.6
+DHCP_SERVER_PORT, DHCP_CLIENT_PORT = 67, 68  # RFC 2131 section 4.1
 MIN_SCANNED = 20  # addresses: a host that asks for so many scans the network
 
 
@@ -160,17 +164,37 @@ def _has_learnt(context: Context, question: Exchange) -> bool:
 def _is_about_to_be_offered(context: Context, question: Exchange) -> bool:
     """Does a DHCP server look whether the address is in use that it is about to offer (RFC 2131 section 2.2)?"""
     dhcp, (_, asker), (_, target) = context.dhcp, address_value(question.asker), address_value(question.target)
-    is_offer = (dhcp[:, schema.DHCP_TYPE] == DHCP_OFFER) & (dhcp[:, schema.DHCP_SRC_LO] == asker)
-    if question.kind != "arp" or not is_offer.any():
+    is_its = dhcp[:, schema.DHCP_SRC_LO] == asker
+    is_discover, is_offer = (dhcp[:, schema.DHCP_TYPE] == kind for kind in (DHCP_DISCOVER, DHCP_OFFER))
+    if question.kind != "arp":
         return False
+    if not _serves_dhcp(context, asker):  # the capture may end before its offer
+        return not is_offer.any() and _comes_soon_after(question, dhcp[is_discover], MAX_FIRST_PROBE_NS)
+    began = context.points[question.point].first or 0
+    is_readable = (is_its & is_offer).any() and question.first_request - began >= MAX_PROBES_NS
+    if not is_readable and question.requests <= MAX_PROBES:
+        return True  # its messages were cut, or it may have asked before the capture
     flows = context.flows
     is_to_it = (flows[:, schema.FLOW_SRC_LO] == asker) & (flows[:, schema.FLOW_DST_LO] == target)
     is_to_it &= (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_DPORT] == DHCP_CLIENT_PORT)
     if (is_to_it & (flows[:, schema.FLOW_LAST] >= question.first_request)).any():
         return True
-    discovers = dhcp[dhcp[:, schema.DHCP_TYPE] == DHCP_DISCOVER][:, [schema.DHCP_FIRST, schema.DHCP_LAST]]
-    waited = question.first_request - discovers
-    return bool(((waited >= 0) & (waited <= MAX_OFFER_PROBE_NS)).any())
+    # It asks about one address after the other: what it sends to one client ends the wait of the next.
+    return _comes_soon_after(question, dhcp[is_discover | is_its], MAX_OFFER_PROBE_NS)
+
+
+def _serves_dhcp(context: Context, address: int) -> bool:
+    """Does this IPv4 address, its low half, send from the port of DHCP servers to that of clients?"""
+    flows = context.flows
+    is_sent = (flows[:, schema.FLOW_SRC_LO] == address) & (flows[:, schema.FLOW_PROTO] == UDP)
+    is_sent &= (flows[:, schema.FLOW_SPORT] == DHCP_SERVER_PORT) & (flows[:, schema.FLOW_DPORT] == DHCP_CLIENT_PORT)
+    return bool(is_sent.any())
+
+
+def _comes_soon_after(question: Exchange, messages: DhcpTable, within_ns: int) -> bool:
+    """Does the first question follow the first or the last one of equal DHCP messages at once?"""
+    waited = question.first_request - messages[:, [schema.DHCP_FIRST, schema.DHCP_LAST]]
+    return bool(((waited >= 0) & (waited <= within_ns)).any())
 
 
 def _is_repeated(exchange: Exchange) -> bool:

@@ -194,6 +194,28 @@ def test_dhcp_server_that_looks_before_it_offers_is_silent(tmp_path: Path) -> No
         assert len(of_story(net, tmp_path, "arp-unanswered")) == count
 
 
+@pytest.mark.parametrize(("before", "wait_us", "count"), [("offer", 200, 0), ("", 200, 0), ("", 5e5, 1)])
+def test_dhcp_server_with_several_clients_is_silent(tmp_path: Path, before: str, wait_us: float, count: int) -> None:
+    """dnsmasq looks at one address after the other; or the capture ends before any offer."""
+    net = Network(["A/ens33"])
+    talk(net)
+    net.pass_by(("A/ens33", dhcp_message(DISCOVER, CARD_THIRD)), gap=3e6 if before else wait_us)
+    if before:
+        net.pass_by(("A/ens33", dhcp_message(OFFER, CARD_THIRD, server=A)), gap=wait_us)
+    ask(net, SILENT, times=3)
+    assert len(of_story(net, tmp_path, "arp-unanswered")) == count
+
+
+@pytest.mark.parametrize(("snaplen", "times", "count"), [(96, 3, 0), (96, 8, 1), (1 << 18, 3, 1)])
+def test_dhcp_server_whose_messages_are_cut_is_silent(tmp_path: Path, snaplen: int, times: int, count: int) -> None:
+    """`tcpdump -s 96` leaves their ports alone; a server asks three times at most."""
+    net = Network(["A/ens33"], snaplens={"A/ens33": snaplen})
+    talk(net)
+    net.pass_by(("A/ens33", dhcp_message(OFFER, CARD_THIRD, server=A)), gap=5e6)
+    ask(net, SILENT, times=times)
+    assert len(of_story(net, tmp_path, "arp-unanswered")) == count
+
+
 @pytest.mark.parametrize("gateway", ["192.168.111.254", "192.168.111.1"])
 def test_gateway_of_a_containers_network_is_told(tmp_path: Path, gateway: str) -> None:
     """The network was made with an address that no router has; what its host tells the program adds nothing."""
