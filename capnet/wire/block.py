@@ -38,7 +38,7 @@ class RecordBatch:
         self.records = np.zeros(MAX_RECORDS * record.WIDTH, dtype=np.int64)
         self.flat = np.empty(MAX_ROWS * fields.WIDTH, dtype=np.int64)
         self.record_at = np.zeros(MAX_ROWS, dtype=np.int64)
-        self.out = np.zeros(8, dtype=np.int64)
+        self.out = np.zeros(9, dtype=np.int64)
         self.view = {
             name: machine.view(array)
             for name, array in (
@@ -67,10 +67,12 @@ class Block:
     `raw` and `record_at` lead back to the bytes: the frame of row r begins at
     `raw[record_at[r] + rows[r, START]]`. `layers`: the union of all rows' LAYERS. `odd`: whether any row has a REASON.
     `dns`: whether any row has port 53. `icmp_errors`: whether any row may be an ICMP error. `syns`: whether any row is
-    a SYN of TCP. `dhcp`: whether any row is to a port of DHCP. `view`: the rows as kernels take them (`Machine.view`).
+    a SYN of TCP. `dhcp`: whether any row is to a port of DHCP. `control`: whether any row has a port of IKE or BGP.
+    `view`: the rows as kernels take them (`Machine.view`).
     """
 
     __slots__ = (
+        "control",
         "count",
         "dhcp",
         "dns",
@@ -99,6 +101,7 @@ class Block:
         icmp_errors: bool,
         syns: bool,
         dhcp: bool,
+        control: bool,
     ) -> None:
         self.flat = flat
         self.view = view
@@ -109,6 +112,7 @@ class Block:
         self.icmp_errors = icmp_errors
         self.syns = syns
         self.dhcp = dhcp
+        self.control = control
         self.rows: Rows = flat[: count * fields.WIDTH].reshape(count, fields.WIDTH)
         self.raw = raw
         self.record_at = record_at

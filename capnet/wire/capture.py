@@ -161,6 +161,6 @@ def _decode_batch(machine: Machine, vxlan_port: int, batch: RecordBatch) -> Bloc
         view["blank"], view["flat"], MAX_ROWS, view["record_at"], view["out"],
     )  # fmt: skip
     batch.done, rows, layers, *flags = batch.out.tolist()
-    odd, dns, icmp_errors, syns, dhcp = map(bool, flags)
+    flagged = map(bool, flags)  # in the order of Block
     raw = memoryview(batch.buffer)
-    return Block(batch.flat, view["flat"], rows, raw, batch.record_at, layers, odd, dns, icmp_errors, syns, dhcp)
+    return Block(batch.flat, view["flat"], rows, raw, batch.record_at, layers, *flagged)

@@ -54,11 +54,10 @@ def decode(
 
     Stops when fewer than ROWS_PER_RECORD of `room` rows are left. `record_at`[row] = where its captured frame begins.
     `out` = next record, rows, union of their LAYERS; whether any has a REASON, port 53, may be an ICMP error, has SYN,
-    has a DHCP port.
+    has a DHCP port, has a port of IKE or BGP.
     """
-    n = 0
-    layers = 0
-    has_reason = has_dns = has_dhcp = has_icmp_error = has_syn = 0
+    n = layers = 0
+    has_reason = has_dns = has_dhcp = has_icmp_error = has_syn = has_control = 0
     i = first
     while i < count and n + ROWS_PER_RECORD <= room:
         q = i * record.WIDTH
@@ -86,8 +85,8 @@ def decode(
             has_reason |= rows[r + fields.REASON]
             if rows[r + fields.SPORT] == numbers.PORT_DNS or rows[r + fields.DPORT] == numbers.PORT_DNS:
                 has_dns = 1
-            if rows[r + fields.DPORT] == numbers.PORT_DHCP_SERVER or rows[r + fields.DPORT] == numbers.PORT_DHCP_CLIENT:
-                has_dhcp = 1
+            has_dhcp |= is_dhcp_port(rows[r + fields.DPORT])
+            has_control |= is_control_port(rows[r + fields.SPORT]) | is_control_port(rows[r + fields.DPORT])
             if rows[r + fields.TCP_FLAGS] > 0:
                 has_syn |= rows[r + fields.TCP_FLAGS] & numbers.TCP_SYN
             if 0 < rows[r + fields.ICMP_TYPE] <= numbers.ICMP_PARAMETER_PROBLEM and rows[r + fields.ICMP_ID] < 0:
@@ -118,6 +117,23 @@ def decode(
     out[5] = has_icmp_error
     out[6] = has_syn
     out[7] = has_dhcp
+    out[8] = has_control
+
+
+@inline
+def is_dhcp_port(port: int) -> int:
+    """1 for a port of DHCP, else 0."""
+    if port == numbers.PORT_DHCP_SERVER or port == numbers.PORT_DHCP_CLIENT:
+        return 1
+    return 0
+
+
+@inline
+def is_control_port(port: int) -> int:
+    """1 for a port of IKE or BGP, else 0."""
+    if port == numbers.PORT_BGP or port == numbers.PORT_IKE or port == numbers.PORT_IPSEC_NAT:
+        return 1
+    return 0
 
 
 @inline

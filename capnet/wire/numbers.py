@@ -44,6 +44,8 @@ IPV6_SHIM6 = 140
 MAX_PORT = 65_535
 PORT_DNS = 53
 PORT_DHCP_SERVER, PORT_DHCP_CLIENT = 67, 68  # of IPv4
+PORT_BGP = 179
+PORT_IKE, PORT_IPSEC_NAT = 500, 4500  # RFC 7296 section 2: IKE is at both, ESP in UDP at the second
 PORT_SWARM_MANAGEMENT = 2377  # Docker Swarm, TCP to the managers
 PORT_SWARM_GOSSIP = 7946  # Docker Swarm, TCP and UDP between all nodes
 # At which the client speaks first, and TLS from the start: IANA's, and those of Kubernetes, Docker and consoles.

@@ -43,6 +43,7 @@ from capnet.wire import fields
 from capnet.wire.block import Block
 
 if TYPE_CHECKING:
+    from capnet.analysis.aggregate.payload.headers.control import ControlMessages
     from capnet.analysis.aggregate.payload.headers.nflog import NflogRules
     from capnet.analysis.aggregate.payload.headers.sctp import SctpSetups
     from capnet.analysis.aggregate.payload.streams.first_octets import FirstOctets
@@ -54,7 +55,7 @@ ONE_POINT_BUDGET_DIVISOR = 8
 # Attributes that hold Python objects and arrays, and no memory that kernels write.
 PYTHON_PARTS = (
     "undecoded", "dns", "checksums", "icmp_errors", "nd", "dhcp", "syns", "tunnel_checksums", "plain_checksums",
-    "mirrors", "memberships", "nflog", "sctp", "first_octets", "_excerpts",
+    "mirrors", "memberships", "nflog", "sctp", "control", "first_octets", "_excerpts",
 )  # fmt: skip
 
 BYTES_OF_FLOW = 4096  # of a capture: there is room for as many flows from the start, so that no table of them is copied
@@ -88,6 +89,7 @@ class Aggregator:
         self.memberships = Memberships()
         self.nflog: NflogRules | None = None  # made when the first packet of NFLOG comes
         self.sctp: SctpSetups | None = None  # likewise
+        self.control: ControlMessages | None = None  # likewise, of IKE, BGP or what the decoder does not read
         self.first_octets: FirstOctets | None = None  # made when the first SYN comes
         self._excerpts = Excerpts()
         self._flows = _new_flows(machine, min((size or 0) // BYTES_OF_FLOW, MAX_EXPECTED_FLOWS))
@@ -119,8 +121,7 @@ class Aggregator:
             self._hashes = self._hashes or FlowHashes(self.machine)
             hashes = self._hashes.of(block, base)
         self._count_rows(block, hashes, base)
-        budget = self._sample.budget
-        self._sample.thin_out(budget if points > 1 else budget // ONE_POINT_BUDGET_DIVISOR)
+        self._sample.thin_out(self._sample.budget // (1 if points > 1 else ONE_POINT_BUDGET_DIVISOR))
         if block.layers & fields.LAYER_ARP:
             self._arps.reserve(len(block))
             self.machine.run(count_arps)(block.view, len(block), base, *self._arps.arguments())
@@ -139,6 +140,8 @@ class Aggregator:
             self._add_nflog(block, base)
         if block.layers & fields.LAYER_SCTP:
             self._add_sctp(block, base)
+        if block.control or block.odd:
+            self._add_control(block, base)
 
     def _add_nflog(self, block: Block, base: int) -> None:
         if self.nflog is None:
@@ -153,6 +156,13 @@ class Aggregator:
 
             self.sctp = SctpSetups()
         self.sctp.add(block, base)
+
+    def _add_control(self, block: Block, base: int) -> None:
+        if self.control is None:
+            from capnet.analysis.aggregate.payload.headers.control import ControlMessages
+
+            self.control = ControlMessages()
+        self.control.add(block, base)
 
     def _add_first_octets(self, block: Block, base: int, syn_rows: Values) -> None:
         if self.first_octets is None and len(syn_rows):
@@ -181,8 +191,7 @@ class Aggregator:
         )  # fmt: skip
 
     def _count_undecoded(self, block: Block) -> None:
-        reasons = block.rows[:, fields.REASON]
-        odd = block.rows[reasons != 0]
+        odd = block.rows[block.rows[:, fields.REASON] != 0]
         pairs, counts = np.unique(odd[:, [fields.REASON, fields.DETAIL]], axis=0, return_counts=True)
         for (reason, detail), count in zip(pairs.tolist(), counts.tolist(), strict=True):
             self.undecoded[reason, detail] += count

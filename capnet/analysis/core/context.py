@@ -11,14 +11,17 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.payload import (
     AdvertisedAddress,
+    BgpMessages,
     Checksums,
     DnsMessages,
     FtpOpening,
+    IkeMessages,
     LogRule,
     Membership,
     Mirror,
     SctpChunks,
     StreamStart,
+    VrrpMaster,
 )
 from capnet.analysis.core.results import Evidence, Input, Point
 from capnet.analysis.core.schema import (
@@ -72,6 +75,9 @@ class Context:
     mirrors: list[Mirror] = field(default_factory=list)
     memberships: list[Membership] = field(default_factory=list)
     sctp: list[SctpChunks] = field(default_factory=list)
+    ike: list[IkeMessages] = field(default_factory=list)
+    bgp: list[BgpMessages] = field(default_factory=list)
+    vrrp: list[VrrpMaster] = field(default_factory=list)
     log_rules: list[LogRule] = field(default_factory=list)
     stream_starts: list[StreamStart] = field(default_factory=list)
     ftp_openings: list[FtpOpening] = field(default_factory=list)

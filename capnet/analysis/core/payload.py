@@ -61,6 +61,68 @@ class SctpChunks(NamedTuple):
     last: int
 
 
+class IkeMessages(NamedTuple):
+    """Equal messages of IKE of one flow at one point (`wire.protocols.ike`)."""
+
+    point: int
+    via: int  # kind of tunnel that they came through, 0 = none
+    via_vni: int
+    src_hi: int
+    src_lo: int
+    dst_hi: int
+    dst_lo: int
+    sport: int
+    dport: int
+    version: int
+    spi: int  # the initiator's
+    is_begun: bool  # the responder has chosen an SPI
+    exchange: int
+    number: int
+    error: int  # that they notify of in clear, 0 if none
+    packets: int
+    first_frame: int
+    first: int  # ns
+    last: int
+
+
+class BgpMessages(NamedTuple):
+    """Equal messages of BGP of one flow at one point (`wire.protocols.bgp`)."""
+
+    point: int
+    via: int  # kind of tunnel that they came through, 0 = none
+    via_vni: int
+    src_hi: int
+    src_lo: int
+    dst_hi: int
+    dst_lo: int
+    sport: int
+    dport: int
+    kind: int  # 1 OPEN, 2 UPDATE, 3 NOTIFICATION, 4 KEEPALIVE
+    value: int  # of OPEN the AS number, of NOTIFICATION the code
+    detail: int  # of OPEN the hold time [s], of NOTIFICATION the subcode
+    packets: int
+    first_frame: int
+    first: int  # ns
+    last: int
+
+
+class VrrpMaster(NamedTuple):
+    """Equal advertisements of one master of VRRP at one point (`wire.protocols.vrrp`)."""
+
+    point: int
+    via: int  # kind of tunnel that they came through, 0 = none
+    via_vni: int
+    source: str
+    version: int
+    router: int  # its id
+    priority: int  # 0: it gives up
+    interval_ms: int
+    password: bytes  # with the type of authentication before it; b"": none
+    addresses: tuple[str, ...]
+    times: list[int]  # ns
+    frames: list[int]
+
+
 class StreamStart(NamedTuple):
     """The first segment with octets of one direction of a TCP connection at one point."""
 

@@ -139,7 +139,7 @@ def _with_digests(block: Block, digests: Sequence[int]) -> Block:
     outer[:] = np.where(outer >= 0, np.searchsorted(chosen, outer), outer)
     return Block(
         copy.reshape(-1), None, len(copy), block.raw, block.record_at[chosen],
-        block.layers, block.odd, block.dns, block.icmp_errors, block.syns, block.dhcp,
+        block.layers, block.odd, block.dns, block.icmp_errors, block.syns, block.dhcp, block.control,
     )  # fmt: skip
 
 

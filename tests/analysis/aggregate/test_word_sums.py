@@ -22,7 +22,7 @@ def sums(raw: bytes, places: list[tuple[int, int]]) -> list[int]:
     """Sums of the segments at these places: offset and length."""
     at, length = np.array(places, dtype=np.int64).reshape(-1, 2).T
     no_rows = np.zeros(0, dtype=np.int64)
-    block = Block(no_rows, None, 0, memoryview(raw), no_rows, 0, False, False, False, False, False)
+    block = Block(no_rows, None, 0, memoryview(raw), no_rows, 0, *[False] * 6)
     flags = np.zeros(len(at), dtype=bool)
     found = word_sums(block, SegmentHeaders(np.arange(len(at)), at, length, flags, flags))
     return [int(value) % 0xFFFF for value in found]

@@ -92,4 +92,4 @@ def joined(excerpts: list[Excerpt]) -> Block:
     record_at = np.concatenate([excerpt.record_at for excerpt in excerpts])
     raw = memoryview(b"".join(excerpt.raw for excerpt in excerpts))
     layers = int(np.bitwise_or.reduce(rows[:, fields.LAYERS]))
-    return Block(rows.reshape(-1), None, row, raw, record_at, layers, *[True] * 5)
+    return Block(rows.reshape(-1), None, row, raw, record_at, layers, *[True] * 6)
