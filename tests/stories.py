@@ -16,7 +16,7 @@ from tests.made.build import ETHERNET, RAW, SLL2, interface, packet, section
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 START_NS = 1_700_000_000_000_000_000  # when every story begins
-NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "sctp": 132}
+NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "vrrp": 112, "sctp": 132}
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Packet:
     tsval: int | None = None
     mss: int | None = None  # TCP options of a SYN
     wscale: int | None = None
+    md5: bool = False  # a signature of its own (RFC 2385)
     icmp: tuple[int, int] = (8, 0)
     echo: int = 0  # ICMP identifier; of GRE the key, of ESP the SPI
     smac: str = "02:00:00:00:00:01"
@@ -86,6 +87,7 @@ class Packet:
             options = b"" if self.mss is None else struct.pack(">BBH", 2, 4, self.mss)
             options += b"" if self.wscale is None else struct.pack(">BBBB", 1, 3, 3, self.wscale)
             options += b"" if self.tsval is None else struct.pack(">BBBBII", 1, 1, 8, 10, self.tsval, 0)
+            options += struct.pack(">BBBB", 1, 1, 19, 18) + bytes(16) if self.md5 else b""
             head = struct.pack(
                 ">HHIIBBHHH", self.sport, self.dport, self.seq, self.ack,
                 (5 + len(options) // 4) << 4, self.flags, self.window, self.checksum, 0,
@@ -100,6 +102,8 @@ class Packet:
             return struct.pack(">HH", 0x2000 if key else 0, 0x0800) + key + self.payload
         if self.proto == "esp":  # RFC 4303: SPI, sequence number, then what is encrypted
             return struct.pack(">II", self.echo, self.seq) + self.payload
+        if self.proto == "vrrp":
+            return self.payload
         kind, code = self.icmp
         return struct.pack(">BBHHH", kind, code, 0, self.echo, self.seq & 0xFFFF) + self.payload
 
