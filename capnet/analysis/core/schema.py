@@ -271,7 +271,8 @@ SYN_CHECKSUM = 11  # the verdict on its checksum, RIGHT to WRONG below; ABSENT w
 SYN_TSVAL = 12  # of the timestamps option (RFC 7323), 32 bits, ABSENT without it
 SYN_PACKET_TYPE = 13  # of a cooked capture (packet(7)), else ABSENT
 SYN_SCALE = 14  # shift count of its window scale (RFC 7323), NO_SCALE without the option; ABSENT as for the checksum
-SYN_WIDTH = 15
+SYN_SIGNED = 15  # 1 with a signature by TCP MD5 (RFC 2385), 0 without one; ABSENT as for the checksum
+SYN_WIDTH = 16
 
 NO_SCALE = 255  # more than any: the highest is 14
 

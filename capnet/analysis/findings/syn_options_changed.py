@@ -14,16 +14,15 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, first_equal, hash_of, row_hash
+from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import PerFlow, Values
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.syns.signatures import first_syns
 from capnet.wire.addresses import address_value
-from capnet.wire.fields import ABSENT
-from capnet.wire.numbers import TCP
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
@@ -78,18 +77,12 @@ FIX_MSS = Text(
 MIN_MSS = 536  # octets: the default of IPv4
 MAX_FINDINGS = 20
 
-_FLOW = [*schema.FLOW_PLACE, *schema.FLOW_ADDRESSES, schema.FLOW_SPORT, schema.FLOW_DPORT]
-_SYN = [
-    schema.SYN_POINT, schema.SYN_VIA, schema.SYN_VIA_VNI, schema.SYN_SRC_HI, schema.SYN_SRC_LO, schema.SYN_DST_HI,
-    schema.SYN_DST_LO, schema.SYN_SPORT, schema.SYN_DPORT,
-]  # fmt: skip
-
 
 def diagnose(context: Context) -> list[Finding]:
     links, flows = flow_links(context), context.flows
     if not len(links.source) or not len(context.syns):
         return []
-    syn_of = _first_syns(context)
+    syn_of = first_syns(context)
     chosen = np.flatnonzero((syn_of[links.source] >= 0) & (syn_of[links.target] >= 0))
     chosen = chosen[flows[links.source[chosen], schema.FLOW_POINT] != flows[links.target[chosen], schema.FLOW_POINT]]
     before, after = (context.syns[syn_of[rows[chosen]]] for rows in (links.source, links.target))
@@ -110,15 +103,6 @@ def diagnose(context: Context) -> list[Finding]:
     ):
         findings += [_finding(context, group, syn_of, text, fix) for group in _by_points(context, chosen[mask])]
     return findings[:MAX_FINDINGS]
-
-
-def _first_syns(context: Context) -> PerFlow:
-    """Per flow, the row of its first SYN in the table of SYNs, -1 if it has none."""
-    is_tcp = np.flatnonzero(context.flows[:, schema.FLOW_PROTO] == TCP)
-    wanted = hash_of(context.flows, _FLOW, is_tcp).view(np.int64)
-    syn_of: PerFlow = np.full(len(context.flows), ABSENT)
-    syn_of[is_tcp] = first_equal(row_hash(context.syns[:, _SYN]).view(np.int64), wanted)
-    return syn_of
 
 
 def _by_points(context: Context, chosen: Values) -> list[Values]:

@@ -1,6 +1,6 @@
-"""SYNs: the maximum segment size, window scale and timestamp that each end announces, the checksum, a packet type.
+"""SYNs: the maximum segment size, window scale and timestamp of each end, a signature, the checksum, a packet type.
 
-Sources: RFC 9293 sections 3.7.1 and 3.1, RFC 7323 section 3.
+Sources: RFC 9293 sections 3.7.1 and 3.1, RFC 7323 section 3, RFC 2385.
 
 Input: blocks of rows with their bytes. Output: `table`, one row for each SYN (columns: `core.schema`, SYN_).
 Limits: the first MAX_SYNS; later blocks are not looked at.
@@ -22,6 +22,7 @@ from capnet.wire.numbers import TCP_SYN
 MAX_SYNS = 4000
 TCP_HEADER, MAX_TCP_HEADER = 20, 60  # octets, without and with all options
 OPTION_END, OPTION_PADDING, OPTION_MSS, OPTION_SCALE = 0, 1, 2, 3
+OPTION_MD5, MD5_SIZE = 19, 18  # RFC 2385
 
 _COLUMNS = (
     (schema.SYN_POINT, fields.POINT), (schema.SYN_VIA, fields.VIA), (schema.SYN_VIA_VNI, fields.VIA_VNI),
@@ -51,7 +52,7 @@ class Syns:
         table[:, schema.SYN_POINT] += base
         at, _ = payload_span(block, chosen)
         lowest = block.record_at[chosen] + block.rows[chosen, fields.START]
-        table[:, schema.SYN_MSS], table[:, schema.SYN_SCALE] = _sizes_and_scales(block, table, lowest, at)
+        _read_options(block, table, lowest, at)
         table[:, schema.SYN_CHECKSUM] = checksum_verdicts(block, chosen)
         self._tables.append(table)
         self._count += len(table)
@@ -63,15 +64,16 @@ class Syns:
         return np.concatenate([np.zeros((0, schema.SYN_WIDTH), dtype=np.int64), *self._tables])
 
 
-def _sizes_and_scales(block: Block, table: SynTable, lowest: Values, ends: Values) -> tuple[Values, Values]:
-    """The MSS and the window scale of the TCP header that ends at each of `ends`; frames begin at `lowest`.
+def _read_options(block: Block, table: SynTable, lowest: Values, ends: Values) -> None:
+    """Fill in MSS, window scale and signature of the TCP header that ends at each of `ends`; frames begin at `lowest`.
 
     MSS: 0 without the option. Window scale: NO_SCALE without it, ABSENT where no header ends there.
     A header begins where it has the ports of its SYN, and its length leads to the end.
     """
     raw = np.frombuffer(block.raw, dtype=np.uint8)
     ports = table[:, schema.SYN_SPORT] << 16 | table[:, schema.SYN_DPORT]
-    sizes, scales = np.zeros(len(table), dtype=np.int64), np.full(len(table), fields.ABSENT)
+    sizes = np.zeros(len(table), dtype=np.int64)
+    scales, signed = (np.full(len(table), fields.ABSENT) for _ in range(2))
     lengths = np.arange(TCP_HEADER + 4, MAX_TCP_HEADER + 1, 4)  # of headers with options
     starts = ends[:, None] - lengths
     is_header = starts >= lowest[:, None]
@@ -81,11 +83,12 @@ def _sizes_and_scales(block: Block, table: SynTable, lowest: Values, ends: Value
         rows = np.flatnonzero(is_header[:, column] & (sizes == 0))
         option = starts[rows, column] + TCP_HEADER
         scales[rows] = option_values(raw, option, ends[rows], OPTION_SCALE, 3, schema.NO_SCALE)
+        signed[rows] = option_values(raw, option, ends[rows], OPTION_MD5, MD5_SIZE, fields.ABSENT) != fields.ABSENT
         is_first = (raw[option] == OPTION_MSS) & (raw[option + 1] == 4)  # as most systems write it
         sizes[rows[is_first]] = be32_at(raw, option[is_first]) & 0xFFFF
         others = rows[~is_first]
         sizes[others] = mss_options(raw, option[~is_first], ends[others])
-    return sizes, scales
+    table[:, schema.SYN_MSS], table[:, schema.SYN_SCALE], table[:, schema.SYN_SIGNED] = sizes, scales, signed
 
 
 def mss_options(raw: Octets, option: Values, ends: Values) -> Values:
@@ -94,9 +97,9 @@ def mss_options(raw: Octets, option: Values, ends: Values) -> Values:
 
 
 def option_values(raw: Octets, option: Values, ends: Values, kind: int, size: int, missing: int) -> Values:
-    """The value of the first option of a kind, with `size` octets in all, 3 or 4, in each list; else `missing`.
+    """The value of the first option of a kind, with `size` octets in all, in each list; else `missing`.
 
-    Of an option that its list cuts, the octets that are there.
+    Of a longer one than 4 octets the first two. Of an option that its list cuts, the octets that are there.
     """
     values = np.full(len(option), missing)
     lists = np.arange(len(option))  # those that go on; in each round, one option further

@@ -14,6 +14,7 @@ others meanwhile; else a warning: what lies behind the point is not known. As fa
 - that it connects to the client itself meanwhile, or sent nothing before and does so later;
 - what is different where it answers: another MAC, that is another gateway, another interface, IPv4 in place of IPv6,
   another node of the same NodePort, or TCP timestamps that are ahead;
+- which end signs its SYNs by TCP MD5, as BGP with a password does: both directions are one finding then;
 - by which point other packets of the client leave its host, if these do not;
 - which host forwards them to which next hop, and that it does so with private addresses while its own one is accepted;
 - that DNAT leads back to the client's own network, so that answers go past the host that translates;
@@ -33,6 +34,7 @@ from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.syns.floods import syn_floods
 from capnet.analysis.facts.syns.other_answers import Kind
 from capnet.analysis.facts.syns.service_groups import ServiceGroup, service_groups
+from capnet.analysis.facts.syns.signatures import without_mirrored
 from capnet.analysis.facts.syns.unanswered.answer_words import answer_text
 from capnet.analysis.facts.syns.unanswered.unanswered_clues import clue_of
 from capnet.analysis.facts.syns.unanswered_services import UnansweredService, unanswered_services
@@ -60,6 +62,7 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 - 它同时自己连接该客户端，或此前什么也没有发送、之后才这样做；
 - 得到应答的连接有何不同：另一个 MAC（即另一个网关）、另一个接口、用 IPv4 而不是 IPv6、同一 NodePort 的另一个节点，或
   更靠后的 TCP 时间戳；
+- 哪一端用 TCP MD5 给 SYN 签名（有密码的 BGP 就是这样），这时两个方向合为一条；
 - 客户端的其他包从主机的哪个抓包点离开，如果这些包没有到那里；
 - 哪台主机把它们转发给哪个下一跳，以及转发时用的是私有地址，而它自己的地址被接受；
 - DNAT 转回客户端自己的网络，使应答绕过做转换的主机；
@@ -94,7 +97,8 @@ _UNCERTAIN: tuple[Kind, ...] = ("before", "refused", "gone", "later", "nothing")
 def diagnose(context: Context) -> list[Finding]:
     flooded = {(flood.service.address, flood.service.port) for flood in syn_floods(context)}
     services = [of for of in unanswered_services(context) if (of.address, of.port) not in flooded]
-    return [_finding(context, group) for group in service_groups(context, services)]
+    groups = service_groups(context, services)
+    return [_finding(context, group) for group in without_mirrored(context, groups)]
 
 
 def _finding(context: Context, group: ServiceGroup) -> Finding:

@@ -17,6 +17,7 @@ from capnet.analysis.facts.syns.unanswered.differences import (
     masquerade,
     node_port,
     other_connections,
+    password,
     timestamps,
 )
 from capnet.analysis.facts.syns.unanswered.server import not_yet_up, port_filter, silent, went_down
@@ -41,6 +42,7 @@ CLUES: tuple[Look[ServiceGroup], ...] = (
     backend.clue,
     # The service is up: at other nodes, or for other connections.
     node_port.clue,
+    password.clue,
     masquerade.clue,  # what other_connections asks for, so it comes before it
     other_connections.clue,
     # The server is no longer up, or was not yet.
