@@ -1,11 +1,12 @@
 """udp-unanswered: a server answers no question by a protocol of UDP that answers each, such as NTP, SNMP and RADIUS.
 
-Looks at: UDP to the ports of such protocols: three questions or more of a client to a server, of which none is
-answered. Not: DNS (`dns-failure`), DHCP (`dhcp-unanswered`), QUIC (`quic-unanswered`), WireGuard (`tunnel-one-way`);
-where an ICMP error refuses them; where it is known between which two points they stop (`stops-between`).
+Looks at: UDP to the ports of such protocols, of port 4500 messages of IKE only: three questions or more of a client to
+a server, of which none is answered. Not: DNS (`dns-failure`), DHCP (`dhcp-unanswered`), QUIC (`quic-unanswered`),
+WireGuard (`tunnel-one-way`); where an ICMP error refuses them; where it is known between which two points they stop
+(`stops-between`).
 Says: who asks which server in vain, how often, where the questions were last seen, and whether the server accepts TCP
-connections of the same client, so that it is up. Where nothing at all that goes to the clients is recorded, it may be
-that the capture holds one direction only, and it says so.
+connections of the same client, so that it is up; of IKE at port 4500, that it answers at port 500. Where nothing at all
+that goes to the clients is recorded, it may be that the capture holds one direction only, and it says so.
 Wrong when: the capture has no answers, by its filter.
 Fix: let the port pass, both ways; let the server listen, and allow this client.
 Verify: `chronyc ntpdata`, `snmpget`, `radtest`; `ss -lun` and `iptables -vnL` at the server.
@@ -15,16 +16,19 @@ from __future__ import annotations
 
 from itertools import groupby
 
+import numpy as np
+
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_one_of
+from capnet.analysis.core.arrays import hash_of, is_among, is_one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.schema import FlowMask
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.outcomes.silent_requests import SilentRequests, nothing_comes_back, silent_requests
 from capnet.analysis.fate.interface_points import is_at_own_interface
-from capnet.wire.addresses import address_value
-from capnet.wire.numbers import UDP
+from capnet.wire.addresses import address_text, address_value
+from capnet.wire.numbers import PORT_IKE, PORT_IPSEC_NAT, UDP
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
@@ -34,10 +38,11 @@ EXPLAINS = ()
 
 PAGE_ZH = """服务器不应答某个 UDP 协议的任何请求，而该协议本应逐个应答，例如 NTP、SNMP 和 RADIUS。
 
-检查：发往这些协议端口的 UDP：一个客户端对一台服务器的三个以上请求，没有一个得到应答。不包括：DNS（`dns-failure`）、DHCP
-（`dhcp-unanswered`）、QUIC（`quic-unanswered`）、WireGuard（`tunnel-one-way`）；ICMP 错误拒绝了它们；已知它们停在哪两个
-抓包点之间（`stops-between`）。
-结论：谁询问哪个服务器而无应答，多少次，请求最后见于哪里，服务器是否接受同一客户端的 TCP 连接，即在线。
+检查：发往这些协议端口的 UDP，端口 4500 只看 IKE 的消息：一个客户端对一台服务器的三个以上请求，没有一个得到应答。
+不包括：DNS（`dns-failure`）、DHCP（`dhcp-unanswered`）、QUIC（`quic-unanswered`）、WireGuard（`tunnel-one-way`）；
+ICMP 错误拒绝了它们；已知它们停在哪两个抓包点之间（`stops-between`）。
+结论：谁询问哪个服务器而无应答，多少次，请求最后见于哪里，服务器是否接受同一客户端的 TCP 连接，即在线；对端口 4500 的
+IKE，它在端口 500 有应答。
 如果没有记录任何发往客户端的包，抓包可能只有一个方向，结论会说明。
 误判：抓包过滤器使抓包中没有应答。
 处理：双向放行该端口；让服务器监听并允许该客户端。
@@ -66,6 +71,16 @@ ONE_DIRECTION_FIX = Text(
     zh="先抓取两个方向，不用 `-Q out`，分光时抓两路；如果仍没有应答，",
 )
 NOTHING = Text(en="a port where nothing listens would be refused", zh="没有程序监听的端口会拒绝")
+AT_FIRST_PORT = Text(
+    en="it answers the same client at UDP port 500, where IKE begins",
+    zh="它在 UDP 端口 500（IKE 从这里开始）应答同一客户端",
+)
+FIX_NAT_PORT = Text(
+    en="let UDP port {port} pass as port 500 does, {where}, both ways: after its first exchange IKE goes on there (NAT "
+    "traversal, MOBIKE), and ESP in UDP has that port, too (`iptables -vnL`, `nft list ruleset`, security groups)",
+    zh="像端口 500 一样在{where}双向放行 UDP 端口 {port}：第一次交换之后 IKE 在那里继续（NAT 穿越、MOBIKE），UDP 中的 "
+    "ESP 也用该端口（`iptables -vnL`、`nft list ruleset`、安全组）",
+)
 FIX = Text(
     en="look for what drops UDP port {port} {where}, questions or answers (`iptables -vnL`, `nft list ruleset`, "
     "security groups); check that the server listens there (`ss -lun`) and allows {client} (chrony: `allow`; SNMP: "
@@ -79,7 +94,7 @@ AT_HOST = Text(en="on that host", zh="该主机上")
 MIN_QUESTIONS = 3  # one or two may be lost; clients ask again
 PROTOCOLS = {
     69: "TFTP", 88: "Kerberos", 123: "NTP", 161: "SNMP", 500: "IKE", 1812: "RADIUS", 1813: "RADIUS accounting",
-    3478: "STUN",
+    3478: "STUN", PORT_IPSEC_NAT: "IKE",
 }  # fmt: skip
 
 
@@ -87,9 +102,30 @@ def diagnose(context: Context) -> list[Finding]:
     flows = context.flows
     is_question = (flows[:, schema.FLOW_PROTO] == UDP) & is_one_of(flows[:, schema.FLOW_DPORT], tuple(PROTOCOLS))
     is_question &= flows[:, schema.FLOW_CARRIES] == 0
+    is_question &= (flows[:, schema.FLOW_DPORT] != PORT_IPSEC_NAT) | _are_ike(context)
     requests = [of for of in silent_requests(context, is_question) if of.packets >= MIN_QUESTIONS]
     groups = groupby(requests, lambda of: (of.server, of.port, of.tcp_port))
     return [_finding(context, list(group)) for _, group in groups]
+
+
+def _are_ike(context: Context) -> FlowMask:
+    """Per flow: does it have messages of IKE? Port 4500 has ESP and keep-alives as well."""
+    keys = [*schema.FLOW_PLACE, *schema.FLOW_ADDRESSES, schema.FLOW_SPORT, schema.FLOW_DPORT]
+    messages = np.array([message[: len(keys)] for message in context.ike], dtype=np.int64).reshape(-1, len(keys))
+    rows = np.flatnonzero(context.flows[:, schema.FLOW_PROTO] == UDP)
+    mask: FlowMask = np.zeros(len(context.flows), dtype=bool)
+    mask[rows[is_among(hash_of(context.flows, keys, rows), row_hash(messages))]] = True
+    return mask
+
+
+def _answers_at_first_port(context: Context, requests: list[SilentRequests]) -> bool:
+    """Of IKE at port 4500: does the server answer each of these clients at port 500?"""
+    answered = {
+        (address_text(of.dst_hi, of.dst_lo), address_text(of.src_hi, of.src_lo))
+        for of in context.ike
+        if of.sport == PORT_IKE and of.is_begun and not of.error
+    }
+    return requests[0].port == PORT_IPSEC_NAT and all((of.client, of.server) in answered for of in requests)
 
 
 def _finding(context: Context, requests: list[SilentRequests]) -> Finding:
@@ -99,6 +135,7 @@ def _finding(context: Context, requests: list[SilentRequests]) -> Finding:
     arrives = all(is_at_own_interface(context, row) for row in last_rows)
     first, packets = requests[0], sum(of.packets for of in requests)
     protocol, names = PROTOCOLS[first.port], several(clients)
+    has_answers = _answers_at_first_port(context, requests)
     is_one_sided = nothing_comes_back(context, last_rows)
     return Finding(
         NAME,
@@ -107,10 +144,13 @@ def _finding(context: Context, requests: list[SilentRequests]) -> Finding:
             server=first.server, packets=packets,
             clients=names, protocol=protocol, port=first.port, points=several(points),
             place=AT_SERVER.fill() if arrives else "",
-            shown=ACCEPTS.fill(tcp_port=first.tcp_port) if first.tcp_port >= 0 else NOTHING.fill(),
+            shown=AT_FIRST_PORT.fill() if has_answers else ACCEPTS.fill(tcp_port=first.tcp_port)
+            if first.tcp_port >= 0 else NOTHING.fill(),
         ),
         (ONE_DIRECTION_FIX.fill() if is_one_sided else "")
-        + FIX.fill(port=first.port, client=clients[0], where=(AT_HOST if arrives else BEHIND).fill(point=points[0])),
+        + (FIX_NAT_PORT if has_answers else FIX).fill(
+            port=first.port, client=clients[0], where=(AT_HOST if arrives else BEHIND).fill(point=points[0])
+        ),
         {
             "server": first.server, "port": first.port, "protocol": protocol, "clients": clients[:MAX_EVIDENCE],
             "points": points, "questions": packets, "is_at_server": arrives, "accepts_tcp": first.tcp_port >= 0,

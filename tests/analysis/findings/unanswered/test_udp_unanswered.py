@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.findings.reported import of_story
+from tests.analysis.findings.reported import of_capture, of_story
 from tests.stories import ACK, SYN, Network, Packet, about, tcp, udp
 from tests.story_reports import A, B
 
@@ -92,4 +92,20 @@ def test_answers_from_other_ports_is_silent(tmp_path: Path) -> None:
         net.pass_by((HERE, udp(f"{A}:{40000 + number} > {B}:69", b"\0\1file\0octet\0", ident=number)))
         data = udp(f"{B}:{50000 + number} > {A}:{40000 + number}", b"\0\3\0\1data", ident=number + 50, ttl=60)
         net.pass_by((HERE, data), gap=2e6)
+    assert of_story(net, tmp_path, NAME) == []
+
+
+def test_ike_behind_its_first_exchange_is_told() -> None:
+    """Port 500 passes, port 4500 does not."""
+    (finding,) = of_capture("tests/analysis/findings/recorded/ike-port-4500/left__eth0.pcap", NAME)
+    assert finding["says"].endswith("it answers the same client at UDP port 500, where IKE begins")
+    assert (finding["facts"]["port"], finding["facts"]["questions"]) == (4500, 4)
+
+
+@pytest.mark.parametrize("payload", [b"\xff", bytes(4) + b"x" * 40], ids=["keep-alive", "no IKE"])
+def test_other_datagrams_to_port_4500_is_silent(tmp_path: Path, payload: bytes) -> None:
+    """What keeps a translation alive is never answered (RFC 3948)."""
+    net = Network([HERE])
+    asks(net, 4500, payload=payload, sport=4500)
+    connects(net)
     assert of_story(net, tmp_path, NAME) == []
