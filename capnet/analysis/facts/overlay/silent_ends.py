@@ -18,6 +18,8 @@ from capnet.analysis.core.flow_rows import are_multicast_macs, destination, repl
 from capnet.analysis.core.results import Tunnel
 from capnet.analysis.core.schema import FlowMask, FlowRow, Values
 from capnet.analysis.facts.neighbours.exchanges import neighbours
+from capnet.analysis.facts.outcomes.silent_requests import nothing_comes_back
+from capnet.analysis.fate.interface_points import is_at_own_interface
 from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, ICMPV6, ICMPV6_ECHO_REQUEST, PORT_DNS, TCP, TCP_ACK, UDP
 from capnet.wire.protocols import KIND_OF_NAME, KIND_OF_NUMBER, wireguard
 from capnet.wire.protocols.ipsec import TUNNEL_ESP
@@ -39,6 +41,8 @@ def is_silent(context: Context, tunnel: Tunnel, sender: str) -> bool:
     if kind.has_id_per_direction and (kind.number, receiver, sender) in _answers_outside(context):
         return False
     point = [of.name for of in context.points].index(tunnel.point)
+    if not _shows_both_directions(context, point, tunnel, sender):
+        return False
     if _silence_ns(context, point, tunnel) < MIN_SILENCE_NS:
         return False
     if kind.number == wireguard.TUNNEL_WIREGUARD:
@@ -48,6 +52,42 @@ def is_silent(context: Context, tunnel: Tunnel, sender: str) -> bool:
         return True  # what it asks is encrypted
     network = point, kind.number, -1 if tunnel.vni is None else tunnel.vni
     return network in _open_questions(context) and network not in _answered_elsewhere(context)
+
+
+def arrives_at(context: Context, tunnel: Tunnel, receiver: str) -> str:
+    """The receiver's own interface at which frames of a tunnel are seen; "" if there is none."""
+    kind = KIND_OF_NAME[tunnel.kind].number
+    for row in np.flatnonzero(context.flows[:, schema.FLOW_CARRIES] == kind).tolist():
+        flow = context.flows[row]
+        if destination(flow) == receiver and source(flow) in tunnel.vteps and is_at_own_interface(context, row):
+            return context.points[int(flow[schema.FLOW_POINT])].name
+    return ""
+
+
+def _shows_both_directions(context: Context, point: int, tunnel: Tunnel, sender: str) -> bool:
+    """Does a point show anything that goes to the sender of a tunnel, or that the sender asks again in it?
+
+    What goes to it may be of any kind, by address or by MAC. Else the point may record one direction of this traffic.
+    """
+    flows = context.flows
+    kind = KIND_OF_NAME[tunnel.kind].number
+    is_its = (flows[:, schema.FLOW_POINT] == point) & (flows[:, schema.FLOW_CARRIES] == kind)
+    rows = [row for row in np.flatnonzero(is_its).tolist() if source(flows[row]) == sender]
+    if rows and not nothing_comes_back(context, rows):
+        return True
+    if tunnel.kind == wireguard.KIND.name:
+        return are_handshakes(context, tunnel)
+    return (point, kind, -1 if tunnel.vni is None else tunnel.vni) in _repeated_questions(context)
+
+
+@derived
+def _repeated_questions(context: Context) -> set[tuple[int, int, int]]:
+    """Point, kind and id of tunnels in which a SYN or a question for a MAC is sent again."""
+    flows = context.flows
+    is_repeated = (flows[:, schema.FLOW_VIA] > 0) & (flows[:, schema.FLOW_SYNS] > 1)
+    networks = {tuple(row) for row in flows[np.flatnonzero(is_repeated)][:, schema.FLOW_PLACE].tolist()}
+    looked_for = (of for of in neighbours(context) if of.via and of.requests >= MIN_LOOKUPS and not of.is_announcement)
+    return networks | {(of.point, of.via, of.vni) for of in looked_for if not of.replies}
 
 
 def are_handshakes(context: Context, tunnel: Tunnel) -> bool:

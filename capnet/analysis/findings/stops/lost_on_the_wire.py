@@ -27,7 +27,7 @@ SCENARIO = "fault lost-on-the-wire"
 WITNESS = "pcaps/overlay.pcapng"  # two hosts whose packets all arrive
 EXPLAINS = (
     "connection-cut", "stops-between", "packet-loss", "retransmissions", "published-port-blocked",
-    "connection-unanswered", "handshake-unfinished",
+    "connection-unanswered", "handshake-unfinished", "tunnel-one-way",
 )  # fmt: skip
 
 PAGE_ZH = """包离开一台主机的接口，没有到达另一台主机的接口。

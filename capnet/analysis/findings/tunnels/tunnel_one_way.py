@@ -8,10 +8,11 @@ for a MAC inside; for data of WireGuard after 10 s. Not:
 - tunnels of a balancer that hands on what came to it, or of a server that answers the client directly (IPVS, Katran);
 - pairs of which one sends the other only what goes to all (`facts.overlay.flooded_pairs`);
 - tunnels of which all comes out and stops behind (`stops-between`);
-- points that record one direction of all traffic, as after `tcpdump -Q out`.
+- points that record one direction of all traffic, as after `tcpdump -Q out`, or that show nothing else which goes to
+  the sender, unless it asks again: handshakes, SYNs and questions for a MAC are repeated without an answer only.
 Says: which VNI between which VTEPs, several silent receivers of one sender as one, and several VNIs of two VTEPs; that
-it is the handshake of WireGuard which gets no response; and where the frames come out, for which MAC, if a point inside
-shows it.
+it is the handshake of WireGuard which gets no response, and whether it comes to the interface of its receiver; and
+where the frames come out, for which MAC, if a point inside shows it.
 Wrong when: the traffic really goes one way, or the answers take another path than the capture's.
 Fix: open the tunnel's port or protocol in both directions, and check that both hosts have the tunnel and its keys.
 Verify: `iptables -vnL INPUT` on both hosts; `bridge fdb show dev vxlan0` in the overlay's namespace; `wg show`.
@@ -32,7 +33,7 @@ from capnet.analysis.facts.overlay.directions import TunnelKey, handed_on, has_v
 from capnet.analysis.facts.overlay.ends_behind import ends_behind
 from capnet.analysis.facts.overlay.flooded_pairs import carries_groups_only
 from capnet.analysis.facts.overlay.insides import tunnel_insides
-from capnet.analysis.facts.overlay.silent_ends import are_handshakes, is_silent
+from capnet.analysis.facts.overlay.silent_ends import are_handshakes, arrives_at, is_silent
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.analysis.fate.listening import records_one_direction
 from capnet.analysis.fate.next_points import is_answered
@@ -59,9 +60,10 @@ UDP（DNS、QUIC）或对 MAC 的询问；WireGuard 的数据为 10 秒。不包
 - 转交收到内容的负载均衡的隧道，或直接应答客户端的服务器的隧道（IPVS、Katran）；
 - 一方只把发给所有主机的帧发给另一方（`facts.overlay.flooded_pairs`）；
 - 里面的包全都出来、止于其后两点之间的隧道（`stops-between`）；
-- 所有流量都只记录了一个方向的抓包点，如 `tcpdump -Q out`。
+- 所有流量都只记录了一个方向的抓包点，如 `tcpdump -Q out`；或没有其他任何发往该发送者的包的抓包点，除非发送者再次询
+  问：握手、SYN 和对 MAC 的询问只在没有应答时重复。
 结论：哪个 VNI，在哪两个 VTEP 之间，同一发送者的多个沉默的接收者合为一条，两个 VTEP 之间的多个 VNI 也合为一条；是否是
-WireGuard 的握手没有回应；如果内侧的抓包点能看到，帧从哪里出来，发给哪个 MAC。
+WireGuard 的握手没有回应，是否到达了接收者的接口；如果内侧的抓包点能看到，帧从哪里出来，发给哪个 MAC。
 误判：流量确实只有一个方向，或应答走了抓包以外的路。
 处理：双向放行隧道的端口或协议，并检查两台主机是否都有该隧道及其密钥。
 验证：在两台主机上 `iptables -vnL INPUT`；overlay 的命名空间中 `bridge fdb show dev vxlan0`；`wg show`。
@@ -81,8 +83,19 @@ SAYS_IDS = Text(
     zh="{vteps} 之间的 {count} 个 {kind} VNI（{tunnels}）只有一个方向有帧：来自 {sender}，没有返回的",
 )
 HANDSHAKES = Text(
-    en="{sender} began the handshake of WireGuard with {receiver} {frames:time}, and got no response",
-    zh="{sender} 向 {receiver} 发起了 {frames} 次 WireGuard 握手，没有得到回应",
+    en="{sender} began the handshake of WireGuard with {receiver} {frames:time}, and got no response{arrives}",
+    zh="{sender} 向 {receiver} 发起了 {frames} 次 WireGuard 握手，没有得到回应{arrives}",
+)
+ARRIVES = Text(
+    en="; they come to {point}, the interface of {receiver}",
+    zh="；它们到达了 {receiver} 的接口 {point}",
+)
+ARRIVED_FIX = Text(
+    en="{receiver} gets them and is silent, as WireGuard is to a key that it does not know: `wg show` there must have "
+    "the public key of {sender} as a peer, and {sender} its; else a rule of that host drops UDP port {port} (`iptables "
+    "-vnL INPUT`, `nft list ruleset`)",
+    zh="{receiver} 收到了它们而保持沉默，WireGuard 对不认识的密钥就是这样：那里的 `wg show` 必须把 {sender} 的公钥列为 "
+    "peer，反之亦然；否则是该主机的规则丢弃了 UDP 端口 {port}（`iptables -vnL INPUT`、`nft list ruleset`）",
 )
 HANDSHAKE_FIX = Text(
     en="WireGuard is silent to whom it does not know: compare the public keys of both ends, and the endpoint (`wg "
@@ -193,8 +206,10 @@ def _finding(context: Context, tunnel: Tunnel, senders: list[str]) -> Finding:
     facts: dict[str, object] = {"vni": tunnel.vni, "vteps": tunnel.vteps}
     receiver = next((vtep for vtep in tunnel.vteps if vtep not in senders), tunnel.vteps[-1])
     if are_handshakes(context, tunnel):
-        says = HANDSHAKES.fill(sender=several(senders), receiver=receiver, frames=tunnel.frames)
-        fix = HANDSHAKE_FIX.fill(receiver=receiver, port=tunnel.port)
+        point = arrives_at(context, tunnel, receiver)
+        arrives = ARRIVES.fill(point=point, receiver=receiver) if point else ""
+        says = HANDSHAKES.fill(sender=several(senders), receiver=receiver, frames=tunnel.frames, arrives=arrives)
+        fix = (ARRIVED_FIX if point else HANDSHAKE_FIX).fill(receiver=receiver, port=tunnel.port, sender=senders[0])
         facts["handshakes"] = tunnel.frames
     else:
         out = _out(context, tunnel)

@@ -45,11 +45,26 @@ CAUSES = {
         "warning",
         "10.50.0.11:8080, which fails: 2 connections there are refused",
     ),
+    "wg-blocked": ("lost-on-the-wire", "error", "4 packets from 10.70.1.1 to 10.70.1.2 (udp port 51820)"),
+    "wg-wrong-key": ("tunnel-one-way", "warning", "they come to right/eth0, the interface of 10.70.1.2"),
+    "ike-blocked": ("lost-on-the-wire", "error", "4 packets from 10.70.1.1 to 10.70.1.2 (udp port 500)"),
+    "ike-port-4500": ("lost-on-the-wire", "error", "4 packets from 10.70.1.1 to 10.70.1.2 (udp port 4500)"),
+    "ike-no-proposal": ("session-refused", "warning", "NO_PROPOSAL_CHOSEN"),
+    "vrrp-filtered": ("vrrp-split-brain", "error", "come to right/eth0, the interface of 10.70.1.2"),
+    "vrrp-separated": ("vrrp-split-brain", "error", "do not come to right/eth0"),
+    "vrrp-intervals": ("vrrp-split-brain", "error", "their intervals differ, 1 and 2 s"),
+    "bgp-peer-as": ("session-refused", "warning", "10.70.1.1 says that it is AS 64501"),
+    "bgp-hold-time": ("session-refused", "warning", "unacceptable hold time (NOTIFICATION 2/6)"),
+    "bgp-shutdown": ("session-refused", "warning", "administrative shutdown (NOTIFICATION 6/2)"),
+    "bgp-expired": ("session-refused", "warning", "hold timer expired (NOTIFICATION 4/0)"),
+    "bgp-password": ("connection-unanswered", "error", "only 10.70.1.1 has a password for the other"),
+    "bgp-passwords": ("connection-unanswered", "error", "the SYNs of both ends carry a signature by TCP MD5"),
     "blackhole": ("connection-unanswered", "warning", "they are not seen at node/eth0"),
 }
 HEALTHY = [
     "path-mtu", "cluster-dns", "tls-healthy", "ftp-published", "redis-announced", "kafka-published", "kafka-forwarded",
-    "mongo-published", "nginx-published",
+    "mongo-published", "nginx-published", "wg-healthy", "wg-no-route", "ike-healthy", "ike-retried", "vrrp-handover",
+    "bgp-healthy",
 ]  # fmt: skip
 
 
@@ -74,3 +89,10 @@ def test_one_point_alone_accuses_no_other(file: Path) -> None:
     """What one point does not show is not told as certain: an error names the same cause."""
     errors = {finding.name for finding in analyze(file).findings if finding.level == "error"}
     assert errors <= {CAUSES.get(file.parent.name, ("none",))[0]}
+
+
+def test_tunnel_lost_on_the_wire_names_its_port() -> None:
+    """WireGuard whose port is filtered: other packets arrive, so the drivers are not to blame."""
+    report = analyze(sorted((FOLDER / "wg-blocked").glob("*.pcap")))
+    (finding,) = [finding for finding in report.findings if finding.name == "lost-on-the-wire"]
+    assert "let udp port 51820 pass both ways" in (finding.fix or "")

@@ -14,11 +14,19 @@ from tests.story_reports import A, B, read
 LEFT, RIGHT = "10.0.1.2", "10.0.1.4"
 
 
+def both_directions(net: Network, point: str) -> None:
+    """Something that goes to the tunnel's sender: the point would record its answers, too."""
+    asked = ping(f"{A} > {B}", echo=99, seq=1, ident=900)
+    net.pass_by((point, asked))
+    net.pass_by((point, asked.but(ends=f"{B} > {A}", icmp=(0, 0), ident=901)))
+
+
 def test_vxlan_without_answers_is_told(tmp_path: Path) -> None:
     net = Network(["B/ens33"])
     for number in range(4):
         request = tcp(f"{LEFT}:4000 > {RIGHT}:80", b"x", seq=number, ident=number, tunnel=(7, A, B, 50_000))
         net.pass_by(("B/ens33", request), gap=1e6)
+    both_directions(net, "B/ens33")
     (finding,) = of_story(net, tmp_path, "tunnel-one-way")
     assert (finding["level"], finding["facts"]) == ("warning", {"vni": 7, "vteps": [A, B]})
     assert finding["says"].endswith(f"from {A}, and none back")
@@ -48,11 +56,29 @@ def test_handshakes_of_wireguard_without_response_is_told(
     for number in range(4):
         message = bytes([head, 0, 0, 0, number, 1, 2, 3]) + bytes(size - 8)
         net.pass_by(("B/ens33", udp(f"{A}:51820 > {B}:51820", message, ident=number)), gap=5e6)
+    if not is_handshake:  # which is repeated without an answer only
+        both_directions(net, "B/ens33")
     (finding,) = of_story(net, tmp_path, "tunnel-one-way")
     assert (finding["facts"].get("handshakes") == 4) is is_handshake
     assert ("wg show" in finding["fix"]) is is_handshake and (
         "one direction only" in finding["says"]
     ) is not is_handshake
+
+
+@pytest.mark.parametrize("kind", ["esp", "gtp-u", "vxlan"])
+def test_sender_to_whom_nothing_goes_is_silent(tmp_path: Path, kind: str) -> None:
+    """The point may record one direction: nothing says that the answers pass it."""
+    net = Network(["B/ens33"])
+    for number in range(4):
+        inner = ping(f"{LEFT} > {RIGHT}", echo=9, seq=number, ident=number + 1)
+        packet = {
+            "esp": Packet("esp", A, B, payload=bytes(90), echo=7, seq=number, ident=number),
+            "gtp-u": gtp_u(f"{A}:2152 > {B}:2152", 7, inner, ident=number + 1),
+            "vxlan": inner.but(tunnel=(7, A, B, 50_000)),
+        }[kind]
+        net.pass_by(("B/ens33", packet), gap=1e6)
+    report = read(net, tmp_path)
+    assert report["tunnels"][0]["one_way"] and named(report, "tunnel-one-way") == []
 
 
 C = "192.168.111.130"
@@ -180,6 +206,7 @@ def test_esp_of_one_sender_to_many_is_told_once(tmp_path: Path) -> None:
     for number in range(15):
         to = others[number % 5]
         net.pass_by(("A/ens33", Packet("esp", A, to, payload=bytes(90), echo=7, seq=number, ident=number)), gap=1e6)
+    both_directions(net, "A/ens33")
     (finding,) = of_story(net, tmp_path, "tunnel-one-way")
     assert finding["says"].startswith(f"ESP of {A} goes to 5 others, ") and finding["facts"]["vteps"][0] == A
 
