@@ -12,13 +12,13 @@ Verify: `ethtool -S CARD | grep -Ei 'drop|miss|no_buf|spoof'` on both hosts rise
 
 from __future__ import annotations
 
+from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.wire_losses import WireLoss, wire_losses
-from capnet.analysis.facts.tunnels import carrier_flows
 from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)
@@ -92,7 +92,7 @@ def _finding(context: Context, loss: WireLoss) -> Finding:
     point, next_point = context.points[loss.point].name, context.points[loss.due].name
     is_certain = loss.is_on_link and loss.is_heard
     is_certain &= loss.siblings >= MIN_SIBLINGS or any(service.proto == "tcp" for service in loss.services)
-    fix = FIX_TUNNEL if carrier_flows(context)[rows].all() else FIX
+    fix = FIX_TUNNEL if (context.flows[rows, schema.FLOW_CARRIES] > 0).all() else FIX
     return Finding(
         NAME,
         "error" if is_certain else "warning",
