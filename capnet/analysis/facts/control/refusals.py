@@ -71,16 +71,24 @@ def _refusal(context: Context, group: Sequence[BgpMessages | IkeMessages]) -> Re
         by_point.setdefault(message.point, []).append(message)
     shown = max(by_point.values(), key=_packets)
     last = max(message.last for message in shown)
-    others = context.bgp if protocol == "BGP" else context.ike
-    at_point = [
-        message for message in others
-        if message.point == shown[0].point and {_source(message), _destination(message)} == {refuser, refused}
-    ]  # fmt: skip
+    at_point = _messages_between(context)[shown[0].point, protocol == "BGP", frozenset((refuser, refused))]
     evidence = sorted(context.evidence(message.point, message.first_frame) for message in group)[:MAX_EVIDENCE]
     return Refusal(
         protocol, refuser, refused, code, detail, _packets(shown), _is_there_since(at_point, last),
         _offers(at_point, refused), evidence,
     )  # fmt: skip
+
+
+@derived
+def _messages_between(context: Context) -> dict[tuple[int, bool, frozenset[str]], list[BgpMessages | IkeMessages]]:
+    """Point, whether it is BGP, both ends → their messages there."""
+    messages: list[BgpMessages | IkeMessages] = [*context.bgp]
+    messages += context.ike
+    between: dict[tuple[int, bool, frozenset[str]], list[BgpMessages | IkeMessages]] = {}
+    for message in messages:
+        ends = frozenset((_source(message), _destination(message)))
+        between.setdefault((message.point, isinstance(message, BgpMessages), ends), []).append(message)
+    return between
 
 
 def _packets(messages: Sequence[BgpMessages | IkeMessages]) -> int:

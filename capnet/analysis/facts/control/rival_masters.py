@@ -32,7 +32,7 @@ from capnet.wire.numbers import VRRP
 
 MIN_CONTESTED = 4  # advertisements of each, so that more than three intervals lie between the first and the last
 DOWN_INTERVALS = 3  # of silence, after which a backup takes over
-MAX_PAIRS = 1000  # of masters of one number
+MAX_PAIRS = 100  # of masters of one number: more are no network that works
 
 
 class RivalMasters(NamedTuple):
@@ -121,10 +121,10 @@ def _places(context: Context, of_first: list[VrrpMaster], of_second: list[VrrpMa
 def _talk(context: Context, first: str, second: str) -> bool:
     """Do packets of one go to the other directly, outside of tunnels? Then they are on one network."""
     flows = context.flows
-    wanted = address_value(first), address_value(second)
-    rows = np.flatnonzero(flows[:, schema.FLOW_VIA] == 0)
-    pairs = {tuple(row) for row in flows[rows][:, schema.FLOW_ADDRESSES].tolist()}
-    return any((*ends[0], *ends[1]) in pairs for ends in (wanted, wanted[::-1]))
+    forth = np.array([*address_value(first), *address_value(second)], dtype=np.int64)
+    is_theirs = (flows[:, schema.FLOW_ADDRESSES] == forth).all(axis=1)
+    is_theirs |= (flows[:, schema.FLOW_OPPOSITE_ADDRESSES] == forth).all(axis=1)
+    return bool((is_theirs & (flows[:, schema.FLOW_VIA] == 0)).any())
 
 
 def _events(context: Context, sides: list[list[VrrpMaster]]) -> list[_Event]:

@@ -20,6 +20,7 @@ from capnet.analysis.core.schema import FlowMask, FlowRow, Values
 from capnet.analysis.facts.neighbours.exchanges import neighbours
 from capnet.analysis.facts.outcomes.silent_requests import nothing_comes_back
 from capnet.analysis.fate.interface_points import is_at_own_interface
+from capnet.wire.addresses import address_value
 from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, ICMPV6, ICMPV6_ECHO_REQUEST, PORT_DNS, TCP, TCP_ACK, UDP
 from capnet.wire.protocols import KIND_OF_NAME, KIND_OF_NUMBER, wireguard
 from capnet.wire.protocols.ipsec import TUNNEL_ESP
@@ -56,11 +57,12 @@ def is_silent(context: Context, tunnel: Tunnel, sender: str) -> bool:
 
 def arrives_at(context: Context, tunnel: Tunnel, receiver: str) -> str:
     """The receiver's own interface at which frames of a tunnel are seen; "" if there is none."""
-    kind = KIND_OF_NAME[tunnel.kind].number
-    for row in np.flatnonzero(context.flows[:, schema.FLOW_CARRIES] == kind).tolist():
-        flow = context.flows[row]
-        if destination(flow) == receiver and source(flow) in tunnel.vteps and is_at_own_interface(context, row):
-            return context.points[int(flow[schema.FLOW_POINT])].name
+    flows = context.flows
+    is_its = flows[:, schema.FLOW_CARRIES] == KIND_OF_NAME[tunnel.kind].number
+    is_its &= (flows[:, schema.FLOW_DST] == np.array(address_value(receiver), dtype=np.int64)).all(axis=1)
+    for row in np.flatnonzero(is_its).tolist():
+        if source(flows[row]) in tunnel.vteps and is_at_own_interface(context, row):
+            return context.points[int(flows[row, schema.FLOW_POINT])].name
     return ""
 
 
@@ -72,8 +74,9 @@ def _shows_both_directions(context: Context, point: int, tunnel: Tunnel, sender:
     flows = context.flows
     kind = KIND_OF_NAME[tunnel.kind].number
     is_its = (flows[:, schema.FLOW_POINT] == point) & (flows[:, schema.FLOW_CARRIES] == kind)
-    rows = [row for row in np.flatnonzero(is_its).tolist() if source(flows[row]) == sender]
-    if rows and not nothing_comes_back(context, rows):
+    is_its &= (flows[:, schema.FLOW_SRC] == np.array(address_value(sender), dtype=np.int64)).all(axis=1)
+    rows = np.flatnonzero(is_its)
+    if len(rows) and not nothing_comes_back(context, rows):
         return True
     if tunnel.kind == wireguard.KIND.name:
         return are_handshakes(context, tunnel)

@@ -12,10 +12,9 @@ from typing import Literal
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import first_equal, hash_of, row_hash
+from capnet.analysis.core.arrays import first_equal, hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.schema import FlowRows, PerFlow
 from capnet.analysis.facts.syns.service_groups import ServiceGroup
 from capnet.wire.fields import ABSENT
@@ -58,10 +57,11 @@ def signers(context: Context, rows: FlowRows | list[int], port: int) -> Signers 
 def opposite_rows(context: Context, rows: FlowRows | list[int], port: int) -> list[int]:
     """Flows with SYNs to the same port between the same hosts, in the other direction."""
     flows = context.flows
-    pairs = {(destination(flows[row]), source(flows[row])) for row in rows}
     is_asked = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0)
-    asked = np.flatnonzero(is_asked & (flows[:, schema.FLOW_DPORT] == port)).tolist()
-    return [row for row in asked if (source(flows[row]), destination(flows[row])) in pairs]
+    asked = np.flatnonzero(is_asked & (flows[:, schema.FLOW_DPORT] == port))
+    wanted = hash_of(flows, schema.FLOW_OPPOSITE_ADDRESSES, np.asarray(rows, dtype=np.int64))
+    opposite: list[int] = asked[is_among(hash_of(flows, schema.FLOW_ADDRESSES, asked), wanted)].tolist()
+    return opposite
 
 
 def _signed(context: Context, rows: Collection[int] | FlowRows) -> set[int]:

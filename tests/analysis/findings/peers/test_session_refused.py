@@ -38,12 +38,14 @@ KEEPALIVE = bgp_message(4)
 class Session:
     """Messages of a session of BGP between A and B."""
 
-    def __init__(self) -> None:
+    def __init__(self, ends: tuple[str, str] = (A, B)) -> None:
         self.net = Network(["A/ens33"])
+        self.ends = ends
         self.port = 40000
 
     def say(self, from_a: bool, payload: bytes) -> None:
-        ends = f"{A}:{self.port} > {B}:179" if from_a else f"{B}:179 > {A}:{self.port}"
+        a, b = self.ends
+        ends = f"{a}:{self.port} > {b}:179" if from_a else f"{b}:179 > {a}:{self.port}"
         self.net.pass_by(("A/ens33", tcp(ends, payload, flags=PSH | ACK, ident=len(self.net.recorded))), gap=SECOND)
 
     def fail(self, code: int, detail: int, number: int = 64501) -> None:
@@ -82,11 +84,13 @@ def test_stated_reason_is_told(name: str, words: str) -> None:
     assert finding["says"].startswith(RIGHT) and words in finding["says"]
 
 
-def test_as_number_of_32_bits_is_told(tmp_path: Path) -> None:
-    session = Session()
+@pytest.mark.parametrize("ends", [(A, B), ("[fd00::128]", "[fd00::129]")], ids=["IPv4", "IPv6"])
+def test_as_number_of_32_bits_is_told(tmp_path: Path, ends: tuple[str, str]) -> None:
+    session = Session(ends)
     session.fail(2, 2, number=4_200_000_001)
     (finding,) = of_story(session.net, tmp_path, NAME)
     assert finding["says"].endswith("says that it is AS 4200000001")
+    assert finding["facts"]["refuser"] == ends[1].strip("[]")
 
 
 def test_session_that_came_back_is_told_as_note(tmp_path: Path) -> None:

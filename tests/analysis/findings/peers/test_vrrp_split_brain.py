@@ -84,6 +84,17 @@ def test_settings_that_differ_is_told(tmp_path: Path, other: dict[str, int | str
     assert words in finding["says"] and "secret" not in str(finding)
 
 
+def test_two_masters_of_ipv6_is_told(tmp_path: Path) -> None:
+    """At one point, of version 3."""
+    message = struct.pack(">BBBBHH", 0x31, 7, 100, 1, 100, 0) + ip_address("fe80::1:64").packed
+    both = [
+        Packet("vrrp", source, "ff02::12", payload=message, ttl=255, smac=mac, dmac="33:33:00:00:00:12")
+        for source, mac in (("fe80::a", MAC_A), ("fe80::b", MAC_B))
+    ]
+    (finding,) = of_story(advertised(Network(["A/ens33"]), *both), tmp_path, NAME)
+    assert finding["facts"]["masters"] == ["fe80::b", "fe80::a"]  # of two equals the higher address is the master
+
+
 def test_split_that_is_over_is_told_as_warning(tmp_path: Path) -> None:
     net = advertised(Network(["A/ens33"]), advertisement(A, 150), advertisement(B, 100))
     (finding,) = of_story(advertised(net, advertisement(A, 150)), tmp_path, NAME)

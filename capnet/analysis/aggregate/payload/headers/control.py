@@ -23,7 +23,7 @@ from capnet.wire.numbers import PORT_BGP, PORT_IKE, PORT_IPSEC_NAT, VRRP
 from capnet.wire.protocols import bgp, ike, vrrp
 
 MAX_MESSAGES = 4096  # more than the sessions of one host make up
-MAX_ADVERTISEMENTS = 100_000  # a day of one master
+MAX_ADVERTISEMENTS = 20_000  # hours of a master
 IKE_PORTS = PORT_IKE, PORT_IPSEC_NAT
 
 _PLACE = [fields.POINT, fields.VIA, fields.VIA_VNI]
