@@ -58,7 +58,7 @@ def frame(data: bytes) -> None:
         len(raw), len(raw) + 64 * (data[1] & 127), LINKTYPES[data[0] % len(LINKTYPES)],
     )  # fmt: skip
     flat = np.empty(ROWS_PER_RECORD * WIDTH, dtype=np.int64)
-    places, out = np.zeros(ROWS_PER_RECORD, dtype=np.int64), np.zeros(8, dtype=np.int64)
+    places, out = np.zeros(ROWS_PER_RECORD, dtype=np.int64), np.zeros(9, dtype=np.int64)
     port = 7777 if data[1] & 128 else 0
     decode.interpreted(
         Strict(raw), memoryview(record), 0, 1, port, memoryview(BLANK), memoryview(flat), ROWS_PER_RECORD,
