@@ -9,6 +9,7 @@ CLAIM_MESSAGES = {
         "主机转换过、有应答、并以两种形式经过它的两个抓包点的每个连接，报告都有",
     # bridge
     "the model is bridge": "网络模型是 bridge",
+    "the model is ptp": "网络模型是 ptp",
     "bbox reaches web across both veths and docker0, unchanged": "bbox 经两个 veth 和 docker0 到达 web，没有改写",
     "host A's connection table has the same translations, before and after":
         "主机 A 的连接跟踪表中有同样的转换，转换前后都一致",
