@@ -5,9 +5,10 @@ from the same interface, arrive there.
 Says: which services cannot be reached, how many packets were handed to the driver of the one interface and not
 delivered by that of the other one, and what does arrive. A warning if a router lies between, which may drop them.
 Wrong when: the packets take another path, as with bonds and load balancers, or a capture dropped them.
-Fix: look at the counters of both drivers, then at what lies between: the switch, the hypervisor's port, security groups
-and source/destination checks of clouds. Where tunnels alone are lost, look for what filters their port first.
-Verify: `ethtool -S CARD | grep -Ei 'drop|miss|no_buf|spoof'` on both hosts rises with each attempt, or neither does.
+Fix: as other packets pass, look first for what filters these between the two hosts: security groups and
+source/destination checks of clouds, the hypervisor's port, the switch. Then look at the counters of both drivers.
+Verify: with the filter off they arrive; or `ethtool -S CARD | grep -Ei 'drop|miss|no_buf|spoof'` rises with each
+attempt on one of the hosts.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ PAGE_ZH = """包离开一台主机的接口，没有到达另一台主机的接�
 结论：哪些服务到不了，多少个包交给了一个接口的驱动而没有由另一个接口的驱动送上来，什么能到。如果中间有一个
 路由器，它可能丢弃它们，则为警告。
 误判：包走了另一条路，例如 bond 和负载均衡，或抓包丢了它们。
-处理：先看两个驱动的计数，再看中间：交换机、虚拟化平台的端口、安全组、云的源/目的地址检查。只有隧道丢失时，先
-查找是什么在过滤它们的端口。
-验证：每次尝试时两台主机上的 `ethtool -S CARD | grep -Ei 'drop|miss|no_buf|spoof'` 增加，或两者都不增加。
+处理：既然其他包能通过，先查找两台主机之间是什么在过滤它们：安全组、云的源/目的地址检查、虚拟化平台的端口、交换
+机。然后看两个驱动的计数。
+验证：去掉过滤后它们能到达；或者每次尝试时其中一台主机上的 `ethtool -S CARD | grep -Ei 'drop|miss|no_buf|spoof'` 增加。
 """
 
 SAYS = Text(
@@ -60,10 +61,11 @@ FIX_BY_ROUTER = Text(
     "若是 VPN，看它接受哪些源地址（WireGuard：`wg show` 中的 AllowedIPs）",
 )
 FIX = Text(
-    en="`ethtool -S {card} | grep -Ei 'drop|miss|no_buf|spoof'` on both hosts; if neither counts them, ask who filters "
-    "between: provider, switch, hypervisor (NSX), security group, source/destination check of the cloud",
-    zh="在两台主机上执行 `ethtool -S {card} | grep -Ei 'drop|miss|no_buf|spoof'`；如果都没有计数，查问两者之间是谁在"
-    "过滤：云服务商、交换机、虚拟化平台（NSX）、安全组、云的源/目的地址检查",
+    en="other packets pass, so look for what filters {services} between the two hosts: security group, "
+    "source/destination check of the cloud, hypervisor (NSX), switch; if nothing does, "
+    "`ethtool -S {card} | grep -Ei 'drop|miss|no_buf|spoof'` on both hosts",
+    zh="其他包能通过，所以先查找两台主机之间是什么在过滤 {services}：安全组、云的源/目的地址检查、虚拟化平台（NSX）、"
+    "交换机；如果没有过滤，在两台主机上执行 `ethtool -S {card} | grep -Ei 'drop|miss|no_buf|spoof'`",
 )
 
 FIX_TUNNEL = Text(
