@@ -40,18 +40,18 @@ BGP 两端同时打开两个连接时结束其中一个；单个 INVALID_KE_PAYL
 """
 
 BGP_REFUSED = Text(
-    en="{refuser} refused the BGP session with {refused} {messages:time}: {reason} (NOTIFICATION {code}/{detail})"
-    "{more}",
-    zh="{refuser} 拒绝了与 {refused} 的 BGP 会话 {messages} 次：{reason}（NOTIFICATION {code}/{detail}）{more}",
+    en="{refuser} refused the BGP session with {refused}{often}: {reason} (NOTIFICATION {code}/{detail}){more}",
+    zh="{refuser} 拒绝了与 {refused} 的 BGP 会话{often}：{reason}（NOTIFICATION {code}/{detail}）{more}",
 )
 BGP_ENDED = Text(
-    en="{refuser} ended the BGP session with {refused} {messages:time}: {reason} (NOTIFICATION {code}/{detail}){more}",
-    zh="{refuser} 结束了与 {refused} 的 BGP 会话 {messages} 次：{reason}（NOTIFICATION {code}/{detail}）{more}",
+    en="{refuser} ended the BGP session with {refused}{often}: {reason} (NOTIFICATION {code}/{detail}){more}",
+    zh="{refuser} 结束了与 {refused} 的 BGP 会话{often}：{reason}（NOTIFICATION {code}/{detail}）{more}",
 )
 IKE_REFUSED = Text(
-    en="{refuser} refused the {protocol} SA that {refused} asks for {messages:time}: {reason}{more}",
-    zh="{refuser} 拒绝了 {refused} 请求的 {protocol} SA {messages} 次：{reason}{more}",
+    en="{refuser} refused the {protocol} SA that {refused} asks for{often}: {reason}{more}",
+    zh="{refuser} 拒绝了 {refused} 请求的 {protocol} SA{often}：{reason}{more}",
 )
+OFTEN = Text(en=" {messages:time}", zh=" {messages} 次")  # not of a single one
 OFFERS_AS = Text(en="; {refused} says that it is AS {number}", zh="；{refused} 说自己是 AS {number}")
 OFFERS_HOLD = Text(en="; {refused} offers {seconds} s", zh="；{refused} 提出 {seconds} 秒")
 NOTHING_CAME = Text(
@@ -114,8 +114,9 @@ def _finding(context: Context, of: Refusal) -> Finding:
         NAME,
         "info" if of.is_over else "warning",
         says.fill(
-            refuser=of.refuser, refused=of.refused, messages=of.messages, protocol=of.protocol, reason=reason,
-            code=of.code, detail=of.detail, more=_offered(of) + (IS_BACK.fill() if of.is_over else ""),
+            refuser=of.refuser, refused=of.refused, protocol=of.protocol, reason=reason, code=of.code,
+            detail=of.detail, often=OFTEN.fill(messages=of.messages) if of.messages > 1 else "",
+            more=_offered(of) + (IS_BACK.fill() if of.is_over else ""),
         ),
         None if of.is_over else _fix(of),
         {

@@ -74,9 +74,9 @@ def test_peer_with_another_as_is_told() -> None:
     ("name", "words"),
     [
         ("bgp-hold-time", f"3 times: unacceptable hold time (NOTIFICATION 2/6); {LEFT} offers 1 s"),
-        ("bgp-shutdown", f"ended the BGP session with {LEFT} 1 time: administrative shutdown (NOTIFICATION 6/2)"),
-        ("bgp-expired", "1 time: hold timer expired (NOTIFICATION 4/0)"),
-        ("ike-no-proposal", f"refused the IKEv2 SA that {LEFT} asks for 1 time: NO_PROPOSAL_CHOSEN"),
+        ("bgp-shutdown", f"ended the BGP session with {LEFT}: administrative shutdown (NOTIFICATION 6/2)"),
+        ("bgp-expired", ": hold timer expired (NOTIFICATION 4/0)"),
+        ("ike-no-proposal", f"refused the IKEv2 SA that {LEFT} asks for: NO_PROPOSAL_CHOSEN"),
     ],
 )
 def test_stated_reason_is_told(name: str, words: str) -> None:
