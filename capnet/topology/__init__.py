@@ -217,9 +217,11 @@ def role_from_name(name: str) -> str:
         return "loopback"
     if any(part.startswith("overlay:") for part in parts[:-1]) or re.match(r"vxlan|flannel\.\d|flannel-v6", interface):
         return "overlay"
-    if re.match(r"(docker|br)(0|-|_|\d)|virbr|cni|docker_gwbridge|podman\d|(lxc|lxd|vm)br\d|kube-bridge", interface):
+    if re.match(
+        r"(docker|br)(0|-|_|\d)|virbr|cni|docker_gwbridge|podman\d|(lxc|lxd|incus|vm)br\d|kube-bridge", interface
+    ):
         return "bridge"
-    if re.match(r"veth|cali[0-9a-f]+$", interface):
+    if re.match(r"veth|cali[0-9a-f]+$|(lxc|eni|azv)[0-9a-f]{7,12}$", interface):  # of Docker, Calico, Cilium, clouds
         return "veth"
     is_path = name.startswith("/")  # of a pipe that a program captured from
     if (len(parts) >= 3 and not is_path) or container_in_name(name):

@@ -26,8 +26,9 @@ MAX_DEVICE = 15  # characters of an interface's name (IFNAMSIZ in linux/if.h)
 # not need them.
 # Each with an optional VLAN id behind it, as `ip link add link ens33 name ens33.10 type vlan` is usually called.
 DEVICE = (
-    r"(?:lo|any|docker0|docker_gwbridge|br-[0-9a-f]{12}|br\d+|vmbr\d+|virbr\d+|lxcbr\d+|lxdbr\d+|kube-bridge"
-    r"|podman\d+|cni\d+|cni-podman\d+|veth(?=\w*\d|[0-9a-f]+$)\w+|cali[0-9a-f]+|lxc[0-9a-f]+|cilium_(?:host|net|vxlan)"
+    r"(?:lo|any|docker0|docker_gwbridge|br-[0-9a-f]{12}|br\d+|vmbr\d+|virbr\d+|lxcbr\d+|lxdbr\d+|incusbr\d+|kube-bridge"
+    r"|podman\d+|cni\d+|cni-podman\d+|veth(?=\w*\d|[0-9a-f]+$)\w+|(?:cali|lxc|eni|azv)[0-9a-f]+"
+    r"|cilium_(?:host|net|vxlan)"
     r"|flannel\.\d+|flannel-v6\.\d+|vxlan[\d.]\S*|vxlan-v6\.\w+|vxlan_sys_\d+|genev\w*\d+|gre\d+|tunl\d+|sit\d+|wg\d+|tun\d+|tap\w*\d"
     r"|eth\d+|en[ops]\d\w*|enx[0-9a-f]{12}|em\d+|p\d+p\d+|wl[ops]\d\w*|wlan\d+|bond\d+|team\d+|ib\d+|ens\d+f\d+np\d+"
     r"|macvlan\d+|macvtap\d+|ipvlan\d+|ipvtap\d+|dummy\d+|ifb\d+|vlan\d+|kube-ipvs\d+|nodelocaldns)(?:\.\d{1,4})?"

@@ -63,10 +63,11 @@ def test_point_names_in_captures_keep_their_parts() -> None:
 
 
 def test_roles_of_names_in_the_wild() -> None:
-    """Names that podman, flannel and Calico give, and a file named after its container."""
+    """Names that podman, flannel, Calico, Cilium, Amazon's VPC CNI and Incus give, and a file of a container's name."""
     roles = {
         "container-web/eth0": "container", "n1/podman0": "bridge", "n1/flannel.1": "overlay", "n1/ens33.10": "parent",
-        "n1/cali0123456789a": "veth", "n1/docker0": "bridge",
+        "n1/cali0123456789a": "veth", "n1/docker0": "bridge", "n1/lxc0123456789ab": "veth", "n1/incusbr0": "bridge",
+        "n1/eni0123456789a": "veth",
     }  # fmt: skip
     assert {name: role_from_name(name) for name in roles} == roles
 

@@ -32,7 +32,8 @@ SWARM_BRIDGE = "docker_gwbridge"  # the way out of containers that have an overl
 
 # Names that container engines give their bridges. `br0`, `br-lan` and `virbr0` are bridges of anything.
 _BRIDGE_NAME = re.compile(
-    r"docker\d+|br-[0-9a-f]{12}|docker_gwbridge|cni(-podman)?\d+|podman\d+|nerdctl\d+|kube-bridge"
+    r"docker\d+|br-[0-9a-f]{12}|docker_gwbridge|cni(-podman)?\d+|podman\d+|nerdctl\d+|kube-bridge|"
+    r"(lxc|lxd|incus)br\d+"
 )
 # What network plugins of Kubernetes, its kube-proxy and its local DNS cache call interfaces of a node.
 _NODE_NAME = re.compile(

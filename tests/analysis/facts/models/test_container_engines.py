@@ -184,3 +184,14 @@ def test_container_inside_vxlan_is_an_overlay(tmp_path: Path) -> None:
         for _ in range(3):
             net.pass_by(("if0", inner.but(tunnel=(4097, HOST, B, 50000))))
         assert likely(read(net, tmp_path)) == models
+
+
+@pytest.mark.parametrize("bridge", ["lxcbr0", "lxdbr0", "incusbr0"])
+def test_bridge_of_lxc_and_its_successors_is_a_bridge(bridge: str, tmp_path: Path) -> None:
+    """Their containers have MACs of 00:16:3e, as virtual machines of Xen have: the bridge's name tells."""
+    points = [f"host/{bridge}", "host/ens33"]
+    net = Network(points)
+    for number in range(1, 4):
+        inside = ping(f"10.0.3.7 > {B}", 7, number, ident=number, smac="00:16:3e:11:22:33", dmac="00:16:3e:00:00:00")
+        net.pass_by((points[0], inside), (points[1], inside.routed(src=HOST, smac=HOST_MAC, dmac=B_MAC)))
+    assert likely(read(net, tmp_path)) == ["bridge"]

@@ -46,9 +46,10 @@ def pod_mac(context: Context) -> Iterator[Sign]:
 
 # -- names ------------------------------------------------------------------------------------------
 def container_bridge(context: Context) -> Iterator[Sign]:
-    """A point is called docker0, br- and 12 hexadecimal digits, cni0, podman1 or kube-bridge, with private addresses.
+    """A point is called docker0, br- and 12 hexadecimal digits, cni0, podman1, kube-bridge, lxcbr0, lxdbr0 or incusbr0.
 
-    Wrong when: an administrator gave a bridge of virtual machines such a name.
+    Addresses there are private.
+    Wrong when: an administrator gave a bridge of virtual machines such a name, or LXD or Incus has some on its own.
     """
     for point in _points_called(context, _is_engine_bridge):
         says = Text(en="{point} has the name of a container engine's bridge", zh="{point} 的名称是容器引擎的网桥").fill(
