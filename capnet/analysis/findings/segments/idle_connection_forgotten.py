@@ -23,7 +23,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name
 from capnet.analysis.facts.transport.flow_observations import observations_of
 from capnet.analysis.facts.transport.idle_connections import (
     SECOND_NS,
@@ -164,7 +164,8 @@ def _finding(context: Context, forgotten: Forgotten) -> Finding:
     if place:
         frames = observations_of(context, place[0])[:, schema.OBS_FRAME]
         evidence += [context.flow_evidence(place[0], frame) for frame in frames[-1:].tolist()]
-    client, server = f"{source(flow)}:{flow[schema.FLOW_SPORT]}", f"{destination(flow)}:{flow[schema.FLOW_DPORT]}"
+    client = endpoint_text(source(flow), int(flow[schema.FLOW_SPORT]))
+    server = endpoint_text(destination(flow), int(flow[schema.FLOW_DPORT]))
     return Finding(
         NAME,
         "error" if is_error else "warning",

@@ -75,6 +75,7 @@ def test_pause_beyond_a_timer_is_told(tmp_path: Path, seconds: int, timer: int, 
     facts = finding["facts"]
     assert (finding["level"], facts["silent_s"], facts["timer_s"], facts["attempts"]) == ("error", seconds, timer, 5)
     assert f"was silent for {seconds} s" in finding["says"]
+    assert [facts["client"], facts["server"]] == ends[0].split(" > ")
 
 
 def test_data_that_stops_between_points_is_told(tmp_path: Path) -> None:
