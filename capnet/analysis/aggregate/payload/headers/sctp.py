@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from capnet.analysis.aggregate.payload.directions import DIRECTION
 from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.payload import SctpChunks
 from capnet.wire import fields
@@ -16,11 +17,6 @@ from capnet.wire.block import Block
 from capnet.wire.numbers import SCTP_ABORT, SCTP_INIT, SCTP_INIT_ACK
 
 MAX_CHUNKS = 4096  # more associations than one host has
-
-_KEY = [
-    fields.POINT, fields.VIA, fields.VIA_VNI, fields.SRC_HI, fields.SRC_LO, fields.DST_HI, fields.DST_LO, fields.SPORT,
-    fields.DPORT,
-]  # fmt: skip
 
 
 class SctpSetups:
@@ -40,7 +36,7 @@ class SctpSetups:
         is_setup = is_one_of(kinds, (SCTP_INIT, SCTP_INIT_ACK, SCTP_ABORT))
         rows, kinds = rows[is_setup], kinds[is_setup]
         times, frames = (table[rows, column].tolist() for column in (fields.TIME, fields.FRAME))
-        keys = table[rows[:, None], _KEY].tolist()
+        keys = table[rows[:, None], DIRECTION].tolist()
         for key, kind, time, frame in zip(keys, kinds.tolist(), times, frames, strict=True):
             name = (key[0] + base, *key[1:], kind)
             entry = self._chunks.get(name)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from capnet.analysis.aggregate.payload.directions import DIRECTION, OPPOSITE
 from capnet.analysis.aggregate.payload.dns import payload_span
 from capnet.analysis.aggregate.payload.streams import http, kafka, mongodb, redis
 from capnet.analysis.core.arrays import is_among, is_one_of, row_hash
@@ -28,15 +29,6 @@ MAX_FRAMES = 65_536  # after the last client of Kafka or Redis began: they ask a
 MAX_AWAITED = 1000  # answers; of more, the oldest is given up
 MAX_LENGTH = 4096  # octets of an answer
 MAX_PORT = 65535
-
-_KEY = [
-    fields.POINT, fields.VIA, fields.VIA_VNI, fields.SRC_HI, fields.SRC_LO, fields.DST_HI, fields.DST_LO, fields.SPORT,
-    fields.DPORT,
-]  # fmt: skip
-_BACK = [
-    fields.POINT, fields.VIA, fields.VIA_VNI, fields.DST_HI, fields.DST_LO, fields.SRC_HI, fields.SRC_LO, fields.DPORT,
-    fields.SPORT,
-]  # fmt: skip
 
 
 class _Request(NamedTuple):
@@ -99,7 +91,7 @@ class AdvertisedAddresses:
         chosen, at, end = chosen[is_request], at[is_request], end[is_request]
         ports = block.rows[chosen, fields.DPORT]
         ids = _correlation_ids(raw, at + kafka.ID_OF_REQUEST)
-        keys = self._keys(block.rows[chosen[:, None], _BACK], ports, ids, block.rows[chosen, fields.ACK])
+        keys = self._keys(block.rows[chosen[:, None], OPPOSITE], ports, ids, block.rows[chosen, fields.ACK])
         columns = (keys.tolist(), ports.tolist(), at.tolist(), end.tolist())
         for key, port, begin, stop in zip(*columns, strict=True):
             octets = bytes(block.raw[begin : min(stop, begin + MAX_LENGTH)])
@@ -116,7 +108,7 @@ class AdvertisedAddresses:
         is_awaited, keys = np.zeros(len(chosen), dtype=bool), np.zeros(len(chosen), dtype=np.int64)
         if self._awaited:
             ports, ids = block.rows[chosen, fields.SPORT], _correlation_ids(raw, at + kafka.ID_OF_RESPONSE)
-            keys = self._keys(block.rows[chosen[:, None], _KEY], ports, ids, block.rows[chosen, fields.SEQ])
+            keys = self._keys(block.rows[chosen[:, None], DIRECTION], ports, ids, block.rows[chosen, fields.SEQ])
             is_awaited = is_among(keys, np.array(list(self._awaited), dtype=np.int64))
         for index in np.flatnonzero(is_moved | is_awaited).tolist():
             octets = bytes(block.raw[at[index] : min(end[index], at[index] + MAX_LENGTH)])
@@ -150,7 +142,7 @@ class AdvertisedAddresses:
 
 
 _LOOPBACK = ("localhost", "127.", "::1", "0.0.0.0")
-_WIDTH = len(_KEY)  # columns of a direction, with which a StreamStart begins
+_WIDTH = len(DIRECTION)  # columns of a direction, with which a StreamStart begins
 
 
 def _correlation_ids(raw: ByteArray, at: Values) -> Values:
@@ -159,8 +151,8 @@ def _correlation_ids(raw: ByteArray, at: Values) -> Values:
 
 
 def _direction(rows: Rows, row: int, base: int) -> tuple[tuple[int, ...], int, int]:
-    """The columns of _KEY, frame and time of a row."""
-    point, *others = rows[row, _KEY].tolist()
+    """The columns of DIRECTION, frame and time of a row."""
+    point, *others = rows[row, DIRECTION].tolist()
     return (point + base, *others), int(rows[row, fields.FRAME]), int(rows[row, fields.TIME])
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from capnet.analysis.aggregate.payload.directions import DIRECTION, OPPOSITE
 from capnet.analysis.aggregate.payload.dns import payload_span
 from capnet.analysis.core.arrays import is_among, row_hash
 from capnet.analysis.core.payload import AdvertisedAddress, FtpOpening, StreamStart
@@ -36,15 +37,6 @@ FIRST_OF_REDIS, API_KEYS_OF_KAFKA = b"*", (b"\0\x03", b"\0\x11", b"\0\x12")  # o
 FTP_GREETING, MAIL_PORTS = b"220", (25, 465, 587, 2525)  # what servers of mail say as well (RFC 5321)
 MAX_FTP_PORTS = 8  # at which servers greet so
 _LOW_BITS = 0xFFFF  # of sequence numbers: a table of them is looked up for each row
-
-_KEY = [
-    fields.POINT, fields.VIA, fields.VIA_VNI, fields.SRC_HI, fields.SRC_LO, fields.DST_HI, fields.DST_LO, fields.SPORT,
-    fields.DPORT,
-]  # fmt: skip
-_BACK = [
-    fields.POINT, fields.VIA, fields.VIA_VNI, fields.DST_HI, fields.DST_LO, fields.SRC_HI, fields.SRC_LO, fields.DPORT,
-    fields.SPORT,
-]  # fmt: skip
 
 
 class FirstOctets:
@@ -95,8 +87,8 @@ class FirstOctets:
         """Both directions of the connections that are accepted."""
         accepted = rows[syn_rows[rows[syn_rows, fields.TCP_FLAGS] & TCP_SYN_ACK == TCP_SYN_ACK]]
         for columns, numbers in (
-            (_BACK, accepted[:, fields.ACK]),
-            (_KEY, accepted[:, fields.SEQ] + 1 & 0xFFFFFFFF),
+            (OPPOSITE, accepted[:, fields.ACK]),
+            (DIRECTION, accepted[:, fields.SEQ] + 1 & 0xFFFFFFFF),
         ):
             keys = row_hash(np.column_stack((accepted[:, columns], numbers))).view(np.int64)
             last = accepted[:, fields.FRAME] + MAX_FRAMES
@@ -118,7 +110,7 @@ class FirstOctets:
         rows = block.rows
         chosen = np.flatnonzero(self._is_awaited[rows[:, fields.SEQ] & _LOW_BITS])
         chosen = chosen[self._has_octets(rows, chosen)]
-        keys = row_hash(rows[chosen[:, None], [*_KEY, fields.SEQ]]).view(np.int64)
+        keys = row_hash(rows[chosen[:, None], [*DIRECTION, fields.SEQ]]).view(np.int64)
         is_start = is_among(keys, self._hashes)
         chosen, keys = chosen[is_start], keys[is_start]
         at, end = payload_span(block, chosen)
@@ -126,7 +118,7 @@ class FirstOctets:
         for row, key, begin, stop in zip(*columns, strict=True):
             if self._awaited.pop(key, None) is not None:
                 self._is_changed = True
-                values = rows[row, [*_KEY, fields.FRAME]].tolist()
+                values = rows[row, [*DIRECTION, fields.FRAME]].tolist()
                 values[0] += self._base
                 start = StreamStart._make((*values, _octets(block, begin, stop)))
                 self.starts.append(start)
