@@ -22,9 +22,12 @@ from tests.story_reports import read
 MACS = ["02:42:ac:11:00:02", "02:42:ac:11:00:03"]
 
 
-def sentences(model: str, *macs: MacVerdict, confidence: float = 0.97, findings: tuple[Finding, ...] = ()) -> str:
+def sentences(
+    model: str, *macs: MacVerdict, confidence: float = 0.97, findings: tuple[Finding, ...] = (), beside: str = ""
+) -> str:
     reason = f"all that passes is from or to {sample.WEB}, with"
     models = [Model(model, confidence, [reason], sample.at("A/docker0", 1))]
+    models += [Model(beside, 0.6, [reason], sample.at("A/docker0", 1))] if beside else []
     bridge = sample.bridge()
     answer = sample.flow("A/docker0", "tcp", (sample.WEB, 80, sample.BBOX, 40100), 40, 9_000)
     flows = replace(bridge.flows, top=[*bridge.flows.top, answer])
@@ -45,6 +48,12 @@ def sentences(model: str, *macs: MacVerdict, confidence: float = 0.97, findings:
 
 def verdict(name: str, macs: list[str], ips: list[str]) -> MacVerdict:
     return MacVerdict(name, macs, ips, "A/ens33", "because", sample.at("A/ens33", 1))
+
+
+def test_ptp_beside_a_bridge_does_not_deny_the_bridge() -> None:
+    routed = "talk to each other, routed: no NAT, no encapsulation. "
+    assert f"{routed}There is no bridge: each container has a veth of its own" in sentences("ptp")
+    assert f"{routed}Besides the containers on a bridge, others have a veth" in sentences("ptp", beside="bridge")
 
 
 def test_macvlan_names_children_and_their_isolation() -> None:

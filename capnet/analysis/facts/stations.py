@@ -162,7 +162,7 @@ def _kind(lookups: _Lookups, speaker: Speaker, interfaces: list[_TopologyInterfa
         return interfaces[0].kind
     if mac in lookups.processes:
         return "router"
-    if mac == CALICO_MAC:
+    if mac == CALICO_MAC and lookups.calico_pods:
         return "host"
     forwards = bool(speaker.forwarded) and not all(map(is_multicast, speaker.forwarded))
     if not forwards and (mac in lookups.containers or mac in lookups.calico_pods):

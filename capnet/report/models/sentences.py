@@ -11,6 +11,7 @@ from capnet.report.models.containers import (
     MIN_MODEL_CONFIDENCE,
     container_sentences,
     flows_between,
+    has_model,
     host_of,
     hosts_of,
     is_local,
@@ -139,10 +140,15 @@ def _ipvlan(document: Document, words: Words) -> Iterator[str]:
 
 def _ptp(document: Document, words: Words) -> Iterator[str]:
     yield from container_sentences(document, words)
-    yield Text(
+    beside_bridge = Text(
+        en="Besides the containers on a bridge, others have a veth of their own, and the host routes to it.",
+        zh="除网桥上的容器外，其他容器有自己的 veth，由主机路由到它。",
+    )
+    alone = Text(
         en="There is no bridge: each container has a veth of its own, and the host routes to it.",
         zh="没有网桥：每个容器有自己的 veth，由主机路由到它。",
-    ).fill()
+    )
+    yield (beside_bridge if has_model(document, "bridge") else alone).fill()
 
 
 _WRITERS = {

@@ -131,10 +131,18 @@ def is_routed_veth(name: str) -> bool:
     return _ROUTED_VETH.fullmatch(name.rpartition("/")[2]) is not None
 
 
+def calico_gateway(context: Context) -> Speaker | None:
+    """What sends with ee:ee:ee:ee:ee:ee, which Calico gives the host's end of each pod's veth, if it is a gateway."""
+    speaker = speakers(context).get(CALICO_MAC)
+    return speaker if speaker and (speaker.forwarded or speaker.claimed) else None
+
+
 @derived
 def calico_pods(context: Context) -> frozenset[int]:
-    """MACs that send to ee:ee:ee:ee:ee:ee, which Calico gives the host's end of each pod's veth."""
+    """MACs that send to this gateway."""
     flows = context.flows
+    if calico_gateway(context) is None:
+        return frozenset()
     return frozenset(flows[flows[:, FLOW_DMAC] == CALICO_MAC, FLOW_SMAC].tolist()) - {-1}
 
 

@@ -81,3 +81,16 @@ def test_pod_that_is_silent_is_not_without_a_network(tmp_path: Path) -> None:
     silent = tmp_path / "silent.pcap"
     silent.write_bytes((RECORDED / "node__veth-app.pcap").read_bytes()[:24])
     assert analyze(silent, topology).models == []
+
+
+def test_host_with_calicos_mac_is_no_gateway(tmp_path: Path) -> None:
+    """A MAC that was made up: it forwards for none, and has no address of a gateway."""
+    net = Network(["if0"])
+    for number in range(1, 4):
+        calico = "ee:ee:ee:ee:ee:ee"
+        net.pass_by(("if0", ping(f"{FIRST} > {SECOND}", 7, number, ident=number, smac=MAC_1, dmac=calico)))
+        answer = ping(f"{SECOND} > {FIRST}", 7, number, icmp=(0, 0), ident=number + 9, smac=calico, dmac=MAC_1)
+        net.pass_by(("if0", answer))
+    report = read(net, tmp_path)
+    assert report["models"] == []
+    assert {station["kind"] for station in report["stations"]} == {"unknown"}

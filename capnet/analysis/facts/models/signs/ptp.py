@@ -18,6 +18,7 @@ from capnet.analysis.core.results import Evidence, Hop
 from capnet.analysis.core.wording import Text, several
 from capnet.analysis.facts.layer2.arp import rival_claims
 from capnet.analysis.facts.layer2.model import same_network
+from capnet.analysis.facts.models import container_signs
 from capnet.analysis.facts.models.container_signs import CALICO_MAC, is_routed_veth
 from capnet.analysis.facts.models.signs.sign import Sign, station_frames
 from capnet.analysis.facts.paths import path_facts
@@ -25,7 +26,7 @@ from capnet.analysis.fate.speakers import speakers
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import Container, Endpoint
 from capnet.topology.routed import is_routed
-from capnet.wire.addresses import address_text, mac_text
+from capnet.wire.addresses import address_text, mac_text, mac_value
 
 MAX_CLAIMS = 10_000  # rows of ARP that are looked at: one host has fewer containers
 _AT_A_CONTAINER = {"container", "veth"}  # roles of points
@@ -36,16 +37,22 @@ def routed_containers(context: Context) -> Iterator[Sign]:
 
     Wrong when: the topology is of another recording of the same network.
     """
-    seen = [owner for owner, endpoint in _routed_endpoints(context) if _sends(context, endpoint)]
+    seen = [each for each in _routed_endpoints(context) if _sends(context, each.endpoint)]
     if seen:
         says = Text(
             en="the veth of {owners} is no port of a bridge: the host routes to it",
             zh="{owners} 的 veth 不是网桥的端口：由主机路由到它",
-        ).fill(owners=several(sorted({owner.name for owner in seen})))
-        yield Sign(says)
+        ).fill(owners=several(sorted({each.owner.name for each in seen})))
+        macs = [mac_value(each.endpoint.mac) for each in seen if each.endpoint.mac]
+        yield Sign(says, station_frames(context, macs))
 
 
-def _routed_endpoints(context: Context) -> Iterator[tuple[Container, Endpoint]]:
+class _Routed(NamedTuple):
+    owner: Container
+    endpoint: Endpoint
+
+
+def _routed_endpoints(context: Context) -> Iterator[_Routed]:
     """Interfaces of containers on no network of Docker's, whose host end is in the host's own namespace, on no bridge.
 
     On a network of Docker's, the veth was taken from its bridge, or leads to something else.
@@ -57,7 +64,7 @@ def _routed_endpoints(context: Context) -> Iterator[tuple[Container, Endpoint]]:
             continue
         for endpoint in owner.endpoints:
             if endpoint.kind == "veth" and is_routed(endpoint):
-                yield owner, endpoint
+                yield _Routed(owner, endpoint)
 
 
 def _sends(context: Context, endpoint: Endpoint) -> bool:
@@ -67,8 +74,8 @@ def _sends(context: Context, endpoint: Endpoint) -> bool:
 
 def calico_gateway(context: Context) -> Iterator[Sign]:
     """A station forwards with the MAC ee:ee:ee:ee:ee:ee, which Calico gives the host's end of each pod's veth."""
-    speaker = speakers(context).get(CALICO_MAC)
-    if speaker and (speaker.forwarded or speaker.claimed):
+    speaker = container_signs.calico_gateway(context)
+    if speaker:
         says = Text(
             en="{mac}, which Calico gives its veths, speaks for {ip}", zh="{mac} 是 Calico 给 veth 的 MAC，它代表 {ip}"
         ).fill(mac=mac_text(CALICO_MAC), ip=min([*speaker.claimed, *speaker.forwarded]))
