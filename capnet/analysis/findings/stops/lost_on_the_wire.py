@@ -13,7 +13,6 @@ attempt on one of the hosts.
 
 from __future__ import annotations
 
-from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
@@ -62,18 +61,11 @@ FIX_BY_ROUTER = Text(
 )
 FIX = Text(
     en="other packets pass, so look for what filters {services} between the two hosts: security group, "
-    "source/destination check of the cloud, hypervisor (NSX), switch; if nothing does, "
+    "source/destination check of the cloud, hypervisor (NSX takes UDP port 4789 for itself), switch; if nothing does, "
     "`ethtool -S {card} | grep -Ei 'drop|miss|no_buf|spoof'` on both hosts",
-    zh="其他包能通过，所以先查找两台主机之间是什么在过滤 {services}：安全组、云的源/目的地址检查、虚拟化平台（NSX）、"
-    "交换机；如果没有过滤，在两台主机上执行 `ethtool -S {card} | grep -Ei 'drop|miss|no_buf|spoof'`",
-)
-
-FIX_TUNNEL = Text(
-    en="these are tunnels, and other packets between the two hosts arrive: let {services} pass both ways between them, "
-    "in the security group or firewall of the cloud and on the hypervisor's switch (NSX takes 4789 for itself); if "
-    "nothing filters, `ethtool -S {card} | grep -Ei 'drop|miss|no_buf|spoof'` on both hosts",
-    zh="这些是隧道，而两台主机之间的其他包能到：在云的安全组或防火墙、虚拟化平台的交换机（NSX 自己占用 4789）上双向放"
-    "行 {services}；如果没有过滤，在两台主机上执行 `ethtool -S {card} | grep -Ei 'drop|miss|no_buf|spoof'`",
+    zh="其他包能通过，所以先查找两台主机之间是什么在过滤 {services}：安全组、云的源/目的地址检查、虚拟化平台（NSX 自己"
+    "占用 UDP 4789 端口）、交换机；如果没有过滤，在两台主机上执行 `ethtool -S {card} | grep -Ei "
+    "'drop|miss|no_buf|spoof'`",
 )
 
 MIN_PACKETS = 2  # a single one may be the last of the capture
@@ -94,7 +86,6 @@ def _finding(context: Context, loss: WireLoss) -> Finding:
     point, next_point = context.points[loss.point].name, context.points[loss.due].name
     is_certain = loss.is_on_link and loss.is_heard
     is_certain &= loss.siblings >= MIN_SIBLINGS or any(service.proto == "tcp" for service in loss.services)
-    fix = FIX_TUNNEL if (context.flows[rows, schema.FLOW_CARRIES] > 0).all() else FIX
     return Finding(
         NAME,
         "error" if is_certain else "warning",
@@ -103,7 +94,7 @@ def _finding(context: Context, loss: WireLoss) -> Finding:
             services=several([str(service) for service in loss.services]), point=point, next=next_point,
             siblings=loss.siblings,
         ),
-        fix.fill(card=point.rpartition("/")[2], services=several([str(service) for service in loss.services]))
+        FIX.fill(card=point.rpartition("/")[2], services=several([str(service) for service in loss.services]))
         if loss.is_on_link
         else FIX_BY_ROUTER.fill(point=point, next=next_point),
         {

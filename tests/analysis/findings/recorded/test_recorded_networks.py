@@ -95,4 +95,4 @@ def test_tunnel_lost_on_the_wire_names_its_port() -> None:
     """WireGuard whose port is filtered: other packets arrive, so the drivers are not to blame."""
     report = analyze(sorted((FOLDER / "wg-blocked").glob("*.pcap")))
     (finding,) = [finding for finding in report.findings if finding.name == "lost-on-the-wire"]
-    assert "let udp port 51820 pass both ways" in (finding.fix or "")
+    assert "look for what filters udp port 51820 between the two hosts" in (finding.fix or "")
