@@ -20,6 +20,7 @@ from capnet.wire.addresses import address_text, address_value
 from capnet.wire.protocols import bgp, ike
 
 MIN_INVALID_KE = 2  # after the first one a client tries the group that it names
+MIN_KEEPALIVES = 3  # of one end, in a new connection: the other one answers, else the session would end
 
 
 class Refusal(NamedTuple):
@@ -59,7 +60,7 @@ def _reason(message: BgpMessages | IkeMessages) -> tuple[int, int] | None:
 def _is_usual(of: Refusal) -> bool:
     if of.protocol == "BGP":
         return (of.code, of.detail) == (bgp.CEASE, bgp.COLLISION)
-    return of.code == ike.INVALID_KE_PAYLOAD and of.messages < MIN_INVALID_KE
+    return of.code == ike.INVALID_KE_PAYLOAD and (of.messages < MIN_INVALID_KE or of.is_over)
 
 
 def _refusal(context: Context, group: Sequence[BgpMessages | IkeMessages]) -> Refusal:
@@ -101,6 +102,8 @@ def _is_there_since(messages: Sequence[BgpMessages | IkeMessages], last: int) ->
     if any(isinstance(message, IkeMessages) and message.is_begun and not message.error for message in later):
         return True
     keepers = [message for message in later if isinstance(message, BgpMessages)]
+    if any(of.first > last and of.kind == bgp.KEEPALIVE and of.packets >= MIN_KEEPALIVES for of in keepers):
+        return True
     return len({_source(of) for of in keepers if of.kind in (bgp.UPDATE, bgp.KEEPALIVE)}) > 1
 
 

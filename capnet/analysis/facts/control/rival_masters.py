@@ -25,6 +25,7 @@ from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.payload import VrrpMaster
 from capnet.analysis.core.results import Evidence
 from capnet.analysis.correlate.clocks import clocks
+from capnet.analysis.facts.outcomes.silent_requests import nothing_comes_back
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
@@ -112,19 +113,22 @@ def _places(context: Context, of_first: list[VrrpMaster], of_second: list[VrrpMa
     if both:
         place = max(both, key=both.__getitem__)
         return place, place
-    if not _talk(context, of_first[0].source, of_second[0].source):
-        return None
     first, second = (max(places, key=places.__getitem__) for places in seen)
+    of_point = clocks(context).of_point
+    own, other = (np.array([of_point[place[0]]]) for place in (first, second))
+    is_together = clocks(context).are_comparable(own, other).all()
+    if not is_together or not _talk(context, of_first[0].source, of_second[0].source, {first[0], second[0]}):
+        return None
     return first, second
 
 
-def _talk(context: Context, first: str, second: str) -> bool:
-    """Do packets of one go to the other directly, outside of tunnels? Then they are on one network."""
+def _talk(context: Context, first: str, second: str, points: set[int]) -> bool:
+    """Do these points show packets between the two, outside of tunnels? Then they are on one network, at one time."""
     flows = context.flows
     forth = np.array([*address_value(first), *address_value(second)], dtype=np.int64)
     is_theirs = (flows[:, schema.FLOW_ADDRESSES] == forth).all(axis=1)
     is_theirs |= (flows[:, schema.FLOW_OPPOSITE_ADDRESSES] == forth).all(axis=1)
-    return bool((is_theirs & (flows[:, schema.FLOW_VIA] == 0)).any())
+    return points <= {*flows[is_theirs & (flows[:, schema.FLOW_VIA] == 0), schema.FLOW_POINT].tolist()}
 
 
 def _events(context: Context, sides: list[list[VrrpMaster]]) -> list[_Event]:
@@ -209,7 +213,16 @@ def _arrival(context: Context, first: VrrpMaster, second: VrrpMaster) -> tuple[s
     group = destination(flows[of_first[0]]) if of_first else ""
     comes = {int(flows[row, schema.FLOW_POINT]) for row in of_first}
     sends = {int(flows[row, schema.FLOW_POINT]) for row in rows if source(flows[row]) == second.source}
-    arrives, missing = (sorted(homes & sends & comes), sorted((homes & sends) - comes))
+    arrives = sorted(homes & sends & comes)
+    # Where nothing comes to the second, one direction is recorded.
+    missing = [
+        point
+        for point in sorted((homes & sends) - comes)
+        if not nothing_comes_back(
+            context,
+            [row for row in rows if source(flows[row]) == second.source and flows[row, schema.FLOW_POINT] == point],
+        )
+    ]
     if arrives:
         return group, context.points[arrives[0]].name, ""
     return group, "", context.points[missing[0]].name if missing else ""

@@ -80,7 +80,13 @@ def _shows_both_directions(context: Context, point: int, tunnel: Tunnel, sender:
         return True
     if tunnel.kind == wireguard.KIND.name:
         return are_handshakes(context, tunnel)
-    return (point, kind, -1 if tunnel.vni is None else tunnel.vni) in _repeated_questions(context)
+    vni = -1 if tunnel.vni is None else tunnel.vni
+    if (point, kind, vni) not in _repeated_questions(context):
+        return False
+    # Which of several senders asks again is not known.
+    carriers = (flows[:, schema.FLOW_POINT] == point) & (flows[:, schema.FLOW_CARRIES] == kind)
+    senders = flows[np.flatnonzero(carriers)][:, schema.FLOW_SRC]
+    return len(np.unique(senders, axis=0)) == 1
 
 
 @derived

@@ -127,6 +127,8 @@ def _advertised(context: Context, named: AdvertisedAddress, row: int, connection
         rows = [each for each in rows if destination(context.flows[each]) == named.host]
     elif of_name and not any(lookup.is_found for lookup in of_name):
         unresolved, questions = _unresolved(context, named, of_name)
+        if ACCEPTED in (outcome(context, each) for each in rows if _follows(context, named, each)):
+            unresolved = ""  # it knows an address all the same: answers of DNS are not recorded
         return Advertised(*base, unresolved, [], answer + questions)
     else:
         rows = [each for each in rows if destination(context.flows[each]) == server and _follows(context, named, each)]
@@ -162,9 +164,10 @@ def _unresolved(context: Context, named: AdvertisedAddress, of_name: list[DnsLoo
         return "", []
     last = later[-1]
     frames = [frame for lookup in later[: -MAX_LOOKUPS - 1 : -1] for frame in lookup.evidence(context)]
-    if last.is_no_such_name:
-        return NO_SUCH_NAME, frames
     end = context.points[last.point].last or 0
+    if last.is_no_such_name:
+        is_last = last.name == named.host or end - last.asked[-1] >= MIN_WAIT_NS  # else other domains may follow
+        return (NO_SUCH_NAME if is_last else ""), frames
     is_silent = not last.answers and end - last.asked[0] >= MIN_WAIT_NS
     return (NAME_UNANSWERED if is_silent else ""), frames
 

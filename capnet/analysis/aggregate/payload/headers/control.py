@@ -3,7 +3,8 @@
 They are read by `wire.protocols.ike`, `bgp` and `vrrp`.
 Input: blocks of rows with their bytes. Output: `ike` and `bgp`, one entry per point, tunnel, flow and content, and
 `vrrp`, one per point, tunnel, sender and content, in order of first sight.
-Limits: MAX_MESSAGES entries of each; MAX_ADVERTISEMENTS; a message of BGP that begins a segment, and those behind it.
+Limits: MAX_MESSAGES entries of each; MAX_PACKETS of IKE and BGP, MAX_UPDATES that begin with an UPDATE of BGP, and
+MAX_ADVERTISEMENTS are looked into; a message of BGP that begins a segment, and those behind it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from capnet.analysis.aggregate.payload.directions import DIRECTION
 from capnet.analysis.aggregate.payload.dns import payload_span
 from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.payload import BgpMessages, IkeMessages, VrrpMaster
@@ -24,10 +26,9 @@ from capnet.wire.protocols import bgp, ike, vrrp
 
 MAX_MESSAGES = 4096  # more than the sessions of one host make up
 MAX_ADVERTISEMENTS = 20_000  # hours of a master
+MAX_PACKETS = 20_000  # of each: days of a session
+MAX_UPDATES = 1000  # segments: a full table of routes has thousands, and one tells that there is a session
 IKE_PORTS = PORT_IKE, PORT_IPSEC_NAT
-
-_PLACE = [fields.POINT, fields.VIA, fields.VIA_VNI]
-_FLOW = [*_PLACE, fields.SRC_HI, fields.SRC_LO, fields.DST_HI, fields.DST_LO, fields.SPORT, fields.DPORT]
 
 
 class ControlMessages:
@@ -38,6 +39,7 @@ class ControlMessages:
         self._bgp: dict[tuple[int, ...], list[int]] = {}
         self._vrrp: dict[tuple[object, ...], VrrpMaster] = {}
         self._advertisements = 0
+        self._looked_at = {"ike": 0, "bgp": 0, "updates": 0}  # packets
 
     def add(self, block: Block, base: int) -> None:
         """Look into a block of a capture whose first point is number `base`."""
@@ -52,7 +54,7 @@ class ControlMessages:
         is_its = is_one_of(rows[:, fields.SPORT], IKE_PORTS) | is_one_of(rows[:, fields.DPORT], IKE_PORTS)
         is_its &= rows[:, fields.LAYERS] & fields.LAYER_UDP != 0
         is_its &= rows[:, fields.TUNNEL] == 0  # no ESP
-        for row, payload in _payloads(block, np.flatnonzero(is_its)):
+        for row, payload in _payloads(block, self._first(np.flatnonzero(is_its), "ike", MAX_PACKETS)):
             has_marker = PORT_IPSEC_NAT in (row[fields.SPORT], row[fields.DPORT])
             if message := ike.ike_message(payload, has_marker):
                 _count(self._ike, (*_key(row, base), *message), row)
@@ -62,9 +64,22 @@ class ControlMessages:
         is_its = ((rows[:, fields.SPORT] == PORT_BGP) | (rows[:, fields.DPORT] == PORT_BGP)) & (
             rows[:, fields.LAYERS] & fields.LAYER_TCP != 0
         )
-        for row, payload in _payloads(block, np.flatnonzero(is_its & (rows[:, fields.PAYLOAD] > 0))):
+        is_its &= (rows[:, fields.PAYLOAD] >= bgp.HEADER) & (rows[:, fields.PAYLOAD_AT] >= 0)
+        chosen = np.flatnonzero(is_its)
+        at, end = payload_span(block, chosen)
+        chosen, kind_at = chosen[at + bgp.HEADER <= end], (at + bgp.HEADER - 1)[at + bgp.HEADER <= end]
+        is_update = np.frombuffer(block.raw, dtype=np.uint8)[kind_at] == bgp.UPDATE
+        updates = self._first(chosen[is_update], "updates", MAX_UPDATES)
+        others = self._first(chosen[~is_update], "bgp", MAX_PACKETS)
+        for row, payload in _payloads(block, np.sort(np.concatenate((updates, others)))):
             for message in bgp.bgp_messages(payload):
                 _count(self._bgp, (*_key(row, base), *message), row)
+
+    def _first(self, chosen: Values, kind: str, most: int) -> Values:
+        """The first of these rows, until so many of their kind were looked at."""
+        first_of_them = chosen[: most - self._looked_at[kind]]
+        self._looked_at[kind] += len(first_of_them)
+        return first_of_them
 
     def _add_vrrp(self, block: Block, base: int) -> None:
         chosen = np.flatnonzero(block.rows[:, fields.PROTO] == VRRP)
@@ -98,7 +113,7 @@ class ControlMessages:
 
 
 def _key(row: list[int], base: int) -> tuple[int, ...]:
-    return row[fields.POINT] + base, *(row[column] for column in _FLOW[1:])
+    return row[fields.POINT] + base, *(row[column] for column in DIRECTION[1:])
 
 
 def _payloads(block: Block, chosen: Values) -> Iterator[tuple[list[int], bytes]]:

@@ -33,6 +33,7 @@ def members(octets: bytes) -> list[tuple[str, int]]:
         if not value or not 1 < length <= 300 or len(text) < length - 1:
             break
         host, _, port = text.decode("latin-1").rpartition(":")
-        named.append((host, int(port)) if port.isdigit() and host else (text.decode("latin-1"), DEFAULT_PORT))
+        is_number = port.isascii() and port.isdigit()  # "²" is a digit, too
+        named.append((host, int(port)) if is_number and host else (text.decode("latin-1"), DEFAULT_PORT))
         at = value + 4 + length
     return named
