@@ -29,6 +29,7 @@ from capnet.analysis.fate.verdict.relayed_datagrams import is_relayed
 from capnet.quick_tuple import NamedTuple
 
 NOTHING, GROUP, ONE_PACKET, NOT_LISTENING, SEEN_THERE, ICMP_ERROR = range(6)  # reasons
+MAX_ON_THE_WAY_NS = 500_000_000  # one packet may wait for seconds, as for a resolved address: that is no usual way
 _LONGEST = 3  # column of `Links.delays_ns`
 MIN_PACKETS = 2  # of a flow that stops: one alone may be the last of the capture, unless its twin shows the next point
 
@@ -102,7 +103,7 @@ def _longest_delays(context: Context, rows: FlowRows, due: Values) -> Values:
     link = first_equal(ways[order], points[rows] * count + due)
     longest_ns = np.zeros(len(rows), dtype=np.int64)
     longest_ns[link >= 0] = links.delays_ns[order[link[link >= 0]], _LONGEST]
-    return np.maximum(longest_ns, 0)
+    return np.clip(longest_ns, 0, MAX_ON_THE_WAY_NS)
 
 
 def _is_translation(context: Context, shared: Values, ends: list[int]) -> Mask:

@@ -69,7 +69,7 @@ SAYS = Text(
     en="{lost} of {packets:packet} in {flows:flow} passed {before} and did not reach {after}",
     zh="{flows} 条流的 {packets} 个包中，有 {lost} 个经过了 {before}，没有到达 {after}",
 )
-AMONG = Text(en="; {all:packet} went this way", zh="；走这条路的共 {all} 个包")
+AMONG = Text(en="; in all, {all:packet} went this way", zh="；走这条路的共 {all} 个包")
 FIX = Text(
     en="look at what lies between {before} and {after}: filters, queues, MTU",
     zh="检查 {before} 和 {after} 之间：过滤规则、队列、MTU",
@@ -125,8 +125,9 @@ def _finding(context: Context, points: tuple[int, int], lossy_links: list[int]) 
     before, after = (context.points[point] for point in points)
     count = sum(lost_packets(context, links, link) or 0 for link in lossy_links)
     packets = sum(int(packets_without_duplicates(context)[links.source[link]]) for link in lossy_links)
-    lost, packets_if_rare = _lost(context, np.array(lossy_links)), _packets_if_rare(context, points, lossy_links)
+    lost = _lost(context, np.array(lossy_links))
     lost_frames, kind = _lost_frames(context, lost), _kind(context, lost, count)
+    packets_if_rare = 0 if kind else _packets_if_rare(context, points, lossy_links)
     evidence = [
         context.flow_evidence(links.source[link], frame)
         for link in lossy_links
@@ -157,14 +158,18 @@ def _finding(context: Context, points: tuple[int, int], lossy_links: list[int]) 
 
 
 def _packets_if_rare(context: Context, points: tuple[int, int], lossy_links: list[int]) -> int:
-    """All packets between two points that are not of one host, if only few of them were lost; else 0."""
+    """All packets between two points that are not of one host, if only few of them, all of TCP, were lost; else 0."""
     flows, links, host = context.flows, flow_links(context), host_of(context.points[points[0]].name)
     if host is not None and host == host_of(context.points[points[1]].name):
         return 0
+    if (flows[links.source[lossy_links], FLOW_PROTO] != TCP).any():
+        return 0  # nothing makes up for others
     is_between = (flows[links.source, FLOW_POINT] == points[0]) & (flows[links.target, FLOW_POINT] == points[1])
-    packets = np.where(is_between, packets_on_the_wire(context)[links.source], 0)
+    frames, on_the_wire = (of(context)[links.source] for of in (packets_without_duplicates, packets_on_the_wire))
+    packets = np.where(is_between, on_the_wire, 0)
     lost = np.zeros(len(packets), dtype=np.int64)
     lost[lossy_links] = [lost_packets(context, links, link) or 0 for link in lossy_links]
+    lost = lost * on_the_wire // np.maximum(frames, 1)  # a frame of an offload is lost whole
     return int(packets.sum()) if are_rare(lost, packets) else 0
 
 

@@ -83,6 +83,20 @@ def test_few_packets_among_many_is_told_as_info(tmp_path: Path, behind: str, los
     assert (finding["fix"] is None, "went this way" in finding["says"]) == (level == "info", level == "info")
 
 
+def test_few_datagrams_among_many_segments_is_told_as_a_warning(tmp_path: Path) -> None:
+    """Nothing makes up for them, however much else goes the same way."""
+    net = Network(["A/ens33", "B/eth0"])
+    for number in range(1000):
+        packet = tcp(f"{A}:5000 > {B}:80", b"%03d" % number, seq=3 * number, ident=number + 1)
+        net.pass_by(("A/ens33", packet), ("B/eth0", packet.routed()))
+        if number % 200 == 100:
+            question = udp(f"{A}:6000 > {B}:53", b"question %d" % number, ident=2000 + number)
+            passes = number not in (300, 500)
+            net.pass_by(("A/ens33", question), *([("B/eth0", question.routed())] if passes else []))
+    (finding,) = of_story(net, tmp_path, "packet-loss")
+    assert (finding["level"], finding["facts"]["lost"]) == ("warning", 2)
+
+
 @pytest.mark.parametrize("refusals", [3, 1])
 def test_packets_that_a_router_refuses_is_silent(tmp_path: Path, refusals: int) -> None:
     """The host behind it is down for a while: each lost packet has its ICMP error, which says why; not one of three."""

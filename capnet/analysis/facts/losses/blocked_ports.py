@@ -69,8 +69,11 @@ def _stop(context: Context, last_rows: tuple[int, ...]) -> StoppedFlow | None:
 
 
 def _last_ns(context: Context) -> Values:
-    """When each point recorded its last packet."""
-    return np.array([point.last or 0 for point in context.points] or [0])
+    """When the file of each point recorded its last packet: the point may have been silent since."""
+    last: dict[str, int] = {}
+    for point in context.points:
+        last[point.file] = max(last.get(point.file, 0), point.last or 0)
+    return np.array([last[point.file] for point in context.points] or [0])
 
 
 @derived

@@ -19,6 +19,7 @@ MAX_SINGLE_PORTS = 5  # of one address: more are a scan, which is one finding
 MAX_ADDRESSES = 20  # of one client that do not accept: more are a scan
 MAX_NEIGHBOURS = 10  # of one client, port and /24, that it tries once or twice each: more are a scan
 MAX_NEIGHBOUR_TRIES = 2
+MAX_DATAGRAM_TRIES = 2  # packets, and source ports: who asks more often wants an answer
 WELL_KNOWN = 1024  # ports below are of services (RFC 6335)
 
 CLIENT = [schema.FLOW_POINT, *schema.FLOW_SRC]
@@ -49,8 +50,16 @@ def is_of_datagram_scan(context: Context) -> FlowMask:
     is_tried = (
         (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_DPORT] < WELL_KNOWN) & (replies(context) < 0)
     )
-    pairs = hash_of(flows, [*CLIENT, *schema.FLOW_DST]).astype(np.int64)
-    return is_tried & is_among(pairs, _with_many(pairs[is_tried], flows[is_tried, schema.FLOW_DPORT], MAX_SINGLE_PORTS))
+    is_tried &= flows[:, schema.FLOW_PACKETS] <= MAX_DATAGRAM_TRIES
+    rows = np.flatnonzero(is_tried)
+    pairs, tried = (
+        hash_of(flows, [*CLIENT, *schema.FLOW_DST, *port], rows).astype(np.int64) for port in ([], [schema.FLOW_DPORT])
+    )
+    is_tried_often = is_among(tried, _with_many(tried, rows, MAX_DATAGRAM_TRIES))
+    rows, pairs = rows[~is_tried_often], pairs[~is_tried_often]
+    mask = np.zeros(len(flows), dtype=bool)
+    mask[rows[is_among(pairs, _with_many(pairs, flows[rows, schema.FLOW_DPORT], MAX_SINGLE_PORTS))]] = True
+    return mask
 
 
 def _is_of_neighbours(context: Context, is_closed: FlowMask) -> FlowMask:

@@ -171,7 +171,7 @@ def _is_about_to_be_offered(context: Context, question: Exchange) -> bool:
     if not _serves_dhcp(context, asker):  # the capture may end before its offer
         return not is_offer.any() and _comes_soon_after(question, dhcp[is_discover], MAX_FIRST_PROBE_NS)
     began = context.points[question.point].first or 0
-    is_readable = (is_its & is_offer).any() and question.first_request - began >= MAX_PROBES_NS
+    is_readable = is_its.any() and question.first_request - began >= MAX_PROBES_NS
     if not is_readable and question.requests <= MAX_PROBES:
         return True  # its messages were cut, or it may have asked before the capture
     flows = context.flows

@@ -109,3 +109,13 @@ def test_other_datagrams_to_port_4500_is_silent(tmp_path: Path, payload: bytes) 
     asks(net, 4500, payload=payload, sport=4500)
     connects(net)
     assert of_story(net, tmp_path, NAME) == []
+
+
+def test_silent_domain_controller_is_told(tmp_path: Path) -> None:
+    """Its clients ask many well-known ports, as a scan does, but each again and again."""
+    net = Network([HERE])
+    connects(net)
+    for port in (88, 137, 138, 389, 464):
+        asks(net, port, payload=b"\x30\x20" + bytes(60))
+    asks(net)
+    assert "123" in " ".join(finding["says"] for finding in of_story(net, tmp_path, NAME))
