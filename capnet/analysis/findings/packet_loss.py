@@ -5,9 +5,9 @@ digest, and by bytes where offload or fragmentation cut them differently. Not wh
 and the sender went on with smaller ones, nor as many as ICMP errors answer (`host-unreachable` and others say why), nor
 between a point and itself, which shows no way between two places.
 Says: between which two points, how many of how many packets, and of how many flows; whether all are SYNs, or later
-fragments. An info about a single packet; and between points that are not of one host where they are rare
-(`facts.losses.rare_losses`): one or two, or less than 0.5 % of the packets on that way, and in no flow three or more
-and 1 % of its packets.
+fragments. An info about a single packet; and between points that are not of one host where only packets of TCP are
+lost, not SYNs alone, and these are rare (`facts.losses.rare_losses`): one or two, or less than 0.5 % of the packets on
+that way, and in no flow three or more and 1 % of its packets.
 Wrong when: the capture itself dropped packets (`capture-dropped-packets`), or the flow went on by two ways and only one
 of them was captured.
 Fix: find what drops between the two points: a filter, a queue, an MTU, a full receive ring.
@@ -58,8 +58,8 @@ PAGE_ZH = """一条流的包在途中的下一个抓包点缺失。
 节比较。路由器因过大而拒绝、发送者改发较小的包时不算；有同样多的 ICMP 错误应答的不算（`host-unreachable` 等会说明原
 因）；同一抓包点与它自己之间也不算：那里没有两处之间的路。
 结论：在哪两个抓包点之间，多少个包中丢了多少个，多少条流；是否都是 SYN 或都是后续分片。只有一个包时仅供参考；
-两个抓包点不在同一主机上，而丢失很少时也是（`facts.losses.rare_losses`）：只有一两个，或不到这条路上的包的 0.5%，并且
-没有一条流达到三个且占其包的 1%。
+两个抓包点不在同一主机上，丢的只是 TCP 包（不全是 SYN）并且很少时也是（`facts.losses.rare_losses`）：只有一两个，或不
+到这条路上的包的 0.5%，并且没有一条流达到三个且占其包的 1%。
 误判：抓包本身丢了包（`capture-dropped-packets`），或流分两路走而只抓了一路。
 处理：查找两个抓包点之间是什么在丢：过滤规则、队列、MTU、满的接收环。
 验证：`tc -s qdisc show dev IFACE`、`ip -s -s link show dev IFACE`、`ethtool -S IFACE | grep -E 'drop|miss'`。
