@@ -86,7 +86,7 @@ def _shows_both_directions(context: Context, point: int, tunnel: Tunnel, sender:
     # Which of several senders asks again is not known.
     carriers = (flows[:, schema.FLOW_POINT] == point) & (flows[:, schema.FLOW_CARRIES] == kind)
     senders = flows[np.flatnonzero(carriers)][:, schema.FLOW_SRC]
-    return len(np.unique(senders, axis=0)) == 1
+    return len(senders) > 0 and bool((senders == senders[0]).all())
 
 
 @derived
