@@ -29,6 +29,8 @@ from tests.live.wait_for_output import wait_for_output
 pytestmark = [pytest.mark.live, pytest.mark.skipif(bool(LACKING), reason=f"not installed: {LACKING}")]
 
 REQUESTS = "icmp.type == 8"
+SERVICE = "10.96.0.10"  # of no interface
+BRIDGE_NETFILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +101,8 @@ def capture(node: ContainerdNode, *words: object) -> subprocess.Popen[str]:
     return process
 
 
-def ping(node: ContainerdNode, container: str) -> None:
-    node.ctr("k8s.io", "tasks", "exec", "--exec-id", "ping", container, "ping", "-c", "2", LAN_ADDRESS)
+def ping(node: ContainerdNode, container: str, address: str = LAN_ADDRESS) -> None:
+    node.ctr("k8s.io", "tasks", "exec", "--exec-id", "ping", container, "ping", "-c", "2", address)
 
 
 def test_pod_is_captured_at_each_point_up_to_the_nic(node: ContainerdNode, tmp_path: Path) -> None:
@@ -113,6 +115,37 @@ def test_pod_is_captured_at_each_point_up_to_the_nic(node: ContainerdNode, tmp_p
     points = (f"{host}/web/eth0", f"{host}/{web['host_end']}", f"{host}/cni0", f"{host}/ens33")
     assert seen(file, REQUESTS) == dict.fromkeys(points, 2)
     assert f"web ({web['addresses'][0].partition('/')[0]})" in node.capnet("analyze", file).stdout
+
+
+def routed(node: ContainerdNode) -> int:
+    """Packets that the node has sent on so far: IpForwDatagrams, the sixth value of snmp's second line."""
+    return int(node.run("cat", "/proc/net/snmp").splitlines()[1].split()[6])
+
+
+def test_capture_of_a_pod_routes_no_copies(node: ContainerdNode, tmp_path: Path) -> None:
+    """An address that is translated at the pod's own bridge, as a service of Kubernetes is.
+
+    While the bridge is promiscuous, its host routes a copy of each packet: that is tried first.
+    """
+    if node.run("sh", "-c", f"cat {BRIDGE_NETFILTER} || true").strip() != "1":
+        pytest.skip(f"{BRIDGE_NETFILTER} is not 1 here")
+    addresses = {row["container"]: row["addresses"][0].partition("/")[0] for row in rows(node) if row["addresses"]}
+    rule = ["PREROUTING", "-d", SERVICE, "-j", "DNAT", "--to-destination", addresses["prod/db"]]
+    unchanged = routed(node)
+    node.run("iptables", "-t", "nat", "-A", *rule)
+    try:
+        node.run("ip", "link", "set", "cni0", "promisc", "on")
+        ping(node, identity("default", "web", "nginx"), SERVICE)
+        node.run("ip", "link", "set", "cni0", "promisc", "off")
+        assert (copied := routed(node)) > unchanged
+        process = capture(node, "web", "prod/db", "-w", tmp_path / "web.pcapng", "--duration", "4", "icmp")
+        ping(node, identity("default", "web", "nginx"), SERVICE)
+        assert process.wait(60) == 0
+        assert routed(node) == copied
+    finally:
+        node.run("iptables", "-t", "nat", "-D", *rule)
+    of_pods = {point.partition("/")[2]: count for point, count in seen(tmp_path / "web.pcapng", REQUESTS).items()}
+    assert (of_pods["web/eth0"], of_pods["prod/db/eth0"]) == (2, 2)
 
 
 def test_pod_that_starts_joins_and_ends_alone(node: ContainerdNode, tmp_path: Path) -> None:

@@ -25,6 +25,14 @@ def test_buffer_is_given_in_the_units_of_the_program() -> None:
         assert "--immediate-mode" not in words
 
 
+def test_promiscuous_mode_is_left_out_where_the_point_says_so() -> None:
+    """-p of tcpdump(1) and dumpcap(1)."""
+    for program in PROGRAMS:
+        assert "-p" not in program.command(POINT, 262144)
+        words = program.command(replace(POINT, is_promiscuous=False), 262144)
+        assert words[words.index("-i") :][:3] == ["-i", "ens33", "-p"]  # dumpcap's is of the interface before it
+
+
 def test_answer_to_sigusr1_is_not_the_final_count() -> None:
     """tcpdump 4.99.3, asked once, then ended."""
     asked = "tcpdump: 7 packets captured, 9 packets received by filter, 2 packets dropped by kernel\n"

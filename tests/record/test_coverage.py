@@ -55,3 +55,17 @@ def test_filter_of_the_host_is_used_in_its_namespace_alone():
     filters = {point.name: point.capture_filter for point in wanted.points(hosts, wanted.containers(hosts))}
     assert filters.pop("A/web/eth0") == "icmp"
     assert set(filters.values()) == {"icmp and not port 22"}
+
+
+def test_bridge_that_translates_is_not_promiscuous():
+    """A host for each: one translates what its bridges forward, the other one does not."""
+    hosts = Topology.load(HOSTS)
+    for host in hosts.hosts:
+        host.netns = "/proc/self/ns/net"
+    wanted = coverage(Selection(everything=True))
+    wanted.translate_on_bridges = frozenset("A")
+    points = wanted.points(hosts, wanted.containers(hosts))
+    bridges = {point.name: point.is_promiscuous for point in points if point.role == "bridge"}
+    assert bridges and set(bridges.values()) == {False, True}
+    assert all(is_promiscuous == (name[0] == "B") for name, is_promiscuous in bridges.items())
+    assert all(point.is_promiscuous for point in points if point.role != "bridge")

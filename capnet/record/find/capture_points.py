@@ -34,6 +34,7 @@ class CapturePoint:
     network: str | None = None
     balancer: str | None = None  # Docker's name for the load balancer whose namespace this is
     capture_filter: str = ""  # pcap-filter(7)
+    is_promiscuous: bool = True  # while it is captured: it takes frames for others, too
 
     def filtered(self, capture_filter: str) -> CapturePoint:
         """The same point with another capture filter."""

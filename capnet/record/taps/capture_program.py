@@ -39,7 +39,8 @@ class CaptureProgram:
         limits = ["-B", buffer, "-s", str(snaplen)]
         # At any, only this link type says at which interface a packet was. tcpdump takes it by itself.
         link_type = ["-y", "LINUX_SLL2"] if (self.name, point.interface) == ("dumpcap", "any") else []
-        words = ["-i", point.interface, *link_type, *limits]
+        mode = [] if point.is_promiscuous else ["-p"]
+        words = ["-i", point.interface, *mode, *link_type, *limits]
         return [self.name, *self.options, *words, "-w", "-", *capture_filter]
 
 

@@ -22,6 +22,7 @@ class TargetCoverage:
 
     `uplinks`: NICs of each host's default routes. `ids`: containers that were chosen when the capture began.
     `surveyed_s`: when the hosts were asked, in seconds since 1970. `routed`: where routes of the hosts lead.
+    `translate_on_bridges`: hosts whose bridges must not be promiscuous (`taps.bridge_translation`).
     """
 
     selection: Selection
@@ -32,6 +33,7 @@ class TargetCoverage:
     ids: set[str]
     surveyed_s: float
     routed: Mapping[str, RoutedDevices] = field(default_factory=dict)
+    translate_on_bridges: frozenset[str] = frozenset()
 
     def points(self, topology: Topology, containers: Sequence[Container]) -> list[CapturePoint]:
         """All points that packets of these containers pass."""
@@ -60,6 +62,7 @@ class TargetCoverage:
             container=place.container,
             network=place.network,
             capture_filter=self.host_filter if netns == shell.host_netns else self.inner_filter,
+            is_promiscuous=place.role != "bridge" or place.host not in self.translate_on_bridges,
         )
 
 

@@ -12,6 +12,7 @@ from capnet.record.find.capture_points import CapturePoint
 from capnet.record.find.inventory import survey_hosts
 from capnet.record.remote.nodes.reached_host import ReachedHost
 from capnet.record.remote.shell import Shell
+from capnet.record.taps.bridge_translation import translates_on_bridges
 from capnet.record.targets import own_transport
 from capnet.record.targets.containers import Selection, is_container, selected, without_bystanders
 from capnet.record.targets.coverage import TargetCoverage
@@ -71,6 +72,7 @@ def aim_at_containers(
         {container.id for container in containers},
         surveyed_s,
         {name: routed_devices(shell) for name, shell in shells.items()},
+        frozenset(name for name, shell in shells.items() if translates_on_bridges(shell)),
     )
     points: list[CapturePoint] = []
     for name, shell in shells.items():
