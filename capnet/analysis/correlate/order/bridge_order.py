@@ -3,7 +3,9 @@
 Method: listening at a bridge makes it promiscuous. What is heard there is a duplicate that Linux passes up after the
 frame has gone out of its port (net/bridge/br_input.c: br_handle_frame_finish forwards first). By its time stamp, a
 frame would leave through a veth or a VXLAN device before it reached the bridge. Such a duplicate is given the time of
-the port that the frame came in by.
+the port that the frame came in by. A frame that is translated on the bridge (br_netfilter) goes out in another form: it
+is known by the first packet of its flow. If the bridge shows the form in which it went out, it has the time of that
+port.
 """
 
 from __future__ import annotations
@@ -14,34 +16,39 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import host_of
-from capnet.analysis.core.schema import FlowMask, FlowRows, Observations, PerFlow
+from capnet.analysis.core.schema import FlowMask, FlowRows, Observations, PerFlow, Values
 from capnet.analysis.correlate.order.own_ends import own_ends
+from capnet.quick_tuple import NamedTuple
 
 # One bridged flow has the same values of these at every port of the bridge.
 _BRIDGED_COLUMNS = [
     schema.FLOW_VIA, schema.FLOW_DEPTH, schema.FLOW_PROTO, *schema.FLOW_ADDRESSES, schema.FLOW_SPORT,
     schema.FLOW_DPORT, schema.FLOW_KIND, schema.FLOW_TTL,
 ]  # fmt: skip
+_PORT_ROLES = ("veth", "parent", "underlay", "unknown")  # of points that may be ports of a bridge
+# One packet has the same values of these in each form that one host gives it.
+_PACKET_COLUMNS = [schema.FLOW_VIA, schema.FLOW_DEPTH, schema.FLOW_PROTO, schema.FLOW_FIRST_DIGEST]
 
 
 def correct_bridge_times(context: Context, observations: Observations) -> Observations:
-    """The observations, late ones at bridges moved to 1 ns behind their ingress port's; a copy if any moved."""
-    ingress = _ingress_flows(context)
-    if not (ingress >= 0).any():
+    """The observations, late ones at bridges moved to 1 ns from their port's (`_Ports`); a copy if any moved."""
+    ports = _ports_of_late(context)
+    if not (ports.rows >= 0).any():
         return observations
-    at_bridge = np.flatnonzero(ingress[observations[:, schema.OBS_FLOW]] >= 0)
+    at_bridge = np.flatnonzero(ports.rows[observations[:, schema.OBS_FLOW]] >= 0)
     if not len(at_bridge):
         return observations
     keys = row_hash(observations[:, [schema.OBS_DIGEST, schema.OBS_FLOW]])
     order = np.argsort(keys, kind="stable")
     wanted = observations[at_bridge][:, [schema.OBS_DIGEST, schema.OBS_FLOW]]
-    wanted[:, 1] = ingress[wanted[:, 1]]
+    delay_ns = ports.delay_ns[wanted[:, 1]]
+    wanted[:, 1] = ports.rows[wanted[:, 1]]
     at_port = order[np.minimum(np.searchsorted(keys[order], row_hash(wanted)), len(order) - 1)]
     is_same = (observations[at_port][:, [schema.OBS_DIGEST, schema.OBS_FLOW]] == wanted).all(axis=1)
     # Of a repeated digest the first packet at the port is taken. What the bridge did not see later stays as it is.
     is_late = is_same & (observations[at_port, schema.OBS_TIME] < observations[at_bridge, schema.OBS_TIME])
     observations = observations.copy()
-    observations[at_bridge[is_late], schema.OBS_TIME] = observations[at_port[is_late], schema.OBS_TIME] + 1
+    observations[at_bridge[is_late], schema.OBS_TIME] = (observations[at_port, schema.OBS_TIME] + delay_ns)[is_late]
     return observations
 
 
@@ -51,34 +58,71 @@ def is_at_bridge(context: Context) -> FlowMask:
     return np.array(is_bridge or [False])[context.flows[:, schema.FLOW_POINT]]
 
 
-def _ingress_flows(context: Context) -> PerFlow:
-    """For each flow row at a bridge that other ports saw earlier, the row at its ingress port; else -1."""
+class _Ports(NamedTuple):
+    """For each flow row at a bridge that other ports saw earlier: the row at its port, and how far behind it is.
+
+    +1 ns behind the port that the frames came in by, -1 ns before the one that they left by in this form. Else -1, 0.
+    """
+
+    rows: PerFlow
+    delay_ns: PerFlow
+
+
+def _ports_of_late(context: Context) -> _Ports:
     flows = context.flows
-    ingress = np.full(len(flows), -1)
+    ports = _Ports(np.full(len(flows), -1), np.zeros(len(flows), dtype=np.int64))
     bridge_rows: FlowRows = np.flatnonzero(is_at_bridge(context))
     if not len(bridge_rows):
-        return ingress
-    macs = own_ends(context).macs
-    hosts = [host_of(point.name) or "" for point in context.points]
-    host_numbers = {name: number for number, name in enumerate(sorted(set(hosts)))}
-    host = np.array([host_numbers[name] for name in hosts])[flows[:, schema.FLOW_POINT]]
-    keys = row_hash(np.column_stack([flows[:, _BRIDGED_COLUMNS], host]))
+        return ports
+    macs, host = own_ends(context).macs, _host_numbers(context)
     first_ns = flows[:, schema.FLOW_FIRST]
-    order = np.lexsort((first_ns, keys))
-    sorted_keys = keys[order]
-    starts = np.searchsorted(sorted_keys, keys[bridge_rows])
-    places = np.empty_like(order)
-    places[order] = np.arange(len(order))
-    places = places[bridge_rows]
-    may_be_late = places - starts > 1  # behind a single port, the bridge comes next
-    columns = (values[may_be_late].tolist() for values in (bridge_rows, starts, places))
-    for row, start, place in zip(*columns, strict=True):
-        earlier = [other for other in order[start:place].tolist() if first_ns[other] < first_ns[row]]
+    is_at_port = np.array([point.role in _PORT_ROLES for point in context.points])[flows[:, schema.FLOW_POINT]]
+    bridged = _Groups(np.column_stack([flows[:, _BRIDGED_COLUMNS], host]), first_ns)
+    packet = _Groups(np.column_stack([flows[:, _PACKET_COLUMNS], host]), first_ns)
+    count = bridged.count_before(bridge_rows)
+    # Behind a single port the bridge comes next, if nothing else shows the packet before.
+    may_be_late = (count > 1) | (count > 0) & (packet.count_before(bridge_rows) > count)
+    for row in bridge_rows[may_be_late].tolist():
+        earlier = [other for other in bridged.before(row) if first_ns[other] < first_ns[row]]
         first_points = flows[earlier[:2], schema.FLOW_POINT].tolist()
         roles = [context.points[point].role for point in first_points]
         # A frame comes in from a container's end of a veth and then its host end, or from one port.
         is_one_veth = len({macs[point] for point in first_points} - {-1}) < 2
         ingress_hops = 2 if roles == ["container", "veth"] and is_one_veth else 1
         if len(earlier) > ingress_hops:
-            ingress[row] = earlier[ingress_hops - 1]
-    return ingress
+            ports.rows[row], ports.delay_ns[row] = earlier[ingress_hops - 1], 1
+        elif earlier and is_at_port[earlier[-1]]:
+            forms = [other for other in packet.before(row) if bridged.keys[other] != bridged.keys[row]]
+            is_before = {bool(first_ns[other] < first_ns[earlier[-1]]) for other in forms if is_at_port[other]}
+            if len(is_before) == 1:  # all other forms came in before, or went out behind
+                ports.rows[row], ports.delay_ns[row] = earlier[-1], -1 if is_before == {True} else 1
+    return ports
+
+
+def _host_numbers(context: Context) -> PerFlow:
+    """The number of each flow row's host."""
+    hosts = [host_of(point.name) or "" for point in context.points]
+    numbers = {name: number for number, name in enumerate(sorted(set(hosts)))}
+    return np.array([numbers[name] for name in hosts])[context.flows[:, schema.FLOW_POINT]]
+
+
+class _Groups:
+    """Flow rows with the same values, in order of their first packets."""
+
+    def __init__(self, values: np.ndarray, first_ns: PerFlow) -> None:
+        self.keys = row_hash(values)
+        self._order = np.lexsort((first_ns, self.keys))
+        sorted_keys = self.keys[self._order]
+        self._starts = np.searchsorted(sorted_keys, self.keys)
+        self._places = np.empty_like(self._order)
+        self._places[self._order] = np.arange(len(self._order))
+
+    def count_before(self, rows: FlowRows) -> Values:
+        """How many rows of its group come before each of these rows."""
+        count: Values = self._places[rows] - self._starts[rows]
+        return count
+
+    def before(self, row: int) -> list[int]:
+        """The rows of its group that come before a row."""
+        rows: list[int] = self._order[self._starts[row] : self._places[row]].tolist()
+        return rows

@@ -8,6 +8,7 @@ unreachable-route the node has a route of type unreachable to 10.60.0.9
 no-proxy-arp     pods with routed links, of which the node answers `other` for their gateway and not `app`
 few-ports        the node translates to four ports, and `app` keeps four connections open
 service-of-pods  the pods are the servers of a service that one of them asks, and the bridge is promiscuous
+service-at-bridge a pod asks for the other one by the address of a service, and itself; the bridge is promiscuous
 path-mtu         the router tells `app` of a smaller MTU, and its data arrives; nothing is wrong
 mtu-blackhole    the same, and a rule drops what the router tells
 dead-next-hop    a rule by source gives `app` another next hop, which forwards nothing
@@ -87,6 +88,13 @@ def service_of_pods(programs: Programs) -> None:
     programs.extend(start(pod, "python3", "-c", SERVE) for pod in ("app", "other"))
 
 
+def service_at_bridge(programs: Programs) -> None:
+    bridge()
+    run("node", "iptables -t nat -A PREROUTING -d 10.96.0.10 -p tcp --dport 80 -j DNAT --to 10.77.1.7:80; "
+                "sysctl -qw net.bridge.bridge-nf-call-iptables=1")  # fmt: skip
+    programs.append(start("other", "python3", "-c", SERVE))
+
+
 def path_mtu(programs: Programs) -> None:
     bridge()
     masquerade()
@@ -135,6 +143,8 @@ RECORDINGS: dict[str, Recording] = {
                   [*[("app", "10.60.0.1", 0)] * 2, *[("other", "10.60.0.5", 80)] * 2, ("app", "10.60.0.5", 0)]),
     "service-of-pods": (service_of_pods, ["node/cni0", "node/veth-app"],
                         [("router", "10.96.0.10", 80)] * 4 + [("app", "10.96.0.10", 80), ("other", "10.96.0.10", 80)]),
+    "service-at-bridge": (service_at_bridge, ["node/cni0", "node/veth-app", "node/veth-other"],
+                          [("app", "10.96.0.10", 80)] * 3 + [("app", "10.77.1.7", 80)]),
     "path-mtu": (path_mtu, ["node/cni0", "router/eth1"], [("other", "10.60.0.5", 0)] * 3),
     "mtu-blackhole": (mtu_blackhole, ["node/cni0", "node/eth0", "router/eth1"], [("other", "10.60.0.5", 0)] * 6),
     "dead-next-hop": (dead_next_hop, ["node/cni0", "node/eth0", "node/eth1"],

@@ -64,7 +64,7 @@ CAUSES = {
 HEALTHY = [
     "path-mtu", "cluster-dns", "tls-healthy", "ftp-published", "redis-announced", "kafka-published", "kafka-forwarded",
     "mongo-published", "nginx-published", "wg-healthy", "wg-no-route", "ike-healthy", "ike-retried", "vrrp-handover",
-    "bgp-healthy",
+    "bgp-healthy", "service-at-bridge",
 ]  # fmt: skip
 
 
@@ -89,6 +89,15 @@ def test_one_point_alone_accuses_no_other(file: Path) -> None:
     """What one point does not show is not told as certain: an error names the same cause."""
     errors = {finding.name for finding in analyze(file).findings if finding.level == "error"}
     assert errors <= {CAUSES.get(file.parent.name, ("none",))[0]}
+
+
+def test_promiscuous_bridge_is_between_its_ports() -> None:
+    """It shows its copy of an answer after that has left by veth-app, translated back. Truth: record_ways."""
+    report = analyze(sorted((FOLDER / "service-at-bridge").glob("*.pcap")))
+    answers = [[hop.point for hop in path.hops] for path in report.paths if path.hops[0].point == "node/veth-other"]
+    assert answers == [["node/veth-other", "node/cni0", "node/veth-app"]] * 4
+    assert {(row.kind, row.before.dst, row.after.dst) for row in report.nat} == {("dnat", "10.96.0.10", "10.77.1.7")}
+    assert len(report.nat) == 3
 
 
 def test_tunnel_lost_on_the_wire_names_its_port() -> None:
