@@ -149,7 +149,15 @@ def arrivals_of(aim: Aim) -> Arrive | None:
 
 @contextmanager
 def open_aim(given: Given) -> Iterator[Aim]:
-    """What to capture; hosts are open while the block runs, and asked only if they are needed."""
+    """What to capture, and in which mode; hosts are open while the block runs, and asked only if they are needed."""
+    with _open_aim(given) as aim:
+        if given.leaves_modes:
+            aim.leave_modes()
+        yield aim
+
+
+@contextmanager
+def _open_aim(given: Given) -> Iterator[Aim]:
     from capnet.cli.docker_hosts import open_docker_hosts, open_hosts, open_swarm
     from capnet.interrupts import Interruptible
     from capnet.record.targets import target_points

@@ -45,6 +45,7 @@ class Given(NamedTuple):
     everything: bool
     swarm: str | None
     capture_filter: str | None
+    leaves_modes: bool
     target: str | None
     packets: int | None
     snaplen: int
@@ -75,6 +76,10 @@ _AIM_OPTIONS = (
     ),
     click.option(
         "-f", "--filter", "capture_filter", metavar="FILTER", help="Capture only what this pcap-filter lets pass."
+    ),
+    click.option(
+        "-p", "--no-promiscuous-mode", "leaves_modes", is_flag=True,
+        help="Put no interface into promiscuous mode, which hides faults of macvlan and virtual switches.",
     ),
 )  # fmt: skip
 _KEEP_OPTIONS = (

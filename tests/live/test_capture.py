@@ -109,6 +109,18 @@ def test_group_of_containers_has_each_point_once(hosts, tmp_path, words):
     assert seen(tmp_path / "shop.pcapng", "dns")["A/shop-api-1/lo"] > 0  # Docker's own server
 
 
+@pytest.mark.parametrize(("words", "promiscuous"), [((), {1}), (("-p",), {0})])
+def test_interfaces_are_left_as_they_are_on_request(hosts, tmp_path, words, promiscuous):
+    """The kernel counts how many want promiscuous mode; the host end of the lab's veth is another interface."""
+    with capturing("web", *words, *url(hosts["A"]), "-w", "f.pcapng", folder=tmp_path):
+        shell = hosts["A"].shell
+        links = [
+            json.loads(shell.run(["ip", "-j", "-d", "link", "show", name], netns=shell.host_netns))[0]
+            for name in ("ens33", "docker0")
+        ]
+    assert {link["promiscuity"] for link in links} == promiscuous
+
+
 def test_compose_service_is_its_containers(hosts, tmp_path):
     with capturing("--service", "api", *url(hosts["A"]), "-w", "api.pcapng", folder=tmp_path):
         ping(hosts["A"], "shop-api-1", "shop-db-1")

@@ -9,6 +9,7 @@ import pytest
 from capnet.record.remote.shell import Shell
 from capnet.record.targets.containers import Selection
 from capnet.record.targets.coverage import TargetCoverage
+from capnet.record.targets.target_points import Aim
 from capnet.topology import Topology
 
 HOSTS = Path(__file__).with_name("hosts.topology.json")
@@ -69,3 +70,14 @@ def test_bridge_that_translates_is_not_promiscuous():
     assert bridges and set(bridges.values()) == {False, True}
     assert all(is_promiscuous == (name[0] == "B") for name, is_promiscuous in bridges.items())
     assert all(point.is_promiscuous for point in points if point.role != "bridge")
+
+
+def test_modes_are_left_also_of_containers_that_start_later():
+    hosts = Topology.load(HOSTS)
+    for host in hosts.hosts:
+        host.netns = "/proc/self/ns/net"
+    wanted = coverage(Selection(everything=True))
+    aim = Aim(wanted.points(hosts, wanted.containers(hosts)), hosts, "all", coverage=wanted)
+    aim.leave_modes()
+    assert not any(point.is_promiscuous for point in aim.points)
+    assert not any(point.is_promiscuous for point in wanted.points(hosts, wanted.containers(hosts)))

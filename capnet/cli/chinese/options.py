@@ -108,6 +108,9 @@ OPTIONS = {
     "Containers on this overlay network, on all nodes of the swarm that --host manages.":
         "这个 overlay 网络上的容器，在 --host 所管理的 swarm 的所有节点上。",
     "Capture only what this pcap-filter lets pass.": "只抓这个 pcap-filter 放行的包。",
+    "Put no interface into promiscuous mode, which hides faults of macvlan and virtual switches.": (
+        "不把任何接口设为混杂模式：混杂模式会掩盖 macvlan 和虚拟交换机的故障。"
+    ),
     "Where the packets go; - is standard output, with no rules and counters beside it. Default: a file in the current "
     "folder, named by the time.":
         "包写到哪里；- 是标准输出，旁边没有规则和计数器。默认：当前文件夹中以时间命名的文件。",

@@ -34,6 +34,7 @@ class TargetCoverage:
     surveyed_s: float
     routed: Mapping[str, RoutedDevices] = field(default_factory=dict)
     translate_on_bridges: frozenset[str] = frozenset()
+    is_promiscuous: bool = True
 
     def points(self, topology: Topology, containers: Sequence[Container]) -> list[CapturePoint]:
         """All points that packets of these containers pass."""
@@ -62,7 +63,8 @@ class TargetCoverage:
             container=place.container,
             network=place.network,
             capture_filter=self.host_filter if netns == shell.host_netns else self.inner_filter,
-            is_promiscuous=place.role != "bridge" or place.host not in self.translate_on_bridges,
+            is_promiscuous=self.is_promiscuous
+            and (place.role != "bridge" or place.host not in self.translate_on_bridges),
         )
 
 

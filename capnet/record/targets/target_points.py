@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
 from capnet.errors import EnvironmentLacks, UsageError
 from capnet.quick_dataclass import mutable
@@ -34,6 +34,12 @@ class Aim:
     name: str
     hosts: list[ReachedHost] = field(default_factory=list)
     coverage: TargetCoverage | None = None
+
+    def leave_modes(self) -> None:
+        """Puts no interface into promiscuous mode, also of containers that start later."""
+        self.points = [replace(point, is_promiscuous=False) for point in self.points]
+        if self.coverage:
+            self.coverage.is_promiscuous = False
 
 
 def aim_at_interfaces(interfaces: Sequence[str], words: TargetWords) -> Aim:
