@@ -26,11 +26,12 @@ def findings(context: click.Context, parameter: click.Parameter, incomplete: str
 
 
 def explained(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Names of findings and of faults."""
+    """Names of findings, of network models and of faults."""
+    from capnet.report.models.pages import MODEL_PAGES
     from capnet.scenario.faults import library
 
-    faults = [name for name in library.files() if name.startswith(incomplete)]
-    return sorted({*findings(context, parameter, incomplete), *faults})
+    others = [name for name in (*MODEL_PAGES, *library.files()) if name.startswith(incomplete)]
+    return sorted({*findings(context, parameter, incomplete), *others})
 
 
 def lessons(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -1,14 +1,20 @@
-"""`capnet explain`: the manual pages of findings."""
+"""`capnet explain`: the manual pages of findings and of network models."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 from click.testing import CliRunner
 
+from capnet.analysis.facts.models.weights import NAMES
 from capnet.analysis.findings import finding_modules
 from capnet.cli import cli
 from capnet.errors import UsageError
+from capnet.learn import lessons
 from capnet.report.manual import HEADINGS
+from capnet.report.models.pages import MODEL_PAGES
+from capnet.scenario import library
 from capnet.scenario.faults.library import faults_named_by, files, load
 from tests.conftest import PROJECT
 
@@ -47,12 +53,25 @@ def test_finding_with_captures_is_told_to_be_no_station() -> None:
     assert isinstance(error, UsageError) and "is a finding: for its page, leave out the captures" in str(error)
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_each_network_model_has_a_page(name: str, lang: str) -> None:
+    """Its findings are explained by their own titles, and what it offers to try is there."""
+    page = CliRunner().invoke(cli, ["--lang", lang, "explain", name], env={"COLUMNS": "100"}).output
+    failures = re.findall(r"^  - ([a-z-]+)[:：]", page, flags=re.MULTILINE)
+    assert tuple(failures) == MODEL_PAGES[name].failures
+    tried = re.findall(r"^  capnet (learn|scenario) (\S+)", page, flags=re.MULTILINE)
+    assert tried[-1][0] == "scenario"
+    assert all(what in (lessons.NAMES if command == "learn" else library.files()) for command, what in tried)
+
+
 @pytest.mark.parametrize(
     ("given", "hint"),
     [
         ("stop-between", "did you mean stops-between?"),
         ("dead-backen", "did you mean dead-backend or dnat-to-dead-backend?"),
-        ("bridge", "it is a network model; see `capnet learn bridge` or `capnet scenario bridge --help`"),
+        ("flannel", "it is a scenario; see `capnet scenario flannel --help`"),
+        ("bridg", "did you mean bridge?"),
         ("xyzzy", "for a container, add its capture: capnet explain xyzzy FILE"),
     ],
 )

@@ -1,4 +1,4 @@
-"""docs/models.md: the table of evidence for network models, and how far their confidence can be relied on."""
+"""docs/models.md: what the network models are, by which evidence they are told, and how far that can be relied on."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from capnet.analysis.facts.models import (
 )
 from capnet.analysis.facts.models.signs.sign import EvidenceRow
 from capnet.analysis.facts.models.weights import EVIDENCE, NAMES, PRIOR
+from capnet.report.models.pages import FAILURES, MODEL_PAGES, USED_BY
 from tests.calibration import bins, repository, told
 
 HEAD = f"""# Network models
@@ -41,7 +42,17 @@ Rows of one group have one cause: the heaviest alone counts.
 
 def models_page() -> str:
     """The page: the table of evidence, and the calibration."""
-    return "\n".join([HEAD + "## Evidence", "", *_evidence(), "", *_calibration()]) + "\n"
+    pages = [line for name in NAMES for line in _model(name)]
+    return "\n".join([HEAD + "## Models", *pages, "", "## Evidence", "", *_evidence(), "", *_calibration()]) + "\n"
+
+
+def _model(name: str) -> list[str]:
+    """The page that `capnet explain` prints."""
+    page = MODEL_PAGES[name]
+    failures = ", ".join(f"[{failure}](findings.md#{failure})" for failure in page.failures)
+    lines = ["", f"### {name}", "", f"{page.title.en[:1].upper()}{page.title.en[1:]}.", "", page.wiring.en, ""]
+    lines += [f"- {text.en}" for text in page.packets]
+    return [*lines, "", f"**{USED_BY.en}**: {page.used_by.en}", "", f"**{FAILURES.en}**: {failures}."]
 
 
 def _evidence() -> list[str]:

@@ -173,8 +173,9 @@ capnet reduce A=left.pcap B=right.pcap --finding stops-between -o small.pcapng -
 """,
     ),
     "explain": (
-        "解释一条诊断，或列出一个容器的全部情况。",
-        """输出 FINDING 的说明、CONTAINER 在抓包中的卡片，或所有诊断的列表。
+        "解释一条诊断或一种网络模型，或列出一个容器的全部情况。",
+        """输出 FINDING 或 MODEL 的说明、CONTAINER 在抓包中的卡片，或所有诊断的列表。
+MODEL 是网络模型，即报告标题里的 bridge、overlay、ptp 等。
 FAULT 是 `capnet scenario fault list` 列出的故障，它的说明就是指出它的那条诊断的说明。
 
 说明包括：这条诊断检查什么、给出什么结论、何时会误判、怎样处理，以及用主机上的哪些命令验证。
@@ -184,6 +185,7 @@ CONTAINER 是名称或地址。
 
 \b
 capnet explain stops-between
+capnet explain bridge
 capnet explain web saved.pcapng
 """,
     ),
