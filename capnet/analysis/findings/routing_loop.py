@@ -1,7 +1,9 @@
 """routing-loop: routers send packets to each other until their TTL ends.
 
 Looks at: packets (by digest) that one point shows at least four times, each time with a smaller TTL, from a TTL that
-no traceroute begins with; and ICMP "time exceeded" about flows that left with such a TTL and got no answer.
+no traceroute begins with; and ICMP "time exceeded" about flows that left with such a TTL and got no answer. Not packets
+that go from one MAC to one other with TTL - 1 each time: two routers would take 2 a round, and Windows records so what
+it sends to its hotspot.
 Says: which packets, between which routers, or inside which one, if it alone sends and gets them, at which point, from
 which TTL to which. An error where the passes were
 captured; a warning where only "time exceeded" was.
@@ -39,7 +41,8 @@ EXPLAINS = (
 PAGE_ZH = """路由器互相转发包，直到 TTL 用尽。
 
 检查：一个抓包点至少看到四次的包（按摘要），每次 TTL 更小，且起始 TTL 不是 traceroute 所用的；以及关于以这种 TTL 发
-出、没有应答的流的 ICMP “time exceeded”。
+出、没有应答的流的 ICMP “time exceeded”。每次 TTL 只减 1、总是从同一个 MAC 到另一个 MAC 的包不算：两个路由器每圈会减 2，
+而 Windows 会这样重复记录它发往自己热点的包。
 结论：哪些包，在哪些路由器之间（或在哪一台内部，如果只有它发送和接收它们），在哪个抓包点，
 TTL 从多少到多少。抓到了各次经过时为错误；只有 “time exceeded” 时为警
 告。

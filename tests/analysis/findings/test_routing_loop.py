@@ -98,6 +98,24 @@ def test_loop_inside_one_host_is_told(tmp_path: Path) -> None:
     assert f"inside {MAC_A}, with its MAC as source and as destination" in finding["says"]
 
 
+@pytest.mark.parametrize("step", [2, 1], ids=["is_told", "is_silent"])
+def test_passes_from_one_mac_to_another(tmp_path: Path, step: int) -> None:
+    """Half of a loop, in which two routers lower the TTL; Windows records what it sends to its hotspot several times.
+
+    The latter is recorded in public captures, `freepp_ios_*.pcap` of zsyang168/packets: DNS answers of the host that
+    shares its connection, with TTL 128, 127, 126 and 125 within 25 µs, all from its MAC to the telephone's.
+    """
+    net = Network(["capture"])
+    for number in range(3):
+        packet = udp(f"{ROUTER}:53 > {B}:50000", b"%d" % number, ident=number + 1, ttl=128)
+        for ttl in range(128, 128 - 4 * step, -step):
+            net.at(net.now, "capture", packet.but(ttl=ttl, smac=MAC_ROUTER, dmac=MAC_B))
+            net.now += 6
+        net.now += 1e6
+    findings = of_story(net, tmp_path, "routing-loop")
+    assert [finding["facts"]["packets"] for finding in findings] == ([3] if step > 1 else [])
+
+
 def test_loop_of_many_destinations_is_told(tmp_path: Path) -> None:
     """A scan of the pod range is one loop between the same routers."""
     net = Network(["A/ens33"])

@@ -2,7 +2,9 @@
 
 Input: observations of flows whose TTL falls by MIN_FALLS or more. Output: `Loop`s, one per flow that has such packets,
 at most MAX_FLOWS. Method: equal digests in one flow, each at most MAX_ROUND_NS after the one before, from a TTL that no
-traceroute begins with, more often than there are routers. Limits: a path with more than 32 routers looks the same.
+traceroute begins with, more often than there are routers. Between the same two MACs in one direction, a round takes two
+routers at least, and so does the TTL fall: a host that shares its connection by Windows' NAT records what it sends
+several times, each time with TTL - 1. Limits: a path with more than 32 routers looks the same.
 """
 
 from __future__ import annotations
@@ -14,11 +16,12 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import MAX_EVIDENCE
 from capnet.analysis.core.schema import FlowRow
-from capnet.analysis.fate.speakers import MAX_LINK_LOCAL_TTL, SENT
+from capnet.analysis.fate.speakers import MAX_LINK_LOCAL_TTL, RECEIVED, SENT
 from capnet.quick_tuple import NamedTuple
 
 MIN_TTL = MAX_LINK_LOCAL_TTL + 1  # at the first pass: traceroute begins with 1 and ends at 30
 MIN_FALLS = 3  # of the TTL: a packet that passes one host twice, or `any`, shows one or two
+MIN_FALL_ONE_WAY = 2  # of the TTL in a round that comes from one MAC and goes to another: both routed the packet
 MIN_PASSES_PER_ROUTER = 2  # a capture of several networks shows each router of a path once
 MIN_PASSES_WITHOUT_MACS = 8  # the routers cannot be counted: more than a path has in one capture
 MAX_ROUND_NS = 1_000_000_000  # between two passes: beyond, it is an equal packet sent again
@@ -65,6 +68,10 @@ def looping_flows(context: Context) -> list[Loop]:
         of_flow = slice(begin, begin + count)
         if int(falls[of_flow].max()) + 1 < _min_passes(context, flows[row]):
             continue
+        longest = begin + int(np.argmax(falls[of_flow]))
+        drop = int(ttl[starts[longest]] - ttl[stops[longest] - 1])
+        if drop < MIN_FALL_ONE_WAY * int(falls[longest]) and _is_one_way(context, flows[row]):
+            continue
         earliest = begin + int(np.argmin(time[starts[of_flow]]))
         frames = passes[starts[earliest] : stops[earliest], schema.OBS_FRAME][:MAX_EVIDENCE].tolist()
         ttl_first, ttl_last = int(ttl[starts[of_flow]].max()), int(ttl[stops[of_flow] - 1].min())
@@ -76,6 +83,12 @@ def _min_passes(context: Context, flow: FlowRow) -> int:
     """How often a packet of this flow must pass: more often than there are routers, by the MACs that sent it."""
     senders = len(macs_of_loop(context, flow, SENT, min_ttls=1))
     return max(MIN_FALLS + 1, MIN_PASSES_PER_ROUTER * senders) if senders else MIN_PASSES_WITHOUT_MACS
+
+
+def _is_one_way(context: Context, flow: FlowRow) -> bool:
+    """Do the packets go from one MAC to another one only, and never back?"""
+    senders, receivers = (macs_of_loop(context, flow, how, min_ttls=2) for how in (SENT, RECEIVED))
+    return len(senders) == len(receivers) == 1 and senders != receivers
 
 
 def macs_of_loop(context: Context, flow: FlowRow, how: int, min_ttls: int) -> set[int]:
