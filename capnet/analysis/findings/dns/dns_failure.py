@@ -5,7 +5,8 @@ Looks at: result codes in answers from UDP port 53 (RFC 1035 section 4.1.1); que
 no question, or no question of this client while it answers others; or questions that a host rejects by ICMP "port
 unreachable". An answer counts from whichever address it comes, if it goes to the client's port. Not what is no DNS by
 its fields, nor a server that a router cannot reach: `host-unreachable`.
-Says: which name, and what the name server answered; or which server does not answer, and the container that the
+Says: which name, and what the name server answered; names that it does not know are findings of their own, others are
+one, by server and answer. Or which server does not answer, and the container that the
 questions reach. Names that only a search list tried count with the name behind them (`dns-search-storm`). Of a server
 that does not answer by UDP, whether it does by TCP, or which other clients it answers meanwhile. Whether nothing at all
 that goes to the clients is recorded: the capture may hold one direction only.
@@ -42,7 +43,7 @@ PAGE_ZH = """一个名称没有解析成功。
 在抓包结束一秒以前就已发送两次，发给一台不应答任何查询、或应答其他客户端而不应答这个客户端的服务器；或被主机用 ICMP
 “port unreachable” 拒绝的查询。应答无论来自哪个地址，只要发到客户端的端口就算。
 从字段看不是 DNS 的，以及路由器到不了的服务器（`host-unreachable`），不算。
-结论：哪个名称，名称服务器应答了什么；或哪台服务器不应答，以及查询到达了哪个容器。只由搜索域产生的名称计入其后的名称
+结论：哪个名称，名称服务器应答了什么；不存在的名称各是一条诊断，其他的按服务器和应答合为一条。或哪台服务器不应答，以及查询到达了哪个容器。只由搜索域产生的名称计入其后的名称
 （`dns-search-storm`）。不用 UDP 应答的服务器是否用 TCP 应答，或其间应答了哪些其他客户端。
 是否没有记录任何发往客户端的包：抓包可能只有一个方向。
 误判：应答走了没有抓包的路，或查询改用 TCP 重发。
@@ -130,7 +131,7 @@ LOOPBACK_FIX = Text(
 
 NO_NAME = Text(en="a name", zh="一个名称")
 TIMES = Text(en=" ({count} times)", zh="（{count} 次）")
-MAX_NAMES = 20  # that have a finding of their own
+MAX_FINDINGS = 20  # about answers
 MAX_FRAMES_AT_POINT = 3  # of one name and code
 LOOPBACK = "127."  # RFC 1122 section 3.2.1.3
 
@@ -149,30 +150,55 @@ def _failed_names(context: Context) -> list[Finding]:
         name = wanted.get(answer.name, answer.name)
         if answer.code != NO_SUCH_NAME or answer.name not in tried or answer.name in wanted:
             failures.setdefault((answer.code, name), []).append(answer)
-    return [_failed_name(context, code, name, failures[code, name]) for code, name in sorted(failures)[:MAX_NAMES]]
+    groups: dict[tuple[int, tuple[str, ...]], list[str]] = {}
+    for code, name in sorted(failures):
+        servers = sorted({answer.server for answer in failures[code, name]})
+        # What is wrong with a server is one cause, however many names are asked for.
+        groups.setdefault((code, (name,) if code == NO_SUCH_NAME else tuple(servers)), []).append(name)
+    return [
+        _failed_names_of(context, code, {name: failures[code, name] for name in names})
+        for (code, _), names in list(groups.items())[:MAX_FINDINGS]
+    ]
 
 
-def _failed_name(context: Context, code: int, name: str, answers: list[FailedAnswer]) -> Finding:
-    """`answers`: those with this code about this name, at all points."""
-    frames: dict[int, list[int]] = {}
-    for answer in answers:
-        frames.setdefault(answer.point, []).append(answer.frame)
-    count = max(len(at_point) for at_point in frames.values())  # every point shows the same answers
+def _failed_names_of(context: Context, code: int, by_name: dict[str, list[FailedAnswer]]) -> Finding:
+    """`by_name`: the answers with this code about each name, at all points."""
+    counts = {name: _count(answers) for name, answers in by_name.items()}
+    names = sorted(by_name, key=lambda name: (-counts[name], name))
+    count = sum(counts.values())
+    answers = [answer for name in names for answer in by_name[name]]
     servers = sorted({answer.server for answer in answers})
     words = CODE_NAMES.get(code, f"result code {code}")
-    query = (name or NO_NAME.fill()) + (TIMES.fill(count=count) if count > 1 else "")
+    query = several([name or NO_NAME.fill() for name in names]) + (TIMES.fill(count=count) if count > 1 else "")
     no_such_name_fix = NO_SUCH_NAME_FIX if shows_containers(context) else NO_SUCH_NAME_ELSEWHERE_FIX
     evidence = sorted(
-        context.evidence(point, frame) for point, at_point in frames.items() for frame in at_point[:MAX_FRAMES_AT_POINT]
+        context.evidence(point, frame)
+        for name in names
+        for point, at_point in _frames(by_name[name]).items()
+        for frame in at_point[:MAX_FRAMES_AT_POINT]
     )
     return Finding(
         NAME,
         "info" if code == NO_SUCH_NAME else "warning",
         ANSWERED.fill(servers=several(servers[:2]), code=words, query=query),
         (no_such_name_fix if code == NO_SUCH_NAME else ANSWERED_FIX).fill(),
-        {"name": name, "code": code, "said": words, "answers": count, "servers": servers},
+        {"name": names[0], "names": names[:MAX_EVIDENCE], "code": code, "said": words, "answers": count,
+         "servers": servers},
         evidence,
-    )
+    )  # fmt: skip
+
+
+def _frames(answers: list[FailedAnswer]) -> dict[int, list[int]]:
+    """Point → the frames of these answers there."""
+    frames: dict[int, list[int]] = {}
+    for answer in answers:
+        frames.setdefault(answer.point, []).append(answer.frame)
+    return frames
+
+
+def _count(answers: list[FailedAnswer]) -> int:
+    """How often a name was answered so: every point shows the same answers."""
+    return max(len(at_point) for at_point in _frames(answers).values())
 
 
 class _Silence(NamedTuple):

@@ -50,6 +50,18 @@ def test_answer_with_result_code_is_told(tmp_path: Path) -> None:
     assert {frame["frame"] for finding in findings for frame in finding["evidence"]} == {4, 6, 8}
 
 
+@pytest.mark.parametrize(("rcode", "statements"), [(2, 1), (5, 1), (3, 4)], ids=["SERVFAIL", "REFUSED", "NXDOMAIN"])
+def test_names_of_one_failing_server_is_told_once(tmp_path: Path, rcode: int, statements: int) -> None:
+    """A forwarder without its upstream fails for all names; names that do not exist are mistakes of their own."""
+    names = ("a.test", "b.test", "c.test", "d.test", "d.test")
+    packets = [packet for number, name in enumerate(names) for packet in query(name, rcode, number + 1)]
+    findings = of_packets(tmp_path, NAME, *packets)
+    assert len(findings) == statements
+    assert sum(finding["facts"]["answers"] for finding in findings) == len(names)
+    if statements == 1:
+        assert "d.test, a.test, b.test and c.test (5 times)" in findings[0]["says"]
+
+
 @pytest.mark.parametrize(
     ("flags", "sport", "is_told"),
     [(0x8189, 53, True), (0xD81D, 53, False), (0x81C9, 53, False), (0xAA8A, 1024, False)],
