@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from capnet.analysis.aggregate import limits
 from capnet.analysis.aggregate.aggregator import Aggregator
@@ -78,15 +78,26 @@ def pass_result(reader: SourceReader, topology: Topology | None, witnesses: Witn
         bgp=aggregator.control.bgp if aggregator.control else [],
         vrrp=aggregator.control.vrrp if aggregator.control else [],
         log_rules=aggregator.nflog.rules if aggregator.nflog else [],
-        stream_starts=aggregator.first_octets.starts if aggregator.first_octets else [],
-        ftp_openings=aggregator.first_octets.ftp_openings if aggregator.first_octets else [],
-        advertised=aggregator.first_octets.advertised if aggregator.first_octets else [],
+        **_streams(aggregator),
         witnesses=witnesses,
         series=reader.series,
         pauses=reader.pauses,
         unfiltered=reader.unfiltered,
     )
     return PassResult(context, decode_coverage(reader.packets, aggregator.undecoded), _correlation(aggregator))
+
+
+def _streams(aggregator: Aggregator) -> dict[str, Any]:
+    """What the ends of TCP connections say in clear, by the field of `Context`."""
+    octets = aggregator.first_octets
+    if octets is None:
+        return {}
+    return {
+        "stream_starts": octets.starts,
+        "tls_alerts": octets.tls_alerts,
+        "ftp_openings": octets.ftp_openings,
+        "advertised": octets.advertised,
+    }
 
 
 def _correlation(aggregator: Aggregator) -> dict[str, object]:

@@ -21,6 +21,7 @@ from capnet.analysis.core.payload import (
     Mirror,
     SctpChunks,
     StreamStart,
+    TlsAlert,
     VrrpMaster,
 )
 from capnet.analysis.core.results import Evidence, Input, Point
@@ -80,6 +81,7 @@ class Context:
     vrrp: list[VrrpMaster] = field(default_factory=list)
     log_rules: list[LogRule] = field(default_factory=list)
     stream_starts: list[StreamStart] = field(default_factory=list)
+    tls_alerts: list[TlsAlert] = field(default_factory=list)
     ftp_openings: list[FtpOpening] = field(default_factory=list)
     advertised: list[AdvertisedAddress] = field(default_factory=list)
     witnesses: Witnesses | None = None  # what the kernels say of the packets themselves

@@ -139,6 +139,24 @@ class StreamStart(NamedTuple):
     octets: bytes  # the first of its payload; none where they were not captured
 
 
+class TlsAlert(NamedTuple):
+    """An alert of TLS that nothing encrypts, in one direction of a TCP connection at one point."""
+
+    point: int
+    via: int  # kind of tunnel that it came through, 0 = none
+    via_vni: int
+    src_hi: int
+    src_lo: int
+    dst_hi: int
+    dst_lo: int
+    sport: int
+    dport: int
+    frame: int
+    time: int  # ns
+    is_fatal: bool
+    description: int  # its number (RFC 8446 section 6)
+
+
 class FtpOpening(NamedTuple):
     """Where a data connection of FTP is to go, as a message of its control connection says at one point."""
 

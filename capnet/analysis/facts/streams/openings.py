@@ -17,12 +17,9 @@ from capnet.analysis.core.payload import StreamStart
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, TCP_FIN, TCP_RST
+from capnet.wire.protocols import tls
 
-# TLS records: change_cipher_spec, alert, handshake, application_data (RFC 8446 section 5.1); versions 3.0 to 3.4.
-_RECORD_TYPES, _ALERT, _HANDSHAKE = range(20, 24), 21, 22
-_CLIENT_HELLO, _SERVER_HELLO = 1, 2
 MAX_CONTROL = 2  # sequence numbers of SYN and FIN
-_ALERT_LENGTH = 7  # octets of a record with an alert that is not encrypted
 _METHODS = (b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"PRI * HTTP/2")
 
 _FLOW = [*schema.FLOW_PLACE, *schema.FLOW_ADDRESSES, schema.FLOW_SPORT, schema.FLOW_DPORT]
@@ -85,24 +82,25 @@ def _opening(context: Context, row: int, answer: int) -> Opening:
 
 
 def is_tls(octets: bytes) -> bool:
-    """Is it a record of TLS?"""
-    return octets[:1] != b"" and octets[0] in _RECORD_TYPES and octets[1:2] in (b"", b"\x03") and octets[2:3] <= b"\x04"
+    """Is it a record of TLS, of version 3.0 to 3.4?"""
+    return (
+        octets[:1] != b"" and octets[0] in tls.RECORD_TYPES and octets[1:2] in (b"", b"\x03") and octets[2:3] <= b"\x04"
+    )
 
 
 def is_client_hello(octets: bytes) -> bool:
     """Does a client ask for TLS (RFC 8446 section 4.1.2)?"""
-    return is_tls(octets) and octets[0] == _HANDSHAKE and octets[5:6] == bytes([_CLIENT_HELLO])
+    return is_tls(octets) and octets[0] == tls.HANDSHAKE and octets[5:6] == bytes([tls.CLIENT_HELLO])
 
 
 def is_server_hello(octets: bytes) -> bool:
     """Does a server take up TLS (RFC 8446 section 4.1.3)?"""
-    return is_tls(octets) and octets[0] == _HANDSHAKE and octets[5:6] == bytes([_SERVER_HELLO])
+    return is_tls(octets) and octets[0] == tls.HANDSHAKE and octets[5:6] == bytes([tls.SERVER_HELLO])
 
 
 def is_tls_alert(octets: bytes) -> bool:
     """Is it an alert of TLS that nothing encrypts, and nothing else (RFC 8446 section 6)?"""
-    is_alert = is_tls(octets) and octets[0] == _ALERT and len(octets) == _ALERT_LENGTH
-    return is_alert and octets[3:5] == b"\0\2" and octets[5] in (1, 2)
+    return tls.is_alert(octets)
 
 
 def is_http_request(octets: bytes) -> bool:

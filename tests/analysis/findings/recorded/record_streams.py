@@ -6,6 +6,8 @@ plain-to-tls     `app` asks a port of TLS for plain HTTP; `other` asks it by TLS
 tls-to-plain     `app` begins TLS at a port of plain HTTP; `other` asks that in plain text, and is answered
 ftp-ports        the node publishes port 21 of `app`, and not the ports that its 227 replies name
 ftp-published    the same, with these ports published; nothing is wrong
+tls-ca           `app` does not trust the certificate of the server, `other` does not look at it
+tls-version      `app` speaks TLS 1.2 at most, the server 1.3 at least, as `other` does
 tls-healthy      both clients speak as their servers do; nothing is wrong
 
 The servers are Python's ssl and http.server, and one of FTP below; the clients are its ssl, sockets and ftplib.
@@ -19,7 +21,7 @@ import sys
 from tests.analysis.findings.recorded.record import Recording, bridge, masquerade, record, run, start
 
 SERVE_TLS = """
-import http.server, ssl, subprocess, tempfile
+import http.server, ssl, subprocess, sys, tempfile
 server = http.server.ThreadingHTTPServer(("", 8443), http.server.SimpleHTTPRequestHandler)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 with tempfile.TemporaryDirectory() as folder:
@@ -27,6 +29,9 @@ with tempfile.TemporaryDirectory() as folder:
     words = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=srv -keyout {key} -out {certificate}"
     subprocess.run(words.format(**files).split(), check=True)
     context.load_cert_chain(files["certificate"], files["key"])
+if sys.argv[1:]:
+    context.minimum_version = getattr(ssl.TLSVersion, sys.argv[1])
+    context.maximum_version = getattr(ssl.TLSVersion, sys.argv[2])
 server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 server.serve_forever()
 """
@@ -34,7 +39,11 @@ ASK_TLS = """
 import socket, ssl, sys, time
 time.sleep(2.5)
 context = ssl.create_default_context()
-context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+context.check_hostname = False
+if sys.argv[2:] != ["verify"]:
+    context.verify_mode = ssl.CERT_NONE
+if sys.argv[2:] == ["old"]:
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
 for _ in range(2):
     try:
         with context.wrap_socket(socket.create_connection(("10.60.0.5", int(sys.argv[1])), 3)) as asking:
@@ -98,6 +107,22 @@ def tls_to_plain(programs: Programs) -> None:
     programs.append(start("app", "python3", "-c", ASK_TLS, "80"))
 
 
+def tls_ca(programs: Programs) -> None:
+    bridge()
+    masquerade()
+    programs += [start("srv", "python3", "-c", SERVE_TLS, "TLSv1_2", "TLSv1_2")]
+    programs += [start("app", "python3", "-c", ASK_TLS, "8443", "verify")]
+    programs += [start("other", "python3", "-c", ASK_TLS, "8443")]
+
+
+def tls_version(programs: Programs) -> None:
+    bridge()
+    masquerade()
+    programs += [start("srv", "python3", "-c", SERVE_TLS, "TLSv1_3", "TLSv1_3")]
+    programs += [start("app", "python3", "-c", ASK_TLS, "8443", "old")]
+    programs += [start("other", "python3", "-c", ASK_TLS, "8443")]
+
+
 def ftp_ports(programs: Programs) -> None:
     bridge()
     run("node", "iptables -t nat -A PREROUTING -i eth0 -p tcp --dport 21 -j DNAT --to 10.77.1.8")
@@ -114,6 +139,8 @@ RECORDINGS: dict[str, Recording] = {
                      [("router", "10.60.0.5", 0), *[("app", "10.60.0.5", 8443)] * 2]),
     "tls-to-plain": (tls_to_plain, ["node/cni0", "srv/eth0"],
                      [("other", "10.60.0.5", 80), ("router", "10.60.0.5", 0), ("router", "10.60.0.5", 0)]),
+    "tls-ca": (tls_ca, ["node/cni0", "srv/eth0"], [("router", "10.60.0.5", 0)] * 4),
+    "tls-version": (tls_version, ["node/cni0", "srv/eth0"], [("router", "10.60.0.5", 0)] * 4),
     "tls-healthy": (plain_to_tls, ["node/cni0", "srv/eth0"],
                     [("app", "10.60.0.5", 80), ("router", "10.60.0.5", 0), ("router", "10.60.0.5", 0)]),
     "ftp-ports": (ftp_ports, ["node/eth0", "node/cni0"], [("router", "10.50.0.11", 0)] * 4),

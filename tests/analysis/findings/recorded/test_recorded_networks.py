@@ -34,6 +34,8 @@ CAUSES = {
     "endpoint-refuses": ("connection-refused", "warning", "accepted 2 connections of the same client"),
     "no-masquerade": ("connection-unanswered", "warning", "to 10.50.0.1 with the private address of 10.77.1.8"),
     "plain-to-tls": ("tls-mismatch", "warning", "while 2 connections with TLS are answered"),
+    "tls-ca": ("tls-refused", "warning", "2 handshakes ended by the alert 'unknown CA' (48) of the client"),
+    "tls-version": ("tls-refused", "warning", "2 handshakes ended by the alert 'protocol version' (70) of the server"),
     "tls-to-plain": ("tls-mismatch", "warning", "10.77.1.8 began TLS with 10.60.0.5:80"),
     "ftp-ports": ("ftp-data-failed", "warning", "to its ports 40000 and 40001; each is refused"),
     "redis-moved": ("advertised-address-fails", "warning", "10.77.1.8:7002"),

@@ -4,7 +4,7 @@ Input: blocks of rows with their bytes. Output: `starts`, one `StreamStart` per 
 which sequence number each direction begins; the first segment with octets that has it is looked for in the frames that
 follow. So all is over after a connection's first segments, and captures of old connections cost nothing.
 Where a server greets as one of FTP does, messages of its port are read as well (`ftp`); where an end begins as those do
-that name addresses of other servers, these (`advertised`).
+that name addresses of other servers, these (`advertised`); where one begins TLS, alerts (`tls`).
 Limits: the first MAX_CONNECTIONS; what comes later than MAX_FRAMES after the SYN-ACK; a segment that is cut.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from capnet.analysis.aggregate.payload.directions import DIRECTION, OPPOSITE
 from capnet.analysis.aggregate.payload.dns import payload_span
 from capnet.analysis.core.arrays import is_among, row_hash
-from capnet.analysis.core.payload import AdvertisedAddress, FtpOpening, StreamStart
+from capnet.analysis.core.payload import AdvertisedAddress, FtpOpening, StreamStart, TlsAlert
 from capnet.analysis.core.schema import Mask, Values
 from capnet.wire import fields
 from capnet.wire.block import Block, Rows
@@ -26,6 +26,7 @@ from capnet.wire.numbers import TCP_SYN_ACK
 if TYPE_CHECKING:
     from capnet.analysis.aggregate.payload.streams.advertised import AdvertisedAddresses
     from capnet.analysis.aggregate.payload.streams.ftp import FtpMessages
+    from capnet.analysis.aggregate.payload.streams.tls import TlsAlerts
 
 MAX_CONNECTIONS = 2000
 MAX_FRAMES = 65_536  # after the SYN-ACK: a server that waits for longer is rare, and looking costs time
@@ -34,6 +35,7 @@ MAX_ANSWER = 1024  # of an answer of HTTP or MongoDB: what it says of TLS, or th
 ANSWER, REDIRECT = b"HTTP/1.", b"3"  # the first digit of its status
 MONGODB_OPCODES = (b"\x01\0\0\0", b"\xdd\x07\0\0")  # of answers
 FIRST_OF_REDIS, API_KEYS_OF_KAFKA = b"*", (b"\0\x03", b"\0\x11", b"\0\x12")  # of requests
+TLS_HANDSHAKE = b"\x16\x03"  # a record with a ClientHello or ServerHello
 FTP_GREETING, MAIL_PORTS = b"220", (25, 465, 587, 2525)  # what servers of mail say as well (RFC 5321)
 MAX_FTP_PORTS = 8  # at which servers greet so
 _LOW_BITS = 0xFFFF  # of sequence numbers: a table of them is looked up for each row
@@ -52,6 +54,7 @@ class FirstOctets:
         self._ftp_ports: set[int] = set()
         self._ftp: FtpMessages | None = None  # made when a server of FTP greets
         self._advertised: AdvertisedAddresses | None = None  # made when an end begins as one that names addresses
+        self._tls: TlsAlerts | None = None  # made when an end begins TLS
         self._is_awaited = np.zeros(_LOW_BITS + 1, dtype=bool)  # by the low bits of the sequence number
         self._hashes = np.zeros(0, dtype=np.int64)
 
@@ -72,11 +75,18 @@ class FirstOctets:
             self._ftp.add(block, base, self._ftp_ports)
         if self._advertised is not None:
             self._advertised.add(block, base)
+        if self._tls is not None:
+            self._tls.add(block, base)
 
     @property
     def ftp_openings(self) -> list[FtpOpening]:
         """What control connections of FTP name, in the order of the pass."""
         return self._ftp.openings if self._ftp is not None else []
+
+    @property
+    def tls_alerts(self) -> list[TlsAlert]:
+        """Alerts of TLS that nothing encrypts, in the order of the pass."""
+        return self._tls.alerts if self._tls is not None else []
 
     @property
     def advertised(self) -> list[AdvertisedAddress]:
@@ -124,6 +134,8 @@ class FirstOctets:
                 self.starts.append(start)
                 if start.octets.startswith(FTP_GREETING) and start.sport not in MAIL_PORTS:
                     self._add_ftp(start.sport)
+                elif start.octets.startswith(TLS_HANDSHAKE):
+                    self._add_tls()
                 elif _may_name_addresses(start.octets):
                     self._add_advertised(start, int(rows[row, fields.TIME]))
 
@@ -139,6 +151,11 @@ class FirstOctets:
 
         self._advertised = self._advertised or AdvertisedAddresses()
         self._advertised.begin(start, time, self._base)
+
+    def _add_tls(self) -> None:
+        from capnet.analysis.aggregate.payload.streams.tls import TlsAlerts  # many captures have no TLS
+
+        self._tls = self._tls or TlsAlerts()
 
     @staticmethod
     def _has_octets(rows: Rows, chosen: Values) -> Mask:
