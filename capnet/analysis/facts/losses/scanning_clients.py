@@ -1,6 +1,7 @@
 """Clients that try many ports of a server, many addresses, or one port of many neighbours: they get no answer by right.
 
-Input: flows. Output: masks of flow rows. Method: distinct values per key, by sorting.
+Input: flows. Output: masks of flow rows. Method: distinct values per key, by sorting. Who tries many addresses while
+none is answered that shares the way has lost this way, and scans nothing.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct, hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import replies
+from capnet.analysis.core.flow_rows import replies, reply_values
 from capnet.analysis.core.schema import FlowMask, Values
-from capnet.wire.numbers import UDP
+from capnet.wire.numbers import TCP, UDP
 
 MAX_SINGLE_PORTS = 5  # of one address: more are a scan, which is one finding
 MAX_ADDRESSES = 20  # of one client that do not accept: more are a scan
+MAX_LOST_WAYS = 100  # clients of many addresses that are looked at one by one
+MIN_SHARE_OF_ROUTER = 0.9  # of silent flows that go to one MAC: the others are to neighbours
 MAX_NEIGHBOURS = 10  # of one client, port and /24, that it tries once or twice each: more are a scan
 MAX_NEIGHBOUR_TRIES = 2
 MAX_DATAGRAM_TRIES = 2  # packets, and source ports: who asks more often wants an answer
@@ -35,12 +38,42 @@ def is_of_scan(context: Context, is_new: FlowMask, is_closed: FlowMask) -> FlowM
     clients = hash_of(flows, CLIENT).astype(np.int64)
     pairs = row_hash(np.column_stack((clients, flows[:, _SERVER]))).astype(np.int64)
     is_scan = np.zeros(len(flows), dtype=bool)
-    for chosen, keys, tried, limit in (
-        (is_new, pairs, flows[:, schema.FLOW_DPORT], MAX_SINGLE_PORTS),
-        (is_closed, clients, hash_of(flows, _SERVER).astype(np.int64), MAX_ADDRESSES),
-    ):
-        is_scan |= chosen & is_among(keys, _with_many(keys[chosen], tried[chosen], limit))
+    of_ports = _with_many(pairs[is_new], flows[is_new, schema.FLOW_DPORT], MAX_SINGLE_PORTS)
+    is_scan |= is_new & is_among(pairs, of_ports)
+    servers = hash_of(flows, _SERVER).astype(np.int64)
+    of_addresses = _with_many(clients[is_closed], servers[is_closed], MAX_ADDRESSES)
+    lost = [
+        client for client in of_addresses[:MAX_LOST_WAYS].tolist() if _has_lost_way(context, is_new, clients == client)
+    ]
+    is_scan |= is_closed & is_among(clients, of_addresses) & ~is_among(clients, np.array(lost, dtype=np.int64))
     return is_scan | _is_of_neighbours(context, is_closed)
+
+
+def _has_lost_way(context: Context, is_new: FlowMask, is_of_client: FlowMask) -> bool:
+    """Is no server answered while most of a client's SYNs are silent, of those that its router leads to?
+
+    A scan finds hosts in between. Without a router in common, all servers count.
+    """
+    flows, answers = context.flows, replies(context)
+    rows = np.flatnonzero(is_new & is_of_client)
+    silent, answered = rows[answers[rows] < 0], rows[answers[rows] >= 0]
+    if not len(silent):
+        return False
+    macs, counts = np.unique(flows[silent, schema.FLOW_DMAC], return_counts=True)
+    if counts.max() >= MIN_SHARE_OF_ROUTER * len(silent):
+        answered = answered[flows[answered, schema.FLOW_DMAC] == macs[counts.argmax()]]
+    begin, end = np.quantile(flows[silent, schema.FLOW_FIRST], [0.25, 0.75])
+    started = flows[answered, schema.FLOW_FIRST]
+    return not ((started >= begin) & (started <= end)).any()
+
+
+@derived
+def is_of_syn_scan(context: Context) -> FlowMask:
+    """Per flow: `is_of_scan` of connections that were not accepted."""
+    flows = context.flows
+    is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0)
+    is_closed = is_new & ((replies(context) < 0) | (reply_values(context, schema.FLOW_SYNACK_TIME) < 0))
+    return is_of_scan(context, is_new, is_closed)
 
 
 @derived

@@ -2,9 +2,10 @@
 
 Input: flows, observations, gaps. Output: a number per flow row. Method: from the segments that end at or below what
 was sent before (`correlate.tcp_gaps`), those are left out that say nothing of what lies behind the point: SYNs that a
-host repeats after a refusal (Windows), SYN-ACKs to a client that neither acknowledges nor asks again, probes that
-repeat one segment more often than any stack does, packets that pass the point a second time from another MAC (routed,
-or by a man in the middle), and segments that the point shows for the first time: these were lost before it.
+host repeats after a refusal (Windows), SYNs of scans, SYN-ACKs to a client that neither acknowledges nor asks again,
+probes that repeat one segment more often than any stack does, packets that pass the point a second time from another
+MAC (routed, or by a man in the middle), and segments that the point shows for the first time: these were lost before
+it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from capnet.analysis.core.schema import FlowMask, FlowRows, PerFlow, Values
 from capnet.analysis.correlate.duplicates import MAX_DUPLICATE_DELAY_NS, repeated_in_flow
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.correlate.tcp_gaps import MAX_REORDERING_NS, retransmitted_segments
+from capnet.analysis.facts.losses.scanning_clients import is_of_syn_scan
 from capnet.wire.numbers import TCP_ACK, TCP_CWR, TCP_ECE, TCP_RST, TCP_SYN
 
 MAX_REPEATS = 16  # of one segment: Linux gives up after 15 (tcp_retries2), after 6 SYNs
@@ -56,6 +58,9 @@ def _is_no_loss(context: Context) -> FlowMask:
     is_one_segment = (flows[:, schema.FLOW_PAYLOAD] == octets * flows[:, schema.FLOW_PACKETS]) & (octets > 0)
     is_one_segment |= is_syn & (flows[:, schema.FLOW_SYNS] == flows[:, schema.FLOW_PACKETS])
     is_one_segment &= flows[:, schema.FLOW_TTL_MAX] - flows[:, schema.FLOW_TTL_MIN] <= MAX_FALLS
+    is_silent = is_syn & ~has_reply & (flows[:, schema.FLOW_SYNS] > 1)
+    if is_silent.any():
+        is_refused |= is_silent & is_of_syn_scan(context)
     mask: FlowMask = is_refused | is_half_open | (is_one_segment & (flows[:, schema.FLOW_PACKETS] > MAX_REPEATS))
     return mask
 

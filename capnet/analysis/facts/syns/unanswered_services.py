@@ -16,12 +16,12 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import destination, is_multicast, replies, reply_values
+from capnet.analysis.core.flow_rows import destination, is_multicast
 from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.blocked_ports import blocked_ports
-from capnet.analysis.facts.losses.scanning_clients import is_of_scan
+from capnet.analysis.facts.losses.scanning_clients import is_of_syn_scan
 from capnet.analysis.fate.answers import other_address_answers, quoting_errors
 from capnet.analysis.fate.fates import STOPS, fates
 from capnet.analysis.fate.interface_points import is_at_own_interface
@@ -108,8 +108,7 @@ def _unanswered_rows(context: Context) -> FlowRows:
     is_told[[row for blocked in blocked_ports(context) for row in blocked.last_rows]] = True
     is_told |= _is_in_one_way_tunnel(context)
     rows = rows[~is_among(rows, chain[is_told])]
-    is_closed = is_new & (reply_values(context, schema.FLOW_SYNACK_TIME) < 0 | (replies(context) < 0))
-    return rows[~is_of_scan(context, is_new, is_closed)[rows]][:MAX_FLOWS]
+    return rows[~is_of_syn_scan(context)[rows]][:MAX_FLOWS]
 
 
 def _is_in_one_way_tunnel(context: Context) -> FlowMask:

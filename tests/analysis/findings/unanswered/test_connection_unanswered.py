@@ -107,6 +107,31 @@ def test_datagrams_without_an_answer_are_silent(tmp_path: Path) -> None:
     assert played.findings(tmp_path) == []
 
 
+@pytest.mark.parametrize("is_found", [True, False], ids=["a host answers", "nothing answers"])
+def test_scan_of_neighbours_is_silent(tmp_path: Path, is_found: bool) -> None:
+    """A sweep of one port of a large network, as of a public capture (LeSam0/Tp-Reseau-b2); the last host answers."""
+    played = Client()
+    for number in range(60):
+        played.server = f"192.168.{100 + number % 3}.{10 + number}"
+        played.call(13337, tries=3, answer=RST | ACK if number % 5 == 0 else None)
+    played.call(22, tries=1, answer=SYN | ACK if is_found else None)
+    report = read(played.net, tmp_path)
+    assert named(report, NAME) == named(report, "retransmissions") == []
+
+
+def test_lost_way_to_many_servers_is_told(tmp_path: Path) -> None:
+    """A browser asks dozens of servers; then its gateway forwards nothing any more. The printer still answers."""
+    played = Client()
+    for number in range(60):
+        played.server = f"{20 + number}.13.14.15"
+        played.call(443, tries=1 if number < 30 else 3, answer=SYN | ACK if number < 30 else None)
+        if number % 10 == 0:
+            played.server = "192.168.111.9"
+            played.call(631, tries=1, answer=SYN | ACK, to=CARD_C)
+    (finding,) = played.findings(tmp_path)
+    assert finding["facts"]["connections"] == 30 and "which all 30 share" in finding["fix"]
+
+
 @pytest.mark.parametrize("others", [12, 4])
 def test_scan_of_neighbouring_addresses_is_silent(tmp_path: Path, others: int) -> None:
     """One client tries the port of one address after the other; of a few servers, it says what is silent."""
