@@ -132,7 +132,9 @@ def _resumption(passed: list[Segment]) -> int | None:
 
 
 def _longest_pause(passed: list[Segment]) -> int:
-    return max((later.time - earlier.time for earlier, later in pairwise(passed)), default=0)
+    """Of a connection that is open: what waited for its SYN-ACK had nothing that could be forgotten."""
+    opened = next((number for number, segment in enumerate(passed) if segment.is_reply), len(passed))
+    return max((later.time - earlier.time for earlier, later in pairwise(passed[opened:])), default=0)
 
 
 @derived

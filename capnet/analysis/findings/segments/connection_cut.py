@@ -3,8 +3,10 @@
 Looks at: TCP connections that one end acknowledged something of. Then the other end sends the same bytes four times
 or more, or keepalives three times or more, for 1.5 s or longer, and hears nothing, up to the end of the capture. Not
 segments of 1000 bytes and more, which may be too large for the path (`mtu-blackhole`), nor a FIN, after which no
-program waits. After a pause of 5 s and longer it is `idle-connection-forgotten`.
+program waits. After a pause of 5 s and longer it is `idle-connection-forgotten`, unless nothing comes any more by the
+router that the answers of three servers or more came by (`facts.losses.lost_ways`).
 Says: which connections, how often they tried, where that was last seen, and whether others to the same service go on.
+Of a host that has lost its way: with how many servers, and for how long nothing came.
 Wrong when: a capture ends while the path is away for a moment.
 Fix: find out what became of the other end: a container that was removed, a rule that was added, or an entry of
 connection tracking that was deleted end a connection without a word.
@@ -21,10 +23,11 @@ from capnet.analysis.core.flow_rows import destination, replies, reply_values, s
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.losses.lost_ways import LostWay, lost_way
 from capnet.analysis.facts.transport.idle_connections import forgotten_connections
 from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, ahead, is_tcp_with, segments
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.addresses import address_value
+from capnet.wire.addresses import address_text, address_value, mac_text
 from capnet.wire.numbers import TCP_ACK, TCP_FIN, TCP_RST
 
 NAME = finding_name(__name__)
@@ -37,8 +40,10 @@ PAGE_ZH = """已建立的连接没有关闭，却不再有应答。
 
 检查：一端确认过内容的 TCP 连接。此后另一端把同样的字节发了四次以上，或把 keepalive 发了三次以上，持续 1.5 秒以上，直到
 抓包结束都没有任何应答。不包括 1000 字节以上的段，它们可能超过了路径 MTU（`mtu-blackhole`）；也不包括 FIN，其后没有程序
-在等待。停顿 5 秒以上之后的见 `idle-connection-forgotten`。
-结论：哪些连接，尝试了多少次，最后在哪里看到，到同一服务的其他连接是否继续。
+在等待。停顿 5 秒以上之后的见 `idle-connection-forgotten`，除非三台以上服务器的应答所经过的路由器不再送来任何包
+（`facts.losses.lost_ways`）。
+结论：哪些连接，尝试了多少次，最后在哪里看到，到同一服务的其他连接是否继续。对失去出口的主机：与多少台服务器，多长时间没
+有收到包。
 误判：路径暂时中断时抓包就结束了。
 处理：查明另一端怎么了：被删除的容器、新加的规则或被删除的连接跟踪表项都会让连接无声地中断。
 验证：服务器上 `ss -tnp` 仍列出该连接，主机上 `conntrack -L -p tcp --orig-port-dst PORT`。
@@ -51,6 +56,19 @@ SAYS = Text(
     "{others}",
 )
 OTHERS = Text(en="; {alive:other connection} to it went on", zh="；到它的另外 {alive} 个连接仍在继续")
+LOST_WAY = Text(
+    en="for {seconds} s, from {since} s into the capture on, nothing came to {host}{router}: {connections:established "
+    "connection} with {peers:server} got no answer; last seen at {point}",
+    zh="从抓包的第 {since} 秒起，{seconds} 秒内 {host} 没有收到任何{router}的包：与 {peers} 台服务器的 {connections} "
+    "个已建立的连接没有应答；最后在 {point} 看到",
+)
+BY_ROUTER = Text(en=" from {mac}", zh="来自 {mac} ")
+FIX_LOST_WAY = Text(
+    en="look at what they share, not at the servers: the card, cable or network of {host} (`ip -br link`), its address "
+    "(a DHCP lease that ended, `ip -br addr`), its gateway (`ip route get {peer}`, `ip neigh`) and the way out of that",
+    zh="检查它们共用的部分，而不是服务器：{host} 的网卡、网线或网络（`ip -br link`）、它的地址（到期的 DHCP 租约，"
+    "`ip -br addr`）、它的网关（`ip route get {peer}`、`ip neigh`）以及网关的出口",
+)
 FIX = Text(
     en="find out what became of {peer}: a container that was removed or stopped, a rule that was added, or a deleted "
     "entry of connection tracking ends connections without a word (`docker ps -a`, `conntrack -L`)",
@@ -71,21 +89,28 @@ class _Cut(NamedTuple):
     row: int  # of the end that goes on
     tries: list[Segment]
     last: int  # row where the tries were last seen
+    way: LostWay | None  # of the end that goes on, if it has lost it
 
 
 def diagnose(context: Context) -> list[Finding]:
     flows = context.flows
     is_candidate = is_tcp_with(context, TCP_ACK) & (replies(context) >= 0) & (flow_links(context).before < 0)
     is_candidate &= flows[:, schema.FLOW_LAST] - reply_values(context, schema.FLOW_LAST) >= MIN_SPAN_NS
-    is_candidate[[forgotten.flow for forgotten in forgotten_connections(context)]] = False
-    groups: dict[tuple[tuple[int, int], int, int], list[_Cut]] = {}
+    idle = {of.flow: lost_way(context, of.flow, of.since) for of in forgotten_connections(context)}
+    is_candidate[[flow for flow, way in idle.items() if way is None]] = False
+    groups: dict[tuple[object, ...], list[_Cut]] = {}
     for row in np.flatnonzero(is_candidate).tolist()[:MAX_CONNECTIONS]:
         tries = _tries(segments(context, row))
         if tries:
             last = _last_shown(context, row, tries[0].time)
-            key = address_value(destination(flows[row])), int(flows[row, schema.FLOW_DPORT]), last
-            groups.setdefault((*key[:2], int(flows[last, schema.FLOW_POINT])), []).append(_Cut(row, tries, last))
-    return [_finding(context, groups[key]) for key in sorted(groups)][:MAX_FINDINGS]
+            way = lost_way(context, row, tries[0].time)
+            service = address_value(destination(flows[row])), int(flows[row, schema.FLOW_DPORT])
+            key = (0, way.host, way.router, way.point) if way else (1, *service, int(flows[last, schema.FLOW_POINT]))
+            groups.setdefault(key, []).append(_Cut(row, tries, last, way))
+    return [
+        _of_lost_way(context, cuts[0].way, cuts) if cuts[0].way else _finding(context, cuts)
+        for _, cuts in sorted(groups.items())
+    ][:MAX_FINDINGS]
 
 
 def _tries(passed: list[Segment]) -> list[Segment]:
@@ -137,6 +162,32 @@ def _finding(context: Context, cuts: list[_Cut]) -> Finding:
         {
             "senders": senders[:MAX_EVIDENCE], "peer": destination(first), "port": int(first[schema.FLOW_DPORT]),
             "connections": len(cuts), "tries": max(len(cut.tries) for cut in cuts), "point": point, "alive": alive,
+        },
+        sorted(frames),
+    )  # fmt: skip
+
+
+def _of_lost_way(context: Context, way: LostWay, cuts: list[_Cut]) -> Finding:
+    """What is told of connections whose servers are behind one router, by which nothing comes any more."""
+    flows, host = context.flows, address_text(*way.host)
+    peers = sorted({destination(flows[cut.row]) for cut in cuts}, key=address_value)
+    since = min(cut.way.since for cut in cuts if cut.way)
+    seconds = (max(cut.tries[-1].time for cut in cuts) - since) / 1e9
+    at = context.points[way.point]
+    point = context.points[int(flows[cuts[0].last, schema.FLOW_POINT])].name
+    frames = [context.flow_evidence(cut.row, segment.frame) for cut in cuts for segment in cut.tries]
+    return Finding(
+        NAME,
+        "warning",
+        LOST_WAY.fill(
+            host=host, router=BY_ROUTER.fill(mac=mac_text(way.router)) if way.router > 0 else "",
+            connections=len(cuts), peers=len(peers), since=round((since - (at.first or since)) / 1e9, 1),
+            seconds=round(seconds), point=point,
+        ),
+        FIX_LOST_WAY.fill(host=host, peer=peers[0]),
+        {
+            "senders": [host], "peers": peers[:MAX_EVIDENCE], "connections": len(cuts), "lost_way": True,
+            "router": mac_text(way.router) if way.router > 0 else None, "silent_s": round(seconds, 1), "point": point,
         },
         sorted(frames),
     )  # fmt: skip

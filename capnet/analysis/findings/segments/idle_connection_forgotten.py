@@ -3,11 +3,12 @@
 Looks at: TCP connections that worked, were silent for 5 s or longer, and then got no answer to data or keepalives that
 were sent three times; or a reset: after 60 s, or after 20 s one that the peer did not send itself, by its TTL. UDP
 counts if it still reaches one point and no longer the next one, which showed it before. The server must not be down:
-another packet of its own comes later, or the captures show where the data stops.
+another packet of its own comes later, or the captures show where the data stops. Nor must all servers behind one router
+be silent at that time (`connection-cut`).
 Says: who was silent for how long, where the data stops, and whose timeout lies between the longest pause that was
 survived and this one: 900 s IPVS, 350 s and 240 s load balancers of clouds, 60 s of proxies and closing connections;
-of UDP 120 s and 30 s of NAT tables. No timeout where both hosts are on one link, by their MACs and TTLs: what forgets
-connections forwards packets.
+of UDP 120 s and 30 s of NAT tables. No timeout where the silent host is on the link of the point, by its MAC and TTL:
+what forgets connections forwards packets, and these came to its link.
 Wrong when: the server restarted in the pause.
 Fix: keepalives that come sooner than the timeout; or a way without the balancer.
 Verify: `nsenter --net=/run/docker/netns/lb_… ipvsadm -l --timeout`, `conntrack -L` on the host that translates, and
@@ -20,10 +21,12 @@ import numpy as np
 
 from capnet import language
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name
+from capnet.analysis.facts.losses.lost_ways import lost_way
 from capnet.analysis.facts.transport.flow_observations import observations_of
 from capnet.analysis.facts.transport.idle_connections import (
     SECOND_NS,
@@ -32,6 +35,7 @@ from capnet.analysis.facts.transport.idle_connections import (
     stop_after_pause,
 )
 from capnet.analysis.facts.transport.idle_datagrams import forgotten_datagrams
+from capnet.wire.addresses import address_value
 from capnet.wire.numbers import TCP
 
 NAME = finding_name(__name__)
@@ -44,10 +48,10 @@ PAGE_ZH = """连接静默期间，途中的某个设备忘记了它。
 
 检查：曾经正常、静默 5 秒以上、随后数据或 keepalive 发送三次都无应答的 TCP 连接；或得到 reset：静默 60 秒以后，如果按
 TTL 不是对方自己发的，则 20 秒以后。UDP 只有在仍到达一个抓包点、不再到达此前能看到的下一个时才算。服务器必须在线：之后
-有它自己的其他包，或抓包显示数据停在哪里。
+有它自己的其他包，或抓包显示数据停在哪里。也不能是一个路由器后面的所有服务器当时都没有应答（`connection-cut`）。
 结论：谁静默了多久，数据停在哪里，哪种超时介于此前没有问题的最长停顿和这一次之间：IPVS 900 秒，云的负载均衡 350 秒和
-240 秒，代理和正在关闭的连接 60 秒；UDP 的 NAT 表 120 秒和 30 秒。如果按 MAC 和 TTL 两台主机在同一链路上，则不说超时：忘
-记连接的设备会转发包。
+240 秒，代理和正在关闭的连接 60 秒；UDP 的 NAT 表 120 秒和 30 秒。如果按 MAC 和 TTL 不应答的主机就在抓包点的链路上，则
+不说超时：忘记连接的设备会转发包，而这些包已到达它的链路。
 误判：服务器在停顿期间重启了。
 处理：在超时之前发送 keepalive；或绕过负载均衡。
 验证：`nsenter --net=/run/docker/netns/lb_… ipvsadm -l --timeout`，在做转换的主机上 `conntrack -L`，在客户端的命名空
@@ -67,6 +71,10 @@ TIMER = Text(en=": {who} forget an idle connection after {seconds} s", zh="：{w
 LINK = Text(
     en="; both hosts are on one link, and no router is between them",
     zh="；两台主机在同一链路上，之间没有路由器",
+)
+LINK_OF_PEER = Text(
+    en="; it came to the link of {peer}, which itself is silent",
+    zh="；这些包已到达 {peer} 的链路，是它自己不应答",
 )
 SURVIVED = Text(en="; pauses up to {seconds} s were survived", zh="；此前长达 {seconds} 秒的停顿没有问题")
 FIX = Text(
@@ -104,6 +112,7 @@ def diagnose(context: Context) -> list[Finding]:
         _finding(context, forgotten)
         for forgotten in forgotten_connections(context) + forgotten_datagrams(context)
         if not _is_server_gone(context, forgotten)
+        and (forgotten.is_reset or lost_way(context, forgotten.flow, forgotten.since) is None)
     ]
 
 
@@ -125,25 +134,30 @@ def _is_server_alive(context: Context, forgotten: Forgotten) -> bool:
     return bool((is_from_server & (flows[:, schema.FLOW_LAST] > forgotten.since)).any())
 
 
-def _is_one_link(context: Context, forgotten: Forgotten) -> bool:
-    """Are both ends on the link of the point: did no router pass their packets, and has each a MAC of its own?"""
+def _ends_of_link(context: Context, forgotten: Forgotten) -> int:
+    """How many ends are on the link of the point, the silent one first: no router passed their packets, and each has a
+    MAC of its own."""
     flows = context.flows
     row, reply = flows[forgotten.flow], flows[int(replies(context)[forgotten.flow])]
     macs = [schema.FLOW_SMAC, schema.FLOW_DMAC]
-    if row[schema.FLOW_TTL] not in INITIAL_TTLS or reply[schema.FLOW_TTL] not in INITIAL_TTLS:
-        return False
     if row[macs[0]] <= 0 or row[macs[0]] == row[macs[1]] or (row[macs] != reply[macs[::-1]]).any():
-        return False
+        return 0
     of_point = flows[flows[:, schema.FLOW_POINT] == row[schema.FLOW_POINT]]
-    family = (of_point[:, _FROM[0]] == 0) == (row[_FROM[0]] == 0)
-    # A router's MAC sends packets of many addresses.
-    return all(
-        (of_point[family & (of_point[:, macs[0]] == end[macs[0]])][:, _FROM] == end[_FROM]).all()
-        for end in (row, reply)
-    )
+    is_of_family = (of_point[:, _FROM[0]] == 0) == (row[_FROM[0]] == 0)
+    # A host that has no address yet asks for one from an unspecified one.
+    has_address = (of_point[:, _FROM[0]] != 0) | ~is_one_of(of_point[:, _FROM[1]], _UNSPECIFIED)
+    of_family = of_point[is_of_family & has_address]
+    near = [
+        # A router's MAC sends packets of many addresses.
+        end[schema.FLOW_TTL] in INITIAL_TTLS
+        and bool((of_family[of_family[:, macs[0]] == end[macs[0]]][:, _FROM] == end[_FROM]).all())
+        for end in (reply, row)
+    ]
+    return 2 if all(near) else int(near[0])
 
 
 _FROM = schema.FLOW_SRC
+_UNSPECIFIED = [address_value(address)[1] for address in ("0.0.0.0", "::")]
 
 
 def _finding(context: Context, forgotten: Forgotten) -> Finding:
@@ -152,8 +166,11 @@ def _finding(context: Context, forgotten: Forgotten) -> Finding:
     is_tcp = flow[schema.FLOW_PROTO] == TCP
     timers, fix = (TIMERS, FIX) if is_tcp else (UDP_TIMERS, FIX_UDP)
     seconds, survived = forgotten.silence / SECOND_NS, forgotten.survived / SECOND_NS
-    is_link = is_tcp and place is None and not forgotten.is_foreign_reset and _is_one_link(context, forgotten)
-    timer = next((timer for timer in timers if survived < timer <= seconds and not is_link), None)
+    ends_of_link = 0
+    if is_tcp and place is None and not forgotten.is_foreign_reset:
+        ends_of_link = _ends_of_link(context, forgotten)
+    link = LINK if ends_of_link == 2 else LINK_OF_PEER
+    timer = next((timer for timer in timers if survived < timer <= seconds and not ends_of_link), None)
     timer_text = TIMER.fill(who=language.term(timers[timer]), seconds=timer) if timer else ""
     is_shown = place is not None or _is_server_alive(context, forgotten) or forgotten.is_foreign_reset
     is_error = timer is not None and is_shown and (not forgotten.is_reset or forgotten.is_foreign_reset)
@@ -172,11 +189,11 @@ def _finding(context: Context, forgotten: Forgotten) -> Finding:
         SAYS.fill(
             client=client, server=server, silence=_duration(seconds), outcome=outcome,
             place=_place_words(context, place) if place else "",
-            timer=LINK.fill() if is_link else timer_text,
+            timer=link.fill(peer=destination(flow)) if ends_of_link else timer_text,
             survived=SURVIVED.fill(seconds=int(survived)) if survived >= 1 else "",
         ),
         FIX_LINK.fill(peer=destination(flow))
-        if is_link
+        if ends_of_link
         else fix.fill(keepalive=timer * 2 // 3 if timer else DEFAULT_KEEPALIVE_S),
         {
             "client": client, "server": server, "silent_s": round(seconds, 1), "survived_s": round(survived, 1),

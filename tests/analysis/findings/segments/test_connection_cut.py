@@ -100,3 +100,52 @@ def test_keepalives_that_are_answered_is_silent(tmp_path: Path) -> None:
         ask(net, tcp(out, seq=105, ack=906), 1, apart=1e6)
         pass_by(net, tcp(back, seq=906, ack=106))
     assert told(net, tmp_path) == []
+
+
+def served(net: Network, number: int, mac: str = "02:00:00:00:00:02") -> str:
+    """A connection with the server of this number, which answers by `mac`; the ends of what the client sends."""
+    out, back = f"{C1}:{5000 + number} > 203.0.113.{number}:443", f"203.0.113.{number}:443 > {C1}:{5000 + number}"
+    for packet in (
+        tcp(out, seq=100, flags=SYN, dmac=mac),
+        tcp(back, seq=900, ack=101, flags=SYN | ACK, smac=mac, dmac="02:00:00:00:00:01", ttl=50),
+        tcp(out, b"PING\n", seq=101, ack=901, flags=PSH | ACK, dmac=mac),
+        tcp(back, b"PONG\n", seq=901, ack=106, flags=PSH | ACK, smac=mac, dmac="02:00:00:00:00:01", ttl=50),
+    ):
+        pass_by(net, packet)
+    return out
+
+
+@pytest.mark.parametrize("pause", [0.5, 40.0], ids=["at once", "after a pause"])
+@pytest.mark.parametrize("answered", [False, True], ids=["nothing comes", "one server answers"])
+def test_servers_behind_a_lost_way_is_told_once(tmp_path: Path, pause: float, answered: bool) -> None:
+    """The cable is pulled: connections in use, and those that were idle, as on a public capture (gencyber-pcap)."""
+    net = Network([POINT])
+    ends = [served(net, number) for number in range(1, 6)]
+    net.now += pause * 1e6
+    for _ in range(6):
+        for out in ends:
+            pass_by(net, tcp(out, b"PING\n", seq=106, ack=906))
+        net.now += 4e5
+        if answered:
+            served(net, 9)
+            pass_by(net, tcp(f"203.0.113.9:443 > {C1}:5009", seq=906, ack=106, smac="02:00:00:00:00:02", ttl=50))
+    findings = told(net, tmp_path)
+    if answered:
+        assert len(findings) == (5 if pause < 5 else 0)
+        return
+    (finding,) = findings
+    assert (finding["facts"]["connections"], finding["facts"]["lost_way"]) == (5, True)
+    assert f"nothing came to {C1} from 02:00:00:00:00:02: 5 established connections with 5 servers" in finding["says"]
+    assert of_story(net, tmp_path, "idle-connection-forgotten") == []
+
+
+def test_two_silent_servers_are_told_each(tmp_path: Path) -> None:
+    """Two may share a host; a third one answers by another router."""
+    net = Network([POINT])
+    ends = [served(net, number) for number in (1, 2)]
+    served(net, 3, mac="02:00:00:00:00:03")
+    for _ in range(6):
+        for out in ends:
+            pass_by(net, tcp(out, b"PING\n", seq=106, ack=906))
+        net.now += 4e5
+    assert [finding["facts"].get("lost_way") for finding in told(net, tmp_path)] == [None, None]

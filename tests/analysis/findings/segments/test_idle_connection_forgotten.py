@@ -253,6 +253,44 @@ def test_hosts_of_one_link_have_no_timer_between(tmp_path: Path, is_routed: bool
     assert ("restarted" in finding["fix"]) != is_routed
 
 
+def test_silent_host_of_the_link_is_told_without_timer(tmp_path: Path) -> None:
+    """At a client that a distant server sends to after a pause: what comes to its own card, no proxy forgot.
+
+    As on a public capture (plaiptp10/Development-of-Network-problem-Analysis-and-Notification-System, request1.pcap):
+    Windows drops what its firewall takes for closed. The host has asked for its address by DHCP before.
+    """
+    back, out = V4
+    played = Connection((out.replace("5432", "443"), back.replace("5432", "443")))
+    played.net.at(played.net.now - 50, "A/docker0", udp("0.0.0.0:68 > 255.255.255.255:67", bytes(300)))
+    played.exchange()
+    played.rest(73)
+    played.retry()
+    played.net.recorded = [
+        (time, point, packet.but(smac="02:00:00:00:00:01", dmac="02:00:00:00:00:02", ttl=128))  # type: ignore[union-attr]
+        if packet.src in (C1, "0.0.0.0")  # type: ignore[union-attr]
+        else (time, point, packet.but(smac="02:00:00:00:00:02", dmac="02:00:00:00:00:01", ttl=101))  # type: ignore[union-attr]
+        for time, point, packet in played.net.recorded
+    ]
+    (finding,) = played.findings(tmp_path)
+    assert (finding["level"], finding["facts"]["timer_s"]) == ("warning", None)
+    assert f"it came to the link of {C1}, which itself is silent" in finding["says"]
+    assert f"check whether {C1} was restarted" in finding["fix"]
+
+
+def test_time_until_the_first_answer_is_no_pause(tmp_path: Path) -> None:
+    """SYNs that were sent again: nothing could be forgotten yet."""
+    net = Network(["A/docker0"])
+    for _ in range(3):
+        net.at(net.now, "A/docker0", tcp(V4[0], seq=0, flags=SYN))
+        net.now += 3 * SECOND
+    played = Connection(V4, net)
+    played.exchange()
+    played.rest(10)
+    played.retry(4)
+    (finding,) = played.findings(tmp_path)
+    assert finding["facts"]["survived_s"] == 0 and "survived" not in finding["says"]
+
+
 def test_reset_after_a_pause_is_told_once(tmp_path: Path) -> None:
     """The only request meets the reset: that is no second finding."""
     played = Connection()
