@@ -13,6 +13,8 @@ path-mtu         the router tells `app` of a smaller MTU, and its data arrives; 
 mtu-blackhole    the same, and a rule drops what the router tells
 dead-next-hop    a rule by source gives `app` another next hop, which forwards nothing
 filtered-pings   the server drops echo requests
+kept-way         `app` asks four servers again and again; nothing is wrong
+lost-way         the same, and after 7 s the router forwards nothing any more
 dead-backend     the node shares a port between `app` and 10.77.1.9, which no host has
 other-interface  the router answers by the node's second card, where the node's connection table has another zone
 """
@@ -26,6 +28,19 @@ from tests.analysis.findings.recorded.record import SERVE, Recording, bridge, li
 
 KEEP = "import socket, time; time.sleep(2.5); s = [socket.create_connection(('10.60.0.5', 80)) for _ in range(4)]; time.sleep(60)"  # noqa: E501
 POST = "import socket, time; time.sleep(2.5); s = socket.create_connection(('10.60.0.5', 80)); s.send(b'POST / HTTP/1.0\\r\\n\\r\\n' + bytes(6000)); s.recv(99); time.sleep(60)"  # noqa: E501
+ECHO = "import socketserver as s; s.ThreadingTCPServer(('', 7), type('H', (s.StreamRequestHandler,), {'handle': lambda h: [h.wfile.write(l) for l in h.rfile]})).serve_forever()"  # noqa: E501
+ASK_FOUR = """
+import socket, time
+time.sleep(2.5)
+peers = [socket.create_connection((f"10.60.0.{number}", 7)) for number in (5, 6, 7, 8)]
+for second in range(20):
+    for number, peer in enumerate(peers):
+        peer.setblocking(False)
+        if number < 2 or second in (0, 14):  # the others are idle for a while
+            peer.send(b"ask\\n")
+    time.sleep(0.5)
+time.sleep(60)
+"""
 Programs = list[subprocess.Popen[bytes]]
 OTHER_ZONE = (
     "iptables -t raw -A PREROUTING -i {card} -j CT --zone 5; "
@@ -122,6 +137,18 @@ def filtered_pings(_: Programs) -> None:
     run("srv", "iptables -A INPUT -p icmp --icmp-type echo-request -j DROP")
 
 
+def kept_way(programs: Programs) -> None:
+    bridge()
+    masquerade()
+    run("srv", "for number in 6 7 8; do ip addr add 10.60.0.$number/24 dev eth0; done")
+    programs += [start("srv", "python3", "-c", ECHO), start("app", "python3", "-c", ASK_FOUR)]
+
+
+def lost_way(programs: Programs) -> None:
+    kept_way(programs)
+    programs.append(start("router", "sh", "-c", "sleep 7; iptables -I FORWARD -j DROP"))
+
+
 def dead_backend(programs: Programs) -> None:
     bridge()
     programs.append(start("app", "python3", "-c", SERVE))
@@ -151,6 +178,8 @@ RECORDINGS: dict[str, Recording] = {
                       [("app", "10.60.0.5", 80), ("other", "10.60.0.5", 80)]),
     "filtered-pings": (filtered_pings, ["node/cni0", "srv/eth0"],
                        [("app", "10.60.0.5", 0), ("other", "10.60.0.1", 0), ("app", "10.60.0.5", 80)]),
+    "kept-way": (kept_way, ["node/cni0", "node/eth0"], [("other", "10.77.1.1", 0)] * 18),
+    "lost-way": (lost_way, ["node/cni0", "node/eth0"], [("other", "10.77.1.1", 0)] * 18),
     "dead-backend": (dead_backend, ["node/eth0", "node/cni0"], [("srv", "10.50.0.11", 8080)] * 4),
     "other-interface": (other_interface, ["node/cni0", "node/eth0", "node/eth1"],
                         [("other", "10.60.0.5", 80), ("app", "10.60.0.5", 80)]),

@@ -61,10 +61,11 @@ CAUSES = {
     "bgp-expired": ("session-refused", "warning", "hold timer expired (NOTIFICATION 4/0)"),
     "bgp-password": ("connection-unanswered", "error", "only 10.70.1.1 has a password for the other"),
     "bgp-passwords": ("connection-unanswered", "error", "the SYNs of both ends carry a signature by TCP MD5"),
+    "lost-way": ("connection-cut", "warning", "4 established connections with 4 servers got no answer"),
     "blackhole": ("connection-unanswered", "warning", "they are not seen at node/eth0"),
 }
 HEALTHY = [
-    "path-mtu", "cluster-dns", "tls-healthy", "ftp-published", "redis-announced", "kafka-published", "kafka-forwarded",
+    "path-mtu", "kept-way", "cluster-dns", "tls-healthy", "ftp-published", "redis-announced", "kafka-published", "kafka-forwarded",
     "mongo-published", "nginx-published", "wg-healthy", "wg-no-route", "ike-healthy", "ike-retried", "vrrp-handover",
     "bgp-healthy", "service-at-bridge",
 ]  # fmt: skip
