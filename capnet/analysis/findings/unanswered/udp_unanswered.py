@@ -6,7 +6,8 @@ WireGuard (`tunnel-one-way`); where an ICMP error refuses them; where it is know
 (`stops-between`).
 Says: who asks which server in vain, how often, where the questions were last seen, and whether the server accepts TCP
 connections of the same client, so that it is up; of IKE at port 4500, that it answers at port 500. Where nothing at all
-that goes to the clients is recorded, it may be that the capture holds one direction only, and it says so.
+that goes to the clients is recorded, it may be that the capture holds one direction only, and it says so. Several
+servers of one protocol that are silent to the same clients are one statement: what they share is the way.
 Wrong when: the capture has no answers, by its filter.
 Fix: let the port pass, both ways; let the server listen, and allow this client.
 Verify: `chronyc ntpdata`, `snmpget`, `radtest`; `ss -lun` and `iptables -vnL` at the server.
@@ -43,7 +44,8 @@ PAGE_ZH = """服务器不应答某个 UDP 协议的任何请求，而该协议�
 ICMP 错误拒绝了它们；已知它们停在哪两个抓包点之间（`stops-between`）。
 结论：谁询问哪个服务器而无应答，多少次，请求最后见于哪里，服务器是否接受同一客户端的 TCP 连接，即在线；对端口 4500 的
 IKE，它在端口 500 有应答。
-如果没有记录任何发往客户端的包，抓包可能只有一个方向，结论会说明。
+如果没有记录任何发往客户端的包，抓包可能只有一个方向，结论会说明。同一协议的多台服务器都不应答相同的客户端时合为一条：
+它们共用的是途中。
 误判：抓包过滤器使抓包中没有应答。
 处理：双向放行该端口；让服务器监听并允许该客户端。
 验证：`chronyc ntpdata`、`snmpget`、`radtest`；在服务器上 `ss -lun` 和 `iptables -vnL`。
@@ -88,6 +90,13 @@ FIX = Text(
     zh="查找{where}是什么丢弃了 UDP 端口 {port} 的请求或应答（`iptables -vnL`、`nft list ruleset`、安全组）；检查服务"
     "器是否在那里监听（`ss -lun`）并允许 {client}（chrony：`allow`；SNMP：团体名和地址；RADIUS：clients.conf）",
 )
+FIX_WAY = Text(
+    en="look for what drops UDP port {port} on the way out of {client}, which all {count} servers share, questions or "
+    "answers (`iptables -vnL`, `nft list ruleset`, security groups, the provider); where the way is closed on purpose, "
+    "name a server inside",
+    zh="查找 {client} 的出口上是什么丢弃了 UDP 端口 {port} 的请求或应答，所有 {count} 台服务器共用它（`iptables -vnL`、"
+    "`nft list ruleset`、安全组、运营商）；如果出口是有意关闭的，请改用内部的服务器",
+)
 BEHIND = Text(en="behind {point} or at the server", zh=" {point} 后面或服务器上")
 AT_HOST = Text(en="on that host", zh="该主机上")
 
@@ -104,8 +113,21 @@ def diagnose(context: Context) -> list[Finding]:
     is_question &= flows[:, schema.FLOW_CARRIES] == 0
     is_question &= (flows[:, schema.FLOW_DPORT] != PORT_IPSEC_NAT) | _are_ike(context)
     requests = [of for of in silent_requests(context, is_question) if of.packets >= MIN_QUESTIONS]
-    groups = groupby(requests, lambda of: (of.server, of.port, of.tcp_port))
-    return [_finding(context, list(group)) for _, group in groups]
+    merged: dict[tuple[object, ...], list[SilentRequests]] = {}
+    for key, group in groupby(requests, lambda of: (of.server, of.port, of.tcp_port)):
+        of_server = list(group)
+        merged.setdefault(_shared_way(context, of_server) or key, []).extend(of_server)
+    return [_finding(context, of_way) for of_way in merged.values()]
+
+
+def _shared_way(context: Context, requests: list[SilentRequests]) -> tuple[object, ...] | None:
+    """What the requests to one server share with those to others, if nothing else is seen of this server."""
+    last_rows = [row for of in requests for row in of.last_rows]
+    is_there = all(is_at_own_interface(context, row) for row in last_rows)
+    if is_there or requests[0].tcp_port >= 0 or _answers_at_first_port(context, requests):
+        return None
+    clients, points = {of.client for of in requests}, set(context.flows[last_rows, schema.FLOW_POINT].tolist())
+    return requests[0].port, *sorted(clients), *sorted(points), nothing_comes_back(context, last_rows)
 
 
 def _are_ike(context: Context) -> FlowMask:
@@ -135,24 +157,28 @@ def _finding(context: Context, requests: list[SilentRequests]) -> Finding:
     arrives = all(is_at_own_interface(context, row) for row in last_rows)
     first, packets = requests[0], sum(of.packets for of in requests)
     protocol, names = PROTOCOLS[first.port], several(clients)
+    servers = sorted({of.server for of in requests}, key=address_value)
     has_answers = _answers_at_first_port(context, requests)
+    fix = FIX_NAT_PORT if has_answers else FIX_WAY if len(servers) > 1 else FIX
     is_one_sided = nothing_comes_back(context, last_rows)
     return Finding(
         NAME,
         "warning",
         (ONE_DIRECTION if is_one_sided else SAYS).fill(
-            server=first.server, packets=packets,
+            server=several(servers), packets=packets,
             clients=names, protocol=protocol, port=first.port, points=several(points),
             place=AT_SERVER.fill() if arrives else "",
             shown=AT_FIRST_PORT.fill() if has_answers else ACCEPTS.fill(tcp_port=first.tcp_port)
             if first.tcp_port >= 0 else NOTHING.fill(),
         ),
         (ONE_DIRECTION_FIX.fill() if is_one_sided else "")
-        + (FIX_NAT_PORT if has_answers else FIX).fill(
-            port=first.port, client=clients[0], where=(AT_HOST if arrives else BEHIND).fill(point=points[0])
+        + fix.fill(
+            port=first.port, client=clients[0], count=len(servers),
+            where=(AT_HOST if arrives else BEHIND).fill(point=points[0]),
         ),
         {
-            "server": first.server, "port": first.port, "protocol": protocol, "clients": clients[:MAX_EVIDENCE],
+            "server": first.server, "servers": servers[:MAX_EVIDENCE],
+            "port": first.port, "protocol": protocol, "clients": clients[:MAX_EVIDENCE],
             "points": points, "questions": packets, "is_at_server": arrives, "accepts_tcp": first.tcp_port >= 0,
         },
         hop_evidence(context, last_rows),

@@ -65,9 +65,9 @@ CAUSES = {
     "blackhole": ("connection-unanswered", "warning", "they are not seen at node/eth0"),
 }
 HEALTHY = [
-    "path-mtu", "kept-way", "cluster-dns", "tls-healthy", "ftp-published", "redis-announced", "kafka-published", "kafka-forwarded",
-    "mongo-published", "nginx-published", "wg-healthy", "wg-no-route", "ike-healthy", "ike-retried", "vrrp-handover",
-    "bgp-healthy", "service-at-bridge",
+    "path-mtu", "kept-way", "cluster-dns", "tls-healthy", "ftp-published", "redis-announced", "kafka-published",
+    "kafka-forwarded", "mongo-published", "nginx-published", "wg-healthy", "wg-no-route", "ike-healthy",
+    "ike-retried", "vrrp-handover", "bgp-healthy", "service-at-bridge",
 ]  # fmt: skip
 
 

@@ -43,6 +43,24 @@ def test_clock_that_does_not_answer_is_told(tmp_path: Path, is_up: bool) -> None
     assert facts["accepts_tcp"] == is_up == ("so it is up" in finding["says"])
 
 
+@pytest.mark.parametrize("others", [3, 1])
+def test_silent_clocks_of_one_way_is_told_once(tmp_path: Path, others: int) -> None:
+    """The pool of a distribution names four; a clock that accepts TCP connections has a cause of its own."""
+    net = Network([HERE])
+    asks(net)
+    connects(net)
+    for number in range(others):
+        for question in range(4):
+            ends = f"{A}:{41000 + question} > 203.0.113.{number + 1}:123"
+            net.pass_by((HERE, udp(ends, NTP, ident=200 + question)), gap=2e6)
+    findings = of_story(net, tmp_path, NAME)
+    assert sorted(finding["facts"]["questions"] for finding in findings) == [4, 4 * others]
+    assert [finding["facts"]["servers"] for finding in findings if not finding["facts"]["accepts_tcp"]] == [
+        [f"203.0.113.{number + 1}" for number in range(others)]
+    ]
+    assert [f"all {others} servers share" in finding["fix"] for finding in findings].count(True) == (others > 1)
+
+
 @pytest.mark.parametrize("comes", [True, False], ids=["something comes", "nothing comes"])
 def test_capture_of_one_direction_is_told(tmp_path: Path, comes: bool) -> None:
     """Where nothing at all goes to the client, it is not known that the server is silent."""
