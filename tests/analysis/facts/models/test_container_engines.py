@@ -22,7 +22,7 @@ from tests.analysis.facts.models.stations import (
     likely,
     weights,
 )
-from tests.stories import Network, ping, udp
+from tests.stories import Network, about, ping, udp
 from tests.story_reports import read
 
 WEB, BBOX = "172.17.0.2", "172.17.0.3"
@@ -159,6 +159,21 @@ def test_container_among_hosts_is_likely_macvlan(tmp_path: Path) -> None:
         net = Network(["if0"])
         exchange(net, Socket(docker_mac(container), container, 40000), server, "if0")
         assert likely(read(net, tmp_path)) == models
+
+
+def test_host_that_forwards_for_containers_is_no_macvlan(tmp_path: Path) -> None:
+    """The bridge has a port to the outside, and so its MAC: it says that the container's packets go nowhere.
+
+    As on a public capture (orion-belt/tempo, pfcp.pcap): such a host reaches the containers, and no macvlan's does.
+    """
+    container, host = "192.168.111.10", "192.168.111.12"
+    net = Network(["if0"])
+    exchange(net, Socket(docker_mac(container), container, 40000), Socket(B_MAC, host, 80), "if0")
+    asked = udp(f"{container}:8805 > 192.168.111.77:8805", b"hello", smac=docker_mac(container), dmac=B_MAC)
+    net.pass_by(("if0", asked))
+    error = ping(f"{host} > {container}", 0, 0, icmp=(3, 1), smac=B_MAC, dmac=docker_mac(container))
+    net.pass_by(("if0", about(error, asked)))
+    assert likely(read(net, tmp_path)) == []
 
 
 @pytest.mark.parametrize(("gossips", "models"), [(True, ["overlay"]), (False, [])], ids=["gossip", "none"])

@@ -18,6 +18,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.wording import Text
 from capnet.analysis.correlate.duplicates import duplicates
+from capnet.analysis.facts.icmp_errors import icmp_errors
 from capnet.analysis.facts.layer2.model import MacvlanParent, same_network
 from capnet.analysis.facts.layer2.segments import layer2_segments
 from capnet.analysis.facts.models.container_signs import (
@@ -41,11 +42,12 @@ MAX_STATIONS = 256  # at one point: with more it is a backbone, and no interface
 def containers_among_hosts(context: Context) -> Iterator[Sign]:
     """A container, by its MAC, is in one network with a station that is neither a container nor a gateway.
 
+    Nor one that reports by ICMP what became of packets to other addresses: it was to forward them, as the host does.
     Not where a recording of all interfaces (`any`) has packets of containers twice: they pass two ports of a bridge,
     where those of a macvlan child pass its parent alone.
     Wrong when: the host's interface is a port of the containers' bridge; a container's MAC was set by hand.
     """
-    passed_twice = _macs_recorded_twice(context)
+    passed_twice, routers = _macs_recorded_twice(context), _routers(context)
     for point in range(len(context.points)):
         stations = speakers(context, point, outside_tunnels=True)
         if is_container_bridge(context.points[point].name) or len(stations) > MAX_STATIONS:
@@ -54,7 +56,8 @@ def containers_among_hosts(context: Context) -> Iterator[Sign]:
         if any((point, container.mac) in passed_twice for container in containers):
             continue
         for container in containers:
-            host = next((station for station in stations.values() if _is_host_beside(station, container)), None)
+            hosts = (station for station in stations.values() if _is_host_beside(station, container, routers))
+            host = next(hosts, None)
             if host:
                 says = Text(
                     en="the container {ip} is in one network with {mac}, which is none",
@@ -71,12 +74,19 @@ def _macs_recorded_twice(context: Context) -> set[tuple[int, int]]:
     return {(point, mac) for point, mac in ends if context.points[point].linktype in COOKED}
 
 
-def _is_host_beside(station: Speaker, container: ContainerMac) -> bool:
+def _routers(context: Context) -> set[str]:
+    """Addresses that say of packets to other ones that they cannot be delivered."""
+    return {error.sender for error in icmp_errors(context) if error.sender != error.quoted.dst}
+
+
+def _is_host_beside(station: Speaker, container: ContainerMac, routers: set[str]) -> bool:
     """A station with an address of the container's network, whose MAC is of no container and no engine's bridge."""
     if station.mac >> 32 in (DOCKER_PREFIX, CNI_PREFIX) or station.forwarded_ips or ":" in container.ip:
         return False
     if container.ip.startswith(DOCKER_POOLS):
         return False  # a bridge network; the other one is a container whose MAC is random or set by hand
+    if not routers.isdisjoint(station.own_ips):
+        return False
     ips = [ip for ip in station.own_ips if same_network([ip, container.ip])]
     return bool(ips) and not any(ip.endswith(".1") for ip in station.own_ips)
 
