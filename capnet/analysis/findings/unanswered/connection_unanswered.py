@@ -15,6 +15,7 @@ others meanwhile; else a warning: what lies behind the point is not known. As fa
 - what is different where it answers: another MAC, that is another gateway, another interface, IPv4 in place of IPv6,
   another node of the same NodePort, or TCP timestamps that are ahead;
 - which end signs its SYNs by TCP MD5, as BGP with a password does: both directions are one finding then;
+- that other servers beyond the gateway of several silent ones answer meanwhile;
 - by which point other packets of the client leave its host, if these do not;
 - which host forwards them to which next hop, and that it does so with private addresses while its own one is accepted;
 - that DNAT leads back to the client's own network, so that answers go past the host that translates;
@@ -63,6 +64,7 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 - 得到应答的连接有何不同：另一个 MAC（即另一个网关）、另一个接口、用 IPv4 而不是 IPv6、同一 NodePort 的另一个节点，或
   更靠后的 TCP 时间戳；
 - 哪一端用 TCP MD5 给 SYN 签名（有密码的 BGP 就是这样），这时两个方向合为一条；
+- 几台不应答的服务器共用的网关后面，其间有其他服务器应答；
 - 客户端的其他包从主机的哪个抓包点离开，如果这些包没有到那里；
 - 哪台主机把它们转发给哪个下一跳，以及转发时用的是私有地址，而它自己的地址被接受；
 - DNAT 转回客户端自己的网络，使应答绕过做转换的主机；

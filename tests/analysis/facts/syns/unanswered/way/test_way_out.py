@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.facts.syns.callers import Client
-from tests.analysis.findings.reported import Findings
+from tests.analysis.facts.syns.callers import CARD_C, Client
+from tests.analysis.findings.reported import CARD_B, Findings
+from tests.stories import ACK, SYN
 
 
 def silent(folder: Path, *servers: str) -> Findings:
@@ -30,3 +31,47 @@ def test_silent_servers_elsewhere_share_the_way_out_is_told(tmp_path: Path) -> N
 def test_servers_that_share_no_way_out_is_silent(tmp_path: Path, servers: tuple[str, ...]) -> None:
     (finding,) = silent(tmp_path, *servers)
     assert "way out" not in finding["fix"] and "none of these servers" not in finding["says"]
+
+
+@pytest.mark.parametrize(
+    ("server", "mac", "is_told"),
+    [("192.0.2.7", CARD_B, True), ("192.168.111.9", CARD_B, False), ("192.0.2.7", CARD_C, False)],
+    ids=["beyond the gateway", "in the network", "beyond another gateway"],
+)
+def test_silent_servers_of_a_gateway_that_serves_others_is_told(
+    tmp_path: Path, server: str, mac: str, is_told: bool
+) -> None:
+    """The provider drops what goes to some services, as public captures show (WayytWang/network-learn)."""
+    played = Client(points=("A/ens33",))
+    for silent_server in ("203.0.113.5", "198.51.100.9"):
+        played.server = silent_server
+        played.call(443)
+        played.server = server
+        played.call(443, tries=1, answer=SYN | ACK, to=mac)
+    (finding,) = played.findings(tmp_path)
+    words = "; 1 other server beyond the same gateway answered meanwhile, such as 192.0.2.7:443"
+    assert (words in finding["says"]) == is_told == ("to these 2 addresses alone" in finding["fix"])
+    assert ("the way out of" in finding["fix"]) != is_told
+
+
+def test_server_inside_says_nothing_of_the_internet_is_silent(tmp_path: Path) -> None:
+    """The gateway leads to other networks of the company, and its way to the provider is down."""
+    played = Client(points=("A/ens33",))
+    for server in ("8.8.4.4", "9.9.9.9"):
+        played.server = server
+        played.call(443)
+        played.server = "10.10.0.50"
+        played.call(445, tries=1, answer=SYN | ACK)
+    (finding,) = played.findings(tmp_path)
+    assert "meanwhile" not in finding["says"] and "the way out of" in finding["fix"]
+
+
+def test_servers_that_answered_before_is_silent(tmp_path: Path) -> None:
+    """What the gateway let pass before says nothing of the time of these SYNs."""
+    played = Client(points=("A/ens33",))
+    played.server = "192.0.2.7"
+    played.call(443, tries=1, answer=SYN | ACK)
+    for played.server in ("203.0.113.5", "198.51.100.9"):
+        played.call(443)
+    (finding,) = played.findings(tmp_path)
+    assert "meanwhile" not in finding["says"] and "the way out of" in finding["fix"]
