@@ -39,6 +39,16 @@ def test_first_segment_of_each_direction_is_kept(tmp_path: Path) -> None:
     assert octets(net, tmp_path) == [(0, 40000, b"first"), (0, 80, b"answer")]
 
 
+def test_padding_is_not_what_an_end_says_first(tmp_path: Path) -> None:
+    """Rewritten captures count the padding of an ACK as its payload (Huberto-Madalena/masters_programme_project)."""
+    net = Network(["A/eth0"])
+    connection(net, (0, bytes(6)), (0, b"first"))
+    connection(net, (0, bytes(7)), sport=40001)
+    assert octets(net, tmp_path) == [
+        (0, 40000, b"first"), (0, 80, b"answer"), (0, 40001, bytes(7)), (0, 80, b"answer"),
+    ]  # fmt: skip
+
+
 def test_points_of_several_files_are_kept_apart(tmp_path: Path) -> None:
     net = Network(["A/eth0", "B/eth0", "C/eth0"], files={"B/eth0": "other.pcapng"})
     connection(net, (0, b"first"))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MAX_CONNECTIONS = 2000
 MAX_FRAMES = 65_536  # after the SYN-ACK: a server that waits for longer is rare, and looking costs time
+MAX_PADDING = 6  # octets of zero by which programs that rewrite captures, and some cards, lengthen an ACK to 46 octets
 MAX_OCTETS = 24  # the longest beginning by which a protocol is recognised
 MAX_ANSWER = 1024  # of an answer of HTTP or MongoDB: what it says of TLS, or the members, stands behind its headers
 ANSWER, REDIRECT = b"HTTP/1.", b"3"  # the first digit of its status
@@ -126,6 +127,8 @@ class FirstOctets:
         at, end = payload_span(block, chosen)
         columns = (chosen.tolist(), keys.tolist(), at.tolist(), end.tolist())
         for row, key, begin, stop in zip(*columns, strict=True):
+            if 0 < stop - begin <= MAX_PADDING and not any(block.raw[begin:stop]):
+                continue
             if self._awaited.pop(key, None) is not None:
                 self._is_changed = True
                 values = rows[row, [*DIRECTION, fields.FRAME]].tolist()
