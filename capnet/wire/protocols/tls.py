@@ -24,6 +24,11 @@ ALERTS = {
     UNRECOGNIZED_NAME: "unrecognized name", 113: "bad certificate status response", 115: "unknown PSK identity",
     CERTIFICATE_REQUIRED: "certificate required", NO_APPLICATION_PROTOCOL: "no application protocol",
 }  # fmt: skip
+# What an end says of the certificate that it got, or did not get.
+ABOUT_CERTIFICATES = (
+    NO_CERTIFICATE, BAD_CERTIFICATE, UNSUPPORTED_CERTIFICATE, CERTIFICATE_REVOKED, CERTIFICATE_EXPIRED,
+    CERTIFICATE_UNKNOWN, UNKNOWN_CA, ACCESS_DENIED, CERTIFICATE_REQUIRED,
+)  # fmt: skip
 VERSIONS = {b"\x03\x00": "SSL 3.0", b"\x03\x01": "TLS 1.0", b"\x03\x02": "TLS 1.1", b"\x03\x03": "TLS 1.2"}
 
 

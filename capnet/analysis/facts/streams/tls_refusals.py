@@ -1,7 +1,8 @@
 """TLS handshakes that an end ends by a fatal alert, beside those of the same service that go well.
 
 Input: how connections begin (`openings`) and the alerts of TLS. Output: `RefusedTls`, one for each service, alert and
-end that sends it. Not an alert after which the client gets on with the service at once, as with an older version.
+end that sends it. Not an alert after which the client gets on with the service at once, as with an older version; trust
+in a certificate does not come by trying again, so another client of the same address may do so.
 Limits: what TLS encrypts: of version 1.3 nearly all alerts but those about version, cipher and name.
 """
 
@@ -63,7 +64,8 @@ def refused_tls(context: Context) -> list[RefusedTls]:
             client: sorted(served.get((address, port, client), []))
             for client in {source(context.flows[opening.row]) for opening, _ in refused}
         }
-        lasting = [pair for pair in refused if not _goes_on(context, pair[0], begins)]
+        is_final = description in tls.ABOUT_CERTIFICATES
+        lasting = [pair for pair in refused if is_final or not _goes_on(context, pair[0], begins)]
         if lasting:
             of_service, frames = [opening for opening, _ in lasting], [alert.frame for _, alert in lasting]
             clients = {source(context.flows[opening.row]) for opening in of_service}

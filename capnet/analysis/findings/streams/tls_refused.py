@@ -1,8 +1,8 @@
 """tls-refused: an end of TLS connections refuses the handshake, and says why.
 
 Looks at: fatal alerts of TLS that nothing encrypts (RFC 8446 section 6), in connections whose client begins with a
-ClientHello (`facts.streams.tls_refusals`). Not where the same client gets on with the service within 5 s, as one does
-that tries an older version.
+ClientHello (`facts.streams.tls_refusals`). Not about versions, ciphers and names where the same client gets on with the
+service within 5 s, as one does that tries an older version.
 Says: which end ends how many handshakes with which service by which alert, how many others of these clients go well,
 and the version that the server took, where the client refuses that.
 Wrong when: a scanner tries one version and cipher after the other, and none of the last ones fits.
@@ -29,7 +29,7 @@ EXPLAINS = ("accepted-then-closed", "closed-before-request", "reset-in-session",
 PAGE_ZH = """TLS 连接的一端拒绝握手，并说明原因。
 
 检查：以 ClientHello 开始的连接中没有加密的 TLS 致命警报（RFC 8446 第 6 节，`facts.streams.tls_refusals`）。
-不包括同一客户端 5 秒内与该服务成功建立连接的情况，例如改用旧版本。
+关于版本、算法和名称的警报，不包括同一客户端 5 秒内与该服务成功建立连接的情况，例如改用旧版本。
 结论：哪一端以什么警报结束了与哪个服务的多少次握手，这些客户端另有多少次成功；客户端拒绝版本时，服务器所取的版本。
 误判：扫描程序逐一尝试各种版本和算法，而最后几次都不合适。
 处理：按警报：对证书的信任、证书的有效期、服务器认识的名称、双方都支持的版本或算法。
@@ -93,11 +93,6 @@ FIX = Text(
     zh="查看 {refusing} 上程序的日志：其中说明了拒绝的原因",
 )
 
-# Alerts about the certificate that the end which sends them got.
-_ABOUT_CERTIFICATES = (
-    tls.NO_CERTIFICATE, tls.BAD_CERTIFICATE, tls.UNSUPPORTED_CERTIFICATE, tls.CERTIFICATE_REVOKED,
-    tls.CERTIFICATE_EXPIRED, tls.CERTIFICATE_UNKNOWN, tls.UNKNOWN_CA, tls.ACCESS_DENIED, tls.CERTIFICATE_REQUIRED,
-)  # fmt: skip
 _FIXES = {
     tls.PROTOCOL_VERSION: FIX_VERSION, tls.HANDSHAKE_FAILURE: FIX_CIPHER, tls.INSUFFICIENT_SECURITY: FIX_CIPHER,
     tls.UNRECOGNIZED_NAME: FIX_NAME, tls.NO_APPLICATION_PROTOCOL: FIX_PROTOCOL,
@@ -137,7 +132,7 @@ def _finding(context: Context, refused: RefusedTls) -> Finding:
 
 
 def _fix(refused: RefusedTls) -> Text:
-    if refused.description in _ABOUT_CERTIFICATES:
+    if refused.description in tls.ABOUT_CERTIFICATES:
         if not refused.is_by_client:
             return FIX_OF_CLIENT
         return FIX_EXPIRED if refused.description == tls.CERTIFICATE_EXPIRED else FIX_TRUST

@@ -101,8 +101,18 @@ def test_alert_of_server_is_told(tmp_path: Path, description: int, advice: str) 
     assert finding["facts"]["refused_by"] == "server" and advice in finding["fix"]
 
 
+@pytest.mark.parametrize(("description", "is_told"), [(70, False), (40, False), (48, True)])
+def test_handshake_that_goes_well_at_once(tmp_path: Path, description: int, is_told: bool) -> None:
+    """A client that may use an older version tries the newest first; trust does not come by trying again."""
+    played = Service()
+    said = (("server", server_hello()), ("client", alert(48))) if is_told else (("server", alert(description)),)
+    played.connect(("client", HELLO), *said, pause=0.1)
+    played.go_well()
+    findings = played.findings(tmp_path)
+    assert [finding["facts"]["others"] for finding in findings] == [1] * is_told
+
+
 def test_handshake_in_other_version_at_once_is_silent(tmp_path: Path) -> None:
-    """A client that may use an older version tries the newest first."""
     played = Service()
     played.connect(("client", HELLO), ("server", alert(70)), pause=0.1)
     played.go_well()
