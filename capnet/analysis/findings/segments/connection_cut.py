@@ -4,7 +4,7 @@ Looks at: TCP connections that one end acknowledged something of. Then the other
 or more, or keepalives three times or more, for 1.5 s or longer, and hears nothing, up to the end of the capture. Not
 segments of 1000 bytes and more, which may be too large for the path (`mtu-blackhole`), nor a FIN, after which no
 program waits. After a pause of 5 s and longer it is `idle-connection-forgotten`, unless nothing comes any more by the
-router that the answers of three servers or more came by (`facts.losses.lost_ways`).
+router that the answers of three servers or more came by (`facts.ways.lost_ways`).
 Says: which connections, how often they tried, where that was last seen, and whether others to the same service go on.
 Of a host that has lost its way: with how many servers, and for how long nothing came.
 Wrong when: a capture ends while the path is away for a moment.
@@ -23,9 +23,9 @@ from capnet.analysis.core.flow_rows import destination, replies, reply_values, s
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.losses.lost_ways import LostWay, lost_way
 from capnet.analysis.facts.transport.idle_connections import forgotten_connections
 from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, ahead, is_tcp_with, segments
+from capnet.analysis.facts.ways.lost_ways import LostWay, lost_way
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, address_value, mac_text
 from capnet.wire.numbers import TCP_ACK, TCP_FIN, TCP_RST
@@ -41,7 +41,7 @@ PAGE_ZH = """已建立的连接没有关闭，却不再有应答。
 检查：一端确认过内容的 TCP 连接。此后另一端把同样的字节发了四次以上，或把 keepalive 发了三次以上，持续 1.5 秒以上，直到
 抓包结束都没有任何应答。不包括 1000 字节以上的段，它们可能超过了路径 MTU（`mtu-blackhole`）；也不包括 FIN，其后没有程序
 在等待。停顿 5 秒以上之后的见 `idle-connection-forgotten`，除非三台以上服务器的应答所经过的路由器不再送来任何包
-（`facts.losses.lost_ways`）。
+（`facts.ways.lost_ways`）。
 结论：哪些连接，尝试了多少次，最后在哪里看到，到同一服务的其他连接是否继续。对失去出口的主机：与多少台服务器，多长时间没
 有收到包。
 误判：路径暂时中断时抓包就结束了。

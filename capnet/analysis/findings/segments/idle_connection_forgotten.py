@@ -26,7 +26,6 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name
-from capnet.analysis.facts.losses.lost_ways import lost_way
 from capnet.analysis.facts.transport.flow_observations import observations_of
 from capnet.analysis.facts.transport.idle_connections import (
     SECOND_NS,
@@ -35,6 +34,7 @@ from capnet.analysis.facts.transport.idle_connections import (
     stop_after_pause,
 )
 from capnet.analysis.facts.transport.idle_datagrams import forgotten_datagrams
+from capnet.analysis.facts.ways.lost_ways import lost_way
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import TCP
 

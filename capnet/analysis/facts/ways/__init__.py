@@ -1,0 +1,1 @@
+"""The ways by which hosts reach others. Internal."""
