@@ -25,6 +25,7 @@ _BRIDGED_COLUMNS = [
     schema.FLOW_VIA, schema.FLOW_DEPTH, schema.FLOW_PROTO, *schema.FLOW_ADDRESSES, schema.FLOW_SPORT,
     schema.FLOW_DPORT, schema.FLOW_KIND, schema.FLOW_TTL,
 ]  # fmt: skip
+MAX_KERNEL_NS = 1_000_000  # from a port to the bridge and to another port: longer means another clock
 _PORT_ROLES = ("veth", "parent", "underlay", "unknown")  # of points that may be ports of a bridge
 # One packet has the same values of these in each form that one host gives it.
 _PACKET_COLUMNS = [schema.FLOW_VIA, schema.FLOW_DEPTH, schema.FLOW_PROTO, schema.FLOW_FIRST_DIGEST]
@@ -93,7 +94,8 @@ def _ports_of_late(context: Context) -> _Ports:
             ports.rows[row], ports.delay_ns[row] = earlier[ingress_hops - 1], 1
         elif earlier and is_at_port[earlier[-1]]:
             forms = [other for other in packet.before(row) if bridged.keys[other] != bridged.keys[row]]
-            is_before = {bool(first_ns[other] < first_ns[earlier[-1]]) for other in forms if is_at_port[other]}
+            forms = [other for other in forms if is_at_port[other] and first_ns[row] - first_ns[other] <= MAX_KERNEL_NS]
+            is_before = {bool(first_ns[other] < first_ns[earlier[-1]]) for other in forms}
             if len(is_before) == 1:  # all other forms came in before, or went out behind
                 ports.rows[row], ports.delay_ns[row] = earlier[-1], -1 if is_before == {True} else 1
     return ports
