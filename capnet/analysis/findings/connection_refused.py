@@ -1,7 +1,8 @@
 """connection-refused: a server answers a SYN with RST.
 
 Looks at: TCP flows with a SYN whose opposite direction, at the same point, has RST and no SYN-ACK. An info are:
-- a scan: a client that tries more than five ports of one address, or twenty addresses that do not accept;
+- a scan: a client that tries more than five ports of one address, or twenty addresses that do not accept; or that asks
+  for twenty neighbors that are not there, and tries these once or twice;
 - a server that was starting: its port accepts a later connection, and refused none since one was accepted;
 - what several addresses of the Internet try that do nothing else, a port or two each;
 - a port that ::1 refuses while 127.0.0.1 accepts: the server listens on IPv4 only.
@@ -47,7 +48,7 @@ EXPLAINS = ()
 PAGE_ZH = """服务器用 RST 应答 SYN。
 
 检查：有 SYN 的 TCP 流，在同一抓包点上反方向有 RST 而没有 SYN-ACK。以下为提示：
-- 扫描：客户端尝试一个地址的五个以上端口，或二十个不接受的地址；
+- 扫描：客户端尝试一个地址的五个以上端口，或二十个不接受的地址；或询问二十个不存在的邻居，并对这些地址各尝试一两次；
 - 服务器当时正在启动：端口后来接受了连接，此后不再拒绝；
 - 互联网上几个什么别的也不做的地址各试一两个端口；
 - ::1 拒绝而 127.0.0.1 接受的端口：服务器只监听 IPv4。
@@ -68,6 +69,9 @@ PAGE_ZH = """服务器用 RST 应答 SYN。
 """
 
 SAYS = Text(en="{address} refused connections to port {port}{more}", zh="{address} 拒绝了到端口 {port} 的连接{more}")
+SAYS_FEW = Text(
+    en="{address} refused connections to the ports {ports}{more}", zh="{address} 拒绝了到端口 {ports} 的连接{more}"
+)
 SAYS_PORTS = Text(
     en="{address} refused connections to {count} ports, {first} to {last}{more}",
     zh="{address} 拒绝了到 {count} 个端口（{first} 到 {last}）的连接{more}",
@@ -79,7 +83,11 @@ BETWEEN = Text(
     en="; between these, it accepted {count:connection} of the same client",
     zh="；在这些连接之间，它接受了同一客户端的 {count} 个连接",
 )
-SCAN = Text(en=", of a client that tries many", zh="，来自一个尝试许多端口的客户端")
+SCAN = Text(en=", of a client that tries many", zh="，来自一个大量尝试的客户端")
+FIX_SCAN = Text(
+    en="none is needed for an inventory or a monitor; else find the program that scans on the client",
+    zh="如果是清点或监控程序，则无需处理；否则在客户端上找出扫描的程序",
+)
 STRANGERS = Text(
     en=", of {count} {count:address|addresses} of the Internet that {count:does|do} nothing else here: scanners",
     zh="，来自互联网上 {count} 个在这里什么别的也不做的地址：扫描者",
@@ -100,6 +108,7 @@ ELSEWHERE_FIX = Text(
     en="start the server, or ask for the port it really listens on", zh="启动服务器，或访问它实际监听的端口"
 )
 
+MAX_NAMED_PORTS = 4  # in a sentence
 MAX_LISTED_PORTS = 100  # that the facts list
 MIN_TRIED = 3  # ports that strangers try, and strangers: one may be a lost client
 
@@ -168,7 +177,9 @@ def _other_connections(refused: RefusedPorts) -> str:
 
 def _fix(context: Context, refused: RefusedPorts) -> str:
     """The next step without a clue."""
-    if refused.accepted_between and not refused.is_scan:
+    if refused.is_scan:
+        return FIX_SCAN.fill()
+    if refused.accepted_between:
         return FIX_BETWEEN.fill()
     may_be_published = shows_containers(context) and not is_loopback_address(refused.address)
     return (FIX if may_be_published else ELSEWHERE_FIX).fill()
@@ -178,6 +189,8 @@ def _says(address: str, group: list[int | None], more: str) -> str:
     """The sentence about one port, or about several of an address."""
     if len(group) == 1:
         return SAYS.fill(address=address, port=group[0], more=more)
+    if len(group) <= MAX_NAMED_PORTS:
+        return SAYS_FEW.fill(address=address, ports=several([str(port) for port in group]), more=more)
     return SAYS_PORTS.fill(address=address, count=len(group), first=group[0], last=group[-1], more=more)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.facts.syns.refusers import V6_A, V6_B, connect
-from tests.analysis.findings.reported import of_story
-from tests.stories import ACK, RST, SYN, Network, tcp, udp
+from tests.analysis.findings.reported import CARD_A, of_story
+from tests.stories import ACK, RST, SYN, Network, arp, tcp, udp
 from tests.story_reports import A, B
 
 
@@ -97,6 +97,19 @@ def test_sweep_of_many_addresses_is_told(tmp_path: Path) -> None:
     net.pass_by(("A/ens33", tcp(f"10.0.0.7:80 > {A}:40000", ack=12_346, flags=RST | ACK)))
     (finding,) = of_story(net, tmp_path, "connection-refused")
     assert finding["level"] == "info" and finding["facts"]["address"] == "10.0.0.7"
+
+
+@pytest.mark.parametrize(("neighbors", "tries", "level"), [(20, 2, "info"), (19, 2, "warning"), (20, 3, "warning")])
+def test_what_an_address_scan_tries_is_an_info(tmp_path: Path, neighbors: int, tries: int, level: str) -> None:
+    """Who looks for neighbors by ARP, and asks those that are there for two ports. One that insists wants an answer."""
+    net = Network(["A/ens33"])
+    for host in range(neighbors):
+        net.at(net.now, "A/ens33", arp(1, CARD_A, A, f"192.168.111.{host + 10}"))
+        net.now += 1e6
+    for number in range(tries):
+        connect(net, RST | ACK, sport=40000 + number)
+    found = of_story(net, tmp_path, "connection-refused")
+    assert [(finding["level"], "tries many" in finding["says"]) for finding in found] == [(level, level == "info")]
 
 
 def test_refusal_behind_a_translation_is_told_once(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Clients that try many ports of a server, many addresses, or one port of many neighbours: they get no answer by right.
 
-Input: flows. Output: masks of flow rows. Method: distinct values per key, by sorting. Who tries many addresses while
-none is answered that shares the way has lost this way, and scans nothing.
+So do clients that ask for many neighbors that are not there (`address-scan`) and try those that are once or twice.
+
+Input: flows, and questions of ARP and Neighbor Discovery. Output: masks of flow rows. Method: distinct values per key,
+by sorting. Who tries many addresses while none is answered that shares the way has lost this way, and scans nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies, reply_values
 from capnet.analysis.core.schema import FlowMask, Values
+from capnet.analysis.facts.neighbours.exchanges import neighbours
+from capnet.wire.addresses import address_value
 from capnet.wire.numbers import TCP, UDP
 
 MAX_SINGLE_PORTS = 5  # of one address: more are a scan, which is one finding
@@ -46,7 +50,7 @@ def is_of_scan(context: Context, is_new: FlowMask, is_closed: FlowMask) -> FlowM
         client for client in of_addresses[:MAX_LOST_WAYS].tolist() if _has_lost_way(context, is_new, clients == client)
     ]
     is_scan |= is_closed & is_among(clients, of_addresses) & ~is_among(clients, np.array(lost, dtype=np.int64))
-    return is_scan | _is_of_neighbours(context, is_closed)
+    return is_scan | _is_of_neighbours(context, is_closed) | _is_of_address_scan(context, is_closed)
 
 
 def _has_lost_way(context: Context, is_new: FlowMask, is_of_client: FlowMask) -> bool:
@@ -107,6 +111,22 @@ def _is_of_neighbours(context: Context, is_closed: FlowMask) -> FlowMask:
     scanned = _with_many(keys[~is_tried_often], tried[~is_tried_often], MAX_NEIGHBOURS)
     mask = np.zeros(len(flows), dtype=bool)
     mask[rows[is_among(keys, scanned) & ~is_tried_often]] = True
+    return mask
+
+
+def _is_of_address_scan(context: Context, is_closed: FlowMask) -> FlowMask:
+    """Per flow: does its client look for MAX_ADDRESSES neighbors in vain, and try this server once or twice?"""
+    flows = context.flows
+    sought: dict[str, set[str]] = {}
+    for exchange in neighbours(context):
+        if exchange.requests and not exchange.replies and not exchange.is_probe:
+            sought.setdefault(exchange.asker, set()).add(exchange.target)
+    mask = np.zeros(len(flows), dtype=bool)
+    rows = np.flatnonzero(is_closed)
+    for asker in (asker for asker, targets in sought.items() if len(targets) >= MAX_ADDRESSES):
+        mask[rows[(flows[rows[:, None], schema.FLOW_SRC] == address_value(asker)).all(axis=1)]] = True
+    tried = hash_of(flows, [*CLIENT, *schema.FLOW_DST, schema.FLOW_DPORT], rows).astype(np.int64)
+    mask[rows[is_among(tried, _with_many(tried, rows, MAX_NEIGHBOUR_TRIES))]] = False
     return mask
 
 
