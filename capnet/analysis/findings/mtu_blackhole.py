@@ -10,7 +10,7 @@ Says: between which points or hosts, all peers of a host as one, above which len
 needed" was seen (RFC 1191).
 Wrong when: loss hit only large packets by chance; the more packets, the less likely.
 Fix: lower the MTU of the sending interface, raise that of the link between the points, or clamp the MSS to the path's
-MTU on the router; let ICMP type 3 code 4 pass.
+MTU on the router; let ICMP type 3 code 4 pass. Of an overlay, make the network again with a smaller MTU.
 Verify: `nsenter -t PID -n ping -M do -s $((MTU-28)) HOST`.
 """
 
@@ -57,6 +57,7 @@ PAGE_ZH = """大包消失，小包能通过。
 “fragmentation needed”（RFC 1191）。
 误判：碰巧只丢了大包；包越多，可能性越小。
 处理：降低发送接口的 MTU，提高抓包点之间链路的 MTU，或在路由器上把 MSS 限制到路径 MTU；放行 ICMP 类型 3 代码 4。
+overlay 则重建网络，指定更小的 MTU。
 验证：`nsenter -t PID -n ping -M do -s $((MTU-28)) HOST`。
 """
 
@@ -118,6 +119,13 @@ FIX = Text(
     zh="把发送接口的 MTU 降到 {fails} 以下（{passes} 能通过），提高两者之间链路的 MTU，或在转发处限制 MSS（`iptables "
     "-t mangle -A FORWARD -p tcp --syn -j TCPMSS --clamp-mss-to-pmtu`）；并放行 ICMP “fragmentation needed”",
 )
+FIX_OVERLAY = Text(
+    en="make the overlay network again with `--opt com.docker.network.driver.mtu=`, 50 and more below the MTU of the "
+    "path between the hosts, or raise that; `ping -M do -s SIZE` from host to host finds it: the largest SIZE that "
+    "passes, and 28",
+    zh="重建 overlay 网络，用 `--opt com.docker.network.driver.mtu=` 指定比主机间路径的 MTU 至少小 50 的值，或提高该路"
+    "径的 MTU；在主机之间用 `ping -M do -s 长度` 可测出路径 MTU：能通过的最大长度加 28",
+)
 
 MAX_FINDINGS = 20
 MIN_FULL_SEGMENTS = 2  # that a connection with a smaller MSS passed
@@ -131,14 +139,16 @@ def diagnose(context: Context) -> list[Finding]:
     findings = []
     chain = chain_of(context)
     reported: set[int] = set()  # flow chains: each hop of a translated flow loses the same segments
-    for points, of_points in sorted(by_points.items()):
+    for points, of_both in sorted(by_points.items()):
+        # A tunnel's packets are lost with what is inside: one length, and one count.
+        of_points = [each for each in of_both if not context.flows[each.flow, schema.FLOW_CARRIES]] or of_both
         passes = max(of_flow.largest_passed for of_flow in of_points)
         fails = min(of_flow.smallest_lost for of_flow in of_points)
         if passes < fails:
             names = context.points[points[0]].name, context.points[points[1]].name
             if points[0] == points[1]:
                 names = names[0], _other_side(context, of_points[0].flow).fill()
-            findings.append(_between_points(names, passes, fails, of_points, senders))
+            findings.append(_between_points(context, names, passes, fails, of_points, senders))
             reported |= {int(chain[of_flow.flow]) for of_flow in of_points}
     return findings + _between_hosts(
         context, [lost for lost in lost_full_segments(context) if int(chain[lost.flow]) not in reported]
@@ -162,9 +172,18 @@ def _reporters(context: Context) -> list[str]:
 
 
 def _between_points(
-    names: tuple[str, str], passes: int, fails: int, of_flows: list[LostLengths], senders: list[str]
+    context: Context,
+    names: tuple[str, str],
+    passes: int,
+    fails: int,
+    of_flows: list[LostLengths],
+    senders: list[str],
 ) -> Finding:
     before, after = names
+    is_overlay = bool(context.flows[[of_flow.flow for of_flow in of_flows], schema.FLOW_VIA].all())
+    fix = FIX.fill(passes=passes, fails=fails)
+    if is_overlay and shows_containers(context):
+        fix = FIX_MSS_PODS.fill() if shows_cni(context) else FIX_OVERLAY.fill()
     packets = sum(of_flow.lost for of_flow in of_flows)
     text = TOLD if senders else NOT_TOLD
     return Finding(
@@ -173,7 +192,7 @@ def _between_points(
         text.fill(
             packets=packets, fails=fails, before=before, after=after, passes=passes, senders=language.items(senders)
         ),
-        FIX.fill(passes=passes, fails=fails),
+        fix,
         {"from": before, "to": after, "passes": passes, "fails": fails, "packets": packets, "told_by": senders},
         sorted(frame for of_flow in of_flows for frame in of_flow.evidence),
     )

@@ -12,7 +12,7 @@ connection three or more and 1 % of its packets, as they leave the card: paths o
 makes up for it.
 Where all of them arrive at a next point, and more come out of order there than were sent so: between which points they
 overtook each other. Where all of them are SYNs of connections that were then accepted: how many, and how long they
-waited.
+waited. Where all of them are long segments that accepted connections repeat to their end in vain: how long these are.
 Wrong when: segments overtook each other by more than 3 ms; or only a sample of packets was compared, and segments
 overtook each other at all.
 Fix: find the hop behind which packets are missing, or the receiver that is too slow.
@@ -28,7 +28,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import replies, reply_values
+from capnet.analysis.core.flow_rows import destination, replies, reply_values
 from capnet.analysis.core.results import Evidence, Finding
 from capnet.analysis.core.schema import PerFlow
 from capnet.analysis.core.wording import Text, finding_name
@@ -39,6 +39,7 @@ from capnet.analysis.facts.clues import Clue, first_of
 from capnet.analysis.facts.losses.path_mtu import learned_path_mtu
 from capnet.analysis.facts.losses.rare_losses import are_rare, packets_on_the_wire
 from capnet.analysis.facts.outcomes.sent_again import sent_again
+from capnet.analysis.facts.transport.full_segments import unacknowledged_length
 from capnet.analysis.facts.transport.tcp_connections import segments
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP
@@ -58,7 +59,8 @@ PAGE_ZH = """TCP 重传了数据。
 结论：多少个段，在哪个抓包点。包在第一个显示它们的抓包点之后丢失或迟到。如果它们很少（`facts.losses.rare_losses`），
 只有一两个，或不到该点 TCP 包（按离开网卡时计）的 0.5%，并且没有一个连接达到三个且占其包的 1%，则为提示：互联网上的路
 径也会丢这么多，TCP 会补上。如果它们全部到达下一个抓包点，而那里乱序的多于发出时乱序的，则说明它们在哪两个抓包点之间相
-互超前。如果它们都是 SYN，而这些连接随后被接受，则说明多少个连接，等了多久。
+互超前。如果它们都是 SYN，而这些连接随后被接受，则说明多少个连接，等了多久。如果它们都是长段，已被接受的连接直到最后都在
+徒劳地重发，则说明段有多长。
 误判：段之间相互超前 3 毫秒以上；或只比较了一部分包，而段有超前。
 处理：查找缺包的那一跳，或太慢的接收方。
 验证：在发送方 `nstat -az TcpRetransSegs`，对单个连接用 `ss -ti`。
@@ -84,6 +86,17 @@ FIX_SYNS = Text(
     "TcpExtListenDrops`), one of several ways that is dead (ECMP, a bond)",
     zh="在 {point} 之后查找只丢弃新连接的环节：限制（`limit`、`hashlimit`、`connlimit`、`ct count`）、满的连接跟踪表（"
     "`dmesg | grep conntrack`）、服务器的队列已满（`nstat -az TcpExtListenDrops`）、几条路中有一条不通（ECMP、绑定）",
+)
+LONG = Text(
+    en=": {connections:connection} {connections:was|were} accepted, and no segment as long as these, of {octets} "
+    "bytes, was acknowledged",
+    zh="：{connections} 个连接已被接受，而这么长（{octets} 字节）的段没有一个得到确认",
+)
+FIX_LONG = Text(
+    en="find the largest packet that passes, by `ping -M do -s SIZE {server}` from the sender: if its MTU is larger, "
+    "that is too large for the path (`capnet explain mtu-blackhole`); if no packet passes, the other end is gone",
+    zh="从发送方用 `ping -M do -s 长度 {server}` 测出能通过的最大的包：如果发送方的 MTU 更大，则它对这条路径太大（"
+    "`capnet explain mtu-blackhole`）；如果没有包能通过，则对端已经不在",
 )
 FIX_OVERTOOK = Text(
     en="look for what sends one connection by several ways between {first} and {last}: balance-rr of a bond, ECMP for "
@@ -164,7 +177,18 @@ def _lost_syns(context: Context, resent: _Resent) -> Clue | None:
     return Clue(FIX_SYNS.fill(point=resent.worst), says, {"syns_of": len(waits_ns)})
 
 
-_CAUSE = first_of(_overtaking, _lost_syns)
+def _long_segments(context: Context, resent: _Resent) -> Clue | None:
+    """Connections repeat long segments to their end, and get no more answer."""
+    at_worst = [row for row in resent.rows if _name(context, row) == resent.worst]
+    lengths = [unacknowledged_length(context, row) for row in at_worst[:MAX_EXAMINED]]
+    if len(lengths) < len(at_worst) or not all(lengths):
+        return None
+    says = LONG.fill(connections=len(lengths), octets=min(lengths))
+    fix = FIX_LONG.fill(server=destination(context.flows[at_worst[0]]))
+    return Clue(fix, says, {"unacknowledged": min(lengths)})
+
+
+_CAUSE = first_of(_overtaking, _lost_syns, _long_segments)
 
 
 def _name(context: Context, row: int) -> str:

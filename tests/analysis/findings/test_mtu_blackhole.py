@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from capnet.analysis.engine import analyze
 from tests.analysis.findings.reported import Findings, of_story
+from tests.conftest import PROJECT
 from tests.stories import ACK, FIN, PSH, SYN, Network, Packet, about, ping, tcp
 from tests.story_reports import C1, A, B
 
@@ -342,3 +344,13 @@ def test_answers_recorded_twice_is_silent(tmp_path: Path) -> None:
         played.response(bytes(FULL), seq=101)
     played.net.recorded = [(time + copy, *rest) for time, *rest in played.net.recorded for copy in (0, 20)]
     assert played.findings(tmp_path) == []
+
+
+def test_overlay_on_a_narrow_path_is_told() -> None:
+    """The tunnel takes other ports after each timeout: these flows, all of them long, are lost as a whole."""
+    found = analyze(PROJECT / "tests/analysis/findings/recorded/swarm-mtu/both.pcapng").to_dict()["findings"]
+    (finding,) = [each for each in found if each["level"] != "info"]
+    facts = finding["facts"]
+    assert (finding["name"], facts["from"], facts["to"]) == ("mtu-blackhole", "A/ens33", "B/ens33")
+    assert (facts["passes"], facts["fails"], facts["packets"]) == (60, 1450, 16)  # inside of the tunnel
+    assert "com.docker.network.driver.mtu=" in finding["fix"]

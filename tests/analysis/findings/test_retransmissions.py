@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from capnet.analysis.engine import analyze
-from tests.analysis.findings.reported import named, of_story
+from tests.analysis.findings.reported import named, of_capture, of_story
 from tests.conftest import PROJECT
 from tests.stories import ACK, RST, SYN, Network, tcp
 from tests.story_reports import A, B, read
@@ -209,3 +209,25 @@ def test_syns_that_show_no_limit_is_told_without_them(tmp_path: Path, why: str) 
         net.at(net.now, "A/ens33", tcp(f"{A}:40003 > {B}:80", b"data", seq=8, ack=4, ident=99))
     (finding,) = of_story(net, tmp_path, "retransmissions")
     assert "SYN" not in finding["says"] and "syns_of" not in finding["facts"]
+
+
+def test_long_segments_that_nothing_acknowledges_is_told() -> None:
+    """A Swarm's overlay between nodes whose path has MTU 1400, captured at the sender (swarm-mtu/README.md)."""
+    (finding,) = of_capture("tests/analysis/findings/recorded/swarm-mtu/sender.pcapng", "retransmissions")
+    assert (finding["level"], finding["facts"]["unacknowledged"]) == ("warning", 1398)
+    assert "no segment as long as these, of 1398 bytes, was acknowledged" in finding["says"]
+    assert "`ping -M do -s SIZE 10.0.1.4`" in finding["fix"]
+
+
+@pytest.mark.parametrize("octets", [1400, 200], ids=["acknowledged", "short"])
+def test_segments_of_other_connections_cut_off_is_silent(tmp_path: Path, octets: int) -> None:
+    """Long segments that are acknowledged at last; short ones, which no MTU stops."""
+    net, ends, back = Network(["A/ens33"]), f"{A}:5555 > {B}:80", f"{B}:80 > {A}:5555"
+    net.pass_by(("A/ens33", tcp(ends, flags=SYN, seq=0, ident=1)))
+    net.pass_by(("A/ens33", tcp(back, flags=SYN | ACK, seq=0, ack=1, ident=1)))
+    for number in range(4):
+        net.pass_by(("A/ens33", tcp(ends, bytes(octets), seq=1, ack=1, ident=2 + number)))
+        net.now += 1e6
+    if octets > 1000:
+        net.pass_by(("A/ens33", tcp(back, seq=1, ack=1 + octets, ident=9)))
+    assert all("unacknowledged" not in finding["facts"] for finding in of_story(net, tmp_path, "retransmissions"))

@@ -22,6 +22,7 @@ from capnet.analysis.fate.speakers import speakers
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import ESP
 
+_LINK = 18  # octets of an Ethernet header with a VLAN tag, which the length of a frame counts
 CARD_ROLES = ("parent", "underlay", "unknown")  # of interfaces to other hosts
 
 
@@ -48,6 +49,7 @@ class WireLoss(NamedTuple):
     is_on_link: bool  # no router lies between, as far as the MACs tell
     is_heard: bool  # both interfaces showed packets at that time
     others_pass: bool  # packets arrived from the one interface at the other one after these began to be lost
+    shorter_pass: bool  # packets to the same ports arrived, and each of them was shorter than these
 
 
 @derived
@@ -84,6 +86,7 @@ def _loss(context: Context, point: int, due: int, address: str, stopped: list[St
     return WireLoss(
         point, due, address, stopped, sorted(services), packets, siblings, is_on_link,
         not all(flow.is_assumed for flow in stopped), _others_pass(context, point, due, rows),
+        _shorter_pass(context, point, due, rows),
     )  # fmt: skip
 
 
@@ -92,6 +95,28 @@ def _others_pass(context: Context, point: int, due: int, rows: list[int]) -> boo
     is_between = (flows[links.source, schema.FLOW_POINT] == point) & (flows[links.target, schema.FLOW_POINT] == due)
     arrived = links.target[is_between]
     return bool(len(arrived)) and int(last[arrived].max()) >= int(first[rows].min())
+
+
+def _shorter_pass(context: Context, point: int, due: int, rows: list[int]) -> bool:
+    """Is length what tells packets that are lost from those to the same ports that arrive?
+
+    A tunnel sends one conversation from other ports after each timeout (Linux, sk_rethink_txhash), so that its long
+    packets are flows of their own.
+    """
+    flows, links = context.flows, flow_links(context)
+    is_between = (flows[links.source, schema.FLOW_POINT] == point) & (flows[links.target, schema.FLOW_POINT] == due)
+    service = [*schema.FLOW_ADDRESSES, schema.FLOW_PROTO, schema.FLOW_DPORT, schema.FLOW_VIA]
+    arrived = links.target[is_between]
+    of_services = {tuple(row) for row in flows[np.ix_(rows, service)].tolist()}
+    largest: dict[tuple[int, ...], int] = {}
+    for row, ends in zip(arrived.tolist(), flows[np.ix_(arrived, service)].tolist(), strict=True):
+        if tuple(ends) in of_services:
+            largest[tuple(ends)] = max(largest.get(tuple(ends), 0), int(flows[row, schema.FLOW_LARGEST_IP]))
+    if len(largest) < len(of_services):
+        return False
+    longest_arrived = np.array([largest[tuple(ends)] for ends in flows[np.ix_(rows, service)].tolist()])
+    mean_lost = flows[rows, schema.FLOW_BYTES] / flows[rows, schema.FLOW_PACKETS] - _LINK
+    return bool((mean_lost > longest_arrived).all())
 
 
 def _owns(context: Context, mac: int, address: str) -> bool:

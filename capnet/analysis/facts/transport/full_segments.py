@@ -28,6 +28,7 @@ from capnet.wire.addresses import MAPPED
 from capnet.wire.numbers import TCP_ACK, TCP_RST, TCP_SYN
 
 MIN_REPEATS = 2  # of a full segment near its sender: once is what any loss looks like
+MIN_LONG = 1000  # octets that may be too many for a path; connections break off for other reasons, too
 MIN_FULL = 500  # octets: IPv4 hosts take 576 (RFC 791), so no path MTU is below
 TCP_HEADER = 20  # octets
 MAX_OTHERS = 50  # connections between the same hosts that are looked at
@@ -141,6 +142,26 @@ def _repeated(context: Context, row: int) -> LostFullSegments | None:
     octets = max(ahead(s.seq, awaited) + s.payload - s.payload % full for s in sent if s.payload >= full)
     frames = [*_syn_frames(passed), *(s.frame for s in tries), *(ack.frame for ack in repeated_acks)]
     return LostFullSegments(row, mss, full, octets, max(short), True, frames)
+
+
+def unacknowledged_length(context: Context, row: int) -> int:
+    """Payload of the long segment that a flow repeats to its end in vain, if none so long was acknowledged; else 0.
+
+    The other end says nothing any more: whether the length is the reason is open.
+    """
+    passed = segments(context, row)
+    sent = [s for s in passed if not s.is_reply and s.octets and not s.is_reset]
+    acks = [s for s in passed if s.is_reply and s.flags & (TCP_ACK | TCP_RST) == TCP_ACK]
+    if not acks:
+        return 0
+    awaited = max((ack.ack for ack in acks), key=lambda number: ahead(number, acks[0].ack))
+    tries = [s for s in sent if s.seq == awaited]
+    if len(tries) <= MIN_REPEATS or tries[-1].time - tries[0].time < MIN_WAIT_NS:
+        return 0
+    length = min(s.payload for s in tries)
+    longest_before = max((s.payload for s in sent if ahead(s.end, awaited) <= 0), default=0)
+    is_silent = not any(s.is_reply and s.time > tries[1].time for s in passed)
+    return length if is_silent and length >= MIN_LONG and longest_before < length else 0
 
 
 def _others_pass(context: Context, lost: LostFullSegments) -> bool:

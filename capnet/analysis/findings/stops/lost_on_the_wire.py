@@ -1,7 +1,8 @@
 """lost-on-the-wire: packets leave the interface of one host and never arrive at the interface of another one.
 
 Looks at: flows without an answer that stop between interfaces of two hosts, while other packets to the same address,
-from the same interface, arrive there.
+from the same interface, arrive there. Not where all that is lost is longer than all that arrives, and `mtu-blackhole`
+says it of both interfaces.
 Says: which services cannot be reached, how many packets were handed to the driver of the one interface and not
 delivered by that of the other one, and what does arrive. A warning if a router lies between, which may drop them.
 Wrong when: the packets take another path, as with bonds and load balancers, or a capture dropped them.
@@ -19,6 +20,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.wire_losses import WireLoss, wire_losses
+from capnet.analysis.facts.transport.lost_lengths import lost_lengths
 from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)
@@ -32,7 +34,8 @@ EXPLAINS = (
 
 PAGE_ZH = """包离开一台主机的接口，没有到达另一台主机的接口。
 
-检查：停在两台主机的接口之间、没有应答的流，而从同一接口到同一地址的其他包能到。
+检查：停在两台主机的接口之间、没有应答的流，而从同一接口到同一地址的其他包能到。如果丢失的都比到达的长，并且
+`mtu-blackhole` 已对这两个接口说明，则不算。
 结论：哪些服务到不了，多少个包交给了一个接口的驱动而没有由另一个接口的驱动送上来，什么能到。如果中间有一个
 路由器，它可能丢弃它们，则为警告。
 误判：包走了另一条路，例如 bond 和负载均衡，或抓包丢了它们。
@@ -67,17 +70,25 @@ FIX = Text(
     "占用 UDP 4789 端口）、交换机；如果没有过滤，在两台主机上执行 `ethtool -S {card} | grep -Ei "
     "'drop|miss|no_buf|spoof'`",
 )
+FIX_LENGTH = Text(
+    en="shorter packets to {services} pass, so compare the MTU of both interfaces and of what lies between: `ping -M "
+    "do -s SIZE` from host to host finds the largest that passes",
+    zh="发往 {services} 的较短的包能通过，所以比较两个接口以及中间链路的 MTU：在主机之间用 `ping -M do -s 长度` 可测出"
+    "能通过的最大长度",
+)
 
 MIN_PACKETS = 2  # a single one may be the last of the capture
 MIN_SIBLINGS = 3  # of datagrams, or by another service: a balancer may send the next flow elsewhere
 
 
 def diagnose(context: Context) -> list[Finding]:
+    by_length = {each.points for each in lost_lengths(context)}  # `mtu-blackhole` says it of these
     return [
         _finding(context, loss)
         for loss in wire_losses(context)
         if loss.siblings and loss.others_pass and loss.packets >= MIN_PACKETS
-    ]
+        and not (loss.shorter_pass and (loss.point, loss.due) in by_length)
+    ]  # fmt: skip
 
 
 def _finding(context: Context, loss: WireLoss) -> Finding:
@@ -94,12 +105,19 @@ def _finding(context: Context, loss: WireLoss) -> Finding:
             services=several([str(service) for service in loss.services]), point=point, next=next_point,
             siblings=loss.siblings,
         ),
-        FIX.fill(card=point.rpartition("/")[2], services=several([str(service) for service in loss.services]))
-        if loss.is_on_link
-        else FIX_BY_ROUTER.fill(point=point, next=next_point),
+        _fix(loss, point, next_point),
         {
             "point": point, "next": next_point, "destination": loss.destination, "sources": sources[:MAX_EVIDENCE],
             "services": [str(service) for service in loss.services][:MAX_EVIDENCE], "packets": loss.packets,
         },
         hop_evidence(context, rows),
     )  # fmt: skip
+
+
+def _fix(loss: WireLoss, point: str, next_point: str) -> str:
+    if not loss.is_on_link:
+        return FIX_BY_ROUTER.fill(point=point, next=next_point)
+    services = several([str(service) for service in loss.services])
+    if loss.shorter_pass:
+        return FIX_LENGTH.fill(services=services)
+    return FIX.fill(card=point.rpartition("/")[2], services=services)

@@ -3,7 +3,8 @@
 Looks at: flows without an answer that end at a point, where other packets show the next point: a flow to the
 same service went on there, or an answered flow to the same host did, or it is the destination's own interface, or the
 destination's packets came from there, or it is another interface of the same host, whose network has the destination
-(by the topology, or because the destination speaks there). Not SYNs to a published port: see `published-port-blocked`.
+(by the topology, or because the destination speaks there). Not SYNs to a published port: see `published-port-blocked`;
+nor large packets between two points of which `mtu-blackhole` says that they vanish there.
 Says: how many packets of whom stop, to which destination, between which two points, and what did pass; whether all that
 stop are larger than all that pass. For information
 where the topology says that Docker made the network with `--internal`. A warning where it is only assumed that the next
@@ -33,7 +34,7 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.blocked_ports import blocked_ports
 from capnet.analysis.facts.losses.stopped_flows import known_by
 from capnet.analysis.facts.transport.flow_observations import observations_of
-from capnet.analysis.facts.transport.lost_lengths import MAX_MTU
+from capnet.analysis.facts.transport.lost_lengths import MAX_MTU, lost_lengths
 from capnet.analysis.fate.fates import STOPS, Fates, fates
 from capnet.analysis.fate.next_points import HOME, NETWORK
 from capnet.wire.addresses import address_value
@@ -49,7 +50,7 @@ PAGE_ZH = """包到达一个抓包点，没有一个到达下一个。
 检查：没有应答、止于一个抓包点的流，其他包显示了下一个抓包点：到同一服务的流从那里通过了，或到同一主机、有应答的流从
 那里通过了，或那里是目的地址自己的接口，或目的地址的包来自那里，或那里是同一主机的另一个接口，其网络包含目的地址（根据拓
 扑，或目的地址在那里发包）。不包括发往端口映射的 SYN：见
-`published-port-blocked`。
+`published-port-blocked`；也不包括 `mtu-blackhole` 已说明在这两个抓包点之间消失的大包。
 结论：谁的多少个包停住，发往哪里，在哪两个抓包点之间，什么能通过；停住的是否都比通过的大。拓扑说明该网络以
 `--internal` 创建时仅供参考。只是推测下一个抓包点当时在抓时为警告：没有记录说明，并且它此前此后都没有包。
 误判：包走了另一条没有抓包的路，例如有两条上行链路或负载均衡。
@@ -105,8 +106,12 @@ def diagnose(context: Context) -> list[Finding]:
     numbers = np.flatnonzero(is_told).tolist()
     stopped = sorted(numbers, key=lambda number: _key(context, outcome, number))
     findings = []
-    for _, group in groupby(stopped, key=lambda number: _key(context, outcome, number)):
-        findings.append(_finding(context, outcome, list(group)))
+    by_length = {each.points for each in lost_lengths(context)}
+    for (point, due, *_), group in groupby(stopped, key=lambda number: _key(context, outcome, number)):
+        numbers = list(group)
+        # `mtu-blackhole` says of these two points that the large packets stop.
+        if (point, due) not in by_length or _lengths(context, outcome.last[numbers], due) is None:
+            findings.append(_finding(context, outcome, numbers))
     return findings[:MAX_FINDINGS]
 
 

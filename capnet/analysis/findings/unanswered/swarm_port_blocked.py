@@ -2,7 +2,8 @@
 
 Looks at: packets to port 7946 (gossip), 2377 (management) or a tunnel's port that stop between the interfaces of two
 nodes, at gossip over UDP that one point shows in one direction only, and at SYNs to 7946 and 2377 that nothing answers;
-while TCP to the Swarm's ports is answered between the same nodes.
+while TCP to the Swarm's ports is answered between the same nodes. Not where shorter packets to the same port arrive and
+all that is lost is longer: that is no filter of ports (`mtu-blackhole`).
 Says: which port is blocked from whom to whom, and that TCP passes.
 Wrong when: the other node left the Swarm while TCP was still open.
 Fix: open 7946 over TCP and UDP, the data path port (4789 over UDP, or `--data-path-port`), 2377 over TCP to managers,
@@ -41,7 +42,8 @@ IS_OF_TUNNEL = True
 PAGE_ZH = """Swarm 的节点互相可达，但所需的端口没有全部放行。
 
 检查：发往端口 7946（gossip）、2377（管理）或隧道端口、停在两个节点的接口之间的包，一个抓包点上只有一个方向的 UDP
-gossip，以及到 7946 和 2377 而无应答的 SYN；而同样两个节点之间到 Swarm 端口的 TCP 有应答。
+gossip，以及到 7946 和 2377 而无应答的 SYN；而同样两个节点之间到 Swarm 端口的 TCP 有应答。如果到同一端口较短的包
+能到，而丢失的都更长，则不算：那不是对端口的过滤（`mtu-blackhole`）。
 结论：哪个端口从谁到谁被拦，而 TCP 能通过。
 误判：另一个节点在 TCP 仍开着时离开了 Swarm。
 处理：在所有节点之间双向开放 7946 的 TCP 和 UDP、数据端口（UDP 4789 或 `--data-path-port`）、到管理节点的 2377/tcp，
@@ -88,7 +90,7 @@ def diagnose(context: Context) -> list[Finding]:
         blocked = [service for service in loss.services if _is_of_swarm(service, rows)]
         pair = frozenset((source(rows[0]), loss.destination))
         passes = nodes.get(pair, -1) >= first[[flow.row for flow in loss.flows]].min()
-        if blocked and passes and loss.packets >= MIN_PACKETS:
+        if blocked and passes and loss.packets >= MIN_PACKETS and not loss.shorter_pass:
             pairs.add(pair)
             findings.append(_stopped(context, loss, blocked))
     if not nodes:
