@@ -3,6 +3,7 @@
 Looks at: flows in tunnels all of whose packets have a wrong or an unfilled TCP or UDP checksum and get no answer, while
 the same station answers packets without such a checksum: ICMP, or TCP and UDP with a right one. An unfilled checksum is
 usual on virtual links: it counts if the flows came out of the tunnel at the receiver and other packets are answered.
+Not if they end at a point from which others to the receiver go on: it did not get them.
 Says: how many packets of which tunnel, to whom, and what is answered. An error if the packets were seen to come out of
 the tunnel, unfilled ones of two services or more; else a warning.
 Wrong when: the capture was rewritten by a program that did not correct the checksums.
@@ -40,6 +41,7 @@ PAGE_ZH = """接收方因内层校验和而丢弃从隧道出来的 TCP 或 UDP 
 
 检查：隧道内所有包的 TCP 或 UDP 校验和都错误或未填写、且没有应答的流，而同一站点应答没有这种校验和的包：ICMP，或校验
 和正确的 TCP 和 UDP。未填写的校验和在虚拟链路上属正常：只有在接收方从隧道出来之后看到、且其他包有应答时才算。
+如果它们止于某个抓包点，而发往接收方的其他包从那里继续前行，则不算：接收方没有收到它们。
 结论：哪个隧道的多少个包，发给谁，什么有应答。看到包从隧道出来时为错误（未填写的需要两个或更多服务）；否则为警告。
 误判：抓包文件被程序改写过，而校验和没有更正。
 处理：在发送方的网卡或隧道接口上关闭隧道的校验和卸载。
@@ -64,10 +66,12 @@ FIX = Text(
     "UdpInCsumErrors` 显示丢弃数",
 )
 
+MAX_HOPS = 16  # behind a tunnel
 MIN_PACKETS = 2  # of one flow: a single one may be the last of the capture
 MIN_UNFILLED_SERVICES = 2  # one alone may be down, on a virtual link
 SUMS = {schema.WRONG: "a wrong", schema.UNFILLED: "an unfilled"}
 _TUNNEL = [*schema.FLOW_PLACE, schema.FLOW_DMAC]
+_WAY = [schema.FLOW_POINT, *schema.FLOW_DST, schema.FLOW_VIA]
 _SERVICE = [schema.FLOW_PROTO, *schema.FLOW_DST_END]
 
 
@@ -105,9 +109,23 @@ def diagnose(context: Context) -> list[Finding]:
         passes = group.tunnel in good_tunnels
         is_unfilled = group.bad == schema.UNFILLED
         is_refuted = group.tunnel in unfilled_tunnels if is_unfilled else group.tunnel[0] in wrong_points
+        is_refuted |= is_unfilled and _end_on_the_way(context, rows[numbers])
         if not is_refuted and (group.bad == schema.WRONG or (passes and group.came_out)):
             findings.append(_finding(context, rows[numbers], checksums.counts[numbers], group, passes))
     return findings
+
+
+def _end_on_the_way(context: Context, rows: FlowRows) -> bool:
+    """Do all end at points from which other packets to their destination go on? Then the receiver did not get them."""
+    flows, links = context.flows, flow_links(context)
+    last_rows = rows
+    for _ in range(MAX_HOPS):
+        after = links.after[last_rows]
+        last_rows = np.where(after >= 0, links.target[after], last_rows)
+    goes_on = links.source[flows[links.source, schema.FLOW_POINT] != flows[links.target, schema.FLOW_POINT]]
+    going_on = distinct_rows(flows[goes_on[:, None], _WAY])
+    ended = distinct_rows(flows[last_rows[:, None], _WAY])
+    return {tuple(way) for way in ended.tolist()} <= {tuple(way) for way in going_on.tolist()}
 
 
 def _tunnels(context: Context, rows: FlowRows) -> set[tuple[int, ...]]:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from capnet.analysis.engine import analyze
 from tests.analysis.findings.overlays import A_CARD, B_CARD, POINTS, X_MAC, Y_MAC, X, Y, travel
-from tests.analysis.findings.reported import Findings, of_story
+from tests.analysis.findings.reported import Findings, named, of_story
+from tests.conftest import PROJECT
 from tests.stories import ACK, SYN, Network, Packet, ping, tcp
 
 WRONG = 0x1234
@@ -127,3 +129,12 @@ def test_wrong_sums_of_answered_flows_is_silent(tmp_path: Path) -> None:
     serve(net, "wrong", *POINTS)
     knock(net, "wrong", *POINTS, port=443)
     assert wrong(net, tmp_path) == []
+
+
+def test_unfilled_ones_that_end_on_the_way_is_silent() -> None:
+    """A rule of FORWARD on the other node drops them before the pod, whose pings come further (at_any/README.md)."""
+    folder = PROJECT / "tests/analysis/findings/unanswered/at_any"
+    report = analyze([folder / f"vxlan-forward-drop.node{number}.pcap" for number in (1, 2)]).to_dict()
+    assert named(report, "inner-checksum-wrong") == []
+    (finding,) = named(report, "connection-unanswered")
+    assert "last seen at vxlan-forward-drop.node2/if19, whose host received them" in finding["says"]
