@@ -42,6 +42,7 @@ from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.verdict.stopped_answers import stopped_answers
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import role_from_name
+from capnet.topology.lookup import endpoints, network_of
 from capnet.wire.addresses import mac_value
 from capnet.wire.numbers import ICMP_ECHO_REQUEST, ICMPV6_ECHO_REQUEST, TCP
 
@@ -81,6 +82,7 @@ def missing_packets(context: Context) -> list[MissingPackets]:
     lost = {each.row: each for each in _lost(context)}
     busiest = sorted(lost.values(), key=lambda each: (-each.packets, each.row))[:MAX_MISSING]
     missing = []
+    bridges = _bridges(context)
     for each in sorted(busiest):
         flow = context.flows[each.row]
         point = context.points[int(flow[schema.FLOW_POINT])]
@@ -91,9 +93,23 @@ def missing_packets(context: Context) -> list[MissingPackets]:
             if (packet := _arrives(context, flow, point, namespace, own)) is not None:
                 if each.request >= 0 and packet.is_local:
                     packet = packet._replace(asker=_asker(context, each.request, namespace))
+                out = bridges.get((namespace.name, packet.dst))
+                if out in namespace.interfaces and not packet.bridged and not packet.is_local:
+                    packet = packet._replace(out=out)
                 missing.append(_missing(context, each, namespace, packet))
                 break
     return missing
+
+
+def _bridges(context: Context) -> dict[tuple[str, str], str]:
+    """(host, address of a container) → the bridge of its network, by which the host sends to it."""
+    topology = context.topology
+    bridges: dict[tuple[str, str], str] = {}
+    for container, endpoint in endpoints(topology) if topology else ():
+        network = network_of(topology, container, endpoint) if topology else None
+        if network is not None and network.bridge:
+            bridges |= {(container.host, address): network.bridge for address in endpoint.ips}
+    return bridges
 
 
 def _asker(context: Context, request: int, namespace: NamespaceChanges) -> tuple[str, int | None] | None:

@@ -141,3 +141,10 @@ def test_nft_table_that_iptables_lists_is_left_out() -> None:
 def test_nft_policy_that_drops_is_an_end() -> None:
     tables = nft_tables(nft(match(DPORT, 81), {"accept": None}, policy="drop"), ())
     assert [drop.rule.text for drop in possible_drops(tables, PACKET)] == ["policy drop"]
+
+
+@pytest.mark.parametrize(
+    ("out", "ended"), [("docker0", [(1, True)]), ("br-0", []), (None, [(1, False)])], ids=["its", "another", "unknown"]
+)
+def test_rule_for_a_way_out_decides_where_it_is_known(out: str | None, ended: list[tuple[int, bool]]) -> None:
+    assert ends("-A FORWARD -o docker0 -j DROP", PACKET._replace(out=out)) == ended

@@ -140,3 +140,17 @@ def test_rule_that_stops_questions_to_podmans_dns_is_the_fix() -> None:
     assert finding.name == "dns-failure"
     assert "INPUT rule 1 on vm dropped them: -A INPUT -i podman1 -j DROP" in finding.says
     assert str(finding.fix).startswith("change iptables filter INPUT rule 1")
+
+
+def test_isolation_is_named_where_the_caller_alone_is_captured() -> None:
+    """The bridge of the other network is no point: the topology says that the host sends by it."""
+    finding = told("caller-alone")
+    assert finding.name == "connection-unanswered"
+    assert "DOCKER-ISOLATION-STAGE-2 rule 1 on A dropped 5 of 6" in finding.says
+    assert finding.says.endswith("shop-worker-1 on shop_default, shop-db-1 on shop_back")
+    assert str(finding.fix).startswith("put both on one network, `docker network connect shop_back shop-worker-1`")
+
+
+def test_isolation_is_not_named_for_an_address_of_no_container(tmp_path: Path) -> None:
+    (finding,) = altered("caller-alone", tmp_path, "172.20.0.2/16", "172.20.0.9/16")
+    assert finding.name == "connection-unanswered" and "ISOLATION" not in finding.says

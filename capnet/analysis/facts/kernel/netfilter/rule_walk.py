@@ -55,6 +55,7 @@ class Packet(NamedTuple):
     bridged: bool = False  # it is forwarded by a bridge, not routed
     is_ip_filtered: bool = True  # rules of IP count for it: of a bridged one with br_netfilter only
     asker: tuple[str, int | None] | None = None  # address and port of who asked, if it is an answer to be forwarded
+    out: str | None = None  # name of the interface that it would leave by, if it is routed
 
 
 class Drop(NamedTuple):
@@ -83,7 +84,7 @@ def possible_drops(tables: Sequence[RuleTable], packet: Packet) -> list[Drop]:
         if hook == FORWARD and packet.is_local and not packet.bridged:
             if not destinations:
                 break
-            walk.packets = [packet._replace(dst=dst, dport=dport) for dst, dport in destinations]
+            walk.packets = [packet._replace(dst=dst, dport=dport, out=None) for dst, dport in destinations]
         if packet.bridged:
             walk.hook(of_bridges, hook, ("bridge",))
         if packet.is_ip_filtered:
@@ -250,6 +251,10 @@ def _came_by(values: tuple[str, ...], packet: Packet) -> bool | None:
     return any(_is_named(name, value) for value in values for name in packet.in_)
 
 
+def _leaves_by(values: tuple[str, ...], packet: Packet) -> bool | None:
+    return None if packet.out is None else any(_is_named(packet.out, value) for value in values)
+
+
 def _is_named(name: str, pattern: str) -> bool:
     """`veth+` of iptables and `veth*` of nft name all that begin so."""
     return name.startswith(pattern[:-1]) if pattern[-1:] in ("+", "*") else name == pattern
@@ -278,5 +283,6 @@ def _icmp_type(values: tuple[str, ...], packet: Packet) -> bool | None:
 
 _TESTS = {
     "src": _source, "dst": _destination, "proto": _protocol, "sport": _source_port, "dport": _destination_port,
-    "in": _came_by, "family": _has_family, "state": _state, "dst-local": _is_for_host, "icmp": _icmp_type,
+    "in": _came_by, "out": _leaves_by, "family": _has_family, "state": _state, "dst-local": _is_for_host,
+    "icmp": _icmp_type,
 }  # fmt: skip

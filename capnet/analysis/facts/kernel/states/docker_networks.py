@@ -33,10 +33,11 @@ ISOLATED = Text(
     zh="Docker 的网络之间互相隔离：{clients} 在 {own} 上，{server} 在 {other} 上",
 )
 FIX_CONNECT = Text(
-    en="put both on one network, `docker network connect {other} {client}`, and ask for {server} by its name; or ask "
-    "for a published port at the host's address. The rule is Docker's own, which writes it again",
-    zh="让两者在同一个网络上：`docker network connect {other} {client}`，并用名称访问 {server}；或用主机地址访问映射的"
-    "端口。该规则是 Docker 自己的，删除后它会重新写入",
+    en="put both on one network, `docker network connect {other} {client}`, and ask for {server} by its name; in "
+    "Compose, name one network in `networks:` of both services; or ask for a published port at the host's address. The "
+    "rule is Docker's own, which writes it again",
+    zh="让两者在同一个网络上：`docker network connect {other} {client}`，并用名称访问 {server}；在 Compose 中，给两"
+    "个服务的 `networks:` 写上同一个网络；或用主机地址访问映射的端口。该规则是 Docker 自己的，删除后它会重新写入",
 )
 FIX_SHARED = Text(
     en="ask for {server} by its name, or at {address}, its address on {own}, where both are. A proxy that finds "
