@@ -68,9 +68,9 @@ def command(
     capnet trace A=left.pcap B=right.pcap --container web
     capnet trace --frame bridge.pcapng:205
 
-    EXPRESSION: host (an address or a name), net, port, portrange with src or dst before them; tcp, udp, icmp and other
-    protocols; ether host MAC; vni N; point NAME; id N (ICMP); and, or, not, parentheses. A flow matches if it is true
-    at any point on the path, before or after translation. Wireshark's ip.addr == … and tcp.port == … work too.
+    EXPRESSION: host (address, name, Compose service), net, port, portrange with src or dst before them; tcp, udp, icmp
+    and other protocols; ether host MAC; vni N; point NAME; id N (ICMP); and, or, not, parentheses. A flow matches if it
+    is true at any point on the path, before or after translation. Wireshark's ip.addr == … and tcp.port == … work too.
 
     Exit codes: 0 a flow matches, 1 none does, 2 wrong usage, 3 unreadable input.
     """

@@ -13,6 +13,7 @@ from capnet.analysis.core.results import Finding, FlowKey, Hop, Path
 from capnet.analysis.engine import Study, study
 from capnet.analysis.facts.outcomes.fates import every_fate
 from capnet.analysis.facts.paths import every_path
+from capnet.analysis.filters.names import of_compose_service
 from capnet.errors import UnreadableInput
 from capnet.quick_tuple import NamedTuple
 from capnet.report.words import Words
@@ -98,6 +99,8 @@ class Net:
         names = self.report.names.items()
         by_point = (item for names_here in self.report.names_at.values() for item in names_here.items())
         addresses = {address for address, its_name in (*names, *by_point) if its_name == name}
+        if not addresses:
+            addresses = {address for _, address in of_compose_service(self._study.context.topology, name)}
         if not addresses:
             try:
                 addresses = {str(ip_address(name))}

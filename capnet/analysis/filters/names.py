@@ -11,6 +11,8 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.point_names import file_stem, name_of_stem
 from capnet.analysis.core.results import Point
 from capnet.errors import UsageError
+from capnet.topology import Container, Topology
+from capnet.topology.lookup import endpoints
 
 MAX_SHARING = 16  # containers in the network of another one, which is in that of another one: a topology may loop
 MAX_HINTS = 12  # names in an error
@@ -18,7 +20,7 @@ MIN_SIMILARITY = 0.5  # of 0 to 1, by difflib: names that come first in the hint
 
 
 def known_names(context: Context) -> list[str]:
-    """Every name that `host` understands, sorted."""
+    """Every name that `host` understands, sorted; services of Compose are those of their containers."""
     names = set(context.names.values())
     if context.topology:
         names.update(name for _, _, name in context.topology.addresses())
@@ -60,7 +62,26 @@ def addresses_of(context: Context, name: str, sharing: tuple[str, ...] = ()) -> 
                 f"try host {container.host}"
             )
         raise UsageError(f"{name} has no address (network mode {container.network_mode})")
+    if not addresses:
+        for container, address in of_compose_service(topology, name):
+            addresses.append((container.host if len(hosts_of[address]) > 1 else None, address))
     return list(dict.fromkeys(addresses)) or None
+
+
+def of_compose_service(topology: Topology | None, name: str) -> list[tuple[Container, str]]:
+    """The addresses of all containers of a Compose service, SERVICE or PROJECT/SERVICE; empty if two projects have it.
+
+    By the service's name they call each other, in Docker's DNS and in the code of the application.
+    """
+    owned = [
+        (container, address)
+        for container, endpoint in (endpoints(topology) if topology else ())
+        if container.compose_service
+        and name in (container.compose_service, f"{container.project}/{container.compose_service}")
+        for address in endpoint.ips
+    ]
+    projects = {container.project for container, _ in owned}
+    return owned if len(projects) == 1 else []
 
 
 def name_hint(context: Context, name: str) -> str:

@@ -52,7 +52,7 @@ capnet trace A=left.pcap B=right.pcap --container web
 capnet trace --frame bridge.pcapng:205
 
 EXPRESSION：host、net、port、portrange，之前可加 src 或 dst；tcp、udp、icmp 和其他协议；ether host MAC；vni N；
-point NAME；id N（ICMP）；and、or、not 和括号。容器和主机的名称可作 host。
+point NAME；id N（ICMP）；and、or、not 和括号。容器、主机和 Compose 服务的名称可作 host。
 EXPRESSION 在路径的任何一点成立，流就匹配，转换前后都算。Wireshark 的 ip.addr == … 和 tcp.port == … 也可以。
 
 退出码：0 有流匹配，1 没有，2 用法错误，3 输入不可读。

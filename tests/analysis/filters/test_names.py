@@ -11,6 +11,7 @@ from capnet.analysis.filters.parser import at_host, parse
 from capnet.errors import UsageError
 from capnet.topology import Container, Topology
 from tests.analysis.filters.frames import BRIDGE, chosen, studied
+from tests.conftest import PROJECT
 
 
 def test_container_name_is_a_host() -> None:
@@ -39,3 +40,15 @@ def test_containers_sharing_networks_in_a_circle_are_an_error(size: int) -> None
     context = replace(studied(BRIDGE).context, topology=Topology(containers=boxes), names={})
     with pytest.raises(UsageError, match="has no address"):
         parse("host c0").flows(context)
+
+
+def test_compose_service_is_a_host() -> None:
+    """`db` is how web calls it; shop-db-1 is its container. Two projects with a db are none."""
+    topology = Topology.load(PROJECT / "tests/analysis/facts/kernel/recorded/caller-alone.topology.json")
+    context = replace(studied(BRIDGE).context, topology=topology, names={})
+    assert addresses_of(context, "db") == addresses_of(context, "shop/db") == addresses_of(context, "shop-db-1")
+    assert addresses_of(context, "shop/dbs") is None
+    (web,) = [container for container in topology.containers if container.compose_service == "web"]
+    web.compose_service, web.project = "db", "other"
+    assert addresses_of(context, "db") is None
+    assert addresses_of(context, "other/db") == addresses_of(context, "shop-web-1")
