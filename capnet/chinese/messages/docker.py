@@ -31,6 +31,12 @@ DOCKER_MESSAGES = {
     "containers of Docker": "Docker 的容器",
     "{reason:text}; nor do containerd and CRI-O run a container there (no process containerd-shim or conmon has one)":
         "{reason}；containerd 和 CRI-O 也没有在那里运行容器（没有进程 containerd-shim 或 conmon 带有容器）",
+    "{reason:text}; podman has Docker's API after `systemctl start podman.socket`, rootless `systemctl --user start "
+    "podman.socket`":
+        "{reason}；podman 在 `systemctl start podman.socket`（rootless 为 `systemctl --user start podman.socket`）之后"
+        "提供 Docker 的 API",
+    "no Docker daemon answers here; these are podman's containers, of {url}":
+        "这里没有 Docker 守护进程应答；以下是 podman 的容器，来自 {url}",
     "{reason:text}; containers of containerd and CRI-O are root's: {advice:text}":
         "{reason}；containerd 和 CRI-O 的容器属于 root：{advice}",
     "{url}: no Docker daemon answers there; what containerd and CRI-O run there is looked at":
