@@ -101,18 +101,28 @@ def _hops(path: Document, words: Words, width: int) -> list[str]:
     steps = [" · ".join(words.changes(before, hop, path["reply"])) for before, hop in pairwise(hops)]
     left = min(max(_left_widths(hops, steps)), MAX_POINT_WIDTH)
     middle = min(max(map(columns, flows)), max(width - left - RIGHT_WIDTH, MIN_FLOW_WIDTH))
+    counts = [_ttl_and_packets(hop) for hop in hops]
+    needed = columns(MARGIN) + 2 + left + 2 + max(map(columns, flows)) + 2 + max(map(columns, counts))
     lines = []
     for index, hop in enumerate(hops):
         before = hops[index - 1] if index else None
         if before is not None:
             lines += step_lines(steps[index - 1], _details(before, hop, words), left, width)
-        ttl = f"TTL {hop['ttl']}" if hop["ttl"] is not None else ""
-        cells = (padded(hop["point"], left), padded(flows[index], middle), padded(ttl, 7))
-        lines += row_lines(POINT_MARK, (*cells, count(hop["packets"], "packet")), width)
+        point = padded(hop["point"], left)
+        if needed <= width:
+            lines += row_lines(POINT_MARK, (point, padded(flows[index], middle), counts[index]), width)
+        else:  # all rows alike: those that would fit, too
+            lines += row_lines(POINT_MARK, (point, flows[index]), width)
+            lines += row_lines(LINE_MARK, (" " * left, counts[index]), width)
         if hop["smac"] and (before is None or (before["smac"], before["dmac"]) != (hop["smac"], hop["dmac"])):
             macs = f"{hop['smac']}{ARROW}{hop['dmac'] or '?'}"
             lines += row_lines(LINE_MARK, (" " * left, macs), width)
     return [*lines, *_end(path, words, width)]
+
+
+def _ttl_and_packets(hop: Document) -> str:
+    ttl = f"TTL {hop['ttl']}" if hop["ttl"] is not None else ""
+    return f"{padded(ttl, 7)}  {count(hop['packets'], 'packet')}"
 
 
 def _end(path: Document, words: Words, width: int) -> list[str]:
