@@ -173,11 +173,12 @@ def main() -> None:
         result = cli.main(standalone_mode=False)
         code = result if isinstance(result, int) else Exit.OK
     except CapnetError as error:
+        from capnet.cli.error_lines import print_error
         from capnet.report.escape import visible
 
         # What programs said (Docker, ip) may be several lines; a file's name or content must not make one.
         keep = "" if isinstance(error, UnreadableInput | UsageError) else "\n"
-        click.echo(f"capnet: {visible(language.message(str(error)), keep)}", err=True)
+        print_error(visible(language.message(str(error)), keep))
         code = error.exit_code
     except click.ClickException as error:
         _show(error)

@@ -114,6 +114,7 @@ def _split(text: str) -> tuple[str | None, str]:
 
 
 def _say(line: str) -> None:
+    from capnet.cli.error_lines import print_error
     from capnet.report.escape import visible
 
-    click.echo(f"capnet: {visible(language.message(line))}", err=True)
+    print_error(visible(language.message(line)))

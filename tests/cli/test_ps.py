@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from capnet.topology import Topology
+from capnet.topology import Host, Topology
+from capnet.topology.model import StoppedContainer
 from tests.record.saved_hosts import ARCHIVE, texts, unpacked
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,3 +147,13 @@ def test_ps_imports_neither_docker_nor_numpy_for_files() -> None:
         "assert not {'docker', 'numpy', 'scapy'} & set(sys.modules), set(sys.modules) & {'docker', 'numpy', 'scapy'}"
     )
     subprocess.run([sys.executable, "-c", code, str(IPVLAN)], check=True, capture_output=True, cwd=ROOT)
+
+
+def test_ps_of_a_service_that_is_stopped_says_so(tmp_path: Path) -> None:
+    topology = Topology(hosts=[Host("A", "20.10", "6", [])])
+    topology.stopped = [
+        StoppedContainer("A", "shop-redis-1", "1f", "exited", 143, project="shop", compose_service="redis")
+    ]
+    topology.save(tmp_path / "shop.topology.json")
+    _, err = capnet("ps", "--from", tmp_path / "shop.topology.json", "redis", code=2)
+    assert err.endswith("capnet: redis has no running container here; not running: shop-redis-1 (exited with 143)\n")

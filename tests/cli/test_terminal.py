@@ -23,13 +23,16 @@ INHERITED = {**{key: value for key, value in os.environ.items() if key not in OW
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def on_terminal(words: list[str], lines: int = 30, width: int = 100, **environment: str) -> str:
-    """What capnet writes to a terminal of this size."""
+def on_terminal(
+    words: list[str], lines: int = 30, width: int = 100, *, errors: bool = False, **environment: str
+) -> str:
+    """What capnet writes to a terminal of this size: standard output, or `errors`."""
     main, side = pty.openpty()
     ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", lines, width, 0, 0))
     program = subprocess.Popen(
         [sys.executable, "-m", "capnet", *words],
-        stdin=subprocess.DEVNULL, stdout=side, stderr=subprocess.DEVNULL, cwd=ROOT,
+        stdin=subprocess.DEVNULL, cwd=ROOT,
+        stdout=subprocess.DEVNULL if errors else side, stderr=side if errors else subprocess.DEVNULL,
         env={**INHERITED, "TERM": "xterm", **environment},
     )  # fmt: skip
     os.close(side)
@@ -107,3 +110,9 @@ def test_colors_change_no_character():
     text = piped([*BRIDGE, "--full"])
     assert ESCAPE.sub("", colored(text)) == text
     assert "\x1b[1mNAT\x1b[0m" in colored(text)
+
+
+def test_errors_have_lines_of_whole_words_on_terminals():
+    words = ["ps", "--from", "pcaps/ipvlan-l2.topology.json", "a-name-that-nothing-here-has-at-all"]
+    lines = on_terminal(words, width=40, errors=True).splitlines()
+    assert lines == ["capnet: nothing on A or B is called", "a-name-that-nothing-here-has-at-all"]

@@ -32,6 +32,8 @@ CAPTURE_MESSAGES = {
     "no running container is called {name}": "没有名为 {name} 的正在运行的容器",
     "no running container is called {name}; nearest: {names:list}":
         "没有名为 {name} 的正在运行的容器；最接近的：{names}",
+    "no running container is called {name}; nearest: {names:list} ({number} more: see capnet ps)":
+        "没有名为 {name} 的正在运行的容器；最接近的：{names}（另有 {number} 个：见 capnet ps）",
     "no running container is called {name}; no container is running": "没有名为 {name} 的容器；没有正在运行的容器",
     "no running container is called {name}; no container is running; not running: {names:text}":
         "没有名为 {name} 的容器；没有正在运行的容器；已停止的：{names}",

@@ -12,7 +12,7 @@ from capnet.report.inventory.answers.words import listed
 from capnet.topology import Topology
 from capnet.topology.lookup import Match, endpoints, names
 from capnet.topology.port_lookup import asked_port, published_ports
-from capnet.topology.stopped import state_of
+from capnet.topology.stopped import state_of, stopped_names
 from capnet.topology.subnets import subnets_with
 
 _MAX_NEAREST = 4
@@ -61,6 +61,8 @@ def unknown(topology: Topology, asked: str) -> str:
     for each in topology.stopped:
         if asked in (each.name, each.id[:12], each.id):
             return f"container {each.name} on {each.host} does not run ({state_of(each)}): `docker start {each.name}`"
+    if idle := [each for each in topology.stopped if asked in (*each.names, each.compose_service, each.project)]:
+        return f"{asked} has no running container here; not running: {stopped_names(idle)}"
     near = nearest(asked, names(topology), topology)
     verb = "has" if _is_address(asked) else "is called"
     return f"nothing on {hosts} {verb} {asked}" + (f"; nearest: {', '.join(near)}" if near else "")
