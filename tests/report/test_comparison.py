@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from capnet import language
 from capnet.cli import cli
 from capnet.errors import Exit, UsageError
-from capnet.report.comparison.differences import compare
+from capnet.report.comparison.differences import compare, translation_lines
 from capnet.report.comparison.identity import Identity
 from capnet.report.comparison.names import with_names
 from capnet.report.comparison.text import first_sentence, render
@@ -51,6 +51,18 @@ def test_network_recorded_twice_has_no_difference(path: Path) -> None:
     assert first_sentence(comparison) == "No difference in what both captures show.", render(comparison)
     other = compare(document(path), document(FAULTS / path.name))
     assert first_sentence(other) == "No difference in what both captures show."
+
+
+def test_ports_of_docker_dns_are_no_difference() -> None:
+    """Docker draws the port behind 127.0.0.11:53 when a container starts: here 54756, of another one any other."""
+    recorded = document(PROJECT / "tests/analysis/facts/kernel/recorded/caller-alone.pcapng")
+    identity = Identity(recorded)
+    lines = set(translation_lines(recorded, identity))
+    assert lines == {"DNAT udp: 127.0.0.1 → 127.0.0.11:53 becomes 127.0.0.1 → 127.0.0.11"}
+    flows = {str(identity.flow(row["proto"], row["flow"], row["point"])) for row in recorded["fates"]}
+    assert {name for name in flows if "127.0.0.11" in name} <= {
+        "udp 127.0.0.1 → 127.0.0.11", "udp 127.0.0.11 → 127.0.0.1", "udp 127.0.0.11:53 → 127.0.0.1",
+    }  # fmt: skip
 
 
 def test_flow_that_stops_is_told_with_both_places() -> None:

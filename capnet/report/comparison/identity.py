@@ -13,6 +13,8 @@ from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.flow_rows import is_multicast
 from capnet.quick_tuple import NamedTuple
 from capnet.report.words import ARROW, Words
+from capnet.topology.lookup import DOCKER_DNS
+from capnet.wire.numbers import PORT_DNS
 
 
 class FlowName(NamedTuple):
@@ -39,7 +41,7 @@ class Identity:
 
     def flow(self, proto: str, side: Document, point: str = "") -> FlowName:
         """The name of a flow. Of its ports that of the service stays, which is the lower one."""
-        ports = (side["sport"], None) if is_answer(side) else (None, side["dport"])
+        ports = _lasting_ports(side, is_answer(side))
         source, destination = (
             self.words.endpoint(side[end], port, point) for end, port in zip(("src", "dst"), ports, strict=True)
         )
@@ -47,11 +49,25 @@ class Identity:
 
     def form(self, side: Document, has_service_as_source: bool) -> str:
         """`bbox → B:7000`: one form of a translated flow, named as flows are."""
-        ports = (side["sport"], None) if has_service_as_source else (None, side["dport"])
+        ports = _lasting_ports(side, has_service_as_source)
         ends = (
             self.words.endpoint(side[end], port, side["point"]) for end, port in zip(("src", "dst"), ports, strict=True)
         )
         return ARROW.join(ends)
+
+
+def _lasting_ports(side: Document, has_service_as_source: bool) -> tuple[int | None, int | None]:
+    """Ports of source and destination that another capture has too: that of the service.
+
+    Docker's name server listens at a port that is drawn when its container starts, behind port 53.
+    """
+    if DOCKER_DNS in (side["src"], side["dst"]):
+        source, destination = (
+            side[port] if side[end] == DOCKER_DNS and side[port] == PORT_DNS else None
+            for end, port in (("src", "sport"), ("dst", "dport"))
+        )
+        return source, destination
+    return (side["sport"], None) if has_service_as_source else (None, side["dport"])
 
 
 def is_to_one(side: Document) -> bool:
