@@ -96,24 +96,26 @@ def _fault_lines(fault: Fault, columns: int) -> str:
 
 
 def _card(name: str, files: tuple[str, ...], columns: int) -> str:
-    from capnet.analysis.engine import analyze
+    from capnet.analysis.engine import study
+    from capnet.analysis.filters.names import of_compose_service
     from capnet.cli.inputs import named_sources, problems_of, tell_problems
     from capnet.report.card.card import card
     from capnet.report.card.text import render
     from capnet.report.text import listing
 
-    report = analyze(list(named_sources(files)))
-    tell_problems(problems_of(report.inputs))
-    document = report.to_dict()
-    made = card(document, name)
+    result = study(list(named_sources(files)))
+    tell_problems(problems_of(result.report.inputs))
+    document = result.report.to_dict()
+    owners = {container.name for container, _ in of_compose_service(result.context.topology, name)}
+    made = card(document, name) or (card(document, owners.pop()) if len(owners) == 1 else None)
     if made is None:
         from capnet.analysis.findings import finding_modules
         from capnet.cli.similar_names import did_you_mean
 
         if name in (module.NAME for module in finding_modules()):
             raise UsageError(f"{name} is a finding: for its page, leave out the captures")
-        names = list(dict.fromkeys(document["names"].values()))
-        hint = did_you_mean(name, names, listing(names, 8))
+        names = sorted(dict.fromkeys(document["names"].values()), key=lambda name: "/" in name)  # no bridges first
+        hint = did_you_mean(name, names, f"they name {listing(names, 8)}" if names else "")
         raise UsageError(f"no station is called {name} in these captures" + (f"; {hint}" if hint else ""))
     return render(made, columns)
 

@@ -78,3 +78,11 @@ def test_each_network_model_has_a_page(name: str, lang: str) -> None:
 def test_unknown_name_is_an_error_with_a_hint(given: str, hint: str) -> None:
     error = CliRunner().invoke(cli, ["explain", given]).exception
     assert isinstance(error, UsageError) and hint in str(error)
+
+
+def test_compose_service_is_its_container() -> None:
+    capture = str(PROJECT / "tests/analysis/facts/kernel/recorded/caller-alone.pcapng")
+    pages = {name: CliRunner().invoke(cli, ["explain", name, capture]).output for name in ("worker", "shop-worker-1")}
+    assert pages["worker"] == pages["shop-worker-1"] and pages["worker"].startswith("shop-worker-1 ")
+    error = CliRunner().invoke(cli, ["explain", "nope", capture]).exception
+    assert isinstance(error, UsageError) and "; they name shop-" in str(error)
