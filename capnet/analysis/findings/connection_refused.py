@@ -38,6 +38,7 @@ from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.outcomes.refused_connections import is_loopback_address, refused_connections
 from capnet.analysis.facts.syns.refusals.refusal_clues import clue_of
 from capnet.analysis.facts.syns.refusals.refused_ports import RefusedPorts
+from capnet.topology.lookup import endpoints
 
 NAME = finding_name(__name__)
 LEVELS = ("info", "warning")
@@ -104,6 +105,12 @@ FIX_BETWEEN = Text(
     "`docker service ps`、`ipvsadm -Ln`、`iptables -t nat -vnL`）；否则查找反复重启的服务器",
 )
 FIX = Text(en="start the server, or publish the port it really listens on", zh="启动服务器，或发布它实际监听的端口")
+FIX_CONTAINER = Text(
+    en="start the server in {container}, or let it listen on 0.0.0.0: at 127.0.0.1 alone it refuses other containers; "
+    "`capnet capture {container} --report` says what listens there",
+    zh="启动 {container} 中的服务器，或让它监听 0.0.0.0：只监听 127.0.0.1 会拒绝其他容器；`capnet capture {container} "
+    "--report` 会说明其中有什么在监听",
+)
 ELSEWHERE_FIX = Text(
     en="start the server, or ask for the port it really listens on", zh="启动服务器，或访问它实际监听的端口"
 )
@@ -181,8 +188,20 @@ def _fix(context: Context, refused: RefusedPorts) -> str:
         return FIX_SCAN.fill()
     if refused.accepted_between:
         return FIX_BETWEEN.fill()
+    if not refused.services and (container := _container(context, refused.address)):
+        return FIX_CONTAINER.fill(container=container)
     may_be_published = shows_containers(context) and not is_loopback_address(refused.address)
     return (FIX if may_be_published else ELSEWHERE_FIX).fill()
+
+
+def _container(context: Context, address: str) -> str | None:
+    """The only container that has the address, which no published port leads to."""
+    owners = {
+        container.name
+        for container, endpoint in (endpoints(context.topology) if context.topology else ())
+        if address in endpoint.ips
+    }
+    return owners.pop() if len(owners) == 1 else None
 
 
 def _says(address: str, group: list[int | None], more: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from capnet.topology import Container, Endpoint, Topology
 from tests.analysis.facts.syns.refusers import V6_A, V6_B, connect
 from tests.analysis.findings.reported import CARD_A, of_story
 from tests.stories import ACK, RST, SYN, Network, arp, tcp, udp
@@ -24,6 +25,18 @@ def test_syn_answered_with_rst_is_told(tmp_path: Path) -> None:
     assert (finding["level"], finding["facts"]) == ("warning", {"address": B, "port": 8080})
     assert finding["says"] == f"{B} refused connections to port 8080"
     assert [frame["frame"] for frame in finding["evidence"]] == [2]
+
+
+@pytest.mark.parametrize("is_container", [True, False])
+def test_next_step_names_the_container_that_refuses(tmp_path: Path, is_container: bool) -> None:
+    """It was not captured, so what listens in it is not known. Nothing is to be published between containers."""
+    net = Network(["A/ens33"])
+    refuse(net, 5432)
+    address = B if is_container else "172.18.0.9"
+    db = Container("A", "db", "1", "i", "bridge", [Endpoint("shop", "eth0", None, [f"{address}/24"])])
+    (finding,) = of_story(net, tmp_path, "connection-refused", Topology(containers=[db]))
+    assert ("`capnet capture db --report`" in finding["fix"]) == is_container
+    assert ("publish" not in finding["fix"]) or not is_container
 
 
 def test_scan_of_many_ports_is_told(tmp_path: Path) -> None:
