@@ -113,6 +113,7 @@ class VrrpMaster(NamedTuple):
     via: int  # kind of tunnel that they came through, 0 = none
     via_vni: int
     source: str
+    destination: str  # a multicast group, or a `unicast_peer`
     version: int
     router: int  # its id
     priority: int  # 0: it gives up

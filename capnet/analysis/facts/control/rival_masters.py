@@ -21,7 +21,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import destination, source
+from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.payload import VrrpMaster
 from capnet.analysis.core.results import Evidence
 from capnet.analysis.correlate.clocks import clocks
@@ -43,7 +43,6 @@ class RivalMasters(NamedTuple):
     addresses: list[str]  # that both have
     first: VrrpMaster  # its last advertisement of a priority
     second: VrrpMaster
-    group: str  # that the first one sends to
     span_ns: int  # for which they were masters at the same time, at least
     counts: tuple[int, int]  # contested advertisements of each
     is_over: bool  # one of them gave way
@@ -89,12 +88,12 @@ def _rivals(context: Context, of_first: list[VrrpMaster], of_second: list[VrrpMa
     last_of = [next(event.of for event in reversed(contested) if event.side == side) for side in (0, 1)]
     first, second = sorted(last_of, key=lambda of: (of.priority, address_value(of.source)), reverse=True)
     counts = {of.source: sum(event.of.source == of.source for event in contested) for of in last_of}
-    group, arrives_at, missing_at = _arrival(context, first, second)
+    arrives_at, missing_at = _arrival(context, first, second)
     is_deaf = min(counts.values()) < MIN_CONTESTED
     is_over = not is_deaf and events[-1].time - contested[-1].time > DOWN_INTERVALS * first.interval_ms * 1_000_000
     firsts = [next(event for event in contested if event.side == side) for side in (0, 1)]
     return RivalMasters(
-        first.router, sorted(common, key=address_value), first, second, group, _span_of(contested),
+        first.router, sorted(common, key=address_value), first, second, _span_of(contested),
         (counts[first.source], counts[second.source]), is_over, is_deaf, arrives_at, missing_at,
         sorted(context.evidence(event.of.point, event.frame) for event in firsts),
     )  # fmt: skip
@@ -202,27 +201,34 @@ def _span_of(contested: list[_Event]) -> int:
     return contested[-1].time - contested[0].time
 
 
-def _arrival(context: Context, first: VrrpMaster, second: VrrpMaster) -> tuple[str, str, str]:
-    """Where the first master sends to, and the own interface of the second at which that arrives, or does not."""
+def _arrival(context: Context, first: VrrpMaster, second: VrrpMaster) -> tuple[str, str]:
+    """The own interface of the second master at which the first one's advertisements arrive, or do not.
+
+    Those of this router alone: the same two hosts may share others, and tell each other of those.
+    """
     flows = context.flows
     is_its = (flows[:, schema.FLOW_PROTO] == VRRP) & (flows[:, schema.FLOW_VIA] == 0)
-    rows = np.flatnonzero(is_its).tolist()
-    macs = {int(flows[row, schema.FLOW_SMAC]) for row in rows if source(flows[row]) == second.source}
+    of_second = [row for row in np.flatnonzero(is_its).tolist() if source(flows[row]) == second.source]
+    macs = {int(flows[row, schema.FLOW_SMAC]) for row in of_second}
     homes = {point for mac in macs for point in interface_points(context).get(mac, ())}
-    of_first = [row for row in rows if source(flows[row]) == first.source]
-    group = destination(flows[of_first[0]]) if of_first else ""
-    comes = {int(flows[row, schema.FLOW_POINT]) for row in of_first}
-    sends = {int(flows[row, schema.FLOW_POINT]) for row in rows if source(flows[row]) == second.source}
-    arrives = sorted(homes & sends & comes)
-    # Where nothing comes to the second, one direction is recorded.
-    missing = [
-        point
-        for point in sorted((homes & sends) - comes)
-        if not nothing_comes_back(
-            context,
-            [row for row in rows if source(flows[row]) == second.source and flows[row, schema.FLOW_POINT] == point],
-        )
-    ]
-    if arrives:
-        return group, context.points[arrives[0]].name, ""
-    return group, "", context.points[missing[0]].name if missing else ""
+    sends, comes = (
+        {of.point for of in context.vrrp if (of.router, of.source, of.via) == (master.router, master.source, 0)}
+        for master in (second, first)
+    )
+    if arrives := sorted(homes & sends & comes):
+        return context.points[arrives[0]].name, ""
+    for point in sorted((homes & sends) - comes):
+        from_point = [row for row in of_second if flows[row, schema.FLOW_POINT] == point]
+        # Where nothing comes to the second, one direction is recorded.
+        if _reads_all(context, first.source, point) and not nothing_comes_back(context, from_point):
+            return "", context.points[point].name
+    return "", ""
+
+
+def _reads_all(context: Context, master: str, point: int) -> bool:
+    """Are all VRRP packets of a master at a point among the advertisements, none cut short or above a limit?"""
+    flows = context.flows
+    is_there = (flows[:, schema.FLOW_PROTO] == VRRP) & (flows[:, schema.FLOW_POINT] == point)
+    is_there &= (flows[:, schema.FLOW_VIA] == 0) & (flows[:, schema.FLOW_SRC] == address_value(master)).all(axis=1)
+    read = [len(of.times) for of in context.vrrp if (of.point, of.via, of.source) == (point, 0, master)]
+    return int(flows[is_there, schema.FLOW_PACKETS].sum()) == sum(read)

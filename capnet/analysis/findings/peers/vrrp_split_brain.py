@@ -119,9 +119,9 @@ def _why(of: RivalMasters) -> tuple[str, str]:
     first, second = of.first, of.second
     ends = {"first": first.source, "second": second.source, "priority": first.priority}
     if of.missing_at and not of.is_deaf:
-        how = BY_GROUP if is_multicast(of.group) else BY_UNICAST
+        how = BY_GROUP if is_multicast(first.destination) else BY_UNICAST
         return MISSING.fill(**ends, point=of.missing_at), FIX_MISSING.fill(
-            **ends, how=how.fill(group=of.group, first=first.source)
+            **ends, how=how.fill(group=first.destination, first=first.source)
         )
     setting = differs(first, second)
     if setting == "version":

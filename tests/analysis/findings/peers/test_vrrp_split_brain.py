@@ -101,6 +101,35 @@ def test_split_that_is_over_is_told_as_warning(tmp_path: Path) -> None:
     assert finding["level"] == "warning" and ", until one of them gave way" in finding["says"]
 
 
+def of_two_routers(second_comes: bytes | None = None) -> Network:
+    """A tells its own point alone of router 51, and both points of router 52; `second_comes`: its octets at B's."""
+    net = Network(["A/ens33", "B/ens33"])
+    elsewhere, of_both = advertisement(A, 150), advertisement(A, 150, router=52, vip="192.168.111.201")
+    at_b = of_both if second_comes is None else of_both.but(payload=second_comes)
+    for _ in range(6):
+        net.pass_by(("A/ens33", elsewhere.but(ident=len(net.recorded) + 1)), gap=1000)
+        ident = len(net.recorded) + 1
+        net.pass_by(("A/ens33", of_both.but(ident=ident)), ("B/ens33", at_b.but(ident=ident)), gap=1000)
+        own = advertisement(B, 100).but(ident=ident + 1)
+        net.pass_by(("B/ens33", own), ("A/ens33", own), gap=1000)
+        net.now += 1e6
+    net.pass_by(*((point, ping(f"{A} > {B}", echo=9, seq=1, smac=MAC_A, dmac=MAC_B)) for point in net.points))
+    return net
+
+
+def test_second_router_that_arrives_is_not_the_first_is_told(tmp_path: Path) -> None:
+    """What one virtual router says does not arrive for the other that the same two hosts have."""
+    (finding,) = of_story(of_two_routers(), tmp_path, NAME)
+    assert finding["facts"]["router"] == 51
+    assert finding["says"].endswith(f"those of {A} do not come to B/ens33, the interface of {B}")
+
+
+def test_advertisements_that_cannot_be_read_are_not_told_as_missing(tmp_path: Path) -> None:
+    """Of the same number of octets, a message that says nothing may be the one that is missed."""
+    (finding,) = of_story(of_two_routers(bytes(20)), tmp_path, NAME)
+    assert "do not come" not in finding["says"]
+
+
 @pytest.mark.parametrize("point", ["left__eth0", "right__eth0"])
 def test_handover_and_second_router_is_silent(point: str) -> None:
     """One master stops, the other takes over, and the first comes back; two numbers have a master each."""

@@ -2,7 +2,7 @@
 
 They are read by `wire.protocols.ike`, `bgp` and `vrrp`.
 Input: blocks of rows with their bytes. Output: `ike` and `bgp`, one entry per point, tunnel, flow and content, and
-`vrrp`, one per point, tunnel, sender and content, in order of first sight.
+`vrrp`, one per point, tunnel, ends and content, in order of first sight.
 Limits: MAX_MESSAGES entries of each; MAX_PACKETS of IKE and BGP, MAX_UPDATES that begin with an UPDATE of BGP, and
 MAX_ADVERTISEMENTS are looked into; a message of BGP that begins a segment, and those behind it.
 """
@@ -86,8 +86,9 @@ class ControlMessages:
         for row, payload in _payloads(block, chosen[: MAX_ADVERTISEMENTS - self._advertisements]):
             content = vrrp.advertisement(payload, row[fields.LAYERS] & fields.LAYER_IPV6 != 0)
             if content:
+                place = row[fields.POINT] + base, row[fields.VIA], row[fields.VIA_VNI]
                 source = address_text(row[fields.SRC_HI], row[fields.SRC_LO])
-                key = row[fields.POINT] + base, row[fields.VIA], row[fields.VIA_VNI], source, *content
+                key = *place, source, address_text(row[fields.DST_HI], row[fields.DST_LO]), *content
                 if key not in self._vrrp:
                     if len(self._vrrp) >= MAX_MESSAGES:
                         continue
