@@ -32,6 +32,8 @@ _ERRORS = {ICMP: ICMP_ERRORS, ICMPV6: ICMPV6_ERRORS}
 
 _PRIVATE = ip_network("fc00::/7")
 
+MIN_SYN_RETRY_NS = 900_000_000  # a SYN is sent again after 1 s (RFC 6298), timers come early; sooner is no retry
+
 # TTLs that packets start with: Linux and macOS 64, Windows 128, routers and link-local protocols 255.
 INITIAL_TTLS = (64, 128, 255)
 # VRRP and CARP (RFC 9568 section 7.3), HSRP, HSRP version 2, GLBP: the first octets of their MACs.
@@ -73,6 +75,12 @@ def first_acknowledgment(first_seq: Numbers) -> Numbers:
 def awaited_acknowledgment(first_seq: Numbers) -> Numbers:
     """The number that a SYN-ACK acknowledges; `first_seq` is column FLOW_FIRST_SEQ of the SYN, which has one octet."""
     return (first_sequence_number(first_seq) + 1) & 0xFFFFFFFF
+
+
+def is_syn_retried(flows: FlowTable) -> FlowMask:
+    """Per flow: did its SYN without ACK come again, as late as no answer to the first one lets a host repeat it?"""
+    mask: FlowMask = flows[:, schema.FLOW_SYN_TIME] - flows[:, schema.FLOW_FIRST] >= MIN_SYN_RETRY_NS
+    return mask
 
 
 def echo_id(row: FlowRow) -> int | None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, replies, reply_values
+from capnet.analysis.core.flow_rows import destination, is_syn_retried, replies, reply_values
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowRows, Mask, PerFlow
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name
@@ -82,7 +82,6 @@ _FIXES = {  # (are the servers pods, does this one refuse)
 }  # fmt: skip
 MIN_FAILED, MIN_ACCEPTED = 2, 2  # connections: one alone may fail by chance
 MAX_CONNECTIONS = 10_000
-MIN_RETRY_NS = 900_000_000  # a SYN is sent again after 1 s (RFC 6298)
 
 
 class _Connections(NamedTuple):
@@ -134,9 +133,9 @@ def _translated(context: Context) -> _Connections:
     has_reset = (answers >= 0) & (reply_values(context, schema.FLOW_TCP_FLAGS) & TCP_RST != 0)
     is_accepted = any_of_chain(context, has_synack)[last]
     is_refused = has_reset[last] & ~is_accepted
-    waits = flows[last, schema.FLOW_SYN_TIME] - flows[last, schema.FLOW_FIRST]
-    is_silent = ~any_of_chain(context, answers >= 0)[last] & (syns_without_duplicates(context)[last] > 1)
-    return _Connections(first, last, is_accepted, is_refused, is_silent & (waits >= MIN_RETRY_NS))
+    is_silent = ~any_of_chain(context, answers >= 0)[last] & is_syn_retried(flows)[last]
+    is_silent &= syns_without_duplicates(context)[last] > 1
+    return _Connections(first, last, is_accepted, is_refused, is_silent)
 
 
 def _finding(

@@ -20,7 +20,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, replies, reply_values, source
+from capnet.analysis.core.flow_rows import MIN_SYN_RETRY_NS, destination, is_syn_retried, replies, reply_values, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name
@@ -60,21 +60,21 @@ FIX = Text(
     "net.core.somaxconn=4096`",
 )
 
-MIN_RETRY_NS = 900_000_000  # a SYN is sent again after 1 s (RFC 6298): what comes sooner is not a retry
 MIN_CLIENTS = 3  # that are concerned, where none of them was ever accepted: a filter may refuse one
 
 
 def diagnose(context: Context) -> list[Finding]:
     flows, answers = context.flows, replies(context)
-    first, last = flows[:, schema.FLOW_FIRST], flows[:, schema.FLOW_SYN_TIME]
-    is_retried = (syns_without_duplicates(context) > 1) & (last - first >= MIN_RETRY_NS)
+    first = flows[:, schema.FLOW_FIRST]
+    is_retried = (syns_without_duplicates(context) > 1) & is_syn_retried(flows)
     if not is_retried.any():
         return []
     is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0) & is_at_server(context)
     is_new &= flows[:, schema.FLOW_TCP_FLAGS] & schema.USED_AGAIN == 0
     answered_at = np.where(answers >= 0, reply_values(context, schema.FLOW_SYNACK_TIME), -1)
     is_refused = (answers >= 0) & (answered_at < 0) & (reply_values(context, schema.FLOW_TCP_FLAGS) & TCP_RST != 0)
-    is_silent = is_new & is_retried & ~is_refused & ((answered_at < 0) | (answered_at - first >= MIN_RETRY_NS))
+    is_late = answered_at - first >= MIN_SYN_RETRY_NS
+    is_silent = is_new & is_retried & ~is_refused & ((answered_at < 0) | is_late)
     is_accepted = is_new & (answered_at >= 0) & ~is_silent
     findings = []
     services = hash_of(flows, SERVICE)

@@ -16,9 +16,11 @@ from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import (
+    MIN_SYN_RETRY_NS,
     awaited_acknowledgment,
     destination,
     first_acknowledgment,
+    is_syn_retried,
     is_virtual_router,
     replies,
     reply_values,
@@ -39,7 +41,6 @@ from capnet.wire.addresses import address_value
 from capnet.wire.fields import ABSENT
 from capnet.wire.numbers import TCP, TCP_CWR, TCP_ECE, TCP_SYN
 
-MIN_RETRY_NS = 900_000_000  # a SYN is sent again after 1 s (RFC 6298), timers come early
 MIN_SYNACKS = 2
 MAX_FLOWS = 10_000
 _ENDS = [schema.FLOW_POINT, *schema.FLOW_ADDRESSES, schema.FLOW_SPORT, schema.FLOW_DPORT]
@@ -89,8 +90,7 @@ def _candidates(context: Context) -> FlowRows:
     flows, links = context.flows, flow_links(context)
     is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0)
     is_open = is_new & (flows[:, schema.FLOW_TCP_FLAGS] & ~(TCP_SYN | TCP_ECE | TCP_CWR) == 0)
-    is_retried = flows[:, schema.FLOW_SYN_TIME] - flows[:, schema.FLOW_FIRST] >= MIN_RETRY_NS
-    is_open &= is_retried | are_never_finished(context)
+    is_open &= is_syn_retried(flows) | are_never_finished(context)
     if not is_open.any():
         return np.zeros(0, dtype=np.int64)
     is_closed = is_new & (_synack_times(context) < 0)
@@ -114,7 +114,7 @@ def _last_seen(context: Context, row: int) -> tuple[int, int] | None:
     is_answered = flows[answer, schema.FLOW_SYNACK_TIME] >= 0 and flows[answer, schema.FLOW_PACKETS] >= MIN_SYNACKS
     # Who gives up sooner than it sends its SYN again lets the server repeat alone.
     until = flows[answer, schema.FLOW_LAST] if are_never_finished(context)[row] else flows[hop, schema.FLOW_SYN_TIME]
-    if not (is_answered and until - flows[answer, schema.FLOW_SYNACK_TIME] >= MIN_RETRY_NS):
+    if not (is_answered and until - flows[answer, schema.FLOW_SYNACK_TIME] >= MIN_SYN_RETRY_NS):
         return None
     if before >= 0 and not _lacks_answers(context, before):
         return (answer, -1) if _gateways(context, [answer])[0] > 0 else None  # they go to another router there
@@ -134,7 +134,7 @@ def _seen_elsewhere(context: Context, hops: list[int]) -> tuple[int, int] | None
         for key in set(hash_of(flows, _CONNECTION, np.array(hops)).tolist())
         for answer in by_ends.get(key, ())
         if first_acknowledgment(int(flows[answer, schema.FLOW_FIRST_SEQ])) == acknowledged
-        and last - flows[answer, schema.FLOW_SYNACK_TIME] >= MIN_RETRY_NS
+        and last - flows[answer, schema.FLOW_SYNACK_TIME] >= MIN_SYN_RETRY_NS
         and flows[answer, schema.FLOW_POINT] not in passed
     ]
     answers.sort(

@@ -16,7 +16,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import destination, is_multicast
+from capnet.analysis.core.flow_rows import destination, is_multicast, is_syn_retried
 from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from capnet.analysis.facts.syns.accepted_syns import Differences, ServiceFlows
     from capnet.analysis.facts.syns.other_answers import OtherAnswer
 
-MIN_RETRY_NS = 900_000_000  # a SYN is sent again after 1 s (RFC 6298), timers come early
 MAX_FLOWS = 10_000
 
 
@@ -95,8 +94,7 @@ def _unanswered_rows(context: Context) -> FlowRows:
     flows, links = context.flows, flow_links(context)
     is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0)
     is_silent = is_new & (flows[:, schema.FLOW_TCP_FLAGS] & ~(TCP_SYN | TCP_ECE | TCP_CWR) == 0)
-    is_retried = flows[:, schema.FLOW_SYN_TIME] - flows[:, schema.FLOW_FIRST] >= MIN_RETRY_NS
-    is_silent &= is_retried | are_given_up(context)
+    is_silent &= is_syn_retried(flows) | are_given_up(context)
     is_silent &= ~is_answered(context)
     rows = np.flatnonzero(is_silent & (links.before < 0))
     if not len(rows):

@@ -14,7 +14,7 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, replies, source
+from capnet.analysis.core.flow_rows import MIN_SYN_RETRY_NS, destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, finding_name, several
@@ -53,8 +53,6 @@ FIX = Text(
     zh="除 UDP 端口 53 外，也放行到 {server} 的 TCP 端口 53（安全组、防火墙、端口映射），并让名称服务器监听它；在此"
     "之前，resolv.conf 中的 `options edns0` 可以让较长的应答通过 UDP",
 )
-
-MIN_RETRY_NS = 900_000_000  # a SYN is repeated after 1 s (RFC 6298): one alone may be the last frame of the capture
 
 
 class _Tries(NamedTuple):
@@ -101,7 +99,7 @@ def _tries(context: Context, server: str, client: str, since: int) -> _Tries:
 def _is_repeated(context: Context, rows: FlowRows) -> bool:
     flows = context.flows[rows]
     waits = flows[:, schema.FLOW_SYN_TIME].max() - flows[:, schema.FLOW_FIRST].min()
-    return bool(syns_without_duplicates(context)[rows].sum() > 1 and waits >= MIN_RETRY_NS)
+    return bool(syns_without_duplicates(context)[rows].sum() > 1 and waits >= MIN_SYN_RETRY_NS)
 
 
 def _finding(context: Context, server: str, client: str, lookups: list[DnsLookup], tries: _Tries) -> Finding:

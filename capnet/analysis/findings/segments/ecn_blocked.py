@@ -16,7 +16,7 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, replies, source
+from capnet.analysis.core.flow_rows import MIN_SYN_RETRY_NS, destination, is_syn_retried, replies, source
 from capnet.analysis.core.results import Evidence, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
@@ -55,7 +55,6 @@ FIX = Text(
     "net.ipv4.tcp_ecn=2`）",
 )
 
-MIN_RETRY_NS = 900_000_000  # a SYN is sent again after 1 s (RFC 6298), timers come early
 MIN_CONNECTIONS = 2
 MAX_SHOWN = 2  # connections whose frames at all hops are evidence
 _ECN = TCP_ECE | TCP_CWR
@@ -72,7 +71,7 @@ class _Fallback(NamedTuple):
 def diagnose(context: Context) -> list[Finding]:
     flows = context.flows
     is_asking = is_tcp_with(context, TCP_SYN | _ECN) & (replies(context) >= 0) & (flow_links(context).before < 0)
-    is_retried = is_asking & (flows[:, schema.FLOW_SYN_TIME] - flows[:, schema.FLOW_FIRST] >= MIN_RETRY_NS)
+    is_retried = is_asking & is_syn_retried(flows)
     fallbacks: dict[tuple[str, str, int], list[_Fallback]] = {}
     for row in np.flatnonzero(is_retried).tolist()[:MAX_CONNECTIONS]:
         if fallback := _fallback(context, row):
@@ -103,7 +102,7 @@ def _fallback(context: Context, row: int) -> _Fallback | None:
         return None
     if (
         not all(segment.flags & _ECN == _ECN for segment in syns[:-1])
-        or passed[answer].time - syns[-1].time > MIN_RETRY_NS
+        or passed[answer].time - syns[-1].time > MIN_SYN_RETRY_NS
     ):
         return None
     point = int(context.flows[row, schema.FLOW_POINT])

@@ -19,7 +19,7 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, replies, source
+from capnet.analysis.core.flow_rows import MIN_SYN_RETRY_NS, destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
@@ -69,7 +69,6 @@ FIX = Text(
 MIN_DELAYED = 2  # one alone may have been lost by chance
 MIN_SHARE = 0.9  # of connections from used ports
 MIN_NEW = 3  # connections from new ports, none of them delayed
-MIN_RETRY_NS = 900_000_000  # a SYN is sent again after 1 s (RFC 6298), timers come early
 
 
 class _Attempt(NamedTuple):
@@ -130,7 +129,7 @@ def _attempts(context: Context, row: int) -> list[_Attempt]:
             continue  # of what came before the capture nothing is known
         waited = accepted.time - sent[0].time if len(sent) > 1 else 0
         is_silent = not waited or bisect_left(answer_times, sent[1].time) <= bisect_left(answer_times, sent[0].time)
-        if waited and (not is_silent or sent[1].time - sent[0].time < MIN_RETRY_NS):
+        if waited and (not is_silent or sent[1].time - sent[0].time < MIN_SYN_RETRY_NS):
             continue  # answered, or sent again too early to tell
         evidence = [context.flow_evidence(row, segment.frame) for segment in (*sent, accepted)]
         attempts.append(_Attempt(row, number > 0, waited, evidence))
