@@ -26,7 +26,6 @@ from capnet.analysis.correlate.order.own_ends import DOCKER_MAC
 from capnet.analysis.facts.outcomes.refused_connections import is_loopback_address
 from capnet.analysis.facts.streams.attempts import (
     ACCEPTED,
-    MIN_WAIT_NS,
     UNANSWERED,
     UNREACHABLE,
     attempts_by_client,
@@ -40,6 +39,7 @@ from capnet.wire.numbers import TCP
 
 OWN, LOOPBACK = "own", "loopback"  # outcomes beside those of `attempts`
 NO_SUCH_NAME, NAME_UNANSWERED = "no-such-name", "name-unanswered"
+MIN_WAIT_NS = 3_000_000_000  # up to the end of the capture: a client would have connected or asked DNS again by then
 MAX_FOLLOW_NS = 10_000_000_000  # from a redirect to the connection that follows it: clients connect at once
 MAX_LABELS = 8  # of a name that is asked for: longer ones are not those that servers name
 MAX_LOOKUPS = 20  # of a name, in the evidence

@@ -14,16 +14,15 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import destination, replies, source
+from capnet.analysis.core.flow_rows import destination, is_syn_retried, replies, source
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.icmp_errors import icmp_errors
 from capnet.analysis.fate.next_points import is_answered
+from capnet.analysis.fate.verdict.given_up import are_given_up
 from capnet.wire.numbers import TCP, TCP_RST
 
 ACCEPTED, REFUSED, UNANSWERED, UNREACHABLE = "accepted", "refused", "unanswered", "unreachable"
 MAX_FLOWS = 10_000  # each is looked at one by one
-MIN_WAIT_NS = 3_000_000_000  # up to the end of the capture, in which a SYN is sent again (RFC 6298)
-MIN_RETRY_NS, MIN_SYNS = 1_000_000_000, 3  # or the SYN was sent again so often; `any` may show each of two twice
 
 
 def attempts_by_client(context: Context, wanted: Collection[int]) -> dict[tuple[int, str, int], list[int]]:
@@ -40,7 +39,12 @@ def attempts_by_client(context: Context, wanted: Collection[int]) -> dict[tuple[
 
 
 def outcome(context: Context, row: int) -> str:
-    """What became of a connection: ACCEPTED, REFUSED, UNANSWERED, or "" where the capture ends too early to know."""
+    """What became of a connection: ACCEPTED, REFUSED, UNANSWERED, or "" where nothing shows it.
+
+    UNANSWERED needs the client to miss the answer: its SYN comes again, or the client does (`fate.verdict.given_up`).
+    After one SYN alone it may have got the answer by a way that is not captured, or have gone. An ICMP error ends the
+    waiting as well.
+    """
     flows, reply = context.flows, int(replies(context)[row])
     if reply >= 0 and flows[reply, schema.FLOW_SYNACK_TIME] >= 0:
         return ACCEPTED
@@ -48,9 +52,8 @@ def outcome(context: Context, row: int) -> str:
         return REFUSED
     if is_answered(context)[row]:
         return ""
-    waited_ns = (context.points[int(flows[row, schema.FLOW_POINT])].last or 0) - flows[row, schema.FLOW_FIRST]
-    is_repeated = waited_ns >= MIN_RETRY_NS and flows[row, schema.FLOW_SYNS] >= MIN_SYNS
-    return UNANSWERED if waited_ns >= MIN_WAIT_NS or is_repeated else ""
+    is_missed = is_syn_retried(flows)[row] or are_given_up(context)[row]
+    return UNANSWERED if is_missed or is_unreachable(context, row) else ""
 
 
 def is_unreachable(context: Context, row: int) -> bool:

@@ -321,7 +321,22 @@ def test_redirect_without_an_address_is_silent(tmp_path: Path, location: str) ->
     assert played.findings(tmp_path) == []
 
 
-def test_capture_that_ends_with_the_syn_is_silent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [0, 20], ids=["end", "goes-on"])
+def test_syn_that_is_not_sent_again_is_silent(tmp_path: Path, seconds: float) -> None:
+    """The capture ends with it, or goes on: the client may have got an answer by a way that is not captured."""
     played = http(f"http://{INSIDE}:7000/")
     played.put(tcp(f"{A}:50009 > {INSIDE}:7000", seq=7, flags=SYN))
+    if seconds:
+        played.wait(seconds)
     assert played.findings(tmp_path) == []
+
+
+@pytest.mark.parametrize("tries", [1, 3])
+def test_client_that_gives_up_early_is_told_from_three_tries_on(tmp_path: Path, tries: int) -> None:
+    """Each time it sends one SYN."""
+    played = http(f"http://{INSIDE}:7000/")
+    for number in range(tries):
+        played.put(tcp(f"{A}:{50100 + number} > {INSIDE}:7000", seq=7, flags=SYN))
+        played.wait(2)
+    played.wait()
+    assert [finding["name"] for finding in played.findings(tmp_path)] == [NAME] * (tries == 3)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import Findings, named, of_story
-from tests.stories import ACK, PSH, RST, SYN, Network, Packet, tcp
+from tests.stories import ACK, PSH, RST, SYN, Network, Packet, about, tcp
 from tests.story_reports import A, B, read
 
 NAME = "ftp-data-failed"
@@ -137,9 +137,26 @@ def test_reply_that_names_nothing_is_silent(tmp_path: Path, text: bytes) -> None
     assert played.findings(tmp_path) == []
 
 
-def test_capture_that_ends_with_the_syn_is_silent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [0, 20], ids=["end", "goes-on"])
+def test_syn_that_is_not_sent_again_is_silent(tmp_path: Path, seconds: float) -> None:
+    """The capture ends with it, or goes on: the client may have got an answer by a way that is not captured."""
     played = Session()
     played.command(b"PASV")
     played.reply(b"227 Entering Passive Mode (172,17,0,2,156,64).")
     played.put(tcp(f"{A}:50001 > {INSIDE}:40000", seq=7, flags=SYN))
+    if seconds:
+        played.net.now += seconds * SECOND
+        played.command(b"NOOP")
     assert played.findings(tmp_path) == []
+
+
+def test_syn_that_a_router_refuses_is_told(tmp_path: Path) -> None:
+    """The client does not send it again."""
+    played = Session()
+    played.command(b"PASV")
+    played.reply(b"227 Entering Passive Mode (172,17,0,2,156,64).")
+    syn = tcp(f"{A}:50001 > {INSIDE}:40000", seq=7, flags=SYN)
+    played.put(syn)
+    played.put(about(Packet("icmp", "192.168.111.1", A, icmp=(3, 1)), syn))
+    (finding,) = played.findings(tmp_path)
+    assert finding["facts"]["outcomes"] == ["unanswered"]
