@@ -37,7 +37,7 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.correlate.tcp_gaps import MAX_REORDERING_NS
 from capnet.analysis.facts.clues import Clue, first_of
 from capnet.analysis.facts.losses.path_mtu import learned_path_mtu
-from capnet.analysis.facts.losses.rare_losses import are_rare, packets_on_the_wire
+from capnet.analysis.facts.losses.rare_losses import are_rare, packets_on_the_wire, sent_again_on_the_wire
 from capnet.analysis.facts.outcomes.sent_again import sent_again
 from capnet.analysis.facts.transport.full_segments import unacknowledged_length
 from capnet.analysis.facts.transport.tcp_connections import segments
@@ -131,15 +131,19 @@ def diagnose(context: Context) -> list[Finding]:
     resent = _resent(context)
     if resent is None:
         return []
-    segments, packets = resent.counts[resent.worst], _packets_if_few(context, resent.segments, resent.worst)
-    says = SAYS_FEW if packets else SAYS
+    few = _few_of_all(context, resent)
+    says = (
+        SAYS_FEW.fill(segments=few.segments, point=resent.worst, packets=few.packets)
+        if few
+        else SAYS.fill(segments=resent.counts[resent.worst], point=resent.worst)
+    )
     clue = _CAUSE(context, resent) or Clue((FIX if len(context.points) > 1 else FIX_AT_ONE_POINT).fill())
     return [
         Finding(
             NAME,
-            "info" if packets else "warning",
-            says.fill(segments=segments, point=resent.worst, packets=packets) + clue.says,
-            None if packets else clue.fix,
+            "info" if few else "warning",
+            says + clue.says,
+            None if few else clue.fix,
             {"segments": resent.counts, **clue.facts},
             sorted(_evidence(context, resent.rows)),
         )
@@ -239,13 +243,21 @@ def _overtook(context: Context, rows: list[int]) -> _Overtook | None:
     return _Overtook(int(segments.sum()), context.points[first].name, context.points[last].name)
 
 
-def _packets_if_few(context: Context, retransmissions: PerFlow, name: str) -> int:
-    """TCP's packets at a point, if only few segments of them were sent again; else 0."""
+class _Few(NamedTuple):
+    """What TCP sent again, and all its packets; both as the network carries them."""
+
+    segments: int
+    packets: int
+
+
+def _few_of_all(context: Context, resent: _Resent) -> _Few | None:
+    """What TCP sent again at the point that shows most of it, if that is little; else None."""
     flows = context.flows
-    points = [number for number, point in enumerate(context.points) if point.name == name]
+    points = [number for number, point in enumerate(context.points) if point.name == resent.worst]
     is_there = is_one_of(flows[:, schema.FLOW_POINT], points) & (flows[:, schema.FLOW_PROTO] == TCP)
     packets = packets_on_the_wire(context)[is_there]
-    return int(packets.sum()) if are_rare(retransmissions[is_there], packets) else 0
+    segments = sent_again_on_the_wire(context, resent.segments)[is_there]
+    return _Few(int(segments.sum()), int(packets.sum())) if are_rare(segments, packets) else None
 
 
 def _evidence(context: Context, rows: list[int]) -> Iterator[Evidence]:

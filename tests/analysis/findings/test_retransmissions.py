@@ -47,15 +47,24 @@ def test_few_segments_among_many_is_told_as_info(tmp_path: Path, again: int, lev
     assert ("among" in finding["says"]) == (level == "info")
 
 
-@pytest.mark.parametrize(("mss", "level"), [(1460, "info"), (None, "info"), (65_000, "warning")])
-def test_few_segments_among_offload_frames_is_told_as_info(tmp_path: Path, mss: int | None, level: str) -> None:
-    """A host hands its card 20 KB in a frame: three of 100 frames are three of 1,400 packets; not on loopback."""
+@pytest.mark.parametrize(
+    ("mss", "again", "level"),
+    [(1460, 1460, "info"), (None, 1460, "info"), (65_000, 20_000, "warning"), (1460, 20_000, "warning")],
+    ids=["segments", "segments without SYN", "loopback", "frames"],
+)
+def test_few_segments_among_offload_frames_is_told_as_info(
+    tmp_path: Path, mss: int | None, again: int, level: str
+) -> None:
+    """A host hands its card 20 KB in a frame: three segments of 100 frames are three of 1,400 packets.
+
+    Three of the frames are 42 of them; and on loopback each is a packet.
+    """
     net, ends, back = Network(["A/ens33"]), f"{A}:5555 > {B}:80", f"{B}:80 > {A}:5555"
     if mss:
         net.pass_by(("A/ens33", tcp(ends, flags=SYN, seq=0, ident=1, mss=mss)))
         net.pass_by(("A/ens33", tcp(back, flags=SYN | ACK, seq=0, ack=1, ident=1, mss=mss)))
-    for number in (*range(100), *range(3)):
-        segment = tcp(ends, bytes(20_000), seq=1 + 20_000 * number, ack=1, ident=round(net.now / 1000) % 60_000)
+    for number, octets in (*((number, 20_000) for number in range(100)), *((number, again) for number in range(3))):
+        segment = tcp(ends, bytes(octets), seq=1 + 20_000 * number, ack=1, ident=round(net.now / 1000) % 60_000)
         net.pass_by(("A/ens33", segment))
         net.now += 2e5 * (number == 99)
     (finding,) = of_story(net, tmp_path, "retransmissions")
