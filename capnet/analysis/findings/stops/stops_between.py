@@ -17,8 +17,7 @@ the interfaces, rise with each attempt.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import groupby
+from itertools import groupby, islice
 
 import numpy as np
 
@@ -31,12 +30,14 @@ from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.clues import Clue
 from capnet.analysis.facts.losses.blocked_ports import blocked_ports
 from capnet.analysis.facts.losses.stopped_flows import known_by
 from capnet.analysis.facts.transport.flow_observations import observations_of
 from capnet.analysis.facts.transport.lost_lengths import MAX_MTU, lost_lengths
 from capnet.analysis.fate.fates import STOPS, Fates, fates
 from capnet.analysis.fate.next_points import HOME, NETWORK
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)
@@ -105,14 +106,12 @@ def diagnose(context: Context) -> list[Finding]:
     is_told &= ~is_among(outcome.last, np.array(of_ports, dtype=np.int64))
     numbers = np.flatnonzero(is_told).tolist()
     stopped = sorted(numbers, key=lambda number: _key(context, outcome, number))
-    findings = []
+    groups = groupby(stopped, key=lambda number: _key(context, outcome, number))
+    stops = (_stop(context, outcome, list(group)) for _, group in groups)
     by_length = {each.points for each in lost_lengths(context)}
-    for (point, due, *_), group in groupby(stopped, key=lambda number: _key(context, outcome, number)):
-        numbers = list(group)
-        # `mtu-blackhole` says of these two points that the large packets stop.
-        if (point, due) not in by_length or _lengths(context, outcome.last[numbers], due) is None:
-            findings.append(_finding(context, outcome, numbers))
-    return findings[:MAX_FINDINGS]
+    # `mtu-blackhole` says of these two points that the large packets stop.
+    untold = (stop for stop in stops if (stop.point, stop.due) not in by_length or _larger(context, stop) is None)
+    return [_finding(context, stop) for stop in islice(untold, MAX_FINDINGS)]
 
 
 def _key(context: Context, outcome: Fates, number: int) -> tuple[int, int, int, tuple[int, int]]:
@@ -127,60 +126,93 @@ def _key(context: Context, outcome: Fates, number: int) -> tuple[int, int, int, 
     )
 
 
-def _finding(context: Context, outcome: Fates, numbers: list[int]) -> Finding:
+class _Stop(NamedTuple):
+    """Flows to one destination that stop between two points."""
+
+    rows: FlowRows
+    point: int
+    due: int  # the next point
+    rank: int  # of what says so most surely
+    siblings: int  # flows that went on there
+    is_assumed: bool  # that the next point was capturing, for all of them
+    packets: int  # without duplicates
+    proto: str
+    ports: list[int]  # of the destination
+
+    @property
+    def is_certain(self) -> bool:
+        """Can nothing else be the cause than what lies between the points?"""
+        is_due = self.proto != "udp" or self.siblings >= MIN_SIBLINGS or self.rank in (HOME, NETWORK)
+        return self.packets >= MIN_REPEATED and is_due and not self.is_assumed
+
+
+def _stop(context: Context, outcome: Fates, numbers: list[int]) -> _Stop:
+    flows, rows = context.flows, outcome.last[numbers]
+    best = min(numbers, key=lambda number: int(outcome.rank[number]))
+    return _Stop(
+        rows=rows,
+        point=int(flows[rows[0], schema.FLOW_POINT]),
+        due=int(outcome.due[best]),
+        rank=int(outcome.rank[best]),
+        siblings=int(outcome.siblings[best]),
+        is_assumed=bool(outcome.is_assumed[numbers].all()),
+        packets=int(packets_without_duplicates(context)[rows].sum()),
+        proto=proto_name(int(flows[rows[0], schema.FLOW_PROTO])),
+        ports=sorted({port for row in rows.tolist() if (port := ports(flows[row])[1]) is not None}),
+    )
+
+
+def _finding(context: Context, stop: _Stop) -> Finding:
     flows = context.flows
-    rows = outcome.last[numbers]
-    flow, best = flows[rows[0]], min(numbers, key=lambda number: int(outcome.rank[number]))
-    point = context.points[int(flow[schema.FLOW_POINT])].name
-    next_point = context.points[int(outcome.due[best])].name
-    rank, siblings = int(outcome.rank[best]), int(outcome.siblings[best])
-    packets = int(packets_without_duplicates(context)[rows].sum())
-    proto = proto_name(int(flow[schema.FLOW_PROTO]))
-    services = sorted({port for row in rows.tolist() if (port := ports(flows[row])[1]) is not None})
-    sources = _addresses(source(flows[row]) for row in rows.tolist())
-    is_certain = packets >= MIN_REPEATED and (proto != "udp" or siblings >= MIN_SIBLINGS or rank in (HOME, NETWORK))
-    is_certain &= not outcome.is_assumed[numbers].all()
-    internal = _internal_network(context, int(flow[schema.FLOW_POINT]), int(outcome.due[best]))
-    lengths = None if internal else _lengths(context, rows, int(outcome.due[best]))
-    larger = LARGER.fill(fails=lengths[0], passes=lengths[1]) if lengths else ""
-    fix = FIX_INTERNAL if internal else FIX_LARGER if lengths else FIX
+    address = destination(flows[stop.rows[0]])
+    sources = sorted({source(flows[row]) for row in stop.rows.tolist()}, key=address_value)
+    ends = {"point": context.points[stop.point].name, "next": context.points[stop.due].name}
+    clue = _internal(context, stop)
+    level = "info" if clue else "error" if stop.is_certain else "warning"
+    clue = clue or _larger(context, stop) or Clue(FIX.fill(**ends, destination=address))
+    reason = clue.says if clue.says_all else known_by(stop.rank, stop.siblings) + clue.says
+    facts: dict[str, object] = {
+        **ends, "proto": stop.proto, "destination": address,
+        "port": stop.ports[0] if len(stop.ports) == 1 else None, "sources": sources[:MAX_EVIDENCE],
+        "packets": stop.packets, "flows": len(stop.rows),
+    }  # fmt: skip
+    if stop.ports[1:]:
+        facts["ports"] = stop.ports[:MAX_EVIDENCE]
     return Finding(
         NAME,
-        "info" if internal else "error" if is_certain else "warning",
+        level,
         SAYS.fill(
-            packets=packets, proto=proto, sources=several(sources), server=_server(destination(flow), services),
-            point=point, next=next_point,
-            known=INTERNAL.fill(network=internal) if internal else known_by(rank, siblings) + larger,
+            **ends, packets=stop.packets, proto=stop.proto, sources=several(sources),
+            server=_server(address, stop.ports), known=reason,
         ),
-        fix.fill(point=point, next=next_point, destination=destination(flow)),
-        {
-            "point": point, "next": next_point, "proto": proto, "destination": destination(flow),
-            "port": services[0] if len(services) == 1 else None, "sources": sources[:MAX_EVIDENCE],
-            "packets": packets, "flows": len(numbers), **({"ports": services[:MAX_EVIDENCE]} if services[1:] else {}),
-        },
-        sorted(context.first_frames(rows)),
+        clue.fix,
+        facts,
+        sorted(context.first_frames(stop.rows)),
     )  # fmt: skip
 
 
-def _lengths(context: Context, rows: FlowRows, due: int) -> tuple[int, int] | None:
-    """Bytes of the smallest IP packet that stops, and of the largest that went on there, if that is smaller."""
+def _internal(context: Context, stop: _Stop) -> Clue | None:
+    """One of the points is the bridge of a network that Docker made with `--internal`."""
+    for network in context.topology.networks if context.topology else ():
+        for point in (context.points[stop.point], context.points[stop.due]):
+            if network.internal and network.bridge == point.device and network.host in (None, point.host):
+                return Clue(FIX_INTERNAL.fill(), INTERNAL.fill(network=network.name), says_all=True)
+    return None
+
+
+def _larger(context: Context, stop: _Stop) -> Clue | None:
+    """The smallest IP packet that stops is larger than the largest that went on there."""
     flows, links = context.flows, flow_links(context)
-    stopped = np.concatenate([observations_of(context, row)[:, schema.OBS_LENGTH] for row in rows.tolist()])
-    goes_on = flows[links.source, schema.FLOW_POINT] == flows[rows[0], schema.FLOW_POINT]
-    goes_on &= flows[links.target, schema.FLOW_POINT] == due
+    stopped = np.concatenate([observations_of(context, row)[:, schema.OBS_LENGTH] for row in stop.rows.tolist()])
+    goes_on = flows[links.source, schema.FLOW_POINT] == stop.point
+    goes_on &= flows[links.target, schema.FLOW_POINT] == stop.due
     if len(stopped) < MIN_REPEATED or not goes_on.any():
         return None
     fails, passes = int(stopped.min()), int(flows[links.target[goes_on], schema.FLOW_LARGEST_IP].max())
-    return (fails, passes) if passes < fails <= MAX_MTU and fails > MIN_LARGE else None
-
-
-def _internal_network(context: Context, *points: int) -> str | None:
-    """The name of the internal Docker network whose bridge one of these points is; None if there is none."""
-    for network in context.topology.networks if context.topology else ():
-        for point in (context.points[number] for number in points):
-            if network.internal and network.bridge == point.device and network.host in (None, point.host):
-                return network.name
-    return None
+    if not (passes < fails <= MAX_MTU and fails > MIN_LARGE):
+        return None
+    ends = {"point": context.points[stop.point].name, "next": context.points[stop.due].name}
+    return Clue(FIX_LARGER.fill(**ends), LARGER.fill(fails=fails, passes=passes))
 
 
 def _server(address: str, services: list[int]) -> str:
@@ -188,7 +220,3 @@ def _server(address: str, services: list[int]) -> str:
     if len(services) < 2:
         return endpoint_text(address, services[0] if services else None)
     return PORTS.fill(ports=several([str(port) for port in services]), address=address)
-
-
-def _addresses(addresses: Iterable[str]) -> list[str]:
-    return sorted(set(addresses), key=address_value)
