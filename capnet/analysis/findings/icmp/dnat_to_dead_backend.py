@@ -24,6 +24,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import proto_name, replies, reply_values, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.clues import Clue, first_of
 from capnet.analysis.facts.models.container_signs import shows_cni
 from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
@@ -143,33 +144,58 @@ def _accepted_meanwhile(context: Context, failed: Unreachable) -> int:
 
 def _finding(context: Context, failed: Unreachable) -> Finding:
     lookups = _backends(context, failed)
-    targets = sorted({lookup.target for lookup in lookups})
-    backend = targets[0] if len(targets) == 1 else None
+    targets = {lookup.target for lookup in lookups}
+    backend = targets.pop() if len(targets) == 1 else None
     asked = [context.evidence(lookup.point, lookup.request_frame) for lookup in lookups] if backend else []
+    proto = proto_name(failed.proto)
+    clue = _OWNER(context, failed) or Clue(_rule(failed, FIX))
+    says = SAYS.fill(
+        server=PORT.fill(port=failed.port, proto=proto, host=failed.destination), backend=backend or UNKNOWN.fill(),
+        sender=failed.sender, clients=several(failed.receivers), messages=failed.messages,
+    )  # fmt: skip
     accepted = _accepted_meanwhile(context, failed)
-    service = _kubernetes_service(context, failed)
-    fix = FIX_KUBERNETES if service else FIX_OTHERS if accepted else FIX_PODS if shows_cni(context) else FIX
-    server = PORT.fill(port=failed.port, proto=proto_name(failed.proto), host=failed.destination)
+    if accepted:
+        says += OTHERS.fill(connections=accepted)
     return Finding(
         NAME,
         "error",
-        SAYS.fill(
-            server=server, backend=backend or UNKNOWN.fill(),
-            sender=failed.sender, clients=several(failed.receivers), messages=failed.messages,
-        )
-        + (OTHERS.fill(connections=accepted) if accepted else ""),
-        fix.fill(
-            port=failed.port, tables="ip6tables" if ":" in failed.destination else "iptables",
-            forget=FORGET.fill(port=failed.port) if failed.proto == UDP else "",
-            service=service and service.name, namespace=service and service.namespace,
-        ),
+        says,
+        clue.fix,
         {
-            "host": failed.destination, "port": failed.port, "proto": proto_name(failed.proto), "backend": backend,
-            "clients": failed.receivers[:MAX_EVIDENCE], "messages": failed.messages,
-            "accepted": accepted,
+            "host": failed.destination, "port": failed.port, "proto": proto, "backend": backend,
+            "clients": failed.receivers[:MAX_EVIDENCE], "messages": failed.messages, "accepted": accepted,
         },
         sorted([*failed.evidence, *asked]),
     )  # fmt: skip
+
+
+# -- who has the rule, and what it should say ------------------------------------------------------------
+def _kubernetes(context: Context, failed: Unreachable) -> Clue | None:
+    """A service of Kubernetes has this address or node port."""
+    service = _kubernetes_service(context, failed)
+    if service is None:
+        return None
+    return Clue(FIX_KUBERNETES.fill(service=service.name, namespace=service.namespace))
+
+
+def _balancer(context: Context, failed: Unreachable) -> Clue | None:
+    """Others are accepted meanwhile."""
+    return Clue(_rule(failed, FIX_OTHERS)) if _accepted_meanwhile(context, failed) else None
+
+
+def _pods(context: Context, failed: Unreachable) -> Clue | None:
+    """The network of containers is one of CNI."""
+    return Clue(_rule(failed, FIX_PODS)) if shows_cni(context) else None
+
+
+_OWNER = first_of(_kubernetes, _balancer, _pods)
+
+
+def _rule(failed: Unreachable, fix: Text) -> str:
+    """A next step that names the rules; conntrack keeps UDP at the address that was while packets come."""
+    tables = "ip6tables" if ":" in failed.destination else "iptables"
+    forget = FORGET.fill(port=failed.port) if failed.proto == UDP else ""
+    return fix.fill(port=failed.port, tables=tables, forget=forget)
 
 
 def _kubernetes_service(context: Context, failed: Unreachable) -> Service | None:
