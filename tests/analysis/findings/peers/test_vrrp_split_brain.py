@@ -67,6 +67,14 @@ def test_multicast_that_is_not_carried_is_told() -> None:
     assert "multicast to 224.0.0.18" in finding["fix"]
 
 
+def test_peer_of_one_group_alone_is_told() -> None:
+    """A second group arrives, and has one master."""
+    (finding,) = at_both_hosts("vrrp-two-groups")
+    assert finding["facts"]["router"] == 51
+    assert finding["says"].endswith("those of 10.70.1.1 do not come to right/eth0, the interface of 10.70.1.2")
+    assert "10.70.1.1 sends to 10.70.1.254; compare the `unicast_peer`" in finding["fix"]
+
+
 def test_intervals_that_differ_is_told() -> None:
     """keepalived puts off its own advertisements for each one that it discards."""
     (finding,) = of_capture(f"{RECORDED}/vrrp-intervals/right__eth0.pcap", NAME)
@@ -124,7 +132,7 @@ def test_second_router_that_arrives_is_not_the_first_is_told(tmp_path: Path) -> 
     assert finding["says"].endswith(f"those of {A} do not come to B/ens33, the interface of {B}")
 
 
-def test_advertisements_that_cannot_be_read_are_not_told_as_missing(tmp_path: Path) -> None:
+def test_advertisements_that_cannot_be_read_are_not_missing(tmp_path: Path) -> None:
     """Of the same number of octets, a message that says nothing may be the one that is missed."""
     (finding,) = of_story(of_two_routers(bytes(20)), tmp_path, NAME)
     assert "do not come" not in finding["says"]

@@ -19,6 +19,7 @@ vrrp-handover   `left` stops and begins again, `right` takes its turn; a second 
 vrrp-filtered   the firewall of `right` drops VRRP
 vrrp-intervals  the ends advertise in different intervals
 vrrp-separated  the bridge drops multicast
+vrrp-two-groups `left` has a wrong `unicast_peer` for one group; a second one, by multicast, arrives at `right`
 bgp-healthy     a session of BGP
 bgp-peer-as     `right` expects another AS number of `left`
 bgp-hold-time   a speaker offers `right` a hold time of 1 s
@@ -138,15 +139,19 @@ GROUP = """vrrp_instance {name} {{
  virtual_ipaddress {{
   {address}/24
  }}
+ {more}
 }}
 """
+THIRD_HOST = "10.70.1.254"  # the bridge
 
 
-def keepalived(programs: Programs, folder: Path, host: str, interval: int = 1, second: bool = False) -> None:
+def keepalived(programs: Programs, folder: Path, host: str, interval: int = 1, second: int = 0, more: str = ""
+               ) -> None:  # fmt: skip
+    """`second`: the priority in a second group, `db`, 0 for none; `more`: settings of the first."""
     priority = 150 if host == "left" else 100
-    text = GROUP.format(name="web", number=51, priority=priority, interval=interval, address="10.70.1.100")
+    text = GROUP.format(name="web", number=51, priority=priority, interval=interval, address="10.70.1.100", more=more)
     if second:
-        text += GROUP.format(name="db", number=52, priority=250 - priority, interval=interval, address="10.70.1.101")
+        text += GROUP.format(name="db", number=52, priority=second, interval=interval, address="10.70.1.101", more="")
     (folder / f"{host}.keepalived").write_text(text)
     programs.append(start(host, "keepalived", "-n", "-P", "-f", f"{folder}/{host}.keepalived",
                           "-p", f"{folder}/{host}.pid", "-r", f"{folder}/{host}.vrrp"))  # fmt: skip
@@ -157,9 +162,15 @@ def both_keepalived(programs: Programs, folder: Path, interval_of_right: int = 1
     keepalived(programs, folder, "right", interval_of_right)
 
 
+def keepalived_of_two_groups(programs: Programs, folder: Path) -> None:
+    """`left` is the better master of both; of the first one it tells a third host, `right` tells `left`."""
+    for host, peer, priority in (("left", THIRD_HOST, 150), ("right", ADDRESSES["left"], 100)):
+        keepalived(programs, folder, host, second=priority, more=f"unicast_peer {{\n  {peer}\n }}")
+
+
 def arp_of_group() -> None:
     """A third host asks for the address of the group."""
-    run("net", "ip addr replace 10.70.1.254/24 dev br0; ping -c 2 -W 1 10.70.1.100", is_checked=False)
+    run("net", f"ip addr replace {THIRD_HOST}/24 dev br0; ping -c 2 -W 1 10.70.1.100", is_checked=False)
 
 
 # -- BGP ---------------------------------------------------------------------------------------------------
@@ -251,9 +262,12 @@ def _play_vrrp(name: str, programs: Programs, folder: Path) -> list[Step]:
             programs[2].terminate()
             programs[2].wait()
 
-        return [lambda: keepalived(programs, folder, "left", second=True),
-                lambda: keepalived(programs, folder, "right", second=True), wait(8), arp_of_group, stop, wait(6),
-                lambda: keepalived(programs, folder, "left", second=True), wait(9), arp_of_group]  # fmt: skip
+        return [lambda: keepalived(programs, folder, "left", second=100),
+                lambda: keepalived(programs, folder, "right", second=150), wait(8), arp_of_group, stop, wait(6),
+                lambda: keepalived(programs, folder, "left", second=100), wait(9), arp_of_group]  # fmt: skip
+    if name == "vrrp-two-groups":
+        run("net", f"ip addr add {THIRD_HOST}/24 dev br0")
+        return [lambda: keepalived_of_two_groups(programs, folder), wait(12)]
     interval = 2 if name == "vrrp-intervals" else 1
     return [lambda: both_keepalived(programs, folder, interval), wait(9 + 7 * interval), arp_of_group, wait(2)]
 

@@ -54,6 +54,7 @@ CAUSES = {
     "ike-no-proposal": ("session-refused", "warning", "NO_PROPOSAL_CHOSEN"),
     "vrrp-filtered": ("vrrp-split-brain", "error", "come to right/eth0, the interface of 10.70.1.2"),
     "vrrp-separated": ("vrrp-split-brain", "error", "do not come to right/eth0"),
+    "vrrp-two-groups": ("vrrp-split-brain", "error", "those of 10.70.1.1 do not come to right/eth0"),
     "vrrp-intervals": ("vrrp-split-brain", "error", "their intervals differ, 1 and 2 s"),
     "bgp-peer-as": ("session-refused", "warning", "10.70.1.1 says that it is AS 64501"),
     "bgp-hold-time": ("session-refused", "warning", "unacceptable hold time (NOTIFICATION 2/6)"),
