@@ -15,12 +15,10 @@ import numpy as np
 from capnet.analysis.core.contract.keys import LEVELS
 from capnet.analysis.core.results import Finding
 from capnet.analysis.engine import Study
+from capnet.analysis.findings import payload_read_by
 from capnet.errors import CapnetError, Exit, UsageError
 from capnet.quick_tuple import NamedTuple
-from capnet.reduce.anonymise.frames import Anonymiser
-from capnet.reduce.anonymise.topologies import addresses_in, anonymised
-from capnet.reduce.anonymise.witnesses import anonymised as witnesses_anonymised
-from capnet.reduce.anonymise.witnesses import without_remaining
+from capnet.reduce.anonymous import anonymous, is_ip
 from capnet.reduce.frames import (
     MAX_FRAMES,
     CandidateFrame,
@@ -40,6 +38,9 @@ from capnet.topology import Topology
 from capnet.witnesses import Witnesses
 
 Points = Mapping[int, PointFacts]
+
+# Fields of `Context` with addresses as text in payload: another one has another length, and moves what follows.
+WRITTEN_OUT = frozenset(("ftp_openings", "advertised"))
 
 
 class NotTold(CapnetError):
@@ -130,10 +131,17 @@ def _beginning(study: Study, finding: Finding, oracle: Oracle, keep: bool) -> tu
         is_told_of_originals = True
         if keep:
             return originals, []
-        new, topology, witnesses, replaced = anonymous(loaded, study.context.topology, study.context.witnesses)
+        new, topology, witnesses, replaced = anonymous(
+            loaded, study.context.topology, study.context.witnesses, payload_read_by(finding.name)
+        )
         parts = _with_extras(new, topology, witnesses, oracle)
         if parts is not None:
             return parts, replaced
+    if is_told_of_originals and WRITTEN_OUT & payload_read_by(finding.name):
+        raise NotTold(
+            f"{finding.name} rests on addresses that are written out in payload, which capnet replaces as a whole; "
+            "nothing was written. --keep-addresses writes the small capture with all addresses, names and payload"
+        )
     if is_told_of_originals:
         raise NotTold(
             f"{finding.name} is not told any more when addresses, names and payload are replaced; nothing was written. "
@@ -168,7 +176,7 @@ def _with_extras(
 ) -> _Parts | None:
     """The parts with which the finding is told: without topology, names and witnesses if they are not needed."""
     points = dict(enumerate(loaded.points))
-    names = [(address, name) for address, own in loaded.names.items() for name in own if _is_ip(address)]
+    names = [(address, name) for address, own in loaded.names.items() for name in own if is_ip(address)]
     variants: list[tuple[Topology | None, Names]] = [(None, ())]
     variants += [(topology, ())] if topology else []
     variants += [(topology, names)] if names else []
@@ -178,52 +186,6 @@ def _with_extras(
             if parts.finding(oracle):
                 return parts
     return None
-
-
-def _is_ip(address: str) -> bool:
-    return not (address.count(":") == 5 and len(address) == 17)
-
-
-class _Anonymous(NamedTuple):
-    """What is known beside a capture, with others in place of what identifies; and what was replaced."""
-
-    loaded: Loaded
-    topology: Topology | None
-    witnesses: Witnesses | None
-    replaced: list[str]
-
-
-def anonymous(loaded: Loaded, topology: Topology | None, witnesses: Witnesses | None = None) -> _Anonymous:
-    """The frames, points, names, topology and witnesses with others in place of what identifies."""
-    subnets = set(addresses_in(topology)) if topology else ()
-    anonymiser = Anonymiser(sorted(subnets))
-    _rewritten(loaded, topology, anonymiser)
-    if witnesses:
-        witnesses_anonymised(witnesses, anonymiser)
-    anonymiser.assign()
-    new, new_topology = _rewritten(loaded, topology, anonymiser)
-    new_witnesses = witnesses_anonymised(witnesses, anonymiser) if witnesses else None
-    replaced = anonymiser.addresses.originals() + anonymiser.names.originals()
-    if new_witnesses:
-        new_witnesses = without_remaining(new_witnesses, replaced)
-    return _Anonymous(new, new_topology, new_witnesses, replaced)
-
-
-def _rewritten(loaded: Loaded, topology: Topology | None, anonymiser: Anonymiser) -> tuple[Loaded, Topology | None]:
-    frames = [frame._replace(raw=anonymiser.frame(frame.raw, frame.rows)) for frame in loaded.frames]
-    points = [
-        facts._replace(
-            name=anonymiser.names.point(facts.name),
-            mac=anonymiser.addresses.mac(bytes.fromhex(facts.mac.replace(":", ""))).hex(":") if facts.mac else None,
-        )
-        for facts in loaded.points
-    ]
-    names = {
-        anonymiser.addresses.text(address): [anonymiser.names.text(name) for name in own]
-        for address, own in loaded.names.items()
-        if _is_ip(address)
-    }
-    return Loaded(frames, points, names), anonymised(topology, anonymiser) if topology else None
 
 
 # -- leaving out -------------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ import pytest
 
 from capnet.analysis.engine import study
 from capnet.reduce.anonymise.frames import Anonymiser
+from capnet.reduce.anonymous import anonymous
 from capnet.reduce.frames import Chosen, Loaded, capture_of, load
-from capnet.reduce.reduction import anonymous
 from capnet.wire.addresses import address_text
 from capnet.wire.capture import open_capture
 from capnet.wire.fields import NAMES

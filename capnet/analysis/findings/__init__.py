@@ -64,6 +64,16 @@ def _by_name(modules: list[ModuleType]) -> tuple[ModuleType, ...]:
     return tuple(sorted(modules, key=lambda module: module.__name__.rpartition(".")[2]))
 
 
+def payload_read_by(name: str) -> frozenset[str]:
+    """The fields of `Context` with what packets carry, without which the finding `name` is not told.
+
+    A finding declares them as `READS`, or its subfolder does for all that are in it.
+    """
+    (module,) = (module for module in finding_modules() if name == module.NAME)
+    folder = import_module(module.__package__ or "")
+    return frozenset((*getattr(folder, "READS", ()), *getattr(module, "READS", ())))
+
+
 def findings(context: Context) -> list[Finding]:
     """What the findings state about a capture, as a report lists it (`contract.finding_list`)."""
     stated = [(module, finding) for module in needed_modules(context) for finding in module.diagnose(context)]

@@ -32,6 +32,7 @@ LEVELS = ("error", "warning")
 SCENARIO = None  # Docker gives addresses itself
 WITNESS = "pcaps/macvlan.pcapng"  # containers with addresses of Docker's
 EXPLAINS = ()
+READS = ("dhcp",)
 
 PAGE_ZH = """一台主机用 DHCP 请求地址而没有得到。
 

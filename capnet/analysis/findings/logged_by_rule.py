@@ -19,6 +19,7 @@ LEVELS = ("info",)
 SCENARIO = None  # no scenario has a rule that logs
 WITNESS = "tests/made/sll2.pcap"  # another link type that names interfaces
 EXPLAINS = ()
+READS = ("log_rules",)
 
 PAGE_ZH = """内核防火墙的一条规则把包记录到了这次抓包。
 

@@ -19,6 +19,7 @@ LEVELS = ("info",)
 SCENARIO = None  # no switch of the lab mirrors
 WITNESS = "tests/made/gre.pcap"  # GRE with Ethernet inside that is no copy
 EXPLAINS = ()
+READS = ("mirrors",)
 
 PAGE_ZH = """交换机以 ERSPAN 把其他流量复制到这次抓包。
 

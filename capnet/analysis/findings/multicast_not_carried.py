@@ -31,6 +31,7 @@ LEVELS = ("warning", "info")
 SCENARIO = "fault multicast-not-carried"
 WITNESS = "pcaps/bridge.pcapng"  # ARP requests that reach every port of the bridge
 EXPLAINS = ("arp-unanswered",)
+READS = ("memberships",)
 
 PAGE_ZH = """发往组或发往所有站点的帧离开一台主机，没有到达另一台。
 

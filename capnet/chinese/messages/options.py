@@ -174,6 +174,10 @@ OPTION_MESSAGES = {
     "{name} is not told any more when addresses, names and payload are replaced; nothing was written. --keep-addresses "
     "writes the small capture with all of them":
         "替换地址、名称和载荷之后不再得出 {name}；没有写出任何文件。--keep-addresses 写出保留这些内容的小抓包",
+    "{name} rests on addresses that are written out in payload, which capnet replaces as a whole; nothing was written. "
+    "--keep-addresses writes the small capture with all addresses, names and payload":
+        "{name} 的依据是载荷中以文本写出的地址，而 capnet 会整体替换载荷；没有写出任何文件。--keep-addresses 写出保留"
+        "全部地址、名称和载荷的小抓包",
     "name a capture: capnet export FILES… -o FILE": "请写出抓包文件：capnet export FILES… -o FILE",
     "there is no table {name}: {names:list}": "没有表 {name}：{names}",
     "--flow does not go with the table {name}, whose rows are about no flows alone":

@@ -17,6 +17,8 @@ from capnet.reduce.anonymise.checksums import Repair
 from capnet.reduce.anonymise.link import arp, link, nflog
 from capnet.reduce.anonymise.names import NameMap
 from capnet.reduce.anonymise.octets import replaced
+from capnet.reduce.anonymise.payload.control import vrrp_message
+from capnet.reduce.anonymise.replacements import Replacements
 from capnet.wire import fields, numbers
 from capnet.wire.protocols import KIND_OF_NUMBER
 
@@ -28,12 +30,16 @@ MAX_TUNNEL = 264  # octets of a tunnel's header: of Geneve 8, and options of 252
 
 
 class Anonymiser:
-    """Rewrites frames. Give it all frames once, call `assign`, and give it all frames again."""
+    """Rewrites frames. Give it all frames once, call `assign`, and give it all frames again.
 
-    def __init__(self, subnets: Sequence[str] = (), draw: Draw = drawn) -> None:
+    `reads`: payload whose form stays, as fields of `Context` (`findings.payload_read_by`).
+    """
+
+    def __init__(self, subnets: Sequence[str] = (), draw: Draw = drawn, reads: frozenset[str] = frozenset()) -> None:
         self.key = os.urandom(32)
         self.addresses = Addresses(subnets, draw)
         self.names = NameMap(draw)
+        self._replacements = Replacements(self.addresses, self.names, self.key, reads)
 
     def assign(self) -> None:
         """Draw new addresses and names for those that were seen."""
@@ -74,7 +80,7 @@ class Anonymiser:
             kept = min(at + (transport.UDP_HEADER if protocol == numbers.UDP else 0) + CLOSED_HEADER, end)
             new[at:end] = old[at:kept] + replaced(old[kept:end], self.key)
         else:
-            self._payload(old, new, at, end, protocol)
+            self._payload(old, new, at, end, protocol, is_v6=old[ip] >> 4 == 6)
         is_whole = not row["layers"] & fields.LAYER_FRAGMENT
         return ip, at, end, protocol if is_whole or row["frag_offset"] == 0 else -1
 
@@ -113,11 +119,11 @@ class Anonymiser:
                 new[at + 2 : following] = replaced(old[at + 2 : following], self.key)
             at = following
 
-    def _payload(self, old: bytes, new: bytearray, at: int, end: int, protocol: int) -> None:
+    def _payload(self, old: bytes, new: bytearray, at: int, end: int, protocol: int, is_v6: bool) -> None:
         if protocol == numbers.TCP:
-            transport.tcp(old, new, at, end, self.key)
+            transport.tcp(old, new, at, end, self._replacements)
         elif protocol == numbers.UDP:
-            transport.udp(old, new, at, end, (self.addresses, self.names, self.key))
+            transport.udp(old, new, at, end, self._replacements)
         elif protocol == numbers.ICMP:
             icmp.icmp(old, new, at, end, self.addresses, self.key)
         elif protocol == numbers.ICMPV6:
@@ -126,6 +132,9 @@ class Anonymiser:
             icmp.igmp(old, new, at, end, self.addresses, self.key)
         elif protocol == numbers.SCTP:
             transport.sctp(old, new, at, end, self.key)
+        elif protocol == numbers.VRRP:
+            message = vrrp_message(old[at:end], is_v6, self._replacements)
+            new[at:end] = replaced(old[at:end], self.key) if message is None else message
         else:
             kept = min(at + 8, end) if protocol == numbers.ESP else at  # SPI and sequence number
             new[at:kept] = old[at:kept]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from capnet.reduce.anonymise.addresses import Addresses
-from capnet.reduce.anonymise.dhcp import dhcp_message
-from capnet.reduce.anonymise.dns import dns_message
-from capnet.reduce.anonymise.names import NameMap
 from capnet.reduce.anonymise.octets import replaced
+from capnet.reduce.anonymise.payload.control import ike_message
+from capnet.reduce.anonymise.payload.dhcp import dhcp_message
+from capnet.reduce.anonymise.payload.dns import dns_message
+from capnet.reduce.anonymise.payload.streams import tcp_payload
+from capnet.reduce.anonymise.replacements import Replacements
+from capnet.wire.numbers import PORT_IKE, PORT_IPSEC_NAT
 
 UDP_HEADER = 8
 _MIN_TCP = 20
 _KEPT_OPTIONS = (0, 1, 2, 3, 4, 5, 8)  # end, no-op, MSS, window scale, SACK permitted, SACK, timestamps
 _DHCP_PORTS = (67, 68)
-_IPSEC_NAT = 4500  # RFC 3948
 
 
-def tcp(old: bytes, new: bytearray, at: int, end: int, key: bytes) -> None:
+def tcp(old: bytes, new: bytearray, at: int, end: int, replacements: Replacements) -> None:
     """A segment from `at` to `end`: the header stays, but for options that may hold addresses or cookies."""
     if at + _MIN_TCP > end:
         new[at:end] = old[at:end]
@@ -29,23 +30,27 @@ def tcp(old: bytes, new: bytearray, at: int, end: int, key: bytes) -> None:
             continue
         following = min(option + max(old[option + 1], 2), data)
         if old[option] not in _KEPT_OPTIONS:
-            new[option + 2 : following] = replaced(old[option + 2 : following], key)
+            new[option + 2 : following] = replaced(old[option + 2 : following], replacements.key)
         option = following
-    new[data:end] = replaced(old[data:end], key)
+    new[data:end] = tcp_payload(old[data:end], replacements)
 
 
-def udp(old: bytes, new: bytearray, at: int, end: int, mapping: tuple[Addresses, NameMap, bytes]) -> None:
+def udp(old: bytes, new: bytearray, at: int, end: int, replacements: Replacements) -> None:
     """A datagram from `at` to `end`: the names and addresses of DNS and DHCP, all of any other payload."""
     data = min(at + UDP_HEADER, end)
     new[at:data] = old[at:data]
     payload = bytes(old[data:end])
     ports = int.from_bytes(old[at : at + 2]), int.from_bytes(old[at + 2 : at + 4])
-    message = dhcp_message(payload, *mapping) if set(ports) & set(_DHCP_PORTS) else None
-    message = message or dns_message(payload, *mapping)
-    if message is None and _IPSEC_NAT in ports:
+    addresses, names, key, reads = replacements
+    message = dhcp_message(payload, addresses, names, key) if set(ports) & set(_DHCP_PORTS) else None
+    if message is None and "ike" in reads and {PORT_IKE, PORT_IPSEC_NAT} & set(ports):
+        message = ike_message(payload, PORT_IPSEC_NAT in ports, replacements)
+    if message is None:
+        message = dns_message(payload, addresses, names, key)
+    if message is None and PORT_IPSEC_NAT in ports:
         kept = 1 if len(payload) == 1 else 4 if payload[:4] == bytes(4) else 0  # a keepalive; the marker of IKE
-        message = payload[:kept] + replaced(payload[kept:], mapping[2])
-    new[data:end] = replaced(payload, mapping[2]) if message is None else message
+        message = payload[:kept] + replaced(payload[kept:], key)
+    new[data:end] = replaced(payload, key) if message is None else message
 
 
 def sctp(old: bytes, new: bytearray, at: int, end: int, key: bytes) -> None:

@@ -12,10 +12,12 @@ octets come first (RFC 3948). What is encrypted says nothing here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from capnet.quick_tuple import NamedTuple
 
 NON_ESP_MARKER = b"\0\0\0\0"
-HEADER = 28
+HEADER, PAYLOAD_HEADER = 28, 4
 SA_INIT, AUTH = 34, 35  # exchanges of version 2
 MAIN_MODE, AGGRESSIVE, INFORMATIONAL = 2, 4, 5  # of version 1
 _EXCHANGES = {1: (MAIN_MODE, AGGRESSIVE, INFORMATIONAL, 6, 32), 2: (SA_INIT, AUTH, 36, 37, 38, 43, 44)}
@@ -63,16 +65,24 @@ def ike_message(payload: bytes, port_has_marker: bool) -> IkeMessage | None:
 
 def _error(message: bytes, version: int) -> int:
     """The first error of its notify payloads, 0 without one."""
-    if version == 1 and message[19] & _ENCRYPTED_1:
-        return 0
-    kind, at = message[16], HEADER
-    for _ in range(MAX_PAYLOADS):
-        if not kind or at + 4 > len(message):
-            break
-        size, type_at = int.from_bytes(message[at + 2 : at + 4], "big"), at + _TYPE_AT[version]
-        if kind == _NOTIFY[version] and type_at + 2 <= min(len(message), at + size):
-            notified = int.from_bytes(message[type_at : type_at + 2], "big")
+    for part in heads_of_payloads(message):
+        if part.stop - part.start > PAYLOAD_HEADER:
+            notified = int.from_bytes(message[part.stop - 2 : part.stop], "big")
             if 0 < notified < FIRST_STATUS:
                 return notified
-        kind, at = message[at], at + max(size, 4)
     return 0
+
+
+def heads_of_payloads(message: bytes) -> Iterator[slice]:
+    """Where the headers of the payloads in clear are; of a notify payload, up to the type that it notifies of."""
+    version = message[17] >> 4
+    if version == 1 and message[19] & _ENCRYPTED_1:
+        return
+    kind, at = message[16], HEADER
+    for _ in range(MAX_PAYLOADS):
+        if not kind or at + PAYLOAD_HEADER > len(message):
+            return
+        size, type_at = int.from_bytes(message[at + 2 : at + 4], "big"), at + _TYPE_AT[version]
+        is_notify = kind == _NOTIFY[version] and type_at + 2 <= min(len(message), at + size)
+        yield slice(at, type_at + 2 if is_notify else at + PAYLOAD_HEADER)
+        kind, at = message[at], at + max(size, PAYLOAD_HEADER)

@@ -9,6 +9,7 @@ from __future__ import annotations
 RECORD_TYPES, ALERT, HANDSHAKE = range(20, 24), 21, 22
 CLIENT_HELLO, SERVER_HELLO = 1, 2
 ALERT_LENGTH = 7  # octets of a record with an alert that is not encrypted
+HANDSHAKE_VERSION = 11  # octets of a record up to the version that a message of the handshake names
 WARNING, FATAL = 1, 2
 HANDSHAKE_FAILURE, NO_CERTIFICATE, BAD_CERTIFICATE, UNSUPPORTED_CERTIFICATE, CERTIFICATE_REVOKED = 40, 41, 42, 43, 44
 CERTIFICATE_EXPIRED, CERTIFICATE_UNKNOWN, UNKNOWN_CA, ACCESS_DENIED, PROTOCOL_VERSION = 45, 46, 48, 49, 70

@@ -20,6 +20,11 @@ from capnet.wire.numbers import TCP, TCP_FIN, TCP_RST
 from capnet.wire.protocols import tls
 
 MAX_CONTROL = 2  # sequence numbers of SYN and FIN
+_STATUS_LINE = 12  # octets of `HTTP/1.1 400`
+# What nginx, Go, Apache and Tomcat answer to a plain request at a port of TLS.
+HTTPS_HINTS = (b"HTTPS port", b"HTTPS server", b"SSL-enabled server port", b"requires TLS")
+# Servers of these protocols speak first, and go on with TLS only after a command in plain text.
+GREETINGS = {b"SSH-": "SSH", b"220": "SMTP, FTP", b"+OK": "POP3", b"* OK": "IMAP"}
 _METHODS = (b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"PRI * HTTP/2")
 
 _FLOW = [*schema.FLOW_PLACE, *schema.FLOW_ADDRESSES, schema.FLOW_SPORT, schema.FLOW_DPORT]
@@ -79,6 +84,18 @@ def _opening(context: Context, row: int, answer: int) -> Opening:
     span = sequence_span(of_server[schema.FLOW_FIRST_SEQ], of_server[schema.FLOW_NEXT_SEQ])
     is_silent = of_server[schema.FLOW_PAYLOAD] == 0 and span <= MAX_CONTROL
     return Opening(row, octets[0], octets[1], frames[0], frames[1], bool(is_ended and is_silent))
+
+
+def recognised_by(octets: bytes) -> list[slice]:
+    """The parts of an end's first octets by which the functions of this module recognise what it speaks."""
+    if is_tls_alert(octets):
+        return [slice(tls.ALERT_LENGTH)]
+    if is_tls(octets):
+        return [slice(tls.HANDSHAKE_VERSION)]
+    if http_status(octets) is not None:
+        places = [(octets.find(words), words) for words in HTTPS_HINTS]
+        return [slice(_STATUS_LINE), *(slice(at, at + len(words)) for at, words in places if at >= 0)]
+    return [slice(len(start)) for start in (*_METHODS, *GREETINGS) if octets.startswith(start)]
 
 
 def is_tls(octets: bytes) -> bool:

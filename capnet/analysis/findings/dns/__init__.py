@@ -6,6 +6,8 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.wire.numbers import PORT_DNS
 
+READS = ("dns",)
+
 
 def is_needed(context: Context) -> bool:
     """Is a flow from or to port 53?"""

@@ -28,6 +28,7 @@ LEVELS = ("warning", "info")
 SCENARIO = None  # the scenarios have no BGP and no IKE
 WITNESS = "tests/analysis/findings/recorded/bgp-healthy/left__eth0.pcap"  # a session that stays
 EXPLAINS = ("accepted-then-closed", "closed-before-request", "connection-refused", "reset-in-session")
+READS = ("bgp", "ike")
 
 PAGE_ZH = """一端拒绝或结束 BGP 或 IKE 的会话，并说明原因。
 

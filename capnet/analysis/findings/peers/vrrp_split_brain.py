@@ -24,6 +24,7 @@ LEVELS = ("error", "warning")
 SCENARIO = None  # the scenarios have no VRRP
 WITNESS = "tests/analysis/findings/recorded/vrrp-handover/left__eth0.pcap"  # two masters in turn, and two numbers
 EXPLAINS = ("address-moved", "duplicate-ip", "vip-answered-by-many")
+READS = ("vrrp",)
 
 PAGE_ZH = """两台主机同时是 VRRP 的同一个虚拟路由器的主机（master）。
 

@@ -42,6 +42,7 @@ EXPLAINS = (
     "arp-unanswered", "connection-refused", "connection-unanswered", "dns-failure", "dns-search-storm",
     "host-unreachable", "retransmissions", "stops-between",
 )  # fmt: skip
+READS = ("advertised", "dns")
 
 PAGE_ZH = """服务器告诉客户端使用另一个地址，而该地址从客户端那里无法使用。
 

@@ -29,6 +29,7 @@ LEVELS = ("warning",)
 SCENARIO = None  # no scenario has a server of FTP
 WITNESS = "pcaps/bridge.pcapng"  # without FTP
 EXPLAINS = ("connection-refused", "connection-unanswered", "retransmissions", "stops-between")
+READS = ("ftp_openings",)
 
 PAGE_ZH = """FTP 的控制连接正常，而它指定的数据连接失败。
 

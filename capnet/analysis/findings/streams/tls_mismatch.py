@@ -22,6 +22,8 @@ from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.streams.openings import (
+    GREETINGS,
+    HTTPS_HINTS,
     Opening,
     http_status,
     is_client_hello,
@@ -38,6 +40,7 @@ LEVELS = ("warning",)
 SCENARIO = None  # the servers of the scenarios speak plain text, and so do their clients
 WITNESS = "pcaps/bridge.pcapng"  # plain text at both ends
 EXPLAINS = ("accepted-then-closed", "closed-before-request", "reset-in-session", "request-unanswered")
+READS = ("stream_starts",)
 
 PAGE_ZH = """连接的一端使用 TLS，另一端使用明文。
 
@@ -83,10 +86,6 @@ FIX_TLS = Text(
     "终止；否则在服务器的该端口上配置证书并启用 TLS",
 )
 
-# What nginx, Go, Apache and Tomcat answer to a plain request at a port of TLS.
-_ASKS_FOR_HTTPS = (b"HTTPS port", b"HTTPS server", b"SSL-enabled server port", b"requires TLS")
-# Servers of these protocols speak first, and go on with TLS only after a command in plain text.
-_GREETINGS = {b"SSH-": "SSH", b"220": "SMTP, FTP", b"+OK": "POP3", b"* OK": "IMAP"}
 MAX_RETRY_NS = 5_000_000_000  # a client that goes on in the other way, does so at once
 MAX_FINDINGS = 20
 
@@ -118,7 +117,7 @@ def _is_plain(opening: Opening) -> bool:
 
 
 def _asks_for_https(opening: Opening) -> bool:
-    return http_status(opening.server) == 400 and any(words in opening.server for words in _ASKS_FOR_HTTPS)
+    return http_status(opening.server) == 400 and any(words in opening.server for words in HTTPS_HINTS)
 
 
 def _plain_at_tls(openings: list[Opening]) -> list[Opening]:
@@ -153,7 +152,7 @@ def _tls_at_plain(openings: list[Opening]) -> list[Opening]:
 
 
 def _greeting(opening: Opening) -> str | None:
-    return next((name for start, name in _GREETINGS.items() if opening.server.startswith(start)), None)
+    return next((name for start, name in GREETINGS.items() if opening.server.startswith(start)), None)
 
 
 def _begins(context: Context, right: list[Opening]) -> dict[str, list[int]]:

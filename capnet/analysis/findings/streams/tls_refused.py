@@ -25,6 +25,7 @@ LEVELS = ("warning",)
 SCENARIO = None  # the servers of the scenarios speak plain text
 WITNESS = "pcaps/bridge.pcapng"  # no TLS
 EXPLAINS = ("accepted-then-closed", "closed-before-request", "reset-in-session", "request-unanswered")
+READS = ("stream_starts", "tls_alerts")
 
 PAGE_ZH = """TLS 连接的一端拒绝握手，并说明原因。
 

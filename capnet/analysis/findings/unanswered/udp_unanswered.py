@@ -36,6 +36,7 @@ LEVELS = ("warning",)
 SCENARIO = None  # the scenarios ask DNS servers only
 WITNESS = "pcaps/bridge.pcapng"  # questions by UDP, to a DNS server
 EXPLAINS = ()
+READS = ("ike",)  # ports 500 and 4500 have more than requests
 
 PAGE_ZH = """服务器不应答某个 UDP 协议的任何请求，而该协议本应逐个应答，例如 NTP、SNMP 和 RADIUS。
 
