@@ -1,8 +1,9 @@
 """Connections whose two directions pass one point in tuples that do not mirror each other.
 
 No two points show the same packet here: only one side of the translation was captured.
-TCP: a SYN without an answer, and a SYN-ACK without a SYN, that acknowledges just this SYN and no other one. Which of
-the two tuples is the original one, MACs or private addresses must show: a firewall may record what it receives only.
+TCP: a SYN without an answer, and a SYN-ACK without a SYN, that belong together by their numbers
+(`fate.verdict.half_translations`). Which of the two tuples is the original one, MACs or private addresses must show: a
+firewall may record what it receives only.
 UDP: requests to a loopback address and answers of it from another port, as the embedded DNS of a container does it.
 """
 
@@ -14,18 +15,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among, repeated_positions, row_hash
+from capnet.analysis.core.arrays import repeated_positions, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import (
-    awaited_acknowledgment,
     destination,
-    first_acknowledgment,
     is_loopback,
     is_private,
     source,
 )
 from capnet.analysis.core.schema import FlowMask, FlowRows, FlowTable, PerFlow, Values
 from capnet.analysis.facts.nat.translation_steps import TranslationStep
+from capnet.analysis.fate.verdict.half_translations import HalfTranslations, half_translations, share_an_end
 from capnet.wire.addresses import address_key
 from capnet.wire.numbers import TCP, UDP
 
@@ -44,31 +44,49 @@ def half_translated(context: Context, answers: PerFlow, linked_rows: FlowRows) -
     flows = context.flows
     unpaired = (answers < 0) & (flows[:, schema.FLOW_PACKETS] > 0) & _may_be_half(flows)
     unpaired[linked_rows] = False
-    unpaired_rows = _with_partners(flows, np.flatnonzero(unpaired))
+    unpaired_rows = np.flatnonzero(unpaired)
     if not len(unpaired_rows):
         return
-    requests: dict[_Key, list[int]] = {}
-    for row in unpaired_rows.tolist():
-        key = _request_key(flows[row].tolist())
-        if key:
-            requests.setdefault(key, []).append(row)
-    answer_keys = {row: key for row in unpaired_rows.tolist() if (key := _answer_key(flows[row].tolist()))}
-    answer_counts = Counter(answer_keys.values())
-    shared_numbers = _shared_numbers(flows)
-    for answer, key in answer_keys.items():
-        if len(requests.get(key, ())) > MAX_ALIKE_REQUESTS or answer_counts[key] > 1:
+    of_tcp = half_translations(flows, unpaired_rows)
+    of_udp = _udp_pairs(flows, unpaired_rows[flows[unpaired_rows, schema.FLOW_PROTO] == UDP])
+    requests, answered = (np.concatenate(rows) for rows in zip(of_tcp, of_udp, strict=True))
+    shared_numbers = _shared_numbers(flows) if len(of_tcp.requests) else set()
+    for at in np.argsort(answered).tolist():
+        request, answer = int(requests[at]), int(answered[at])
+        is_tcp = flows[request, schema.FLOW_PROTO] == TCP
+        is_of_scan = is_tcp and int(flows[request, schema.FLOW_FIRST_SEQ]) in shared_numbers
+        if is_of_scan or flows[request, schema.FLOW_FIRST] > flows[answer, schema.FLOW_FIRST]:
             continue
-        candidates = [
-            request
-            for request in requests.get(key, ())
-            if flows[request, schema.FLOW_FIRST] <= flows[answer, schema.FLOW_FIRST]
-            and _shares_an_end(flows[request], flows[answer])
-            and (key[0] != TCP or int(flows[request, schema.FLOW_FIRST_SEQ]) not in shared_numbers)
-        ]
-        is_entering = _is_entering(context, candidates[0], answer) if len(candidates) == 1 else None
+        is_entering = _is_entering(context, request, answer)
         if is_entering is not None:
-            confidence = TCP_CONFIDENCE if key[0] == TCP else UDP_CONFIDENCE
-            yield TranslationStep(candidates[0], answer, confidence, is_entering)
+            yield TranslationStep(request, answer, TCP_CONFIDENCE if is_tcp else UDP_CONFIDENCE, is_entering)
+
+
+def _udp_pairs(flows: FlowTable, rows: FlowRows) -> HalfTranslations:
+    """Of these rows, requests to a loopback address with the only answer that another port of it gives.
+
+    Two candidates for one answer give none.
+    """
+    requests: dict[_Key, list[int]] = {}
+    for row in rows.tolist():
+        if key := _request_key(flows[row].tolist()):
+            requests.setdefault(key, []).append(row)
+    answer_keys = {row: key for row in rows.tolist() if (key := _answer_key(flows[row].tolist())) in requests}
+    answer_counts = Counter(answer_keys.values())
+    pairs = []
+    for answer, key in answer_keys.items():
+        if len(requests[key]) > MAX_ALIKE_REQUESTS or answer_counts[key] > 1:
+            continue
+        earlier = [
+            row
+            for row in requests[key]
+            if flows[row, schema.FLOW_FIRST] <= flows[answer, schema.FLOW_FIRST]
+            and share_an_end(flows, np.array([row]), np.array([answer])).all()
+        ]
+        if len(earlier) == 1:
+            pairs.append((earlier[0], answer))
+    of_both = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return HalfTranslations(of_both[:, 0], of_both[:, 1])
 
 
 def _is_entering(context: Context, request: int, answer: int) -> bool | None:
@@ -106,19 +124,6 @@ def _is_hidden(request: Values, answer: Values) -> bool | None:
     return is_first if is_first != is_second else None
 
 
-def _with_partners(flows: FlowTable, rows: FlowRows) -> FlowRows:
-    """Those of these rows that are UDP, or SYNs and SYN-ACKs with a number that one of the other kind has too.
-
-    A port scan has SYNs only: nothing of it is left.
-    """
-    numbers = flows[rows, schema.FLOW_FIRST_SEQ]
-    expected, acknowledged = awaited_acknowledgment(numbers), first_acknowledgment(numbers)
-    is_syn, is_synack = (flows[rows, column] >= 0 for column in (schema.FLOW_SYN_TIME, schema.FLOW_SYNACK_TIME))
-    has_partner = is_syn & is_among(expected, acknowledged[is_synack])
-    has_partner |= is_synack & is_among(acknowledged, expected[is_syn])
-    return rows[has_partner | (flows[rows, schema.FLOW_PROTO] == UDP)]
-
-
 def _shared_numbers(flows: FlowTable) -> set[int]:
     """First TCP numbers that several flows of one point have: a scanner gives all its probes the same."""
     is_tcp = flows[:, schema.FLOW_PROTO] == TCP
@@ -139,21 +144,17 @@ def _may_be_half(flows: FlowTable) -> FlowMask:
 
 
 def _request_key(row: list[int]) -> _Key:
-    """What the answer to a request has in common with it; empty for anything else."""
-    if row[schema.FLOW_PROTO] == TCP and row[schema.FLOW_SYN_TIME] >= 0:
-        return (TCP, *_where(row), awaited_acknowledgment(row[schema.FLOW_FIRST_SEQ]))
-    if row[schema.FLOW_PROTO] == UDP and is_loopback(row[schema.FLOW_DST_HI], row[schema.FLOW_DST_LO]):
-        return (UDP, *_where(row), _source_key(row), row[schema.FLOW_SPORT], _destination_key(row))
-    return ()
+    """What the answer to a datagram has in common with it; empty for one to another address than of loopback."""
+    if not is_loopback(row[schema.FLOW_DST_HI], row[schema.FLOW_DST_LO]):
+        return ()
+    return *_where(row), _source_key(row), row[schema.FLOW_SPORT], _destination_key(row)
 
 
 def _answer_key(row: list[int]) -> _Key:
-    """The key of the request that a flow may answer; empty for anything else."""
-    if row[schema.FLOW_PROTO] == TCP and row[schema.FLOW_SYNACK_TIME] >= 0:
-        return (TCP, *_where(row), first_acknowledgment(row[schema.FLOW_FIRST_SEQ]))
-    if row[schema.FLOW_PROTO] == UDP and is_loopback(row[schema.FLOW_SRC_HI], row[schema.FLOW_SRC_LO]):
-        return (UDP, *_where(row), _destination_key(row), row[schema.FLOW_DPORT], _source_key(row))
-    return ()
+    """The key of the request that a datagram may answer; empty for one from another address than of loopback."""
+    if not is_loopback(row[schema.FLOW_SRC_HI], row[schema.FLOW_SRC_LO]):
+        return ()
+    return *_where(row), _destination_key(row), row[schema.FLOW_DPORT], _source_key(row)
 
 
 def _where(row: list[int]) -> tuple[int, int, int, int]:
@@ -166,10 +167,3 @@ def _source_key(row: list[int]) -> bytes:
 
 def _destination_key(row: list[int]) -> bytes:
     return address_key(row[schema.FLOW_DST_HI], row[schema.FLOW_DST_LO])
-
-
-def _shares_an_end(request: Values, answer: Values) -> bool:
-    """NAT of one kind leaves one end of the connection as it is."""
-    same_client = (request[schema.FLOW_SRC_END] == answer[schema.FLOW_DST_END]).all()
-    same_server = (request[schema.FLOW_DST_END] == answer[schema.FLOW_SRC_END]).all()
-    return bool(same_client or same_server)
