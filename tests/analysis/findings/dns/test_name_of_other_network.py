@@ -65,6 +65,13 @@ def test_asker_on_the_default_bridge_is_told(tmp_path: Path) -> None:
     assert finding["fix"].startswith("`docker network connect back web`")
 
 
+def test_container_on_the_default_bridge_alone_is_told(tmp_path: Path) -> None:
+    """It has no name anywhere, and they share no network."""
+    (finding,) = asked(tmp_path, "db", two_containers(("front",), ("bridge",)))
+    assert "which runs on other networks (bridge) than web (front)" in finding["says"]
+    assert "docker network create NETWORK" in finding["fix"]
+
+
 def test_single_question_is_a_warning(tmp_path: Path) -> None:
     (finding,) = asked(tmp_path, "db", two_containers(), times=1)
     assert finding["level"] == "warning"
@@ -82,6 +89,10 @@ def test_shared_network_is_silent(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["db.example.com", "web", "redis"])
 def test_other_names_are_silent(name: str, tmp_path: Path) -> None:
     assert asked(tmp_path, name, two_containers(), NO_SUCH_NAME) == []
+
+
+def test_own_name_on_the_default_bridge_is_silent(tmp_path: Path) -> None:
+    assert asked(tmp_path, "web", two_containers(("bridge",), ("bridge",)), NO_SUCH_NAME) == []
 
 
 def test_container_of_another_host_is_silent(tmp_path: Path) -> None:

@@ -50,6 +50,31 @@ def test_syn_that_is_repeated_only_is_silent(tmp_path: Path) -> None:
     assert play(tmp_path, syn, syn, tcp(V4[1], seq=1, ack=NEW + 1, flags=SYN | ACK)) == []
 
 
+@pytest.mark.parametrize(
+    ("answer", "then"),
+    [
+        (tcp(V4[1], seq=7000, ack=OLD, flags=ACK), tcp(V4[0], b"data", seq=OLD, flags=ACK)),
+        (tcp(V4[1], seq=7000, ack=NEW + 1, flags=ACK), tcp(V4[0], seq=NEW + 1, flags=RST)),
+        (tcp(V4[1], seq=7000, flags=RST), tcp(V4[1], seq=7000, flags=RST)),
+    ],
+    ids=["the older connection goes on", "the number of the SYN", "refused"],
+)
+def test_other_answer_than_a_refused_challenge_is_silent(tmp_path: Path, answer: Packet, then: Packet) -> None:
+    syn = tcp(V4[0], seq=NEW, flags=SYN)
+    assert play(tmp_path, syn, answer, then, syn) == []
+
+
+def test_refused_twice_is_silent(tmp_path: Path) -> None:
+    syn, refusal = tcp(V4[0], seq=NEW, flags=SYN), tcp(V4[1], seq=7000, flags=RST)
+    assert play(tmp_path, syn, refusal, syn, refusal) == []
+
+
+def test_syn_that_is_not_sent_again_is_silent(tmp_path: Path) -> None:
+    """The client goes on with other numbers."""
+    other = [tcp(V4[0], seq=NEW + 9, flags=SYN), tcp(V4[1], seq=1, ack=NEW + 10, flags=SYN | ACK)]
+    assert play(tmp_path, *reuse(V4)[:-1], *other) == []
+
+
 def test_connection_that_is_reset_is_silent(tmp_path: Path) -> None:
     """Accepted, reset by the client, and opened again: a port check."""
     once = [

@@ -51,10 +51,21 @@ def test_answered_datagrams_is_silent(tmp_path: Path) -> None:
 
 
 def test_server_that_does_not_answer_by_tcp_is_silent(tmp_path: Path) -> None:
-    """It may be down, or unreachable: UDP is not what is special."""
+    """It may be down, or unreachable: UDP is not what is special. Another port of it answers."""
     net = Network([HERE])
     asks(net, *V4)
+    net.pass_by((HERE, tcp(f"{V4[0]}:40001 > {V4[1]}:443", flags=SYN, seq=1, ident=1)))
     connects(net, *V4, port=80)
+    assert of_story(net, tmp_path, NAME) == []
+
+
+def test_large_datagrams_to_another_port_is_silent(tmp_path: Path) -> None:
+    """As of a tunnel, or of a measurement."""
+    net = Network([HERE])
+    for number in range(4):
+        asked = datagram(*V4, number)
+        net.pass_by((HERE, asked.but(dport=5001)), gap=3e5 * 2**number)
+    connects(net, *V4)
     assert of_story(net, tmp_path, NAME) == []
 
 
