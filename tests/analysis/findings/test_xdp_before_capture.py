@@ -17,15 +17,30 @@ ENDS = (C1, C2)
 V6 = ("fd00::2", "fd00::3")
 
 
-def sent(folder: Path, *, shown: int, program: str | None = "id 129", ends: tuple[str, str] = ENDS) -> Findings:
-    """Four pings of web, of which the host end of its veth shows the first ones."""
+def sent(
+    folder: Path,
+    *,
+    shown: int,
+    program: str | None = "id 129",
+    ends: tuple[str, str] = ENDS,
+    points: tuple[str, ...] = (INNER, OUTER),
+) -> Findings:
+    """Four pings of web, of which the host end of its veth shows the first ones, and pings of the other container.
+
+    Another host end has a program in any case.
+    """
     client, other = ends
-    net = Network([INNER, OUTER])
+    net = Network(list(points))
     for number in range(4):
         request = ping(f"{client} > {other}", 8, number, ident=number + 1, smac=MAC)
-        net.pass_by((INNER, request), *([(OUTER, request)] if number < shown else []), gap=1e6)
+        net.pass_by(*((point, request) for point in points[: 2 if number < shown else 1]), gap=1e6)
+        asked = ping(f"{other} > {client}", 9, number, ident=number + 1, dmac=MAC)
+        net.pass_by(*((point, asked) for point in reversed(points)), gap=1e6)
     end = Endpoint("bridge", "eth0", MAC, [f"{C1}/16", "fd00::2/64"], veth="veth1")
-    host = Host("A", "20.10", "6", [Interface("veth1", 5, None, [], "veth", xdp=program)])
+    interfaces = [
+        Interface(name, 5, None, [], "veth", xdp=xdp) for name, xdp in (("veth1", program), ("veth9", "id 7"))
+    ]
+    host = Host("A", "20.10", "6", interfaces)
     topology = Topology(hosts=[host], containers=[Container("A", "web", "1", "i", "bridge", [end])])
     return of_story(net, folder, "xdp-before-capture", topology)
 
@@ -46,3 +61,8 @@ def test_part_that_xdp_takes_is_told(tmp_path: Path) -> None:
 def test_point_that_shows_all_is_silent(shown: int, program: str | None, tmp_path: Path) -> None:
     """All but one that may be on its way, or no program is there."""
     assert sent(tmp_path, shown=shown, program=program) == []
+
+
+def test_container_alone_is_silent(tmp_path: Path) -> None:
+    """Nothing was captured at the host end."""
+    assert sent(tmp_path, shown=0, points=(INNER,)) == []

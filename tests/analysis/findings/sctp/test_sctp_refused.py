@@ -44,6 +44,23 @@ def test_server_that_was_starting_is_told(tmp_path: Path) -> None:
     assert finding["says"].endswith("it accepted later ones: the server was starting")
 
 
+@pytest.mark.parametrize(
+    ("server", "is_before"),
+    [("10.0.0.2:38412", True), ("10.0.0.2:38413", False), ("10.0.0.3:38412", False)],
+    ids=["before", "another port", "another host"],
+)
+def test_other_accepted_association_is_told_as_warning(server: str, is_before: bool, tmp_path: Path) -> None:
+    """That the server was starting, one shows that it accepts later at the same port."""
+    net = Network(["A/ens33"])
+    accepted = (f"10.0.0.1:40001 > {server}", f"{server} > 10.0.0.1:40001", INIT_ACK)
+    refused = (THERE, BACK, ABORT)
+    for there, back, kind in (accepted, refused) if is_before else (refused, accepted):
+        ask(net, there)
+        answer(net, kind, back)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["level"] == "warning" and "starting" not in finding["says"]
+
+
 @pytest.mark.parametrize("capture", ["accepted", "unanswered"])
 def test_other_recordings_are_silent(capture: str) -> None:
     assert of_recording(capture, NAME) == []
@@ -70,3 +87,16 @@ def test_only_the_server_itself_lacks_sctp(sender: str, tmp_path: Path) -> None:
     error = Packet("icmp", sender, "10.0.0.1", icmp=(3, 2))
     net.pass_by(("A/ens33", about(error, ask(net))))
     assert len(of_story(net, tmp_path, NAME)) == (sender == "10.0.0.2")
+
+
+@pytest.mark.parametrize("proto", ["sctp", "gre"])
+def test_other_error_of_the_server_is_silent(proto: str, tmp_path: Path) -> None:
+    """A port that is closed, or another protocol that it has not."""
+    net = Network(["A/ens33"])
+    packet = ask(net)
+    if proto == "gre":
+        packet = Packet("gre", "10.0.0.1", "10.0.0.2", payload=bytes(20), ident=9)
+        net.pass_by(("A/ens33", packet))
+    error = Packet("icmp", "10.0.0.2", "10.0.0.1", icmp=(3, 2 if proto == "gre" else 10))
+    net.pass_by(("A/ens33", about(error, packet)))
+    assert of_story(net, tmp_path, NAME) == []

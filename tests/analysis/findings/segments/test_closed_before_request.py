@@ -15,9 +15,15 @@ V4, V6 = (C1, C2), ("[fd00:d0c::2]", "[fd00:d0c::3]")
 
 
 def idle(
-    folder: Path, hosts: tuple[str, str] = V4, times: int = 3, pause: float = 5e6, late: bool = True, alert: bytes = b""
+    folder: Path,
+    hosts: tuple[str, str] = V4,
+    times: int = 3,
+    pause: float = 5e6,
+    late: bool = True,
+    alert: bytes = b"",
+    last: bytes = b"",
 ) -> Findings:
-    """A proxy keeps connections to its upstream, which closes them after a pause."""
+    """A proxy keeps connections to its upstream, which closes them after a pause; `last`: octets of its FIN."""
     net = Network([POINT])
     for number in range(times):
         out, back = f"{hosts[0]}:{5000 + number} > {hosts[1]}:8080", f"{hosts[1]}:8080 > {hosts[0]}:{5000 + number}"
@@ -30,7 +36,8 @@ def idle(
         ]
         closing = [tcp(back, alert, seq=closed, ack=asked, flags=PSH | ACK)] if alert else []
         closed += len(alert)
-        closing.append(tcp(back, seq=closed, ack=asked, flags=FIN | ACK))
+        closing.append(tcp(back, last, seq=closed, ack=asked, flags=FIN | ACK))
+        closed += len(last)
         if late:
             closing.append(tcp(out, GET, seq=asked, ack=closed + 1, flags=PSH | ACK))
         closing.append(tcp(back, seq=closed + 1, flags=RST) if late else tcp(out, seq=asked, ack=closed + 1))
@@ -68,9 +75,15 @@ def test_idle_connection_that_is_only_closed_is_silent(tmp_path: Path) -> None:
     assert idle(tmp_path, late=False) == []
 
 
-def test_close_at_once_after_the_answer_is_silent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pause", [1e4, 3e5])
+def test_close_soon_after_the_answer_is_silent(tmp_path: Path, pause: float) -> None:
     """The server keeps no connection: that is its way, and no timeout of a proxy helps."""
-    assert idle(tmp_path, pause=1e4) == []
+    assert idle(tmp_path, pause=pause) == []
+
+
+def test_close_with_an_answer_is_silent(tmp_path: Path) -> None:
+    """The server did not close for want of a request."""
+    assert idle(tmp_path, last=bytes(500)) == []
 
 
 def parted(folder: Path, last: bytes, fin: bool = True, server_first: bool = False) -> Findings:
