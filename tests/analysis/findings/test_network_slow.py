@@ -20,22 +20,24 @@ MACS = (
 
 
 def play(
-    folder: Path, there: float, back: float, ends: tuple[str, str] = V4, packets: int = 8, ahead: float = 0,
-    points: tuple[str, str] = ("A/ens33", "B/ens33"), routed: bool = False,
+    folder: Path, there: float, back: float, ends: tuple[str, str] = V4, packets: int = 8, answers: int = 8,
+    ahead: float = 0, points: tuple[str, str] = ("A/ens33", "B/ens33"), routed: bool = False, keeps_ttl: bool = False,
 ) -> Findings:  # fmt: skip
     """Requests and answers with these delays in ms between two points; `ahead`: the second clock, ms."""
     net = Network(list(points), files={points[1]: "second.pcapng"}, clocks={points[1]: (ahead * MS, 0.0)})
 
     def behind(packet: Packet) -> Packet:
-        return packet.routed(smac="02:00:00:00:00:cc", dmac="02:00:00:00:00:dd") if routed else packet
+        other = packet.routed(smac="02:00:00:00:00:cc", dmac="02:00:00:00:00:dd") if routed else packet
+        return other.but(ttl=packet.ttl) if keeps_ttl else other
 
     for number in range(packets):
         request = tcp(ends[0], bytes(10), seq=1 + 10 * number, ack=1 + 20 * number, ident=number + 1, **MACS[0])
         answer = tcp(ends[1], bytes(20), seq=1 + 20 * number, ack=11 + 10 * number, ident=number + 1, **MACS[1])
         net.at(net.now, points[0], request)
         net.at(net.now + there * MS, points[1], behind(request))
-        net.at(net.now + (there + 0.1) * MS, points[1], answer)
-        net.at(net.now + (there + 0.1 + back) * MS, points[0], behind(answer))
+        if number < answers:
+            net.at(net.now + (there + 0.1) * MS, points[1], answer)
+            net.at(net.now + (there + 0.1 + back) * MS, points[0], behind(answer))
         net.now += 500 * MS
     return of_story(net, folder, "network-slow")
 
@@ -59,9 +61,15 @@ def test_clocks_that_differ_is_silent(tmp_path: Path) -> None:
     assert play(tmp_path, 0.2, 0.2, ahead=300) == []
 
 
-def test_far_network_is_silent(tmp_path: Path) -> None:
-    """Routers in between: 80 ms are a continent."""
-    assert play(tmp_path, 40, 40, routed=True) == []
+@pytest.mark.parametrize("keeps_ttl", [False, True], ids=["routers", "proxies of ARP"])
+def test_far_network_is_silent(tmp_path: Path, keeps_ttl: bool) -> None:
+    """What has other MACs in between may be far away: 80 ms are a continent."""
+    assert play(tmp_path, 40, 40, routed=True, keeps_ttl=keeps_ttl) == []
+
+
+def test_few_answers_is_silent(tmp_path: Path) -> None:
+    """One direction alone has enough packets."""
+    assert play(tmp_path, 30, 30, packets=8, answers=3) == []
 
 
 def test_few_packets_is_silent(tmp_path: Path) -> None:
