@@ -163,8 +163,9 @@ def ping(ends: str, echo: int, seq: int, payload: bytes = bytes(range(56)), **mo
 
 
 def about(error: Packet, cause: Packet) -> Packet:
-    """`error` with the beginning of `cause` inside, as RFC 792 asks."""
-    return error.but(payload=cause.ip()[:28], echo=0, seq=0)
+    """`error` with the beginning of `cause` inside, as RFC 792 asks; of IPv6 as much as fits (RFC 4443)."""
+    size = 28 if cause.ethertype == 0x0800 else 1280 - 40 - 8
+    return error.but(payload=cause.ip()[:size], echo=0, seq=0)
 
 
 @dataclass

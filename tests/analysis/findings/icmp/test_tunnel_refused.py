@@ -106,6 +106,18 @@ def test_protocol_without_a_tunnel_is_told(tmp_path: Path, sent: Packet, code: i
     assert finding["facts"]["kind"] == sent.proto and f"'{error}', 3 times" in finding["says"]
 
 
+@pytest.mark.parametrize("error", [(4, 1), (1, 4)], ids=["unknown next header", "port unreachable"])
+def test_protocol_over_ipv6_without_a_tunnel_is_told(tmp_path: Path, error: tuple[int, int]) -> None:
+    net = Network(["A/ens33"])
+    for number in range(3):
+        packet = ESP.but(src="fd00::a", dst="fd00::b", seq=number)
+        net.pass_by(("A/ens33", packet))
+        answer = Packet("icmp", "fd00::b", "fd00::a", icmp=error, smac=CARD_B, dmac=CARD_A)
+        net.pass_by(("A/ens33", about(answer, packet)), gap=1e6)
+    (finding,) = of_story(net, tmp_path, "tunnel-refused")
+    assert (finding["facts"]["refused_by"], finding["facts"]["messages"]) == ("fd00::b", 3)
+
+
 def test_protocol_that_router_cannot_deliver_is_silent(tmp_path: Path) -> None:
     """Another host says so: the packet never came to the end of the tunnel."""
     net = Network(["A/ens33"])

@@ -120,13 +120,20 @@ def test_data_connections_that_work_are_silent(tmp_path: Path) -> None:
     assert played.findings(tmp_path) == []
 
 
-def test_other_connection_to_the_port_is_silent(tmp_path: Path) -> None:
-    """Another client, and the same one long after."""
+@pytest.mark.parametrize(
+    ("client", "seconds"), [("192.168.111.130", 0), (A, 20), (A, -20)], ids=["another client", "long after", "before"]
+)
+def test_other_connection_to_the_port_is_silent(tmp_path: Path, client: str, seconds: float) -> None:
+    """The server names a port, and none of its clients connects to it then."""
     played = Session()
-    played.transfer(INSIDE, B, answer=SYN | ACK)
-    played.connect(f"192.168.111.130:50000 > {B}:40000")
-    played.net.now += 20 * SECOND
-    played.connect(f"{A}:50009 > {B}:40000")
+    if seconds < 0:
+        played.connect(f"{client}:50009 > {B}:40000")
+        played.net.now -= seconds * SECOND
+    played.command(b"PASV")
+    played.reply(b"227 Entering Passive Mode (192,168,111,129,156,64).")
+    played.net.now += max(seconds, 0) * SECOND
+    if seconds >= 0:
+        played.connect(f"{client}:50009 > {B}:40000")
     assert played.findings(tmp_path) == []
 
 
