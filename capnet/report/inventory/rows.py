@@ -113,38 +113,50 @@ def _bridge(endpoint: Endpoint, network: Network | None) -> str | None:
     return endpoint.bridge or (network.bridge if network and not is_seen else None)
 
 
-def _model_without_network(container: Container, endpoint: Endpoint | None, mode: str) -> str | None:
-    if endpoint is None:
-        return mode.partition(":")[0]
-    if endpoint.kind == "veth" and (endpoint.bridge or is_routed(endpoint)):
-        return "bridge" if endpoint.bridge else "ptp"
-    return endpoint.kind
-
-
 def _row(topology: Topology, container: Container, endpoint: Endpoint | None, ports: tuple[str, ...]) -> InventoryRow:
-    network = network_of(topology, container, endpoint) if endpoint else None
     mode = mode_of(container)
-    model = model_of(network) if network else _model_without_network(container, endpoint, mode)
-    return InventoryRow(
+    row = InventoryRow(
         host=container.host,
         container=container.name,
         id=container.id,
         image=container.image,
         project=container.project,
         service=container.compose_service or container.swarm_service,
-        network=endpoint.network if endpoint else mode,
-        model=model,
-        addresses=tuple(endpoint.addresses) if endpoint else (),
-        mac=endpoint.mac if endpoint else None,
-        interface=(endpoint.interface or None) if endpoint else None,
-        host_end=host_end(endpoint) if endpoint else None,
-        parent=(endpoint.parent or (network.parent if network else None)) if endpoint else None,
-        bridge=_bridge(endpoint, network) if endpoint else None,
+        network=mode,
+        model=mode.partition(":")[0],
+        addresses=(),
+        mac=None,
+        interface=None,
+        host_end=None,
+        parent=None,
+        bridge=None,
         ports=ports,
-        vni=network.vni if network else None,
+        vni=None,
         pid=container.pid,
         namespace=container.netns,
         state=container.state,
         pod=container.pod,
         runtime=container.runtime,
     )
+    return _with_endpoint(row, endpoint, network_of(topology, container, endpoint)) if endpoint else row
+
+
+def _with_endpoint(row: InventoryRow, endpoint: Endpoint, network: Network | None) -> InventoryRow:
+    """The row of a container that has an interface of its own; the network where the topology has it."""
+    return row._replace(
+        network=endpoint.network,
+        model=model_of(network) if network else _model_of_interface(endpoint),
+        addresses=tuple(endpoint.addresses),
+        mac=endpoint.mac,
+        interface=endpoint.interface or None,
+        host_end=host_end(endpoint),
+        parent=endpoint.parent or (network.parent if network else None),
+        bridge=_bridge(endpoint, network),
+        vni=network.vni if network else None,
+    )
+
+
+def _model_of_interface(endpoint: Endpoint) -> str | None:
+    if endpoint.kind == "veth" and (endpoint.bridge or is_routed(endpoint)):
+        return "bridge" if endpoint.bridge else "ptp"
+    return endpoint.kind
