@@ -15,7 +15,6 @@ from ipaddress import ip_address
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import first_equal, hash_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, replies, source
@@ -32,6 +31,7 @@ from capnet.analysis.facts.streams.attempts import (
     is_unreachable,
     outcome,
 )
+from capnet.analysis.facts.streams.directions import rows_of_directions
 from capnet.analysis.facts.transport.dns_lookups import DnsLookup, dns_lookups
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
@@ -43,8 +43,6 @@ MIN_WAIT_NS = 3_000_000_000  # up to the end of the capture: a client would have
 MAX_FOLLOW_NS = 10_000_000_000  # from a redirect to the connection that follows it: clients connect at once
 MAX_LABELS = 8  # of a name that is asked for: longer ones are not those that servers name
 MAX_LOOKUPS = 20  # of a name, in the evidence
-_FLOW = [*schema.FLOW_PLACE, *schema.FLOW_ADDRESSES, schema.FLOW_SPORT, schema.FLOW_DPORT]
-_WIDTH = len(_FLOW)  # with which an `AdvertisedAddress` begins
 _THIS_HOST = ("localhost", "0.0.0.0", "::")
 
 
@@ -72,13 +70,11 @@ class _Connections(NamedTuple):
 @derived
 def advertised(context: Context) -> list[Advertised]:
     """In the order of the pass."""
-    named, flows = context.advertised, context.flows
+    named = context.advertised
     if not named:
         return []
-    is_tcp = np.flatnonzero(flows[:, schema.FLOW_PROTO] == TCP)
-    wanted = row_hash(np.array([address[:_WIDTH] for address in named], dtype=np.int64))
-    position = first_equal(hash_of(flows, _FLOW, is_tcp).view(np.int64), wanted.view(np.int64))
-    rows = np.where(position >= 0, replies(context)[is_tcp[position]], -1)
+    servers = rows_of_directions(context, named, TCP)
+    rows = np.where(servers >= 0, replies(context)[servers], -1)
     connections = _Connections(
         attempts_by_client(context, {port for address in named for port in (address.port, address.sport)}),
         set(rows.tolist()),

@@ -9,12 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, first_equal, hash_of, row_hash
+from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies, sequence_span
 from capnet.analysis.core.payload import StreamStart
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.streams.directions import rows_of_directions
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, TCP_FIN, TCP_RST
 from capnet.wire.protocols import tls
@@ -26,9 +27,6 @@ HTTPS_HINTS = (b"HTTPS port", b"HTTPS server", b"SSL-enabled server port", b"req
 # Servers of these protocols speak first, and go on with TLS only after a command in plain text.
 GREETINGS = {b"SSH-": "SSH", b"220": "SMTP, FTP", b"+OK": "POP3", b"* OK": "IMAP"}
 _METHODS = (b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"PRI * HTTP/2")
-
-_FLOW = [*schema.FLOW_PLACE, *schema.FLOW_ADDRESSES, schema.FLOW_SPORT, schema.FLOW_DPORT]
-_FRAME = len(_FLOW)  # of a `StreamStart`, which begins with the columns of _FLOW
 
 
 class Opening(NamedTuple):
@@ -55,13 +53,8 @@ class Opening(NamedTuple):
 @derived
 def stream_starts(context: Context) -> dict[int, StreamStart]:
     """Flow row → the first octets of it, where they were kept."""
-    starts, flows = context.stream_starts, context.flows
-    if not starts:
-        return {}
-    is_tcp = np.flatnonzero(flows[:, schema.FLOW_PROTO] == TCP)
-    wanted = row_hash(np.array([start[:_FRAME] for start in starts], dtype=np.int64))
-    position = first_equal(hash_of(flows, _FLOW, is_tcp).view(np.int64), wanted.view(np.int64))
-    return {int(is_tcp[place]): start for place, start in zip(position.tolist(), starts, strict=True) if place >= 0}
+    rows = rows_of_directions(context, context.stream_starts, TCP).tolist()
+    return {row: start for row, start in zip(rows, context.stream_starts, strict=True) if row >= 0}
 
 
 @derived
