@@ -131,7 +131,7 @@ def _talk(context: Context, first: str, second: str, points: set[int]) -> bool:
 
 
 def _events(context: Context, sides: list[list[VrrpMaster]]) -> list[_Event]:
-    """The advertisements of both sides, in order of time."""
+    """The advertisements of both sides, in order of time; one to several peers, or that `any` shows twice, is one."""
     capture_clocks = clocks(context)
     events: list[_Event] = []
     for side, masters in enumerate(sides):
@@ -142,7 +142,19 @@ def _events(context: Context, sides: list[list[VrrpMaster]]) -> list[_Event]:
             events += [
                 _Event(time, side, of, frame) for time, frame in zip(times.tolist(), of.frames, strict=True)
             ]  # fmt: skip
-    return sorted(events, key=_time_of)
+    latest: dict[int, _Event] = {}  # by side
+    advertised = []
+    for event in sorted(events, key=_time_of):
+        before = latest.get(event.side)
+        if before is None or not _is_same_advertisement(before, event):
+            advertised.append(event)
+            latest[event.side] = event
+    return advertised
+
+
+def _is_same_advertisement(before: _Event, event: _Event) -> bool:
+    is_soon = event.time - before.time < event.of.interval_ms * 1_000_000 / 2
+    return is_soon and before.of.priority == event.of.priority
 
 
 def _time_of(event: _Event) -> tuple[int, int]:

@@ -145,6 +145,31 @@ def test_handover_and_second_router_is_silent(point: str) -> None:
     assert at_both_hosts("vrrp-handover") == []
 
 
+def to_peers(net: Network, packet: Packet, peers: int) -> None:
+    """One advertisement to several hosts (`unicast_peer`), 20 µs apart."""
+    for host in range(peers):
+        net.pass_by(("A/ens33", packet.but(dst=f"192.168.111.{10 + host}", ident=len(net.recorded) + 1)), gap=20)
+
+
+def test_two_masters_with_several_peers_is_told(tmp_path: Path) -> None:
+    """An advertisement to each of them is one advertisement."""
+    net = Network(["A/ens33"])
+    for _ in range(6):
+        to_peers(net, advertisement(A, 150), 3)
+        to_peers(net, advertisement(B, 100), 3)
+        net.now += 1e6
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["facts"]["advertisements"] == [5, 5]
+
+
+def test_handover_between_many_peers_is_silent(tmp_path: Path) -> None:
+    """A comes back, and B sends once more before it hears of that."""
+    net = advertised(Network(["A/ens33"]), advertisement(B, 100), times=3)
+    for packet in (advertisement(B, 100), advertisement(A, 150)) * 2:
+        to_peers(net, packet, 8)
+    assert of_story(net, tmp_path, NAME) == []
+
+
 def test_masters_in_turn_many_times_is_silent(tmp_path: Path) -> None:
     net = Network(["A/ens33"])
     for _ in range(4):
