@@ -30,7 +30,7 @@ MODULES = {module.NAME: module for module in finding_modules()}
 # Finding, and a recording of it, whose payload is unlike that of the others.
 REDUCED = [
     ("tls-mismatch", "plain-to-tls"), ("tls-mismatch", "tls-to-plain"), ("session-refused", "ike-no-proposal"),
-    ("session-refused", "bgp-peer-as"), ("vrrp-split-brain", "vrrp-intervals"),
+    ("session-refused", "bgp-peer-as"), ("vrrp-split-brain", "vrrp-intervals"), ("tls-refused", "tls-ca"),
 ]  # fmt: skip
 
 
