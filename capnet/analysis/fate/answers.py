@@ -33,6 +33,8 @@ from capnet.wire.numbers import (
 )
 
 _REQUESTS = (*ICMP_REQUESTS, ICMPV6_ECHO_REQUEST)  # no error is about an error (RFC 1122 section 3.2.2)
+MAX_CUT_QUOTES = 1_000  # each is compared with all flows
+MAX_ERROR_DELAY_NS = 4_000_000_000  # of "host unreachable": it waits for three questions for a MAC, a second each
 MAX_OTHER_END_DELAY_NS = 2_000_000_000  # of an answer: resolvers have asked again by then
 
 _FLOW_ENDS = [schema.FLOW_PROTO, *schema.FLOW_ADDRESSES]
@@ -96,7 +98,23 @@ def quoting_errors(context: Context) -> PerFlow:
     position = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
     is_quoted = keys[order][position] == wanted
     by_flow[candidates[is_quoted]] = rows[order[position[is_quoted]]]
+    _add_cut_quotes(context, rows, by_flow)
     return by_flow
+
+
+def _add_cut_quotes(context: Context, rows: FlowRows, by_flow: PerFlow) -> None:
+    """Errors among these rows whose quoted ports the capture cut: by addresses and time, at their point."""
+    flows, errors = context.flows, context.icmp_errors[rows]
+    is_cut = (errors[:, schema.ICMP_QUOTED_SPORT] < 0) & is_one_of(
+        errors[:, schema.ICMP_QUOTED_PROTO], (TCP, UDP, SCTP)
+    )
+    for row in rows[is_cut][:MAX_CUT_QUOTES].tolist():
+        error = context.icmp_errors[row]
+        is_about = (flows[:, _FLOW_ENDS] == error[_QUOTED_ENDS[:5]]).all(axis=1) & (by_flow < 0)
+        is_about &= flows[:, schema.FLOW_POINT] == error[schema.ICMP_POINT]
+        is_about &= flows[:, schema.FLOW_FIRST] <= error[schema.ICMP_LAST]
+        is_about &= flows[:, schema.FLOW_LAST] >= error[schema.ICMP_FIRST] - MAX_ERROR_DELAY_NS
+        by_flow[is_about] = row
 
 
 def quoted_rows(context: Context, errors: IcmpErrorTable) -> FlowRows:

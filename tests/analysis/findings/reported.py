@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.conftest import PROJECT
 from tests.story_reports import A, B, read
 
 Findings = list[dict[str, Any]]
+PCAP_HEADER, RECORD = 24, struct.Struct("<IIII")  # octets before the first record; its header
 CARD_A, CARD_B = "02:00:c0:a8:6f:80", "02:00:c0:a8:6f:81"  # MACs of the hosts' own interfaces
 
 
@@ -28,6 +30,20 @@ def of_story(net: stories.Network, folder: Path, name: str, topology: Topology |
 def of_capture(capture: str, name: str) -> Findings:
     """The findings with this name about a stored capture, by its path in the repository."""
     return named(analyze(PROJECT / capture).to_dict(), name)
+
+
+def cut_frames(capture: str, octets: int, folder: Path) -> Path:
+    """A stored capture in the classic format, as `tcpdump -s OCTETS` would have written it."""
+    whole, at = (PROJECT / capture).read_bytes(), PCAP_HEADER
+    parts = [whole[:at]]
+    while at < len(whole):
+        seconds, fraction, size, length = RECORD.unpack_from(whole, at)
+        at += RECORD.size + size
+        kept = min(size, octets)
+        parts += [RECORD.pack(seconds, fraction, kept, length), whole[at - size : at - size + kept]]
+    path = folder / Path(capture).name
+    path.write_bytes(b"".join(parts))
+    return path
 
 
 def two_hosts(*networks: Network, published: int = 8080) -> Topology:

@@ -108,7 +108,7 @@ def diagnose(context: Context) -> list[Finding]:
     return [
         _finding(context, failed)
         for failed in unreachable_hosts(context)
-        if failed.is_own and failed.is_unresolved and failed.proto in (TCP, UDP)
+        if failed.is_own and failed.is_unresolved and failed.proto in (TCP, UDP) and failed.port >= 0
         and (_accepted_meanwhile(context, failed) or not _serves_others(context, failed))
         and (failed.sender == failed.destination or _backends(context, failed))
     ]  # fmt: skip

@@ -30,7 +30,7 @@ from capnet.analysis.facts.neighbours.unanswered_neighbours import unanswered_ne
 from capnet.analysis.facts.neighbours.whereabouts.links import network_of_gateway
 from capnet.analysis.facts.unreachable_hosts import Unreachable, unreachable_hosts
 from capnet.wire.addresses import address_value
-from capnet.wire.numbers import TCP
+from capnet.wire.numbers import TCP, UDP
 
 NAME = finding_name(__name__)
 LEVELS = ("warning", "info")
@@ -116,7 +116,7 @@ MAX_DESTINATIONS = 5  # of one receiver: a receiver that tries more scans the ne
 
 
 def diagnose(context: Context) -> list[Finding]:
-    reports = [of for of in unreachable_hosts(context) if not (of.is_own and of.is_unresolved)]
+    reports = [of for of in unreachable_hosts(context) if not (of.is_own and of.is_unresolved) or _is_port_cut(of)]
     reports = sorted((of for of in reports if not _asks_for_itself(context, of)), key=_group)
     groups = [list(group) for _, group in groupby(reports, key=_group)]
     return [
@@ -124,6 +124,11 @@ def diagnose(context: Context) -> list[Finding]:
         for group in groups
         if sum(of.messages for of in group) >= MIN_MESSAGES or any(_ends_attempts(context, of) for of in group)
     ]
+
+
+def _is_port_cut(report: Unreachable) -> bool:
+    """Did the capture cut the quoted packet before its ports, so that nothing names the translated one?"""
+    return report.port < 0 and report.proto in (TCP, UDP)
 
 
 def _asks_for_itself(context: Context, report: Unreachable) -> bool:

@@ -12,23 +12,16 @@ Verify: `iptables -vnL DOCKER-USER` and `iptables -t raw -vnL PREROUTING` count 
 
 from __future__ import annotations
 
-import numpy as np
-
+from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import destination, ports, source
+from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.results import Finding
-from capnet.analysis.core.schema import (
-    FLOW_DPORT,
-    FLOW_KIND,
-    FLOW_POINT,
-    FLOW_PROTO,
-)
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.losses.blocked_ports import BlockedPort, blocked_ports
 from capnet.analysis.facts.losses.stopped_flows import known_by
-from capnet.wire.addresses import address_value
-from capnet.wire.numbers import ICMP, ICMP_UNREACHABLE
+from capnet.analysis.fate.answers import quoting_errors
+from capnet.wire.addresses import address_text, address_value
+from capnet.wire.numbers import ICMP_UNREACHABLE, ICMPV6_UNREACHABLE
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
@@ -48,8 +41,8 @@ PAGE_ZH = """到端口映射的连接到达主机，没有应答。
 """
 
 UNREACHABLE = Text(
-    en="{attempts:SYN} of {clients} to {service}{server} got no answer; {sender} answers 'unreachable'",
-    zh="{clients} 到 {service}{server} 的 {attempts} 个 SYN 无应答；{sender} 以“unreachable”应答",
+    en="{attempts:SYN} of {clients} to {service}{server} do not get in: {sender} answers 'unreachable'",
+    zh="{clients} 到 {service}{server} 的 {attempts} 个 SYN 没有进去：{sender} 以“unreachable”应答",
 )
 LAST_SEEN = Text(
     en="{attempts:SYN} of {clients} to {service}{server} got no answer; {attempts:it was|they were} last "
@@ -68,6 +61,12 @@ FIX = Text(
     zh="在 DOCKER-USER 或 FORWARD 链、主机防火墙中查找丢弃它们的规则（`iptables -vnL DOCKER-USER` 有计数），并检查端"
     "口映射是否还在（`docker port`）",
 )
+FIX_UNREACHABLE = Text(
+    en="look on {sender} for a rule that rejects them (`iptables -vnL` counts), and whether the address behind the "
+    "port is still there (`iptables -t nat -S DOCKER`, `docker ps`)",
+    zh="在 {sender} 上查找拒绝它们的规则（`iptables -vnL` 有计数），并检查端口后面的地址是否还在（`iptables -t nat -S "
+    "DOCKER`、`docker ps`）",
+)
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -76,17 +75,15 @@ def diagnose(context: Context) -> list[Finding]:
 
 def _finding(context: Context, blocked: BlockedPort) -> Finding:
     flows, stop = context.flows, blocked.stop
-    point = context.points[int(flows[blocked.last_rows[0], FLOW_POINT])].name
-    errors = _unreachable_errors(context)
-    ends = ((source(flows[row]), ports(flows[row])[1]) for row in blocked.rows)
-    error = min((errors[end] for end in ends if end in errors), default=-1)
+    point = context.points[int(flows[blocked.last_rows[0], schema.FLOW_POINT])].name
+    sender = _unreachable_by(context, blocked.rows)
     clients = sorted({source(flows[row]) for row in blocked.rows}, key=address_value)
     facts: dict[str, object] = {
         "address": blocked.address, "port": blocked.port, "attempts": blocked.attempts, "last_seen": point,
     }  # fmt: skip
     text, values = LAST_SEEN, {"point": point}
-    if error >= 0:
-        text, values = UNREACHABLE, {"sender": source(flows[error])}
+    if sender:
+        text, values = UNREACHABLE, {"sender": sender}
     elif stop is not None and not stop.is_assumed:
         next_point = context.points[stop.due].name
         text, values = STOPS, {"point": point, "next": next_point, "known": known_by(stop.rank, stop.siblings)}
@@ -102,18 +99,16 @@ def _finding(context: Context, blocked: BlockedPort) -> Finding:
             server=server,
             **values,
         ),
-        FIX.fill(),
+        FIX_UNREACHABLE.fill(sender=sender) if sender else FIX.fill(),
         facts,
         sorted(context.first_frames(blocked.rows)),
     )
 
 
-@derived
-def _unreachable_errors(context: Context) -> dict[tuple[str, int | None], int]:
-    """(receiver, destination port of the quoted packet) → the first flow row of ICMP "unreachable"."""
-    flows = context.flows
-    errors: dict[tuple[str, int | None], int] = {}
-    is_unreachable = (flows[:, FLOW_PROTO] == ICMP) & (flows[:, FLOW_KIND] >> 8 == ICMP_UNREACHABLE)
-    for row in np.flatnonzero(is_unreachable).tolist():
-        errors.setdefault((destination(flows[row]), int(flows[row, FLOW_DPORT])), row)
-    return errors
+def _unreachable_by(context: Context, rows: tuple[int, ...]) -> str | None:
+    """Who answers one of these SYNs by ICMP "unreachable"."""
+    quoting = quoting_errors(context)[list(rows)]
+    for error in context.icmp_errors[quoting[quoting >= 0]].tolist():
+        if error[schema.ICMP_TYPE] == (ICMPV6_UNREACHABLE if error[schema.ICMP_IS_V6] else ICMP_UNREACHABLE):
+            return address_text(error[schema.ICMP_SRC_HI], error[schema.ICMP_SRC_LO])
+    return None
