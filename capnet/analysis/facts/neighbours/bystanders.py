@@ -36,8 +36,7 @@ def shows_answers(context: Context, exchange: Exchange) -> bool:
     ends = {int(end) for end in (*sources[:1], *destinations[:1])}
     stations = {end for end in ends if ((sources == end) | (destinations == end)).all()}
     if mac in stations:
-        is_alike = is_persistent and exchange.kind == "arp"  # neighbors of IPv6 are also tried while they are reachable
-        return is_alike or len(stations) == 1 or context.points[point].role in _ROLES_OF_ONE_STATION
+        return is_persistent or len(stations) == 1 or context.points[point].role in _ROLES_OF_ONE_STATION
     return bool(set(sources[destinations == mac].tolist()) - stations)
 
 
