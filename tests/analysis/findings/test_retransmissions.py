@@ -9,7 +9,7 @@ import pytest
 from capnet.analysis.engine import analyze
 from tests.analysis.findings.reported import named, of_capture, of_story
 from tests.conftest import PROJECT
-from tests.stories import ACK, RST, SYN, Network, tcp
+from tests.stories import ACK, RST, SYN, Network, ping, tcp
 from tests.story_reports import A, B, read
 
 
@@ -125,6 +125,25 @@ def test_fix_at_one_point_names_no_paths() -> None:
     fix = next(finding.fix for finding in analyze(path).findings if finding.name == "retransmissions")
     assert fix is not None
     assert "capture at the next hop too" in fix and "Paths" not in fix
+
+
+@pytest.mark.parametrize("points", ["two-cards/srv__eth1", "other-interface/node__eth1", "vpn-route/node__tun0"])
+def test_syn_acks_without_the_other_direction_is_told(points: str) -> None:
+    """The SYNs pass another interface of the host."""
+    (finding,) = of_capture(f"tests/analysis/findings/recorded/{points}.pcap", "retransmissions")
+    assert "all of them are SYN-ACKs of 10." in finding["says"] and "no packet of 10." in finding["says"]
+    assert "see by which interface the SYNs come in" in finding["fix"]
+    assert finding["facts"]["syn_acks_to"] == 1
+
+
+def test_syn_acks_beside_packets_of_the_client_is_silent_about_them(tmp_path: Path) -> None:
+    """Its pings are seen there: its direction is recorded, and its SYNs only lack."""
+    net = Network(["A/ens33"])
+    for number in range(4):
+        net.pass_by(("A/ens33", tcp(f"{A}:80 > {B}:5555", seq=7, ack=8, flags=SYN | ACK, ident=number)), gap=1e6)
+        net.pass_by(("A/ens33", ping(f"{B} > {A}", 7, number)))
+    (finding,) = of_story(net, tmp_path, "retransmissions")
+    assert "SYN-ACK" not in finding["says"]
 
 
 def test_syn_again_after_a_refusal_is_silent(tmp_path: Path) -> None:
