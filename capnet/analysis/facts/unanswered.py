@@ -79,6 +79,25 @@ def _masquerades_others(context: Context, row: int) -> bool:
     return any(source(flows[other]) in speaker.claimed for other in rows)
 
 
+def unanswered_beside_own(context: Context) -> list[UnansweredQuestion]:
+    """Questions to a router behind which the same service answers the host that forwards them."""
+    return [question for question in _questions(context) if _is_served_itself(context, question.rows[-1])]
+
+
+def _is_served_itself(context: Context, row: int) -> bool:
+    """Are packets answered that the host sends with its own address to this address and port, by the same way?"""
+    flows, flow = context.flows, context.flows[row]
+    speaker = speakers(context).get(int(flow[schema.FLOW_SMAC]))
+    if speaker is None:
+        return False
+    same = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_SMAC, schema.FLOW_DMAC, schema.FLOW_PROTO]
+    same += [*schema.FLOW_DST, schema.FLOW_DPORT]
+    is_own = (flows[:, same] == flow[same]).all(axis=1) & is_answered(context)
+    is_own &= is_one_of(flows[:, schema.FLOW_TTL], INITIAL_TTLS)
+    rows = np.flatnonzero(is_own)[:MAX_ROWS].tolist()
+    return any(source(flows[other]) in {*speaker.own, *speaker.claimed} - {source(flow)} for other in rows)
+
+
 @derived
 def _questions(context: Context) -> list[UnansweredQuestion]:
     flows = context.flows
@@ -115,7 +134,9 @@ def left_untranslated(context: Context, rows: list[int]) -> int | None:
     None if the question did not leave by a bridge, or if the hop before is not known to be on that host.
     """
     points = [context.points[context.flows[row, schema.FLOW_POINT]] for row in rows]
-    for position, (before, point) in enumerate(pairwise(points), 1):
+    shown = [number for number, point in enumerate(points) if point.ifindex is None]  # of `any`: no roles
+    for number, position in pairwise(shown):
+        before, point = points[number], points[position]
         if point.role in ("parent", "underlay") and before.role in ("bridge", "veth", "container"):
             return position if host_of(before.name) == host_of(point.name) else None
     return None

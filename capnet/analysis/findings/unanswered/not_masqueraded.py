@@ -2,7 +2,8 @@
 
 Looks at: questions (TCP SYN, ICMP echo request) that were routed from a bridge to the host's interface without a
 translation, and that no packet answered at any point. Where a router gets them, it must answer others that the same
-host masquerades; or, for a warning, the network was made without masquerading, by the topology.
+host masquerades; or, for a warning, the same service answers the host itself, or the network was made without
+masquerading, by the topology.
 Says: which addresses, by which interface. The far side has no route back to them, or owns such addresses itself. Of
 addresses that a container forwards, as the server of a VPN does, that container.
 Wrong when: the network is meant to be routed, and the far side does not answer for another reason.
@@ -16,20 +17,21 @@ from __future__ import annotations
 
 from capnet import language
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import source
+from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import Finding
-from capnet.analysis.core.schema import FLOW_POINT, FLOW_SMAC
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.schema import FLOW_POINT, FLOW_SMAC, FLOW_TTL
+from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.unanswered import (
     all_unanswered_questions,
     left_untranslated,
     unanswered_beside_masquerade,
+    unanswered_beside_own,
 )
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import Network
 from capnet.topology.lookup import endpoints, network_of
-from capnet.wire.addresses import mac_text
+from capnet.wire.addresses import address_value, mac_text
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -40,7 +42,8 @@ EXPLAINS = ("connection-unanswered", "handshake-unfinished")
 PAGE_ZH = """容器的包以容器自己的地址离开主机，没有应答。
 
 检查：从网桥路由到主机接口而没有转换、在任何抓包点上都没有应答的请求（TCP SYN、ICMP echo request）。如果请求交给了路
-由器，则该路由器必须应答同一主机做了 MASQUERADE 的其他请求；或者按拓扑该网络创建时就不做 MASQUERADE，此时为警告。
+由器，则该路由器必须应答同一主机做了 MASQUERADE 的其他请求；或者同一服务应答主机自己，或按拓扑该网络创建时就不做
+MASQUERADE，此时为警告。
 结论：哪些地址，从哪个接口。对端没有返回它们的路由，或自己就有这样的地址。如果是某个容器转发的地址（例如 VPN 服务器），
 给出该容器。
 误判：网络本来就是路由方式，对端因其他原因不应答。
@@ -86,6 +89,9 @@ FIX_FORWARDED = Text(
     "WireGuard 的 PostUp）；Docker 只转换自己的网络。或让对端有经 {host} 到 {addresses} 的路由，{host} 有经 "
     "{container} 的路由",
 )
+HOST_IS_SERVED = Text(
+    en="; {servers} {count:answers|answer} the host itself", zh="；{servers}（{count} 个）应答主机自己"
+)
 WITHOUT = Text(
     en="; {network} was made with enable_ip_masquerade=false",
     zh="；{network} 创建时用了 enable_ip_masquerade=false",
@@ -110,26 +116,28 @@ class _Key(NamedTuple):
 
 
 def diagnose(context: Context) -> list[Finding]:
-    flows, links = context.flows, flow_links(context)
+    flows = context.flows
     left: dict[_Key, list[int]] = {}
     sure: set[_Key] = set()
     owners = _owners(context)
     beside = {rows[-1] for rows, *_ in unanswered_beside_masquerade(context)}
+    own = {rows[-1] for rows, *_ in unanswered_beside_own(context)}
     for rows, *_ in all_unanswered_questions(context):
         position = left_untranslated(context, rows)
-        if position is None or links.ttl_delta[links.before[rows[position]]] >= 0:
+        if position is None or flows[rows[position], FLOW_TTL] >= flows[rows[0], FLOW_TTL]:
             continue
         key = _Key(
             context.points[flows[rows[position], FLOW_POINT]].name, _forwarder(context, owners, rows[:position]),
             _without_masquerade(owners, source(flows[rows[position]])),
         )  # fmt: skip
-        if rows[-1] in beside or key.network:
+        if rows[-1] in beside or rows[-1] in own or key.network:
             left.setdefault(key, []).append(rows[position])
             sure |= {key} if rows[-1] in beside else set()
-    return [_finding(context, key, rows, is_sure=key in sure) for key, rows in sorted(left.items())]
+    return [_finding(context, key, rows, own, is_sure=key in sure) for key, rows in sorted(left.items())]
 
 
-def _finding(context: Context, key: _Key, rows: list[int], *, is_sure: bool) -> Finding:
+def _finding(context: Context, key: _Key, rows: list[int], own: set[int], *, is_sure: bool) -> Finding:
+    """`own`: last hops of questions beside which the same service answers the host itself."""
     flows, links = context.flows, flow_links(context)
     addresses = sorted({source(flows[row]) for row in rows})
     evidence = [context.flow_evidence(row, int(links.frames[links.before[row], 1])) for row in rows]
@@ -143,6 +151,9 @@ def _finding(context: Context, key: _Key, rows: list[int], *, is_sure: bool) -> 
     elif key.network:
         says += WITHOUT.fill(network=key.network)
         fix = FIX_WITHOUT.fill(network=key.network, option=_OPTION, point=key.point, host=host)
+    servers = sorted({destination(flows[row]) for row in rows if links.last_hop(row) in own}, key=address_value)
+    if servers and not is_sure:
+        says += HOST_IS_SERVED.fill(servers=several(servers), count=len(servers))
     return Finding(
         NAME,
         "error" if is_sure else "warning",

@@ -111,8 +111,15 @@ def test_network_without_the_rule_of_others_is_told(tmp_path: Path, ttl: int) ->
         net.pass_by(("A/ens33", syn.but(flags=ACK, seq=8, ack=10, ident=number + 90)))
         lost = tcp("10.78.0.7:41000 > 10.60.0.5:443", flags=SYN, seq=70, ident=number + 30, dmac=bridge)
         net.pass_by(("A/br-5f2e91aa0c77", lost), ("A/ens33", lost.routed(smac=card, dmac=router)), gap=1e6)
-    findings = named(read(net, tmp_path), "not-masqueraded")
-    assert [finding["facts"]["addresses"] for finding in findings] == ([["10.78.0.7"]] if ttl == 63 else [])
+    (finding,) = named(read(net, tmp_path), "not-masqueraded")
+    assert finding["facts"]["addresses"] == ["10.78.0.7"]
+    assert finding["level"] == ("error" if ttl == 63 else "warning")
+    assert finding["says"].endswith("no answer came" if ttl == 63 else "; 10.60.0.5 answers the host itself")
+
+
+def test_host_that_asks_another_server_is_silent() -> None:
+    """Recorded: the host has connections to another server alone, so these may end there for another reason."""
+    assert of_capture("tests/analysis/findings/recorded/no-default-route/node__cni0.pcap", "not-masqueraded") == []
 
 
 def test_network_made_without_masquerading_is_told() -> None:
