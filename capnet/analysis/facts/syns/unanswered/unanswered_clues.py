@@ -26,6 +26,7 @@ from capnet.analysis.facts.syns.unanswered.way import (
     host_exit,
     nat_loopback,
     next_hop,
+    not_forwarded,
     server_host,
     way_out,
 )
@@ -43,6 +44,7 @@ CLUES: tuple[Look[ServiceGroup], ...] = (
     # The service is up: at other nodes, or for other connections.
     node_port.clue,
     password.clue,
+    not_forwarded.clue,
     masquerade.clue,  # what other_connections asks for, so it comes before it
     other_connections.clue,
     # The server is no longer up, or was not yet.

@@ -16,5 +16,6 @@ FIX = Text(
 
 
 def clue(context: Context, group: ServiceGroup) -> Clue | None:
-    """That it started later, or got its route then."""
-    return Clue(FIX.fill(server=group.server, client=group.client)) if group.kind == "later" else None
+    """That it started later, or got its route then. Not the host that recorded its own SYNs: that is up."""
+    is_later = group.kind == "later" and not group.reached_host
+    return Clue(FIX.fill(server=group.server, client=group.client)) if is_later else None

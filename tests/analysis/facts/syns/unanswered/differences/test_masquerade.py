@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.facts.syns.callers import POD, SERVER, forwarded
-from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, of_story
+from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, of_capture, of_story
 from tests.stories import ACK, SYN, tcp
 from tests.story_reports import A, B
 
 NAME = "connection-unanswered"
+RECORDED = "tests/analysis/findings/recorded"
 
 
 INTERNET = "93.184.216.34"
@@ -40,3 +41,15 @@ def test_private_address_that_may_leave_is_silent(tmp_path: Path, server: str, a
     """It asks a private network, or its own connections are accepted."""
     (finding,) = forwarded_untranslated(tmp_path, server, accepted)
     assert "private address" not in finding["says"] and "MASQUERADE" not in finding["fix"]
+
+
+def test_address_that_a_host_sends_on_at_any_is_told() -> None:
+    """Recorded at `any`: the node's rule is for another network; its own SYNs are accepted."""
+    (finding,) = of_capture(f"{RECORDED}/stray-masquerade-any/node__any.pcap", NAME)
+    assert "the host sends them on by node/if4 with the address of 10.77.1.8, not with its own" in finding["says"]
+    assert "`iptables -t nat -S POSTROUTING`" in finding["fix"]
+
+
+def test_address_that_a_host_keeps_at_any_is_silent() -> None:
+    (finding,) = of_capture(f"{RECORDED}/forward-drop-any/node__any.pcap", NAME)
+    assert "not with its own" not in finding["says"]
