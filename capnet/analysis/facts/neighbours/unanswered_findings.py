@@ -51,6 +51,10 @@ THOUGH = {
         en=": these questions do not come to {point}, where those of {other} do",
         zh="：这些询问没有到达 {point}，而 {other} 的询问到达了那里",
     ),
+    Place.UNHEARD: Text(
+        en=": it is at {point}, its own interface, which does not get these questions",
+        zh="：它在 {point}，即它自己的接口，而那里没有收到这些询问",
+    ),
     Place.WAY_BACK: Text(
         en=": it asks as soon as packets of {other} arrive, so its answers to {other} have to go by this address",
         zh="：{other} 的包一到，它就开始询问，所以它给 {other} 的应答要经过这个地址",
@@ -95,6 +99,14 @@ FIX_AT = {
         "(`nft list ruleset`, `ebtables -L --Lc`), its VLAN (`bridge vlan show`), its state (`bridge -d link show`)",
         zh="查找 {point} 之前是什么丢弃了 {mac} 的帧：记着该端口另一个 MAC 的过滤规则（`nft list ruleset`、"
         "`ebtables -L --Lc`）、端口的 VLAN（`bridge vlan show`）、端口状态（`bridge -d link show`）",
+    ),
+    Place.UNHEARD: Text(
+        en="look for what keeps broadcasts from {point}: macvlan children of one parent in mode private, or vepa where "
+        "the switch does not send back (`ip -d link`), isolated ports of a bridge (`bridge -d link show`), a filter of "
+        "the bridge (`nft list ruleset`, `ebtables -L --Lc`), VLANs (`bridge vlan show`)",
+        zh="查找是什么使广播到不了 {point}：同一父接口上 private 模式的 macvlan 子接口，或交换机不回送的 vepa（`ip -d "
+        "link`）、网桥的隔离端口（`bridge -d link show`）、网桥的过滤规则（`nft list ruleset`、`ebtables -L --Lc`）、"
+        "VLAN（`bridge vlan show`）",
     ),
     Place.WAY_BACK: Text(
         en="correct the route of {asker} to {other} (`ip route get {other}` there names {target}), or start what has "

@@ -29,6 +29,7 @@ from capnet.analysis.facts.neighbours.whereabouts.links import (
     on_another_network,
     proxied,
     stopped_questions,
+    unheard_at_home,
 )
 from capnet.analysis.facts.neighbours.whereabouts.places import Place, Whereabouts
 from capnet.analysis.facts.neighbours.whereabouts.tunnels import not_flooded
@@ -119,7 +120,16 @@ def unanswered_neighbours(context: Context) -> list[Unanswered]:
 
 def _whereabouts(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
     """Where an address is that does not answer at all."""
-    searches = (not_flooded, proxied, stopped_questions, on_another_network, behind_a_router, at_home, way_back)
+    searches = (
+        not_flooded,
+        proxied,
+        stopped_questions,
+        on_another_network,
+        behind_a_router,
+        at_home,
+        unheard_at_home,
+        way_back,
+    )
     nowhere = of_broadcast(context, at_points[0])
     return nowhere or next((place for search in searches if (place := search(context, at_points))), None)
 

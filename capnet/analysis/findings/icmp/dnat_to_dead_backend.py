@@ -21,7 +21,7 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import proto_name, replies, reply_values, source
+from capnet.analysis.core.flow_rows import destination, proto_name, replies, reply_values, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.clues import Clue, first_of
@@ -109,9 +109,19 @@ def diagnose(context: Context) -> list[Finding]:
         _finding(context, failed)
         for failed in unreachable_hosts(context)
         if failed.is_own and failed.is_unresolved and failed.proto in (TCP, UDP) and failed.port >= 0
+        and not _is_about_answers(context, failed)
         and (_accepted_meanwhile(context, failed) or not _serves_others(context, failed))
         and (failed.sender == failed.destination or _backends(context, failed))
     ]  # fmt: skip
+
+
+def _is_about_answers(context: Context, failed: Unreachable) -> bool:
+    """Are they about answers to what the host asked from that port, or translated to it (SNAT)?"""
+    flows, (high, low) = context.flows, address_value(failed.destination)
+    is_from_port = (flows[:, schema.FLOW_SRC_HI] == high) & (flows[:, schema.FLOW_SRC_LO] == low)
+    is_from_port &= (flows[:, schema.FLOW_SPORT] == failed.port) & (flows[:, schema.FLOW_PROTO] == failed.proto)
+    rows = np.flatnonzero(is_from_port & (flows[:, schema.FLOW_FIRST] < failed.asked)).tolist()
+    return any((destination(flows[row]), int(flows[row, schema.FLOW_DPORT])) in failed.quoted for row in rows)
 
 
 def _serves_others(context: Context, failed: Unreachable) -> bool:

@@ -23,7 +23,7 @@ from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
 from capnet.analysis.facts.neighbours.on_link_lookups import CONTAINER_ROLES
 from capnet.analysis.facts.neighbours.whereabouts.places import Place, Whereabouts
 from capnet.analysis.fate.interface_points import interface_points
-from capnet.analysis.fate.listening import listening
+from capnet.analysis.fate.listening import listening, records_one_direction
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.speakers import speakers
 from capnet.topology.lookup import endpoints, network_of
@@ -63,6 +63,22 @@ def stopped_questions(context: Context, at_points: list[Exchange]) -> Whereabout
             times = listening(context)
             if times.since[other] <= asked.last_request and times.until[other] >= asked.first_request:
                 return Whereabouts(context.points[other].name, asked.asker_mac, Place.STOPS, first)
+    return None
+
+
+def unheard_at_home(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
+    """The target's own interface, which shows others and not these questions; it sends to a point that shows them."""
+    asked, shown = at_points[0], {of.point for of in at_points if not of.via}
+    times = listening(context)
+    for mac, homes in interface_points(context).items():
+        speaker = speakers(context)[mac]
+        is_near = asked.target in speaker.own and not shown.isdisjoint(speaker.sending_points)
+        if not is_near or not shown.isdisjoint(homes):
+            continue
+        for home in sorted(_broadcasts(context).keys() & set(homes)):
+            is_listening = times.since[home] <= asked.last_request and times.until[home] >= asked.first_request
+            if is_listening and not records_one_direction(context)[home]:
+                return Whereabouts(context.points[home].name, mac, Place.UNHEARD)
     return None
 
 

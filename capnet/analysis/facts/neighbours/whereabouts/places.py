@@ -17,6 +17,7 @@ class Place(Enum):
     ELSEWHERE = "that it is on another network of this host"
     ANSWERS = "its answers, which do not come back"
     STOPS = "no such question, though it shows those of others"
+    UNHEARD = "its own interface, which does not get the questions, though frames of it come to where they are seen"
     NOT_FLOODED = "the tunnel end behind which it is, and which does not get the questions"
     BEHIND = "that a bridge of a host has it"
     PROXIED = "that the node answers for this link-local gateway at the interface of another pod"
