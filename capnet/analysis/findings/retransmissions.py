@@ -13,7 +13,7 @@ makes up for it.
 Where all of them arrive at a next point, and more come out of order there than were sent so: between which points they
 overtook each other. Where all of them are SYNs of connections that were then accepted: how many, and how long they
 waited. Where all of them are long segments that accepted connections repeat to their end in vain: how long these are.
-Where all of them are SYN-ACKs, and nothing of the clients is seen there: whose (`facts.losses.lone_syn_acks`).
+Where all of them are SYN-ACKs, and nothing of the clients is seen there: whose (`facts.syns.lone_syn_acks`).
 Wrong when: segments overtook each other by more than 3 ms; or only a sample of packets was compared, and segments
 overtook each other at all.
 Fix: find the hop behind which packets are missing, or the receiver that is too slow.
@@ -37,10 +37,10 @@ from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.correlate.tcp_gaps import MAX_REORDERING_NS
 from capnet.analysis.facts.clues import Clue, first_of
-from capnet.analysis.facts.losses.lone_syn_acks import lone_syn_acks
 from capnet.analysis.facts.losses.path_mtu import learned_path_mtu
 from capnet.analysis.facts.losses.rare_losses import are_rare, packets_on_the_wire, sent_again_on_the_wire
 from capnet.analysis.facts.outcomes.sent_again import sent_again
+from capnet.analysis.facts.syns.lone_syn_acks import lone_syn_acks
 from capnet.analysis.facts.transport.full_segments import unacknowledged_length
 from capnet.analysis.facts.transport.tcp_connections import segments
 from capnet.quick_tuple import NamedTuple

@@ -354,3 +354,9 @@ def test_overlay_on_a_narrow_path_is_told() -> None:
     assert (finding["name"], facts["from"], facts["to"]) == ("mtu-blackhole", "A/ens33", "B/ens33")
     assert (facts["passes"], facts["fails"], facts["packets"]) == (60, 1450, 16)  # inside of the tunnel
     assert "com.docker.network.driver.mtu=" in finding["fix"]
+
+
+def test_small_packets_that_a_filter_drops_is_silent() -> None:
+    """Recorded: packets with a word are lost, of 76 bytes where 60 pass; no path has an MTU as small as that."""
+    paths = sorted((PROJECT / "tests/analysis/findings/recorded/content-filter").glob("*.pcap"))
+    assert "mtu-blackhole" not in {finding.name for finding in analyze(paths).findings}

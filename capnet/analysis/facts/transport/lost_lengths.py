@@ -22,6 +22,7 @@ from capnet.wire.numbers import TCP
 
 MAX_MTU = 9216  # bytes: larger packets are offload segments
 MIN_PACKETS = 2  # lost, and passed
+MIN_LOST = 500  # bytes: IPv4 hosts take 576 (RFC 791), so what loses smaller packets looks at their content
 MAX_FRAMES_OF_FLOW = 3  # lost packets of one flow that are evidence
 
 
@@ -68,7 +69,7 @@ def _lost_lengths(context: Context, before: int, after: int) -> LostLengths | No
     sent, received = observations_of(context, before), observations_of(context, after)[:, schema.OBS_DIGEST]
     arrived = is_among(sent[:, schema.OBS_DIGEST], received)
     passed, lost = sent[arrived, schema.OBS_LENGTH], sent[~arrived, schema.OBS_LENGTH]
-    if len(passed) < MIN_PACKETS or len(lost) < MIN_PACKETS or lost.min() <= passed.max():
+    if len(passed) < MIN_PACKETS or len(lost) < MIN_PACKETS or lost.min() <= max(passed.max(), MIN_LOST):
         return None
     frames = np.sort(sent[~arrived, schema.OBS_FRAME])[:MAX_FRAMES_OF_FLOW].tolist()
     evidence = [context.flow_evidence(before, frame) for frame in frames]

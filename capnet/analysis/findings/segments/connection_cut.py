@@ -7,9 +7,11 @@ program waits. After a pause of 5 s and longer it is `idle-connection-forgotten`
 router that the answers of three servers or more came by (`facts.ways.lost_ways`).
 Says: which connections, how often they tried, where that was last seen, and whether others to the same service go on.
 Of a host that has lost its way: with how many servers, and for how long nothing came.
+Where it is what the client sends first, after a handshake that passed: how many bytes.
 Wrong when: a capture ends while the path is away for a moment.
 Fix: find out what became of the other end: a container that was removed, a rule that was added, or an entry of
-connection tracking that was deleted end a connection without a word.
+connection tracking that was deleted end a connection without a word. What drops the first request alone reads it: a
+filter by the name of a TLS server, by the host of HTTP, or by words.
 Verify: `ss -tnp` on the server still lists the connection, `conntrack -L -p tcp --orig-port-dst PORT` on the host.
 """
 
@@ -19,7 +21,7 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, replies, reply_values, source
+from capnet.analysis.core.flow_rows import awaited_acknowledgment, destination, replies, reply_values, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
@@ -43,9 +45,10 @@ PAGE_ZH = """已建立的连接没有关闭，却不再有应答。
 在等待。停顿 5 秒以上之后的见 `idle-connection-forgotten`，除非三台以上服务器的应答所经过的路由器不再送来任何包
 （`facts.ways.lost_ways`）。
 结论：哪些连接，尝试了多少次，最后在哪里看到，到同一服务的其他连接是否继续。对失去出口的主机：与多少台服务器，多长时间没
-有收到包。
+有收到包。如果是握手通过之后客户端最先发送的内容，则说明多少字节。
 误判：路径暂时中断时抓包就结束了。
-处理：查明另一端怎么了：被删除的容器、新加的规则或被删除的连接跟踪表项都会让连接无声地中断。
+处理：查明另一端怎么了：被删除的容器、新加的规则或被删除的连接跟踪表项都会让连接无声地中断。只丢弃第一个请求的环节会
+读取其内容：按 TLS 服务器名称、HTTP 主机名或字词的过滤。
 验证：服务器上 `ss -tnp` 仍列出该连接，主机上 `conntrack -L -p tcp --orig-port-dst PORT`。
 """
 
@@ -54,6 +57,19 @@ SAYS = Text(
     "sent {tries:time} in vain, last seen at {point}{others}",
     zh="{senders} 与 {peer} 的 {connections} 个已建立的连接不再有应答：同样的字节发了 {tries} 次，最后在 {point} 看到"
     "{others}",
+)
+SAYS_FIRST = Text(
+    en="{peer} accepts {connections:connection} of {senders}, and nothing answers what the client sends first: "
+    "{octets} bytes, sent {tries:time} in vain, last seen at {point}{others}",
+    zh="{peer} 接受了 {senders} 的 {connections} 个连接，而客户端最先发送的内容没有应答：{octets} 字节，徒然发了 "
+    "{tries} 次，最后在 {point} 看到{others}",
+)
+FIX_FIRST = Text(
+    en="look behind {point} for what lets the handshake pass and drops this request: a firewall, proxy or IPS that "
+    "reads the name of the TLS server, the host of HTTP or other words (`-m string`), or one that answers SYNs in the "
+    "place of {peer} (a capture there shows whether the connection is its own)",
+    zh="在 {point} 之后查找是什么放行握手而丢弃该请求：读取 TLS 服务器名称、HTTP 主机名或其他字词的防火墙、代理或 IPS"
+    "（`-m string`），或代替 {peer} 应答 SYN 的设备（在那里抓包可以看出连接是不是它自己的）",
 )
 OTHERS = Text(en="; {alive:other connection} to it went on", zh="；到它的另外 {alive} 个连接仍在继续")
 LOST_WAY = Text(
@@ -90,6 +106,7 @@ class _Cut(NamedTuple):
     tries: list[Segment]
     last: int  # row where the tries were last seen
     way: LostWay | None  # of the end that goes on, if it has lost it
+    is_first: bool  # they are what the client sends first, and the server sends nothing
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -106,7 +123,7 @@ def diagnose(context: Context) -> list[Finding]:
             way = lost_way(context, row, tries[0].time)
             service = address_value(destination(flows[row])), int(flows[row, schema.FLOW_DPORT])
             key = (0, way.host, way.router, way.point) if way else (1, *service, int(flows[last, schema.FLOW_POINT]))
-            groups.setdefault(key, []).append(_Cut(row, tries, last, way))
+            groups.setdefault(key, []).append(_Cut(row, tries, last, way, _is_first(context, row, tries)))
     return [
         _of_lost_way(context, cuts[0].way, cuts) if cuts[0].way else _finding(context, cuts)
         for _, cuts in sorted(groups.items())
@@ -132,6 +149,14 @@ def _tries(passed: list[Segment]) -> list[Segment]:
     return []
 
 
+def _is_first(context: Context, row: int, tries: list[Segment]) -> bool:
+    """Does nothing but SYNs of both ends precede these segments?"""
+    flow, answer = context.flows[row], context.flows[int(replies(context)[row])]
+    begins = awaited_acknowledgment(int(flow[schema.FLOW_FIRST_SEQ]))
+    is_client = flow[schema.FLOW_SYNS] > 0 and flow[schema.FLOW_SYNACK_TIME] < 0
+    return bool(is_client and tries[0].payload > 1 and tries[0].seq == begins and answer[schema.FLOW_PAYLOAD] == 0)
+
+
 def _last_shown(context: Context, row: int, since: int) -> int:
     """The last hop of a flow that shows packets after this time."""
     flows, links = context.flows, flow_links(context)
@@ -150,15 +175,16 @@ def _finding(context: Context, cuts: list[_Cut]) -> Finding:
     senders = sorted({source(flows[row]) for row in rows}, key=address_value)
     point = context.points[int(flows[cuts[0].last, schema.FLOW_POINT])].name
     alive = _alive(context, cuts)
+    is_first = all(cut.is_first for cut in cuts)
     frames = [context.flow_evidence(cut.row, segment.frame) for cut in cuts for segment in cut.tries]
     return Finding(
         NAME,
         "warning",
-        SAYS.fill(
-            connections=len(cuts), senders=several(senders), peer=peer, tries=max(len(cut.tries) for cut in cuts),
-            point=point, others=OTHERS.fill(alive=alive) if alive else "",
+        (SAYS_FIRST if is_first else SAYS).fill(
+            octets=cuts[0].tries[0].payload, connections=len(cuts), senders=several(senders), peer=peer,
+            tries=max(len(cut.tries) for cut in cuts), point=point, others=OTHERS.fill(alive=alive) if alive else "",
         ),
-        FIX.fill(peer=peer),
+        (FIX_FIRST if is_first else FIX).fill(peer=peer, point=point),
         {
             "senders": senders[:MAX_EVIDENCE], "peer": destination(first), "port": int(first[schema.FLOW_DPORT]),
             "connections": len(cuts), "tries": max(len(cut.tries) for cut in cuts), "point": point, "alive": alive,

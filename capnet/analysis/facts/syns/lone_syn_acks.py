@@ -31,6 +31,7 @@ FIX_SYN_ACKS = Text(
     zh="查看 SYN 从哪个接口进来（`tcpdump -ni any host {client}`）：如果是另一个接口，让应答从那里离开（`ip route get "
     "{client}`、`ip rule add from ADDRESS table N`）；途中有状态的防火墙、rp_filter 或 NAT 会丢弃它们没有看到 SYN 的应"
     "答。如果是同一个，则应答在 {point} 之后丢失",
+)
 
 
 def lone_syn_acks(context: Context, resent_rows: list[int]) -> Clue | None:
