@@ -39,7 +39,8 @@ class SilentNameServer(NamedTuple):
     """A server and the flow rows of questions to it that have no answer, of the first hop of each.
 
     `rejecting`: who answers "port unreachable", the server's own address or that of a host before it; or empty.
-    `others`: clients that it answered meanwhile. `asks_cluster`: a name in the service domain of Kubernetes was asked.
+    `others`: clients that it answered meanwhile. `earlier`: clients that it answered before alone. `asks_cluster`: a
+    name in the service domain of Kubernetes was asked.
     """
 
     server: str
@@ -47,6 +48,7 @@ class SilentNameServer(NamedTuple):
     clients: list[str]
     rejecting: str
     others: list[str]
+    earlier: list[str]
     is_by_tcp: bool
     reached: str  # the container's interface that all questions come to; or empty
     asks_cluster: bool
@@ -67,9 +69,9 @@ def silent_name_servers(context: Context) -> list[SilentNameServer]:
     silent = []
     for server, unanswered in sorted(_as_asked(context, _unanswered_questions(context, rejecting.keys())).items()):
         rows = answered.without(server, unanswered)
-        others = answered.besides(server, rows) if rows else None
-        if others is None or server in left_out:
+        if not rows or server in left_out:
             continue
+        others, earlier = answered.besides(server, rows)
         clients = {source(context.flows[row]) for row in rows}
         lookups = asked.get(server, [])
         if server not in rejecting and not _are_repeated(lookups, clients):
@@ -78,7 +80,8 @@ def silent_name_servers(context: Context) -> list[SilentNameServer]:
         reached = "" if server in rejecting or is_by_tcp else _reached(context, rows)
         silent.append(
             SilentNameServer(
-                server, rows, sorted(clients, key=address_value), rejecting.get(server, ""), others, is_by_tcp, reached,
+                server, rows, sorted(clients, key=address_value), rejecting.get(server, ""), others, earlier,
+                is_by_tcp, reached,
                 asks_for_services(lookup.name or "" for lookup in lookups[:MAX_NAMES]),
             )
         )  # fmt: skip
@@ -120,15 +123,12 @@ class _AnsweredClients:
         """Those of these questions that are of clients whom the server does not answer at all."""
         return [row for row in rows if source(self._flows[row]) not in self._last.get(server, {})]
 
-    def besides(self, server: str, rows: list[int]) -> list[str] | None:
-        """Clients that a server answered after it had left the first of these questions unanswered.
-
-        None if it answered others before only: it may have ended.
-        """
+    def besides(self, server: str, rows: list[int]) -> tuple[list[str], list[str]]:
+        """Clients that a server answered after it had left the first of these questions unanswered; before alone."""
         of_server = self._last.get(server, {})
         asked_from = int(self._flows[rows, schema.FLOW_FIRST].min())
         later = sorted(client for client, last in of_server.items() if last > asked_from)
-        return None if of_server and not later else later
+        return later, [] if later else sorted(of_server)
 
 
 def _answers(context: Context) -> FlowRows:

@@ -8,8 +8,8 @@ its fields, nor a server that a router cannot reach: `host-unreachable`.
 Says: which name, and what the name server answered; names that it does not know are findings of their own, others are
 one, by server and answer. Or which server does not answer, and the container that the
 questions reach. Names that only a search list tried count with the name behind them (`dns-search-storm`). Of a server
-that does not answer by UDP, whether it does by TCP, or which other clients it answers meanwhile. Whether nothing at all
-that goes to the clients is recorded: the capture may hold one direction only.
+that does not answer by UDP, whether it does by TCP, or which other clients it answers meanwhile, or answered before.
+Whether nothing at all that goes to the clients is recorded: the capture may hold one direction only.
 Wrong when: the answer took a way that was not captured, or the question was repeated over TCP.
 Fix: correct the name; put containers that use each other's names on a user-defined network; or repair the name server
 and the servers that it asks. A resolver at 127.0.0.53 of the host (systemd-resolved) is not in the container: give it
@@ -44,7 +44,7 @@ PAGE_ZH = """一个名称没有解析成功。
 “port unreachable” 拒绝的查询。应答无论来自哪个地址，只要发到客户端的端口就算。
 从字段看不是 DNS 的，以及路由器到不了的服务器（`host-unreachable`），不算。
 结论：哪个名称，名称服务器应答了什么；不存在的名称各是一条诊断，其他的按服务器和应答合为一条。或哪台服务器不应答，以及查询到达了哪个容器。只由搜索域产生的名称计入其后的名称
-（`dns-search-storm`）。不用 UDP 应答的服务器是否用 TCP 应答，或其间应答了哪些其他客户端。
+（`dns-search-storm`）。不用 UDP 应答的服务器是否用 TCP 应答，或其间、此前应答了哪些其他客户端。
 是否没有记录任何发往客户端的包：抓包可能只有一个方向。
 误判：应答走了没有抓包的路，或查询改用 TCP 重发。
 处理：更正名称；把互相用名称访问的容器放到自定义网络上；或修复名称服务器及其上游。主机的 127.0.0.53（systemd-resolved）
@@ -85,6 +85,16 @@ OTHERS_FIX = Text(
     "UDP port 53, an access list of the name server, a route back",
     zh="查找对 {clients} 与 {others} 区别对待的原因：按源地址的规则、没有放行 UDP 53 端口出方向的 NetworkPolicy、"
     "名称服务器的访问列表、回程路由",
+)
+EARLIER = Text(
+    en="; it answered {earlier} before, and nothing since", zh="；它此前应答过 {earlier}，此后什么也没有应答"
+)
+EARLIER_FIX = Text(
+    en="ask it again from {earlier}: if it answers, look for what treats {clients} unlike {earlier} (a rule for what "
+    "is forwarded, such as FORWARD or DOCKER-USER, a NetworkPolicy, an access list, a route back); else check that the "
+    "name server is up",
+    zh="从 {earlier} 再查询一次：如果有应答，查找对 {clients} 与 {earlier} 区别对待的原因（FORWARD、DOCKER-USER 等针对"
+    "转发的规则、NetworkPolicy、访问列表、回程路由）；否则检查名称服务器是否在线",
 )
 CLUSTER_FIX = Text(
     en="it is asked as the name server of a Kubernetes cluster: check its pods and endpoints (`kubectl -n kube-system "
@@ -223,6 +233,7 @@ class _Silence(NamedTuple):
             point=self.of.reached,
             container=self.of.reached.rpartition("/")[0],
             others=several(self.of.others),
+            earlier=several(self.of.earlier),
         )
 
 
@@ -275,6 +286,14 @@ def _others_answered(context: Context, silence: _Silence) -> Clue | None:
     return Clue(silence.fill(OTHERS_FIX), silence.fill(OTHERS), {"answered": silence.of.others[:MAX_EVIDENCE]})
 
 
+def _answered_before(context: Context, silence: _Silence) -> Clue | None:
+    if not silence.of.earlier or silence.of.rejecting:
+        return None
+    return Clue(
+        silence.fill(EARLIER_FIX), silence.fill(EARLIER), {"answered_before": silence.of.earlier[:MAX_EVIDENCE]}
+    )
+
+
 def _answers_by_tcp(context: Context, silence: _Silence) -> Clue | None:
     return Clue(silence.fill(BY_TCP_FIX), silence.fill(BY_TCP), {"by_tcp": True}) if silence.of.is_by_tcp else None
 
@@ -292,4 +311,4 @@ def _fix_of_cluster(silence: _Silence) -> str:
 
 
 # Who refuses says most; that the server works for others, more than where the questions end.
-_CLUE = first_of(_own_loopback, _rejected, _others_answered, _answers_by_tcp, _reached)
+_CLUE = first_of(_own_loopback, _rejected, _others_answered, _answers_by_tcp, _answered_before, _reached)

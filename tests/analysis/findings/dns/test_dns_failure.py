@@ -276,11 +276,11 @@ def test_questions_that_another_host_rejects_is_told(tmp_path: Path, name: str, 
 
 @pytest.mark.parametrize(
     ("served", "is_client_silent"),
-    [(OTHER, True), (POD, False), ("before", False)],
+    [(OTHER, True), (POD, False), ("before", True)],
     ids=["another client", "the same client", "another client before"],
 )
 def test_one_client_that_gets_no_answer(tmp_path: Path, served: str, is_client_silent: bool) -> None:
-    """Measured: a NetworkPolicy drops the questions of one pod. Whom a server answers before may have met its end."""
+    """Measured: a NetworkPolicy drops the questions of one pod. One that answered before may have ended."""
     net = Network(["A/cni0"])
     client = OTHER if served == "before" else served
     asked = [question("web.test", ident=number, port=40000 + number, src=POD) for number in (1, 2)]
@@ -290,4 +290,6 @@ def test_one_client_that_gets_no_answer(tmp_path: Path, served: str, is_client_s
         if each in others:
             net.pass_by(("A/cni0", answer(each)), gap=1_500_000)
     findings = of_story(net, tmp_path, NAME)
-    assert [finding["facts"].get("answered") for finding in findings] == [[OTHER]] * is_client_silent
+    fact = "answered_before" if served == "before" else "answered"
+    assert [finding["facts"].get(fact) for finding in findings] == [[OTHER]] * is_client_silent
+    assert all(("and nothing since" in finding["says"]) == (served == "before") for finding in findings)
