@@ -163,8 +163,11 @@ def _inferred(context: Context, errors: list[_TimeExceeded]) -> list[Finding]:
     """Findings where the passes were not captured: flows with a TTL that no path uses up, and without an answer."""
     by_sender: dict[str, list[_TimeExceeded]] = {}
     first_ttls: dict[str, int] = {}
-    for error, first_ttl in zip(errors, _ttls_of_unanswered(context, errors), strict=True):
-        if first_ttl >= MIN_TTL:
+    ttls = _ttls_of_unanswered(context, errors)
+    # Packets that are seen near their end with a small TTL had it set, or came from far away: no circle.
+    spent = {error.sender for error, ttl in zip(errors, ttls, strict=True) if 0 < ttl < MIN_TTL}
+    for error, first_ttl in zip(errors, ttls, strict=True):
+        if first_ttl >= MIN_TTL and error.sender not in spent:
             by_sender.setdefault(error.sender, []).append(error)
             first_ttls[error.sender] = max(first_ttls.get(error.sender, 0), first_ttl)
     findings = []

@@ -8,6 +8,7 @@ import pytest
 
 from capnet.analysis.engine import analyze
 from tests.analysis.findings.reported import Findings, named, of_story
+from tests.conftest import PROJECT
 from tests.made import build
 from tests.stories import SYN, Network, Packet, about, arp, ping, tcp, udp
 from tests.story_reports import A, B, read
@@ -222,3 +223,9 @@ def test_equal_packets_sent_again_over_longer_paths_is_silent(tmp_path: Path) ->
     net = Network(["SPAN"])
     hops(net, udp(f"{B}:5000 > {A}:7000", b"beacon"), (60, 59, 58, 57, 56), (MAC_ROUTER,) * 5, gap=5e6)
     assert of_story(net, tmp_path, "routing-loop") == []
+
+
+def test_packets_seen_with_a_spent_ttl_is_silent() -> None:
+    """Recorded: the host sets the TTL of what it forwards to 1, and the bridge shows it before."""
+    paths = sorted((PROJECT / "tests/analysis/findings/recorded/ttl-set").glob("*.pcap"))
+    assert "routing-loop" not in {finding.name for finding in analyze(paths).findings}

@@ -3,7 +3,8 @@
 Looks at: ICMP "time exceeded" (IPv4 11/0, IPv6 3/0) about SYNs that nothing answers. All SYNs of the client to that
 port have one TTL, of at most four; traceroute tries one after the other. And such errors, at least two and all of one
 router, about what a server answers to a client that opened the connection, with a TTL of at most four.
-Says: which client, which server and port, with which TTL, and which router drops the SYNs or the answers.
+Says: which client, which server and port, with which TTL, and which router drops the SYNs or the answers; and the point
+that shows the same SYNs with a larger one: then what forwards them sets it.
 Wrong when: the capture shows one step of a traceroute alone.
 Fix: raise the TTL that the program sets. BGP speakers take 1 for peers of another system, unless they are told that the
 peer is several hops away. A cloud's metadata service answers with its hop limit as TTL: 1 reaches the machine, and 2
@@ -16,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
@@ -42,7 +44,8 @@ PAGE_ZH = """连接中包的初始 TTL 太小，到不了对方。
 检查：关于没有应答的 SYN 的 ICMP “time exceeded”（IPv4 11/0，IPv6 3/0）。客户端到该端口的所有 SYN 都是同一个不超过 4 的
 TTL；traceroute 会逐个尝试。以及同一个路由器发出的至少两个这样的错误，关于服务器给建立连接的客户端的、TTL 不超过 4 的应
 答。
-结论：哪个客户端，哪台服务器和端口，TTL 是多少，哪个路由器丢弃 SYN 或应答。
+结论：哪个客户端，哪台服务器和端口，TTL 是多少，哪个路由器丢弃 SYN 或应答；以及同样的 SYN 在哪个抓包点 TTL 更大：这时是
+转发它们的主机修改了它。
 误判：抓包只有 traceroute 的一步。
 处理：增大程序设置的 TTL。BGP 对其他系统的对等体用 1，除非告知它对等体在几跳之外。云的元数据服务以其 hop limit 为应答的
 TTL：1 只到机器本身，2 才到其网桥上的容器。
@@ -52,6 +55,16 @@ TTL：1 只到机器本身，2 才到其网桥上的容器。
 SAYS = Text(
     en="{client} sends {packets:SYN} to {server} with a TTL of {ttl}, which ends at {router}: no answer",
     zh="{client} 用 TTL {ttl} 向 {server} 发了 {packets} 个 SYN，TTL 到 {router} 就用完了：没有应答",
+)
+SET = Text(
+    en="; at {point} they still have {larger}: what forwards them sets it",
+    zh="；它们在 {point} 的 TTL 还是 {larger}：转发它们的主机修改了它",
+)
+FIX_SET = Text(
+    en="look behind {point} for what sets the TTL: `iptables -t mangle -S` (`-j TTL`, `-j HL`), `nft list ruleset` "
+    "(`ip ttl set`), a program that translates packets",
+    zh="在 {point} 之后查找是什么修改了 TTL：`iptables -t mangle -S`（`-j TTL`、`-j HL`）、`nft list ruleset`（`ip ttl "
+    "set`）、转换数据包的程序",
 )
 FIX = Text(
     en="let the program start with a larger TTL: for a BGP peer behind a router this is ebgp-multihop (ebgpMultiHop of "
@@ -81,6 +94,7 @@ METADATA_SERVERS = ("169.254.169.254", "fd00:ec2::254")  # of EC2: https://docs.
 MIN_ANSWERS = 2  # that were dropped: TCP sends the second one because the first did not arrive
 MIN_SYNS = 2
 MAX_TTL = 4  # a path of five hops and more is not what such a program means
+INITIAL_TTL = 64  # the smallest that systems start with
 MAX_FINDINGS = 20
 MAX_FLOWS = 1000
 
@@ -104,21 +118,22 @@ def _time_exceeded(error: IcmpError) -> tuple[int, int]:
     return (ICMPV6_TIME_EXCEEDED, 0) if error.is_v6 else (ICMP_TIME_EXCEEDED, 0)
 
 
-def _attempts(context: Context, client: str, server: str, port: int) -> FlowRows:
-    """The client's flows to that port, at the point that shows them with the largest TTL."""
+def _attempts(context: Context, client: str, server: str, port: int, sports: set[int]) -> FlowRows:
+    """The client's flows from these ports to that one, at the point that shows them with the smallest TTL."""
     flows = context.flows
     ends = np.array([*address_value(client), *address_value(server)])
     is_attempt = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_DPORT] == port)
+    is_attempt &= is_one_of(flows[:, schema.FLOW_SPORT], sorted(sports))  # a host sends its own from the same address
     is_attempt &= (flows[:, schema.FLOW_SRC_HI : schema.FLOW_DST_LO + 1] == ends).all(axis=1)
     rows = np.flatnonzero(is_attempt)
     if not len(rows):
         return rows
-    first = rows[np.argmax(flows[rows, schema.FLOW_TTL_MAX])]
+    first = rows[np.argmin(flows[rows, schema.FLOW_TTL_MIN])]
     return rows[flows[rows, schema.FLOW_POINT] == flows[first, schema.FLOW_POINT]]
 
 
 def _finding(context: Context, client: str, server: str, port: int, errors: list[IcmpError]) -> Finding | None:
-    flows, rows = context.flows, _attempts(context, client, server, port)
+    flows, rows = context.flows, _attempts(context, client, server, port, {error.quoted.sport for error in errors})
     if not len(rows):
         return None
     syns, ttl = int(syns_without_duplicates(context)[rows].sum()), int(flows[rows[0], schema.FLOW_TTL_MAX])
@@ -128,15 +143,31 @@ def _finding(context: Context, client: str, server: str, port: int, errors: list
         return None
     frames = context.first_frames(rows)
     frames += [frame for error in errors for frame in error.evidence]
-    router = errors[0].sender
+    router, larger = errors[0].sender, _larger(context, int(rows[0]))
+    point, before = (context.points[int(flows[larger, schema.FLOW_POINT])].name if larger >= 0 else "", larger)
     return Finding(
         NAME,
         "warning",
-        SAYS.fill(client=client, packets=syns, server=endpoint_text(server, port), ttl=ttl, router=router),
-        FIX.fill(),
+        SAYS.fill(client=client, packets=syns, server=endpoint_text(server, port), ttl=ttl, router=router)
+        + (SET.fill(point=point, larger=int(flows[before, schema.FLOW_TTL_MAX])) if point else ""),
+        FIX_SET.fill(point=point) if point else FIX.fill(),
         {"client": client, "server": server, "port": port, "ttl": ttl, "router": router, "syns": syns},
         sorted(frames),
     )
+
+
+def _larger(context: Context, row: int) -> int:
+    """The flow from the same port to the same server at another point, with a TTL that few hops do not use up; or -1.
+
+    Its address may be translated between the two.
+    """
+    flows, same = context.flows, [schema.FLOW_PROTO, schema.FLOW_SPORT, *schema.FLOW_DST_END]
+    is_same = (flows[:, same] == flows[row, same]).all(axis=1) & (
+        flows[:, schema.FLOW_POINT] != flows[row, schema.FLOW_POINT]
+    )
+    is_same &= flows[:, schema.FLOW_TTL_MIN] > INITIAL_TTL - MAX_TTL
+    rows = np.flatnonzero(is_same)
+    return int(rows[0]) if len(rows) else -1
 
 
 def _answers_of(context: Context) -> dict[tuple[str, int], list[int]]:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from capnet.analysis.engine import analyze
 from tests.analysis.findings.reported import Findings, named
+from tests.conftest import PROJECT
 from tests.stories import ACK, SYN, Network, Packet, tcp
 from tests.story_reports import A, read
 
@@ -86,3 +88,11 @@ def test_answers_with_a_ttl_of_one_is_told(tmp_path: Path, server: str, fix: str
 )
 def test_answers_that_no_router_drops_is_silent(tmp_path: Path, ttl: int, errors: int, routers: int) -> None:
     assert metadata(tmp_path, ttl, errors, routers=routers) == []
+
+
+def test_ttl_that_a_host_sets_is_told() -> None:
+    """Recorded: the same SYNs leave the bridge with 64."""
+    paths = sorted((PROJECT / "tests/analysis/findings/recorded/ttl-set").glob("*.pcap"))
+    (finding,) = [finding for finding in analyze(paths).findings if finding.name == "ttl-too-small"]
+    assert finding.says.endswith("at node/cni0 they still have 64: what forwards them sets it")
+    assert "`-j TTL`" in (finding.fix or "")
