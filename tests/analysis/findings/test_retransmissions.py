@@ -136,7 +136,7 @@ def test_syn_acks_without_the_other_direction_is_told(points: str) -> None:
     assert finding["facts"]["syn_acks_to"] == 1
 
 
-def test_syn_acks_beside_packets_of_the_client_is_silent_about_them(tmp_path: Path) -> None:
+def test_syn_acks_beside_the_client_is_silent_about_them(tmp_path: Path) -> None:
     """Its pings are seen there: its direction is recorded, and its SYNs only lack."""
     net = Network(["A/ens33"])
     for number in range(4):

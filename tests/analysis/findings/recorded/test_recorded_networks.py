@@ -63,6 +63,14 @@ CAUSES = {
     "bgp-password": ("connection-unanswered", "error", "only 10.70.1.1 has a password for the other"),
     "bgp-passwords": ("connection-unanswered", "error", "the SYNs of both ends carry a signature by TCP MD5"),
     "lost-way": ("connection-cut", "warning", "4 established connections with 4 servers got no answer"),
+    "content-filter": ("connection-cut", "warning", "nothing answers what the client sends first: 24 bytes"),
+    "forward-drop": ("connection-unanswered", "warning", "at node/eth0, by which those leave, they are not seen"),
+    "forward-drop-any": ("connection-unanswered", "warning", "at node/if4, by which those leave, they are not seen"),
+    "stray-masquerade": ("not-masqueraded", "warning", "10.60.0.5 answers the host itself"),
+    "stray-masquerade-any": ("connection-unanswered", "warning", "with the address of 10.77.1.8, not with its own"),
+    "ttl-set": ("ttl-too-small", "warning", "at node/cni0 they still have 64: what forwards them sets it"),
+    "macvlan-private": ("arp-unanswered", "error", "at other/eth1, its own interface, which does not get these"),
+    "ipv6-forwarding-off": ("forwarding-off", "error", "so it is with IPv6 only: IPv4 of the same container passes"),
     "blackhole": ("connection-unanswered", "warning", "they are not seen at node/eth0"),
 }
 HEALTHY = [
@@ -102,6 +110,24 @@ def test_promiscuous_bridge_is_between_its_ports() -> None:
     assert answers == [["node/veth-other", "node/cni0", "node/veth-app"]] * 4
     assert {(row.kind, row.before.dst, row.after.dst) for row in report.nat} == {("dnat", "10.96.0.10", "10.77.1.7")}
     assert len(report.nat) == 3
+
+
+def test_question_that_a_host_drops_after_its_own_is_told() -> None:
+    """A name server that answered the host itself before may have ended; the questions stop at the bridge."""
+    report = analyze(sorted((FOLDER / "dns-forward-drop").glob("*.pcap")))
+    (finding,) = [finding for finding in report.findings if finding.name == "dns-failure"]
+    assert finding.says.endswith("2 DNS questions of 10.77.1.8; it answered 10.50.0.11 before, and nothing since")
+    assert "what treats 10.77.1.8 unlike 10.50.0.11" in (finding.fix or "")
+    assert "stops-between" in {other.name for other in report.findings}
+
+
+def test_network_that_two_bridges_have_is_told() -> None:
+    """Answers to what the host translates are no requests to a published port, whatever host unreachable quotes."""
+    report = analyze(sorted((FOLDER / "twin-networks").glob("*.pcap")))
+    worst = report.findings[0]
+    assert (worst.name, worst.level) == ("arp-unanswered", "error")
+    assert "it is at node/br-0a1b2c3d4e5f, on another network of that host" in worst.says
+    assert "dnat-to-dead-backend" not in {finding.name for finding in report.findings}
 
 
 def test_tunnel_lost_on_the_wire_names_its_port() -> None:
