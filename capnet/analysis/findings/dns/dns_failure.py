@@ -6,10 +6,10 @@ no question, or no question of this client while it answers others; or questions
 unreachable". An answer counts from whichever address it comes, if it goes to the client's port. Not what is no DNS by
 its fields, nor a server that a router cannot reach: `host-unreachable`.
 Says: which name, and what the name server answered; names that it does not know are findings of their own, others are
-one, by server and answer. Or which server does not answer, and the container that the
-questions reach. Names that only a search list tried count with the name behind them (`dns-search-storm`). Of a server
-that does not answer by UDP, whether it does by TCP, or which other clients it answers meanwhile, or answered before.
-Whether nothing at all that goes to the clients is recorded: the capture may hold one direction only.
+one, by server and answer. Or which server does not answer, and the container that the questions reach. Names that only
+a search list tried count with the name behind them (`dns-search-storm`). Of a server that does not answer by UDP,
+whether it does by TCP, or which other clients it answers meanwhile, or answered before. Whether nothing at all that
+goes to the clients is recorded: the capture may hold one direction only.
 Wrong when: the answer took a way that was not captured, or the question was repeated over TCP.
 Fix: correct the name; put containers that use each other's names on a user-defined network; or repair the name server
 and the servers that it asks. A resolver at 127.0.0.53 of the host (systemd-resolved) is not in the container: give it
@@ -86,13 +86,10 @@ OTHERS_FIX = Text(
     zh="查找对 {clients} 与 {others} 区别对待的原因：按源地址的规则、没有放行 UDP 53 端口出方向的 NetworkPolicy、"
     "名称服务器的访问列表、回程路由",
 )
-EARLIER = Text(
-    en="; it answered {earlier} before, and nothing since", zh="；它此前应答过 {earlier}，此后什么也没有应答"
-)
+EARLIER = Text(en="; it answered {earlier} before, and nothing since", zh="；它此前应答过 {earlier}，此后没有应答")
 EARLIER_FIX = Text(
-    en="ask it again from {earlier}: if it answers, look for what treats {clients} unlike {earlier} (a rule for what "
-    "is forwarded, such as FORWARD or DOCKER-USER, a NetworkPolicy, an access list, a route back); else check that the "
-    "name server is up",
+    en="ask it again from {earlier}: if it answers, look for what treats {clients} unlike {earlier} (rules in FORWARD "
+    "and DOCKER-USER, a NetworkPolicy, an access list, a route back); else check that the name server is up",
     zh="从 {earlier} 再查询一次：如果有应答，查找对 {clients} 与 {earlier} 区别对待的原因（FORWARD、DOCKER-USER 等针对"
     "转发的规则、NetworkPolicy、访问列表、回程路由）；否则检查名称服务器是否在线",
 )
@@ -147,7 +144,8 @@ LOOPBACK = "127."  # RFC 1122 section 3.2.1.3
 
 
 def diagnose(context: Context) -> list[Finding]:
-    return [*_failed_names(context), *_silent_servers(context)]
+    silent = (_silent_server(context, silent) for silent in silent_name_servers(context))
+    return [*_failed_names(context), *silent]
 
 
 def _failed_names(context: Context) -> list[Finding]:
@@ -237,12 +235,8 @@ class _Silence(NamedTuple):
         )
 
 
-def _silent_servers(context: Context) -> list[Finding]:
-    """Servers with questions that no hop shows an answer to."""
-    return [_silent_server(context, silent) for silent in silent_name_servers(context)]
-
-
 def _silent_server(context: Context, silent: SilentNameServer) -> Finding:
+    """A server with questions that no hop shows an answer to."""
     questions = int(packets_without_duplicates(context)[silent.rows].sum())
     is_one_sided = not (silent.rejecting or silent.others) and nothing_comes_back(context, silent.rows)
     silence = _Silence(silent, questions, is_one_sided)
@@ -276,22 +270,15 @@ def _rejected(context: Context, silence: _Silence) -> Clue | None:
     """Another host rejects the questions by a rule."""
     if not silence.of.rejecting or silence.is_refused:
         return None
-    fix = _fix_of_cluster(silence) + silence.fill(REJECTED_FIX)
-    return Clue(fix, facts={"rejected_by": silence.of.rejecting})
+    return Clue(_fix_of_cluster(silence) + silence.fill(REJECTED_FIX), facts={"rejected_by": silence.of.rejecting})
 
 
 def _others_answered(context: Context, silence: _Silence) -> Clue | None:
-    if not silence.of.others:
-        return None
-    return Clue(silence.fill(OTHERS_FIX), silence.fill(OTHERS), {"answered": silence.of.others[:MAX_EVIDENCE]})
-
-
-def _answered_before(context: Context, silence: _Silence) -> Clue | None:
-    if not silence.of.earlier or silence.of.rejecting:
-        return None
-    return Clue(
-        silence.fill(EARLIER_FIX), silence.fill(EARLIER), {"answered_before": silence.of.earlier[:MAX_EVIDENCE]}
-    )
+    others, earlier = silence.of.others[:MAX_EVIDENCE], silence.of.earlier[:MAX_EVIDENCE]
+    if others:
+        return Clue(silence.fill(OTHERS_FIX), silence.fill(OTHERS), {"answered": others})
+    is_before = earlier and not silence.of.rejecting and not silence.of.is_by_tcp
+    return Clue(silence.fill(EARLIER_FIX), silence.fill(EARLIER), {"answered_before": earlier}) if is_before else None
 
 
 def _answers_by_tcp(context: Context, silence: _Silence) -> Clue | None:
@@ -300,9 +287,8 @@ def _answers_by_tcp(context: Context, silence: _Silence) -> Clue | None:
 
 def _reached(context: Context, silence: _Silence) -> Clue | None:
     """The questions come to a container, and that is silent."""
-    if not silence.of.reached:
-        return None
-    return Clue(silence.fill(REACHED_FIX), silence.fill(REACHED), {"reached": silence.of.reached})
+    says, facts = silence.fill(REACHED), {"reached": silence.of.reached}
+    return Clue(silence.fill(REACHED_FIX), says, facts) if silence.of.reached else None
 
 
 def _fix_of_cluster(silence: _Silence) -> str:
@@ -311,4 +297,4 @@ def _fix_of_cluster(silence: _Silence) -> str:
 
 
 # Who refuses says most; that the server works for others, more than where the questions end.
-_CLUE = first_of(_own_loopback, _rejected, _others_answered, _answers_by_tcp, _answered_before, _reached)
+_CLUE = first_of(_own_loopback, _rejected, _others_answered, _answers_by_tcp, _reached)
