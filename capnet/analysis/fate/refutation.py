@@ -20,7 +20,7 @@ from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.correlate.recording_pauses import are_in_pauses
 from capnet.analysis.fate.answers import quoting_errors
-from capnet.analysis.fate.listening import listening
+from capnet.analysis.fate.listening import is_assumed, listening
 from capnet.analysis.fate.next_points import chain_of, is_answered
 from capnet.analysis.fate.unrecorded_packets import misses_packets
 from capnet.analysis.fate.verdict.given_up import are_given_up
@@ -47,8 +47,10 @@ def refutations(
     reasons[is_relayed(context, rows, due)] = SEEN_THERE
     reasons[have_left(context, context.flows[rows, schema.FLOW_DMAC], due)] = SEEN_THERE
     reasons[_is_deaf(context, rows, due, own_address)] = NOT_LISTENING
-    is_alone = (packets_without_duplicates(context)[rows] < MIN_PACKETS) & ~are_given_up(context)[rows]
-    reasons[is_alone & ~is_shown_by_twin] = ONE_PACKET
+    is_alone = packets_without_duplicates(context)[rows] < MIN_PACKETS
+    reasons[is_alone & ~are_given_up(context)[rows] & ~is_shown_by_twin] = ONE_PACKET
+    # Programs do not begin at one moment: one packet before the first of the due point may be before its capture.
+    reasons[is_alone & is_assumed(context, rows, due)] = NOT_LISTENING
     reasons[is_among(chain_of(context)[rows], _quoted_chains(context))] = ICMP_ERROR
     reasons[are_to_groups(context, rows)] = GROUP
     return reasons

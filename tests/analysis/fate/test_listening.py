@@ -56,6 +56,21 @@ def test_recorded_times_are_when_points_listened(tmp_path: Path) -> None:
     assert (point["started"], point["ended"]) == ("2023-11-14T22:13:19.500000000Z", "2023-11-14T22:13:20.250000000Z")
 
 
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_one_packet_before_the_first_of_a_point_proves_no_loss(tmp_path: Path, is_recorded: bool) -> None:
+    """Programs do not begin at one moment. Where the recording says that both had begun, it was lost."""
+    net = Network(["A/ens33", "B/ens33"])
+    net.pass_by(("A/ens33", udp(f"{A}:5009 > {B}:7000", b"early", ident=900)), gap=1e5)
+    for number in range(6):
+        packet = udp(f"{A}:{5000 + number % 4} > {B}:7000", b"%d" % number, ident=number + 1)
+        net.pass_by(("A/ens33", packet), ("B/ens33", packet))
+    (path,) = net.write(tmp_path)
+    if is_recorded:
+        with path.open("ab") as file:
+            file.write(recorded(0, -1, 9) + recorded(1, -1, 9))
+    assert [row.fate == "stops-at" for row in analyze(path).fates if row.flow.sport == 5009] == [is_recorded]
+
+
 def test_frames_show_listening_without_record(tmp_path: Path) -> None:
     """Both overlap, so both are assumed to have listened from the first frame to the last."""
     (first, second) = times(two_points(tmp_path, late=2))

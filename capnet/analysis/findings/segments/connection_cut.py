@@ -73,7 +73,7 @@ FIX_FIRST = Text(
 )
 OTHERS = Text(en="; {alive:other connection} to it went on", zh="；到它的另外 {alive} 个连接仍在继续")
 LOST_WAY = Text(
-    en="for {seconds} s, from {since} s into the capture on, nothing came to {host}{router}: {connections:established "
+    en="For {seconds} s, from {since} s into the capture on, nothing came to {host}{router}: {connections:established "
     "connection} with {peers:server} got no answer; last seen at {point}",
     zh="从抓包的第 {since} 秒起，{seconds} 秒内 {host} 没有收到任何{router}的包：与 {peers} 台服务器的 {connections} "
     "个已建立的连接没有应答；最后在 {point} 看到",
