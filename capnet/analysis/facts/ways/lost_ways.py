@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among
+from capnet.analysis.core.arrays import distinct, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
@@ -48,7 +48,7 @@ def lost_way(context: Context, row: int, since: int) -> LostWay | None:
     until = int(flow[schema.FLOW_LAST])
     begin, end = np.searchsorted(traffic.got, [since, until], side="right")
     in_vain = (traffic.sent >= since) & (traffic.sent <= until)
-    if end > begin or begin == 0 or len(np.unique(traffic.peers[in_vain])) < MIN_PEERS:
+    if end > begin or begin == 0 or len(distinct(traffic.peers[in_vain])) < MIN_PEERS:
         return None
     return LostWay(point, host, router, int(traffic.got[begin - 1]))
 
