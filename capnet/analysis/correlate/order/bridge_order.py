@@ -26,6 +26,7 @@ _BRIDGED_COLUMNS = [
     schema.FLOW_DPORT, schema.FLOW_KIND, schema.FLOW_TTL,
 ]  # fmt: skip
 MAX_KERNEL_NS = 1_000_000  # from a port to the bridge and to another port: longer means another clock
+MAX_FORMS = 32  # of one packet at the points of a host: more are other packets, all with the same content
 _PORT_ROLES = ("veth", "parent", "underlay", "unknown")  # of points that may be ports of a bridge
 # One packet has the same values of these in each form that one host gives it.
 _PACKET_COLUMNS = [schema.FLOW_VIA, schema.FLOW_DEPTH, schema.FLOW_PROTO, schema.FLOW_FIRST_DIGEST]
@@ -93,8 +94,10 @@ def _ports_of_late(context: Context) -> _Ports:
         if len(earlier) > ingress_hops:
             ports.rows[row], ports.delay_ns[row] = earlier[ingress_hops - 1], 1
         elif earlier and is_at_port[earlier[-1]]:
-            forms = [other for other in packet.before(row) if bridged.keys[other] != bridged.keys[row]]
-            forms = [other for other in forms if is_at_port[other] and first_ns[row] - first_ns[other] <= MAX_KERNEL_NS]
+            alike = packet.before(row, since=int(first_ns[row]) - MAX_KERNEL_NS)
+            if len(alike) > MAX_FORMS:
+                continue
+            forms = [other for other in alike if is_at_port[other] and bridged.keys[other] != bridged.keys[row]]
             is_before = {bool(first_ns[other] < first_ns[earlier[-1]]) for other in forms}
             if len(is_before) == 1:  # all other forms came in before, or went out behind
                 ports.rows[row], ports.delay_ns[row] = earlier[-1], -1 if is_before == {True} else 1
@@ -114,6 +117,7 @@ class _Groups:
     def __init__(self, values: np.ndarray, first_ns: PerFlow) -> None:
         self.keys = row_hash(values)
         self._order = np.lexsort((first_ns, self.keys))
+        self._first_ns = first_ns[self._order]
         sorted_keys = self.keys[self._order]
         self._starts = np.searchsorted(sorted_keys, self.keys)
         self._places = np.empty_like(self._order)
@@ -124,7 +128,10 @@ class _Groups:
         count: Values = self._places[rows] - self._starts[rows]
         return count
 
-    def before(self, row: int) -> list[int]:
-        """The rows of its group that come before a row."""
-        rows: list[int] = self._order[self._starts[row] : self._places[row]].tolist()
+    def before(self, row: int, since: int | None = None) -> list[int]:
+        """The rows of its group that come before a row, not earlier than `since`."""
+        start, stop = int(self._starts[row]), int(self._places[row])
+        if since is not None:
+            start += int(np.searchsorted(self._first_ns[start:stop], since))
+        rows: list[int] = self._order[start:stop].tolist()
         return rows
