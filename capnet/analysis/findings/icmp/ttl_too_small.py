@@ -94,6 +94,7 @@ METADATA_SERVERS = ("169.254.169.254", "fd00:ec2::254")  # of EC2: https://docs.
 MIN_ANSWERS = 2  # that were dropped: TCP sends the second one because the first did not arrive
 MIN_SYNS = 2
 MAX_TTL = 4  # a path of five hops and more is not what such a program means
+MAX_TRACED_TTL = 30  # with which traceroute ends
 INITIAL_TTL = 64  # the smallest that systems start with
 MAX_FINDINGS = 20
 MAX_FLOWS = 1000
@@ -132,6 +133,13 @@ def _attempts(context: Context, client: str, server: str, port: int, sports: set
     return rows[flows[rows, schema.FLOW_POINT] == flows[first, schema.FLOW_POINT]]
 
 
+def _traces_route(context: Context, row: int, ttl: int) -> bool:
+    """Does its client, at this point, send to the same port with other TTLs of the kind that a traceroute has?"""
+    flows, same = context.flows, [schema.FLOW_POINT, schema.FLOW_PROTO, *schema.FLOW_ADDRESSES, schema.FLOW_DPORT]
+    ttls = flows[(flows[:, same] == flows[row, same]).all(axis=1), schema.FLOW_TTL_MIN]
+    return bool(((ttls != ttl) & (ttls <= MAX_TRACED_TTL)).any())
+
+
 def _finding(context: Context, client: str, server: str, port: int, errors: list[IcmpError]) -> Finding | None:
     flows, rows = context.flows, _attempts(context, client, server, port, {error.quoted.sport for error in errors})
     if not len(rows):
@@ -139,7 +147,7 @@ def _finding(context: Context, client: str, server: str, port: int, errors: list
     syns, ttl = int(syns_without_duplicates(context)[rows].sum()), int(flows[rows[0], schema.FLOW_TTL_MAX])
     is_one_ttl = (flows[rows[:, None], [schema.FLOW_TTL_MIN, schema.FLOW_TTL_MAX]] == ttl).all()
     is_vain = not is_answered(context)[rows].any() and (replies(context)[rows] < 0).all()
-    if syns < MIN_SYNS or not is_one_ttl or ttl > MAX_TTL or not is_vain:
+    if syns < MIN_SYNS or not is_one_ttl or ttl > MAX_TTL or not is_vain or _traces_route(context, int(rows[0]), ttl):
         return None
     frames = context.first_frames(rows)
     frames += [frame for error in errors for frame in error.evidence]
@@ -157,11 +165,12 @@ def _finding(context: Context, client: str, server: str, port: int, errors: list
 
 
 def _larger(context: Context, row: int) -> int:
-    """The flow from the same port to the same server at another point, with a TTL that few hops do not use up; or -1.
+    """The same connection at another point, with a TTL that few hops do not use up; or -1.
 
-    Its address may be translated between the two.
+    Its address may be translated between the two; its first sequence number tells it from others of that port.
     """
-    flows, same = context.flows, [schema.FLOW_PROTO, schema.FLOW_SPORT, *schema.FLOW_DST_END]
+    flows = context.flows
+    same = [schema.FLOW_PROTO, schema.FLOW_SPORT, *schema.FLOW_DST_END, schema.FLOW_FIRST_SEQ]
     is_same = (flows[:, same] == flows[row, same]).all(axis=1) & (
         flows[:, schema.FLOW_POINT] != flows[row, schema.FLOW_POINT]
     )

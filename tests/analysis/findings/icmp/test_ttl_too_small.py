@@ -49,6 +49,30 @@ def test_traceroute_over_tcp_is_silent(tmp_path: Path) -> None:
     assert peering(tmp_path, (1, 2, 3)) == []
 
 
+def trace(net: Network, ttls: tuple[int, ...], answered_from: int) -> None:
+    """`mtr --tcp`: each step from a new port; the first router alone sends errors, the server answers from a TTL on."""
+    client, server, router = V4
+    for number, ttl in enumerate(ttls * 3):
+        ends, back = f"{client}:{33000 + number} > {server}:443", f"{server}:443 > {client}:{33000 + number}"
+        syn = tcp(ends, seq=9 + number, flags=SYN, ttl=ttl, ident=number + 1)
+        net.pass_by((POINT, syn))
+        if ttl >= answered_from:
+            net.pass_by((POINT, tcp(back, seq=7, ack=10 + number, flags=SYN | ACK)))
+        elif ttl == 1:
+            error = Packet("icmp", router, client, icmp=(11, 0), payload=syn.ip()[:60], ident=number)
+            net.pass_by((POINT, error), gap=1e6)
+
+
+@pytest.mark.parametrize(("ttls", "answered_from"), [((1, 2), 2), ((1, 2, 3, 4), 9)], ids=["two hops", "one router"])
+def test_steps_of_a_traceroute_without_errors_is_silent(
+    tmp_path: Path, ttls: tuple[int, ...], answered_from: int
+) -> None:
+    """Only the first step draws errors: the server answers the second one, or routers behind send none."""
+    net = Network([POINT])
+    trace(net, ttls, answered_from)
+    assert named(read(net, tmp_path), "ttl-too-small") == []
+
+
 def test_syns_that_a_near_peer_answers_is_silent(tmp_path: Path) -> None:
     """A TTL of 1 reaches all on the same network."""
     assert peering(tmp_path, (1, 1, 1), answered=True) == []
@@ -96,3 +120,17 @@ def test_ttl_that_a_host_sets_is_told() -> None:
     (finding,) = [finding for finding in analyze(paths).findings if finding.name == "ttl-too-small"]
     assert finding.says.endswith("at node/cni0 they still have 64: what forwards them sets it")
     assert "`-j TTL`" in (finding.fix or "")
+
+
+def test_other_connection_from_the_same_port_is_silent(tmp_path: Path) -> None:
+    """Another client, at the bridge, has the port by chance: nothing sets the TTL."""
+    client, server, router = V4
+    net = Network(["A/br0", POINT])
+    for number in range(3):
+        syn = tcp(f"{client}:{40000 + number} > {server}:179", seq=9 + number, flags=SYN, ttl=1, ident=number + 1)
+        net.pass_by((POINT, syn))
+        error = Packet("icmp", router, client, icmp=(11, 0), payload=syn.ip()[:60], ident=number)
+        net.pass_by((POINT, error), gap=1e6)
+    net.pass_by(("A/br0", tcp(f"172.17.0.9:40000 > {server}:179", seq=777, flags=SYN, ident=99)))
+    (finding,) = named(read(net, tmp_path), "ttl-too-small")
+    assert finding["says"].endswith("no answer") and "ebgp-multihop" in finding["fix"]
