@@ -164,10 +164,10 @@ def _inferred(context: Context, errors: list[_TimeExceeded]) -> list[Finding]:
     by_sender: dict[str, list[_TimeExceeded]] = {}
     first_ttls: dict[str, int] = {}
     ttls = _ttls_of_unanswered(context, errors)
-    # Packets that are seen near their end with a small TTL had it set, or came from far away: no circle.
-    spent = {error.sender for error, ttl in zip(errors, ttls, strict=True) if 0 < ttl < MIN_TTL}
+    spent = _spent(context, [error for error, ttl in zip(errors, ttls, strict=True) if 0 < ttl < MIN_TTL])
     for error, first_ttl in zip(errors, ttls, strict=True):
-        if first_ttl >= MIN_TTL and error.sender not in spent:
+        points = spent.get(_packets_of(context, error), set())
+        if first_ttl >= MIN_TTL and not points - {_point_of(context, error)}:
             by_sender.setdefault(error.sender, []).append(error)
             first_ttls[error.sender] = max(first_ttls.get(error.sender, 0), first_ttl)
     findings = []
@@ -187,6 +187,27 @@ def _inferred(context: Context, errors: list[_TimeExceeded]) -> list[Finding]:
         evidence = sorted(_error_frame(context, error) for error in of_sender)
         findings.append(Finding(NAME, "warning", says, fix, facts, evidence))
     return findings
+
+
+def _spent(context: Context, errors: list[_TimeExceeded]) -> dict[tuple[object, ...], set[int]]:
+    """Packets that are seen near their end with a small TTL → at which points. It was set, or they came from far away.
+
+    A traceroute to the same host sends others, and at the same point.
+    """
+    spent: dict[tuple[object, ...], set[int]] = {}
+    for error in errors:
+        spent.setdefault(_packets_of(context, error), set()).add(_point_of(context, error))
+    return spent
+
+
+def _packets_of(context: Context, error: _TimeExceeded) -> tuple[object, ...]:
+    """Who reports packets, and what NAT of their source leaves as it is."""
+    kept = [schema.ICMP_QUOTED_PROTO, schema.ICMP_QUOTED_SPORT, schema.ICMP_QUOTED_DPORT]
+    return error.sender, error.ends[1], *context.icmp_errors[error.row, kept].tolist()
+
+
+def _point_of(context: Context, error: _TimeExceeded) -> int:
+    return int(context.icmp_errors[error.row, schema.ICMP_POINT])
 
 
 def _ttls_of_unanswered(context: Context, errors: list[_TimeExceeded]) -> list[int]:

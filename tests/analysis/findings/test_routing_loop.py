@@ -184,6 +184,17 @@ def test_time_exceeded_in_a_scan_is_told_of_its_destination(tmp_path: Path) -> N
     assert finding["facts"]["destinations"] == ["10.244.77.99"]
 
 
+def test_circle_that_a_traceroute_shows_too_is_told(tmp_path: Path) -> None:
+    """Pings run out, and so do the steps of the traceroute that is started because of them."""
+    net = Network(["B/ens33"])
+    steps = [udp(f"{B}:33000 > {NOBODY}:{33434 + ttl}", b"step", ident=50 + ttl, ttl=ttl) for ttl in range(1, 8)]
+    for packet in [*(ping(f"{B} > {NOBODY}", 9, number, ident=number + 1) for number in range(3)), *steps]:
+        net.pass_by(("B/ens33", packet))
+        net.pass_by(("B/ens33", about(ping(f"{ROUTER} > {B}", 0, 0, icmp=(11, 0)), packet)), gap=1e6)
+    (finding,) = of_story(net, tmp_path, "routing-loop")
+    assert finding["facts"]["ttl_first"] == 64 and finding["facts"]["time_exceeded_by"] == [ROUTER]
+
+
 @pytest.mark.parametrize("order", ["rising", "falling"])
 @pytest.mark.parametrize("equal", [True, False])
 def test_traceroute_is_silent(tmp_path: Path, order: str, equal: bool) -> None:
