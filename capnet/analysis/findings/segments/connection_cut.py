@@ -60,8 +60,8 @@ SAYS = Text(
 )
 SAYS_FIRST = Text(
     en="{peer} accepts {connections:connection} of {senders}, and nothing answers what the client sends first: "
-    "{octets} bytes, sent {tries:time} in vain, last seen at {point}{others}",
-    zh="{peer} 接受了 {senders} 的 {connections} 个连接，而客户端最先发送的内容没有应答：{octets} 字节，徒然发了 "
+    "{octets}{most} bytes, sent {tries:time} in vain, last seen at {point}{others}",
+    zh="{peer} 接受了 {senders} 的 {connections} 个连接，而客户端最先发送的内容没有应答：{octets}{most} 字节，徒然发了 "
     "{tries} 次，最后在 {point} 看到{others}",
 )
 FIX_FIRST = Text(
@@ -71,6 +71,7 @@ FIX_FIRST = Text(
     zh="在 {point} 之后查找是什么放行握手而丢弃该请求：读取 TLS 服务器名称、HTTP 主机名或其他字词的防火墙、代理或 IPS"
     "（`-m string`），或代替 {peer} 应答 SYN 的设备（在那里抓包可以看出连接是不是它自己的）",
 )
+MOST = Text(en=" to {octets}", zh=" 到 {octets}")
 OTHERS = Text(en="; {alive:other connection} to it went on", zh="；到它的另外 {alive} 个连接仍在继续")
 LOST_WAY = Text(
     en="For {seconds} s, from {since} s into the capture on, nothing came to {host}{router}: {connections:established "
@@ -122,7 +123,7 @@ def diagnose(context: Context) -> list[Finding]:
             last = _last_shown(context, row, tries[0].time)
             way = lost_way(context, row, tries[0].time)
             service = address_value(destination(flows[row])), int(flows[row, schema.FLOW_DPORT])
-            key = (0, way.host, way.router, way.point) if way else (1, *service, int(flows[last, schema.FLOW_POINT]))
+            key = (0, *way) if way else (1, *service, int(flows[last, schema.FLOW_POINT]))
             groups.setdefault(key, []).append(_Cut(row, tries, last, way, _is_first(context, row, tries)))
     return [
         _of_lost_way(context, cuts[0].way, cuts) if cuts[0].way else _finding(context, cuts)
@@ -175,13 +176,14 @@ def _finding(context: Context, cuts: list[_Cut]) -> Finding:
     senders = sorted({source(flows[row]) for row in rows}, key=address_value)
     point = context.points[int(flows[cuts[0].last, schema.FLOW_POINT])].name
     alive = _alive(context, cuts)
-    is_first = all(cut.is_first for cut in cuts)
+    is_first, lengths = all(cut.is_first for cut in cuts), [cut.tries[0].payload for cut in cuts]
     frames = [context.flow_evidence(cut.row, segment.frame) for cut in cuts for segment in cut.tries]
     return Finding(
         NAME,
         "warning",
         (SAYS_FIRST if is_first else SAYS).fill(
-            octets=cuts[0].tries[0].payload, connections=len(cuts), senders=several(senders), peer=peer,
+            octets=min(lengths), most=MOST.fill(octets=max(lengths)) if max(lengths) > min(lengths) else "",
+            connections=len(cuts), senders=several(senders), peer=peer,
             tries=max(len(cut.tries) for cut in cuts), point=point, others=OTHERS.fill(alive=alive) if alive else "",
         ),
         (FIX_FIRST if is_first else FIX).fill(peer=peer, point=point),
@@ -197,8 +199,7 @@ def _of_lost_way(context: Context, way: LostWay, cuts: list[_Cut]) -> Finding:
     """What is told of connections whose servers are behind one router, by which nothing comes any more."""
     flows, host = context.flows, address_text(*way.host)
     peers = sorted({destination(flows[cut.row]) for cut in cuts}, key=address_value)
-    since = min(cut.way.since for cut in cuts if cut.way)
-    seconds = (max(cut.tries[-1].time for cut in cuts) - since) / 1e9
+    seconds = (max(cut.tries[-1].time for cut in cuts) - way.since) / 1e9
     at = context.points[way.point]
     point = context.points[int(flows[cuts[0].last, schema.FLOW_POINT])].name
     frames = [context.flow_evidence(cut.row, segment.frame) for cut in cuts for segment in cut.tries]
@@ -207,7 +208,7 @@ def _of_lost_way(context: Context, way: LostWay, cuts: list[_Cut]) -> Finding:
         "warning",
         LOST_WAY.fill(
             host=host, router=BY_ROUTER.fill(mac=mac_text(way.router)) if way.router > 0 else "",
-            connections=len(cuts), peers=len(peers), since=round((since - (at.first or since)) / 1e9, 1),
+            connections=len(cuts), peers=len(peers), since=round((way.since - (at.first or way.since)) / 1e9, 1),
             seconds=round(seconds), point=point,
         ),
         FIX_LOST_WAY.fill(host=host, peer=peers[0]),

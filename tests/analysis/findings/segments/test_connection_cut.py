@@ -149,3 +149,46 @@ def test_two_silent_servers_are_told_each(tmp_path: Path) -> None:
             pass_by(net, tcp(out, b"PING\n", seq=106, ack=906))
         net.now += 4e5
     assert [finding["facts"].get("lost_way") for finding in told(net, tmp_path)] == [None, None]
+
+
+def test_way_that_is_lost_twice_is_told_twice(tmp_path: Path) -> None:
+    """In between it works: nothing is missing from the first loss to the end of the second one."""
+    net = Network([POINT])
+    ends = [served(net, number) for number in range(1, 7)]
+    for lost, others in ((ends[:3], ends[3:]), (ends[3:], [])):
+        for _ in range(6):
+            for out in lost:
+                pass_by(net, tcp(out, b"PING\n", seq=106, ack=906))
+            net.now += 1e6
+        for out in others:
+            server, client = (out.split(" > ")[number] for number in (1, 0))
+            answer = tcp(f"{server} > {client}", seq=906, ack=106, smac="02:00:00:00:00:02", ttl=50)
+            pass_by(net, answer.but(dmac="02:00:00:00:00:01"))
+    findings = told(net, tmp_path)
+    assert [(finding["facts"]["connections"], finding["facts"]["silent_s"] < 6.5) for finding in findings] == [
+        (3, True),
+        (3, True),
+    ]
+
+
+def test_first_requests_of_several_lengths_is_told(tmp_path: Path) -> None:
+    net = Network([POINT])
+    for number, octets in enumerate((517, 300)):
+        out, back = f"{C1}:{5000 + number} > {B}:443", f"{B}:443 > {C1}:{5000 + number}"
+        pass_by(net, tcp(out, seq=100, flags=SYN))
+        pass_by(net, tcp(back, seq=900, ack=101, flags=SYN | ACK))
+        ask(net, tcp(out, bytes(octets), seq=101, ack=901), 6)
+    (finding,) = told(net, tmp_path)
+    assert "nothing answers what the client sends first: 300 to 517 bytes, sent 6 times" in finding["says"]
+
+
+def test_first_request_while_the_server_repeats_its_syn_ack_is_silent(tmp_path: Path) -> None:
+    """The way there is lost, or the queue of the server is full: nothing reads what is in the request."""
+    net = Network([POINT])
+    out, back = f"{C1}:5000 > {B}:443", f"{B}:443 > {C1}:5000"
+    pass_by(net, tcp(out, seq=100, flags=SYN))
+    for _ in range(4):
+        pass_by(net, tcp(back, seq=900, ack=101, flags=SYN | ACK))
+        pass_by(net, tcp(out, seq=101, ack=901))
+        ask(net, tcp(out, bytes(300), seq=101, ack=901), 2)
+    assert told(net, tmp_path) == []
