@@ -186,12 +186,14 @@ def _lost_syns(context: Context, resent: _Resent) -> Clue | None:
 def _long_segments(context: Context, resent: _Resent) -> Clue | None:
     """Connections repeat long segments to their end, and get no more answer."""
     at_worst = [row for row in resent.rows if _name(context, row) == resent.worst]
-    lengths = [unacknowledged_length(context, row) for row in at_worst[:MAX_EXAMINED]]
-    if len(lengths) < len(at_worst) or not all(lengths):
+    lengths = [length for row in at_worst[:MAX_EXAMINED] if (length := unacknowledged_length(context, row))]
+    if len(lengths) < len(at_worst):
         return None
-    says = LONG.fill(connections=len(lengths), octets=min(lengths))
+    octets = min(length.lost for length in lengths)
+    if max(length.passed for length in lengths) >= octets:
+        return None
     fix = FIX_LONG.fill(server=destination(context.flows[at_worst[0]]))
-    return Clue(fix, says, {"unacknowledged": min(lengths)})
+    return Clue(fix, LONG.fill(connections=len(lengths), octets=octets), {"unacknowledged": octets})
 
 
 def _lone_syn_acks(context: Context, resent: _Resent) -> Clue | None:

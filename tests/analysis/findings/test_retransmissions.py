@@ -239,6 +239,24 @@ def test_syns_that_show_no_limit_is_told_without_them(tmp_path: Path, why: str) 
     assert "SYN" not in finding["says"] and "syns_of" not in finding["facts"]
 
 
+@pytest.mark.parametrize(("passed", "named"), [(300, True), (1200, False)])
+def test_length_that_another_connection_gets_acknowledged_is_silent(tmp_path: Path, passed: int, named: bool) -> None:
+    """Two servers: the one does not get 1400 bytes, the other one not 1100."""
+    net = Network(["A/ens33"])
+    for number, (before, lost) in enumerate(((passed, 1400), (300, 1100))):
+        out, back = f"{A}:{5000 + number} > 10.9.0.{number + 1}:443", f"10.9.0.{number + 1}:443 > {A}:{5000 + number}"
+        for packet in (
+            tcp(out, seq=100, flags=SYN),
+            tcp(back, seq=200, ack=101, flags=SYN | ACK),
+            tcp(out, bytes(before), seq=101, ack=201),
+            tcp(back, seq=201, ack=101 + before),
+            *(tcp(out, bytes(lost), seq=101 + before, ack=201, ident=9 + ident) for ident in range(6)),
+        ):
+            net.pass_by(("A/ens33", packet), gap=5e5)
+    (finding,) = of_story(net, tmp_path, "retransmissions")
+    assert ("no segment as long as these, of 1100 bytes" in finding["says"]) == named
+
+
 def test_long_segments_that_nothing_acknowledges_is_told() -> None:
     """A Swarm's overlay between nodes whose path has MTU 1400, captured at the sender (swarm-mtu/README.md)."""
     (finding,) = of_capture("tests/analysis/findings/recorded/swarm-mtu/sender.pcapng", "retransmissions")

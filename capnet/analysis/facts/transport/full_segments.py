@@ -144,8 +144,15 @@ def _repeated(context: Context, row: int) -> LostFullSegments | None:
     return LostFullSegments(row, mss, full, octets, max(short), True, frames)
 
 
-def unacknowledged_length(context: Context, row: int) -> int:
-    """Payload of the long segment that a flow repeats to its end in vain, if none so long was acknowledged; else 0.
+class UnacknowledgedLength(NamedTuple):
+    """Octets of payload of the segment that a flow repeats in vain, and of the longest that was acknowledged before."""
+
+    lost: int
+    passed: int
+
+
+def unacknowledged_length(context: Context, row: int) -> UnacknowledgedLength | None:
+    """The long segment that a flow repeats to its end in vain, None if one so long was acknowledged.
 
     The other end says nothing any more: whether the length is the reason is open.
     """
@@ -153,15 +160,16 @@ def unacknowledged_length(context: Context, row: int) -> int:
     sent = [s for s in passed if not s.is_reply and s.octets and not s.is_reset]
     acks = [s for s in passed if s.is_reply and s.flags & (TCP_ACK | TCP_RST) == TCP_ACK]
     if not acks:
-        return 0
+        return None
     awaited = max((ack.ack for ack in acks), key=lambda number: ahead(number, acks[0].ack))
     tries = [s for s in sent if s.seq == awaited]
     if len(tries) <= MIN_REPEATS or tries[-1].time - tries[0].time < MIN_WAIT_NS:
-        return 0
+        return None
     length = min(s.payload for s in tries)
     longest_before = max((s.payload for s in sent if ahead(s.end, awaited) <= 0), default=0)
     is_silent = not any(s.is_reply and s.time > tries[1].time for s in passed)
-    return length if is_silent and length >= MIN_LONG and longest_before < length else 0
+    is_too_long = is_silent and length >= MIN_LONG and longest_before < length
+    return UnacknowledgedLength(length, longest_before) if is_too_long else None
 
 
 def _others_pass(context: Context, lost: LostFullSegments) -> bool:
