@@ -103,7 +103,10 @@ def quoting_errors(context: Context) -> PerFlow:
 
 
 def _add_cut_quotes(context: Context, rows: FlowRows, by_flow: PerFlow) -> None:
-    """Errors among these rows whose quoted ports the capture cut: by addresses and time, at their point."""
+    """Errors among these rows whose quoted ports the capture cut: by addresses and time, at their point.
+
+    Each packet that is refused draws one: they are as many as the flows, and the last comes behind the last packet.
+    """
     flows, errors = context.flows, context.icmp_errors[rows]
     is_cut = (errors[:, schema.ICMP_QUOTED_SPORT] < 0) & is_one_of(
         errors[:, schema.ICMP_QUOTED_PROTO], (TCP, UDP, SCTP)
@@ -114,7 +117,9 @@ def _add_cut_quotes(context: Context, rows: FlowRows, by_flow: PerFlow) -> None:
         is_about &= flows[:, schema.FLOW_POINT] == error[schema.ICMP_POINT]
         is_about &= flows[:, schema.FLOW_FIRST] <= error[schema.ICMP_LAST]
         is_about &= flows[:, schema.FLOW_LAST] >= error[schema.ICMP_FIRST] - MAX_ERROR_DELAY_NS
-        by_flow[is_about] = row
+        is_about &= flows[:, schema.FLOW_LAST] <= error[schema.ICMP_LAST]
+        if error[schema.ICMP_PACKETS] >= is_about.sum():
+            by_flow[is_about] = row
 
 
 def quoted_rows(context: Context, errors: IcmpErrorTable) -> FlowRows:
