@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import of_story
-from tests.stories import ACK, SYN, Network, arp, ping, solicit, tcp
+from tests.stories import ACK, SYN, Network, arp, ping, solicit, tcp, udp
 
 NAME = "arp-unanswered"
 BRIDGE_MAC, POD1_MAC, POD2_MAC = "0a:58:0a:4d:01:01", "0a:58:0a:4d:01:07", "0a:58:0a:4d:01:08"
@@ -152,6 +152,28 @@ def test_questions_that_a_bridge_does_not_show_are_told(tmp_path: Path, bridge: 
     (finding,) = of_story(net, tmp_path, NAME)
     assert (finding["level"] == "error") == is_stopped
     assert (f"do not come to {bridge}, where those of {POD1} do" in finding["says"]) == is_stopped
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["it is there", "it was removed"])
+def test_interface_that_does_not_get_questions_is_told(tmp_path: Path, is_there: bool) -> None:
+    """Ports of the bridge are isolated. That of a container that was removed gets no questions, and drops none."""
+    points, docker = ["A/web/eth0", "A/app/eth0", "A/docker0"], "02:42:00:00:00:01"
+    macs, web, app = ["02:42:ac:11:00:02", "02:42:ac:11:00:03"], "172.17.0.2", "172.17.0.3"
+    net = Network(points)
+    for number, (mac, address) in enumerate(zip(macs, (web, app), strict=True)):
+        net.pass_by(*((point, arp(1, mac, address, "172.17.0.1")) for point in points))
+        answer = arp(2, docker, "172.17.0.1", address, mac)
+        net.pass_by(("A/docker0", answer), (points[number], answer))
+    for number in range(10):
+        if number == 5:
+            net.now += 5e6
+            for _ in range(4):
+                net.pass_by(*((point, arp(1, macs[0], web, app)) for point in ("A/web/eth0", "A/docker0")), gap=1e6)
+        if is_there or number < 5:
+            log = udp(f"{app}:5000 > 10.1.1.1:514", b"%d" % number, ident=number, smac=macs[1], dmac=docker)
+            net.pass_by(("A/app/eth0", log), ("A/docker0", log), gap=2e5)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert ("A/app/eth0" in finding["says"]) == is_there
 
 
 @pytest.mark.parametrize(("host", "is_elsewhere"), [("n1", True), ("n2", False)])

@@ -34,6 +34,7 @@ MAX_ASKED_AGAIN_NS = 2_000_000_000
 MIN_ANSWERS = 2  # of which the asker gets none
 METADATA = "169.254.169.254"  # of clouds, a server that pods ask
 MAX_ROWS = 100  # flows to one address
+_GOES_WITH_CONTAINER = ("container", "veth")
 
 
 def lost_answers(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
@@ -60,8 +61,7 @@ def stopped_questions(context: Context, at_points: list[Exchange]) -> Whereabout
             first = next((each for each in _common_askers(context, other, point) if each != asked.asker), None)
             if host_of(context.points[point].name) != host or first is None:
                 continue
-            times = listening(context)
-            if times.since[other] <= asked.last_request and times.until[other] >= asked.first_request:
+            if _goes_on(context, other, asked):
                 return Whereabouts(context.points[other].name, asked.asker_mac, Place.STOPS, first)
     return None
 
@@ -69,17 +69,27 @@ def stopped_questions(context: Context, at_points: list[Exchange]) -> Whereabout
 def unheard_at_home(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
     """The target's own interface, which shows others and not these questions; it sends to a point that shows them."""
     asked, shown = at_points[0], {of.point for of in at_points if not of.via}
-    times = listening(context)
     for mac, homes in interface_points(context).items():
         speaker = speakers(context)[mac]
         is_near = asked.target in speaker.own and not shown.isdisjoint(speaker.sending_points)
         if not is_near or not shown.isdisjoint(homes):
             continue
         for home in sorted(_broadcasts(context).keys() & set(homes)):
-            is_listening = times.since[home] <= asked.last_request and times.until[home] >= asked.first_request
-            if is_listening and not records_one_direction(context)[home]:
+            if _goes_on(context, home, asked) and not records_one_direction(context)[home]:
                 return Whereabouts(context.points[home].name, mac, Place.UNHEARD)
     return None
+
+
+def _goes_on(context: Context, point: int, asked: Exchange) -> bool:
+    """Did a point listen at the time of the questions, and is the interface there still?
+
+    That of a container goes with it, and shows nothing more, however long the capture goes on.
+    """
+    last, times = context.points[point].last, listening(context)
+    is_there = context.points[point].role not in _GOES_WITH_CONTAINER or (
+        last is not None and last >= asked.first_request
+    )
+    return bool(is_there and times.since[point] <= asked.last_request and times.until[point] >= asked.first_request)
 
 
 @derived
