@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, hash_of, is_among, row_hash
+from capnet.analysis.core.arrays import distinct, hash_of, is_among, is_one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import replies, reply_values
+from capnet.analysis.core.flow_rows import INITIAL_TTLS, replies, reply_values
 from capnet.analysis.core.schema import FlowMask, Values
 from capnet.analysis.facts.neighbours.exchanges import neighbours
 from capnet.wire.addresses import address_value
@@ -56,12 +56,13 @@ def is_of_scan(context: Context, is_new: FlowMask, is_closed: FlowMask) -> FlowM
 def _has_lost_way(context: Context, is_new: FlowMask, is_of_client: FlowMask) -> bool:
     """Is no server answered while most of a client's SYNs are silent, of those that its router leads to?
 
-    A scan finds hosts in between. Without a router in common, all servers count.
+    A scan finds hosts in between. Without a router in common, all servers count. What routers have passed comes from
+    elsewhere: that has its way to here, and tries addresses that may not be there, as those of a darknet.
     """
     flows, answers = context.flows, replies(context)
     rows = np.flatnonzero(is_new & is_of_client)
     silent, answered = rows[answers[rows] < 0], rows[answers[rows] >= 0]
-    if not len(silent):
+    if not len(silent) or not is_one_of(flows[silent, schema.FLOW_TTL], INITIAL_TTLS).all():
         return False
     macs, counts = np.unique(flows[silent, schema.FLOW_DMAC], return_counts=True)
     if counts.max() >= MIN_SHARE_OF_ROUTER * len(silent):

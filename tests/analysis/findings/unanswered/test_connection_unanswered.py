@@ -8,7 +8,7 @@ import pytest
 
 from tests.analysis.facts.syns.callers import CARD_C, SECOND, V6_A, V6_B, Client
 from tests.analysis.findings.reported import CARD_A, CARD_B, named
-from tests.stories import ACK, RST, SYN, Packet, about, tcp, udp
+from tests.stories import ACK, RST, SYN, Network, Packet, about, tcp, udp
 from tests.story_reports import A, B, read
 
 NAME = "connection-unanswered"
@@ -130,6 +130,19 @@ def test_lost_way_to_many_servers_is_told(tmp_path: Path) -> None:
             played.call(631, tries=1, answer=SYN | ACK, to=CARD_C)
     (finding,) = played.findings(tmp_path)
     assert finding["facts"]["connections"] == 30 and "which all 30 share" in finding["fix"]
+
+
+@pytest.mark.parametrize("ttl", [64, 48], ids=["of this network", "from elsewhere"])
+def test_client_of_addresses_that_are_all_silent_is_told(tmp_path: Path, ttl: int) -> None:
+    """A host without a way out. A scanner of the Internet tries the addresses of a darknet: it has its way to here."""
+    net = Network(["A/ens33"])
+    for number in range(40):
+        for at in (0, 1, 3):
+            syn = tcp(
+                f"203.0.113.77:{40000 + number} > 198.51.{number}.{number + 1}:23", seq=number, flags=SYN, ttl=ttl
+            )
+            net.at((number / 10 + at) * SECOND, "A/ens33", syn.but(ident=number * 3 + at + 1))
+    assert [len(finding["facts"]) > 0 for finding in named(read(net, tmp_path), NAME)] == [True] * (ttl == 64)
 
 
 @pytest.mark.parametrize("others", [12, 4])
