@@ -122,13 +122,17 @@ def diagnose(context: Context) -> list[Finding]:
 
 
 def _shared_way(context: Context, requests: list[SilentRequests]) -> tuple[object, ...] | None:
-    """What the requests to one server share with those to others, if nothing else is seen of this server."""
+    """What the requests to one server share with those to others, if nothing else is seen of this server.
+
+    Servers of one link have no way in common: each has a MAC of its own.
+    """
     last_rows = [row for of in requests for row in of.last_rows]
     is_there = all(is_at_own_interface(context, row) for row in last_rows)
     if is_there or requests[0].tcp_port >= 0 or _answers_at_first_port(context, requests):
         return None
     clients, points = {of.client for of in requests}, set(context.flows[last_rows, schema.FLOW_POINT].tolist())
-    return requests[0].port, *sorted(clients), *sorted(points), nothing_comes_back(context, last_rows)
+    macs = set(context.flows[last_rows, schema.FLOW_DMAC].tolist())
+    return requests[0].port, *sorted(clients), *sorted(points), *sorted(macs), nothing_comes_back(context, last_rows)
 
 
 def _are_ike(context: Context) -> FlowMask:

@@ -43,6 +43,18 @@ def test_clock_that_does_not_answer_is_told(tmp_path: Path, is_up: bool) -> None
     assert facts["accepts_tcp"] == is_up == ("so it is up" in finding["says"])
 
 
+def test_silent_devices_of_one_link_is_told_each(tmp_path: Path) -> None:
+    """A monitor has the wrong community for three switches: they share no way out."""
+    net = Network([HERE])
+    for number in range(3):
+        for question in range(4):
+            ends = f"{A}:{41000 + question} > 192.168.111.{10 + number}:161"
+            net.pass_by((HERE, udp(ends, NTP, ident=200 + question, dmac=f"02:00:00:00:01:0{number}")), gap=2e6)
+    findings = of_story(net, tmp_path, NAME)
+    assert [len(finding["facts"]["servers"]) for finding in findings] == [1, 1, 1]
+    assert all("community" in finding["fix"] for finding in findings)
+
+
 @pytest.mark.parametrize("others", [3, 1])
 def test_silent_clocks_of_one_way_is_told_once(tmp_path: Path, others: int) -> None:
     """The pool of a distribution names four; a clock that accepts TCP connections has a cause of its own."""
