@@ -136,6 +136,18 @@ def test_syn_acks_without_the_other_direction_is_told(points: str) -> None:
     assert finding["facts"]["syn_acks_to"] == 1
 
 
+def test_syn_acks_to_addresses_that_asked_for_nothing_is_told(tmp_path: Path) -> None:
+    """A server answers a SYN flood with forged addresses, of which a darknet has some."""
+    net = Network(["A/ens33"])
+    for number in range(30):
+        answer = tcp(f"203.0.113.77:80 > 198.51.100.{number}:{40000 + number}", seq=number, ack=7, flags=SYN | ACK)
+        for at in (0, 1, 3):
+            net.at((number / 10 + at) * 1e6, "A/ens33", answer.but(ttl=48))
+    (finding,) = of_story(net, tmp_path, "retransmissions")
+    assert finding["facts"]["syn_acks_to"] == 30
+    assert finding["says"].endswith("or was not recorded, or SYNs were sent in their name (a SYN flood)")
+
+
 def test_syn_acks_beside_the_client_is_silent_about_them(tmp_path: Path) -> None:
     """Its pings are seen there: its direction is recorded, and its SYNs only lack."""
     net = Network(["A/ens33"])

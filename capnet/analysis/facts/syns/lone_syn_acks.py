@@ -19,9 +19,9 @@ from capnet.wire.numbers import TCP_ACK, TCP_CWR, TCP_ECE, TCP_SYN
 
 SYN_ACKS = Text(
     en=": all of them are SYN-ACKs of {servers} to {clients}, which nothing acknowledges; no packet of {clients} is "
-    "seen there: that direction takes another way, or was not recorded",
+    "seen there: that direction takes another way, or was not recorded, or SYNs were sent in their name (a SYN flood)",
     zh="：它们都是 {servers} 发给 {clients} 的 SYN-ACK，没有得到确认；那里看不到 {clients} 的任何包：该方向走了另一条"
-    "路，或没有被记录",
+    "路，或没有被记录，或有人以它们的名义发送 SYN（SYN flood）",
 )
 FIX_SYN_ACKS = Text(
     en="see by which interface the SYNs come in (`tcpdump -ni any host {client}`): if it is another one, let the "
