@@ -3,7 +3,7 @@
 Looks at: flows of two containers or more to other networks that end at the host's bridge without an answer and without
 an ICMP error, while no packet of the same IP version passes from a bridge of the host to one of its interfaces or back,
 and the host's interface shows answered flows of its own. One container is enough if the host forwards what it sends by
-the other version: each has its own sysctl.
+the other version, as each has its own sysctl, and it tries several addresses or one that answers the host itself.
 Says: which containers reach nothing, where their packets end, and that the host's own packets pass.
 Wrong when: the policy of the FORWARD chain is DROP and nothing accepts: that looks the same.
 Fix: turn forwarding on. Docker does so when it starts; another service, or a sysctl file, may turn it off again.
@@ -12,6 +12,8 @@ if it does not, `iptables -vnL FORWARD` and `nft list ruleset`.
 """
 
 from __future__ import annotations
+
+from ipaddress import ip_address
 
 import numpy as np
 
@@ -45,8 +47,8 @@ EXPLAINS = (
 PAGE_ZH = """主机不转发 IPv4、IPv6 或两者，但自己的包能出去并有应答。
 
 检查：两个或更多容器到其他网络的流，在主机的网桥处终止，没有应答也没有 ICMP 错误；其间没有任何同一 IP 版本的包从主机的
-网桥到它的接口或反向，而主机的接口上有它自己的、有应答的流。如果主机转发同一容器用另一 IP 版本发出的包，一个容器就够了：
-两者各有自己的 sysctl。
+网桥到它的接口或反向，而主机的接口上有它自己的、有应答的流。如果主机转发同一容器用另一 IP 版本发出的包（两者各有自己的
+sysctl），并且它访问了多个地址，或访问的地址应答主机自己，一个容器就够了。
 结论：哪些容器什么也到不了，它们的包止于哪里，而主机自己的包能通过。
 误判：FORWARD 链的策略是 DROP 而没有规则接受：看起来一样。
 处理：打开转发。Docker 启动时会打开；其他服务或 sysctl 文件可能又关闭它。
@@ -115,9 +117,19 @@ def _of_version(
     rows = _leaving(context, inner, card, is_of_version) if card >= 0 else np.zeros(0, dtype=np.int64)
     macs = set(flows[rows, schema.FLOW_SMAC].tolist())
     others = macs & set(flows[forwarded, schema.FLOW_SMAC].tolist())
-    if len(macs) < MIN_CONTAINERS and not others:
+    if len(macs) < MIN_CONTAINERS and not (others and _is_for_all(context, rows, card)):
         return None
     return _finding(context, host, rows, card, VERSIONS[is_v6], is_alone=macs == others) if macs else None
+
+
+def _is_for_all(context: Context, rows: FlowRows, card: int) -> bool:
+    """Do these go to several addresses, or to one that answers the host itself? A rule may drop what goes to one."""
+    flows, destinations = context.flows, {destination(context.flows[row]) for row in rows}
+    if len(destinations) != 1:
+        return len(destinations) > 1
+    is_to_it = (flows[:, schema.FLOW_POINT] == card) & (flows[:, schema.FLOW_VIA] == 0)
+    is_to_it &= (flows[:, schema.FLOW_DST] == flows[rows[0], schema.FLOW_DST]).all(axis=1)
+    return bool((is_to_it & is_answered(context)).any())
 
 
 def _points(context: Context, host: str, roles: tuple[str, ...]) -> list[int]:
@@ -180,6 +192,8 @@ def _goes_out(context: Context, row: int, card: int) -> bool:
     sender, router = (by_mac.get(int(flow[column])) for column in (schema.FLOW_SMAC, schema.FLOW_DMAC))
     if sender is None or router is None or is_multicast(destination(flow)):
         return False
+    if ip_address(destination(flow)).is_link_local:
+        return False  # no router has to forward it (RFC 3927); of clouds' metadata servers, rules drop it
     if router.mac in speakers(context, card):
         return False  # a router outside, which a container with an interface of its own calls directly
     return source(flow) in sender.own and bool(router.own) and destination(flow) not in router.own

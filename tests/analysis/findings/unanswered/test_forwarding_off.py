@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.analysis.findings.bridges import APP, APP_MAC, BRIDGE, BRIDGE_MAC, CARD, WEB, WEB_MAC, host, surf
 from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, of_story
-from tests.stories import Network, about, ping, tcp
+from tests.stories import SYN, Network, about, ping, tcp
 from tests.story_reports import A, B
 
 FAR, FAR_V6 = "198.51.100.7", "2001:db8:9::7"
@@ -83,6 +85,26 @@ def test_one_container_alone_is_silent(tmp_path: Path) -> None:
     call(net, WEB, WEB_MAC)
     own(net, 2)
     assert off(net, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("servers", "is_off"),
+    [(["198.51.100.1", FAR], True), ([FAR], False), ([B], True), (["169.254.169.254", "169.254.170.2"], False)],
+    ids=["several", "one that a rule may mean", "one that answers the host", "metadata of a cloud"],
+)
+def test_one_container_whose_other_version_passes_is_told(tmp_path: Path, servers: list[str], is_off: bool) -> None:
+    net = listening_host()
+    net.pass_by((BRIDGE, ping("fd00::1 > fd00::2", 9, 1, icmp=(128, 0), smac=BRIDGE_MAC, dmac=WEB_MAC)))
+    for seq in range(3):
+        there = ping(f"fd00::2 > {FAR_V6}", 7, seq, icmp=(128, 0), smac=WEB_MAC, dmac=BRIDGE_MAC)
+        net.pass_by((BRIDGE, there), (CARD, there.routed(src="2001:db8::1", smac=CARD_A, dmac=CARD_B)))
+        back = ping(f"{FAR_V6} > 2001:db8::1", 7, seq, icmp=(129, 0), smac=CARD_B, dmac=CARD_A, ttl=60)
+        net.pass_by((CARD, back), (BRIDGE, back.routed(dst="fd00::2", smac=BRIDGE_MAC, dmac=WEB_MAC)), gap=1e6)
+        for server in servers:
+            syn = tcp(f"{WEB}:4000 > {server}:8080", seq=5, flags=SYN, ident=seq, smac=WEB_MAC, dmac=BRIDGE_MAC)
+            net.pass_by((BRIDGE, syn))
+    own(net, 2)
+    assert ["IPv4 only" in finding["says"] for finding in off(net, tmp_path)] == [True] * is_off
 
 
 def test_host_that_refuses_is_silent(tmp_path: Path) -> None:
