@@ -27,7 +27,7 @@ from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.models.container_signs import shows_cni, shows_containers
 from capnet.analysis.facts.transport.full_segments import LostFullSegments, announced_mss, lost_full_segments
-from capnet.analysis.facts.transport.lost_lengths import LostLengths, lost_lengths
+from capnet.analysis.facts.transport.lost_lengths import LostLengths, lengths_between
 from capnet.analysis.fate.next_points import chain_of
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import (
@@ -132,24 +132,16 @@ MIN_FULL_SEGMENTS = 2  # that a connection with a smaller MSS passed
 
 
 def diagnose(context: Context) -> list[Finding]:
-    by_points: dict[tuple[int, int], list[LostLengths]] = {}
-    for of_flow in lost_lengths(context):
-        by_points.setdefault(of_flow.points, []).append(of_flow)
     senders = _reporters(context)
     findings = []
     chain = chain_of(context)
     reported: set[int] = set()  # flow chains: each hop of a translated flow loses the same segments
-    for points, of_both in sorted(by_points.items()):
-        # A tunnel's packets are lost with what is inside: one length, and one count.
-        of_points = [each for each in of_both if not context.flows[each.flow, schema.FLOW_CARRIES]] or of_both
-        passes = max(of_flow.largest_passed for of_flow in of_points)
-        fails = min(of_flow.smallest_lost for of_flow in of_points)
-        if passes < fails:
-            names = context.points[points[0]].name, context.points[points[1]].name
-            if points[0] == points[1]:
-                names = names[0], _other_side(context, of_points[0].flow).fill()
-            findings.append(_between_points(context, names, passes, fails, of_points, senders))
-            reported |= {int(chain[of_flow.flow]) for of_flow in of_points}
+    for points, of_points in lengths_between(context).items():
+        names = context.points[points[0]].name, context.points[points[1]].name
+        if points[0] == points[1]:
+            names = names[0], _other_side(context, of_points[0].flow).fill()
+        findings.append(_between_points(context, names, of_points, senders))
+        reported |= {int(chain[of_flow.flow]) for of_flow in of_points}
     return findings + _between_hosts(
         context, [lost for lost in lost_full_segments(context) if int(chain[lost.flow]) not in reported]
     )
@@ -174,12 +166,12 @@ def _reporters(context: Context) -> list[str]:
 def _between_points(
     context: Context,
     names: tuple[str, str],
-    passes: int,
-    fails: int,
     of_flows: list[LostLengths],
     senders: list[str],
 ) -> Finding:
     before, after = names
+    passes = max(of_flow.largest_passed for of_flow in of_flows)
+    fails = min(of_flow.smallest_lost for of_flow in of_flows)
     is_overlay = bool(context.flows[[of_flow.flow for of_flow in of_flows], schema.FLOW_VIA].all())
     fix = FIX.fill(passes=passes, fails=fails)
     if is_overlay and shows_containers(context):

@@ -53,6 +53,23 @@ def lost_lengths(context: Context) -> list[LostLengths]:
     return lost
 
 
+@derived
+def lengths_between(context: Context) -> dict[tuple[int, int], list[LostLengths]]:
+    """`lost_lengths` by their two points, where a length parts what all these flows lose from what passes.
+
+    A tunnel's packets are lost with what is inside: one length, and one count.
+    """
+    by_points: dict[tuple[int, int], list[LostLengths]] = {}
+    for of_flow in lost_lengths(context):
+        by_points.setdefault(of_flow.points, []).append(of_flow)
+    parted = {}
+    for points, of_both in sorted(by_points.items()):
+        of_points = [each for each in of_both if not context.flows[each.flow, schema.FLOW_CARRIES]] or of_both
+        if max(each.largest_passed for each in of_points) < min(each.smallest_lost for each in of_points):
+            parted[points] = of_points
+    return parted
+
+
 def _is_missing(flows: FlowTable, before: int, after: int) -> bool:
     """Are packets missing that are not only cut differently at the second point?"""
     if flows[before, schema.FLOW_PROTO] != TCP:

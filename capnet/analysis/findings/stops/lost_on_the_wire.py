@@ -20,7 +20,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.wire_losses import WireLoss, wire_losses
-from capnet.analysis.facts.transport.lost_lengths import lost_lengths
+from capnet.analysis.facts.transport.lost_lengths import lengths_between
 from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)
@@ -82,7 +82,7 @@ MIN_SIBLINGS = 3  # of datagrams, or by another service: a balancer may send the
 
 
 def diagnose(context: Context) -> list[Finding]:
-    by_length = {each.points for each in lost_lengths(context)}  # `mtu-blackhole` says it of these
+    by_length = lengths_between(context).keys()  # `mtu-blackhole` says it of these
     return [
         _finding(context, loss)
         for loss in wire_losses(context)

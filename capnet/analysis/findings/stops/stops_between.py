@@ -34,7 +34,7 @@ from capnet.analysis.facts.clues import Clue
 from capnet.analysis.facts.losses.blocked_ports import blocked_ports
 from capnet.analysis.facts.losses.stopped_flows import known_by
 from capnet.analysis.facts.transport.flow_observations import observations_of
-from capnet.analysis.facts.transport.lost_lengths import MAX_MTU, lost_lengths
+from capnet.analysis.facts.transport.lost_lengths import MAX_MTU, lengths_between
 from capnet.analysis.fate.fates import STOPS, Fates, fates
 from capnet.analysis.fate.next_points import HOME, NETWORK
 from capnet.quick_tuple import NamedTuple
@@ -108,7 +108,7 @@ def diagnose(context: Context) -> list[Finding]:
     stopped = sorted(numbers, key=lambda number: _key(context, outcome, number))
     groups = groupby(stopped, key=lambda number: _key(context, outcome, number))
     stops = (_stop(context, outcome, list(group)) for _, group in groups)
-    by_length = {each.points for each in lost_lengths(context)}
+    by_length = lengths_between(context).keys()
     # `mtu-blackhole` says of these two points that the large packets stop.
     untold = (stop for stop in stops if (stop.point, stop.due) not in by_length or _larger(context, stop) is None)
     return [_finding(context, stop) for stop in islice(untold, MAX_FINDINGS)]
