@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_one_of
+from capnet.analysis.core.arrays import distinct, hash_of, is_among, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.wording import Text, endpoint_text, several
@@ -38,13 +38,15 @@ def lone_syn_acks(context: Context, resent_rows: list[int]) -> Clue | None:
     """Servers answer clients of which the point shows nothing, and the clients do not go on."""
     flows = context.flows
     rows = np.array(resent_rows)
-    point = context.points[int(flows[rows[0], schema.FLOW_POINT])].name
     is_syn_ack = flows[rows, schema.FLOW_TCP_FLAGS] & ~(TCP_ECE | TCP_CWR) == TCP_SYN | TCP_ACK
-    at_point = flows[is_one_of(flows[:, schema.FLOW_POINT], flows[rows, schema.FLOW_POINT].tolist())]
-    sources = {source(flow) for flow in at_point}
-    clients = sorted({destination(flow) for flow in flows[rows]}, key=address_value)
-    if not is_syn_ack.all() or sources & set(clients):
+    if not is_syn_ack.all():
         return None
+    at_point = np.flatnonzero(is_one_of(flows[:, schema.FLOW_POINT], distinct(flows[rows, schema.FLOW_POINT])))
+    sources, receivers = (hash_of(flows, *of) for of in ((schema.FLOW_SRC, at_point), (schema.FLOW_DST, rows)))
+    if is_among(receivers.view(np.int64), sources.view(np.int64)).any():
+        return None
+    point = context.points[int(flows[rows[0], schema.FLOW_POINT])].name
+    clients = sorted({destination(flow) for flow in flows[rows]}, key=address_value)
     servers = {endpoint_text(source(flow), int(flow[schema.FLOW_SPORT])) for flow in flows[rows]}
     says = SYN_ACKS.fill(servers=several(sorted(servers)), clients=several(clients))
     return Clue(FIX_SYN_ACKS.fill(client=clients[0], point=point), says, {"syn_acks_to": len(clients)})

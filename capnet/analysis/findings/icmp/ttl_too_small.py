@@ -14,10 +14,12 @@ Verify: `tcpdump -nvi IFACE port PORT` shows `ttl 1`; `ss -tin` and the settings
 
 from __future__ import annotations
 
+from itertools import chain, islice
+
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_one_of
+from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
@@ -107,48 +109,51 @@ def diagnose(context: Context) -> list[Finding]:
         if error.quoted.proto == TCP and (error.type, error.code) == _time_exceeded(error):
             errors.setdefault((error.quoted.src, error.quoted.dst, error.quoted.dport), []).append(error)
             of_answers.setdefault((error.quoted.src, error.quoted.sport), []).append(error)
-    findings = [_finding(context, *key, about) for key, about in sorted(errors.items())]
+    attempts = _attempts(context, list(errors))
     rows = _answers_of(context) if of_answers else {}
-    findings += [
-        _of_answers(context, *key, rows[key], about) for key, about in sorted(of_answers.items()) if key in rows
-    ]
-    return [finding for finding in findings if finding][:MAX_FINDINGS]
+    findings = chain(
+        (_finding(context, *key, attempts[key], about) for key, about in sorted(errors.items())),
+        (_of_answers(context, *key, rows[key], about) for key, about in sorted(of_answers.items()) if key in rows),
+    )
+    return list(islice((finding for finding in findings if finding), MAX_FINDINGS))
 
 
 def _time_exceeded(error: IcmpError) -> tuple[int, int]:
     return (ICMPV6_TIME_EXCEEDED, 0) if error.is_v6 else (ICMP_TIME_EXCEEDED, 0)
 
 
-def _attempts(context: Context, client: str, server: str, port: int, sports: set[int]) -> FlowRows:
-    """The client's flows from these ports to that one, at the point that shows them with the smallest TTL."""
+def _attempts(context: Context, services: list[tuple[str, str, int]]) -> dict[tuple[str, str, int], FlowRows]:
+    """All flows from each client to a port of a server."""
     flows = context.flows
-    ends = np.array([*address_value(client), *address_value(server)])
-    is_attempt = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_DPORT] == port)
-    is_attempt &= is_one_of(flows[:, schema.FLOW_SPORT], sorted(sports))  # a host sends its own from the same address
-    is_attempt &= (flows[:, schema.FLOW_SRC_HI : schema.FLOW_DST_LO + 1] == ends).all(axis=1)
-    rows = np.flatnonzero(is_attempt)
-    if not len(rows):
-        return rows
-    first = rows[np.argmin(flows[rows, schema.FLOW_TTL_MIN])]
-    return rows[flows[rows, schema.FLOW_POINT] == flows[first, schema.FLOW_POINT]]
+    wanted = np.array([(*address_value(client), *address_value(server), port) for client, server, port in services])
+    keys_wanted = row_hash(wanted.reshape(-1, 5)).view(np.int64)
+    rows = np.flatnonzero(flows[:, schema.FLOW_PROTO] == TCP)
+    keys = hash_of(flows, [*schema.FLOW_ADDRESSES, schema.FLOW_DPORT], rows).view(np.int64)
+    is_attempt = is_among(keys, keys_wanted)
+    rows, keys = rows[is_attempt], keys[is_attempt]
+    order = np.argsort(keys, kind="stable")
+    begins, ends = (np.searchsorted(keys[order], keys_wanted, side) for side in ("left", "right"))
+    return {service: rows[order[begins[n] : ends[n]]] for n, service in enumerate(services)}
 
 
-def _traces_route(context: Context, row: int, ttl: int) -> bool:
-    """Does its client, at this point, send to the same port with other TTLs of the kind that a traceroute has?"""
-    flows, same = context.flows, [schema.FLOW_POINT, schema.FLOW_PROTO, *schema.FLOW_ADDRESSES, schema.FLOW_DPORT]
-    ttls = flows[(flows[:, same] == flows[row, same]).all(axis=1), schema.FLOW_TTL_MIN]
-    return bool(((ttls != ttl) & (ttls <= MAX_TRACED_TTL)).any())
-
-
-def _finding(context: Context, client: str, server: str, port: int, errors: list[IcmpError]) -> Finding | None:
-    flows, rows = context.flows, _attempts(context, client, server, port, {error.quoted.sport for error in errors})
+def _finding(
+    context: Context, client: str, server: str, port: int, attempts: FlowRows, errors: list[IcmpError]
+) -> Finding | None:
+    flows, sports = context.flows, np.array([error.quoted.sport for error in errors])
+    rows = attempts[is_among(flows[attempts, schema.FLOW_SPORT], sports)]  # a host sends its own from the same address
     if not len(rows):
         return None
+    first = rows[np.argmin(flows[rows, schema.FLOW_TTL_MIN])]
+    at_point = attempts[flows[attempts, schema.FLOW_POINT] == flows[first, schema.FLOW_POINT]]
+    rows = rows[flows[rows, schema.FLOW_POINT] == flows[first, schema.FLOW_POINT]]
     syns, ttl = int(syns_without_duplicates(context)[rows].sum()), int(flows[rows[0], schema.FLOW_TTL_MAX])
     is_one_ttl = (flows[rows[:, None], [schema.FLOW_TTL_MIN, schema.FLOW_TTL_MAX]] == ttl).all()
     is_vain = not is_answered(context)[rows].any() and (replies(context)[rows] < 0).all()
-    if syns < MIN_SYNS or not is_one_ttl or ttl > MAX_TTL or not is_vain or _traces_route(context, int(rows[0]), ttl):
+    if syns < MIN_SYNS or not is_one_ttl or ttl > MAX_TTL or not is_vain:
         return None
+    ttls = flows[at_point, schema.FLOW_TTL_MIN]
+    if ((ttls != ttl) & (ttls <= MAX_TRACED_TTL)).any():
+        return None  # steps of a traceroute
     frames = context.first_frames(rows)
     frames += [frame for error in errors for frame in error.evidence]
     router, larger = errors[0].sender, _larger(context, int(rows[0]))
