@@ -52,9 +52,14 @@ def clue(context: Context, group: ServiceGroup) -> Clue | None:
 
 
 def _served(context: Context, group: ServiceGroup) -> list[str]:
-    """Servers outside of the client's network that answer its TCP by the same MAC, while these are silent."""
+    """Servers outside of the client's network that answer its TCP by the same MAC, while these are silent.
+
+    None where the MAC is not known: a cooked capture does not say where the host sends to.
+    """
     flows = context.flows
     rows = np.array([row for of in group.services for row in of.rows])
+    if (flows[rows, schema.FLOW_DMAC] <= 0).any():
+        return []
     begin, end = flows[rows, schema.FLOW_FIRST].min(), flows[rows, schema.FLOW_SYN_TIME].max()
     flags = reply_values(context, schema.FLOW_TCP_FLAGS)
     is_served = (flows[:, schema.FLOW_PROTO] == TCP) & (replies(context) >= 0)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.facts.syns.callers import CARD_C, Client
-from tests.analysis.findings.reported import CARD_B, Findings
-from tests.stories import ACK, SYN
+from tests.analysis.facts.syns.callers import CARD_C, SECOND, Client
+from tests.analysis.findings.reported import CARD_B, Findings, named
+from tests.stories import ACK, SYN, Network, tcp
+from tests.story_reports import A, read
 
 
 def silent(folder: Path, *servers: str) -> Findings:
@@ -52,6 +53,20 @@ def test_silent_servers_of_a_gateway_that_serves_others_is_told(
     words = "; 1 other server beyond the same gateway answered meanwhile, such as 192.0.2.7:443"
     assert (words in finding["says"]) == is_told == ("to these 2 addresses alone" in finding["fix"])
     assert ("the way out of" in finding["fix"]) != is_told
+
+
+def test_gateway_of_a_cooked_capture_is_silent(tmp_path: Path) -> None:
+    """`any` does not say which MAC the host sends to: the servers that answer may be beyond another gateway."""
+    net = Network(["A/any"], cooked={"A/any"})
+    for number, server in enumerate(("203.0.113.5", "198.51.100.9")):
+        for at in (0, 1, 3):
+            net.at(at * SECOND, "A/any", tcp(f"{A}:{5000 + number} > {server}:443", seq=9, flags=SYN).cooked(4))
+    for number in range(3):
+        ends, back = f"{A}:{6000 + number} > 192.0.2.7:443", f"192.0.2.7:443 > {A}:{6000 + number}"
+        net.at((number + 0.5) * SECOND, "A/any", tcp(ends, seq=9, flags=SYN).cooked(4))
+        net.at((number + 0.6) * SECOND, "A/any", tcp(back, seq=9, ack=10, flags=SYN | ACK, smac=CARD_B).cooked())
+    (finding,) = named(read(net, tmp_path), "connection-unanswered")
+    assert "meanwhile" not in finding["says"] and "the way out of" in finding["fix"]
 
 
 def test_server_inside_says_nothing_of_the_internet_is_silent(tmp_path: Path) -> None:
