@@ -252,7 +252,7 @@ def test_syns_that_show_no_limit_is_told_without_them(tmp_path: Path, why: str) 
 
 
 @pytest.mark.parametrize(("passed", "named"), [(300, True), (1200, False)])
-def test_length_that_another_connection_gets_acknowledged_is_silent(tmp_path: Path, passed: int, named: bool) -> None:
+def test_length_that_elsewhere_passes_is_silent(tmp_path: Path, passed: int, named: bool) -> None:
     """Two servers: the one does not get 1400 bytes, the other one not 1100."""
     net = Network(["A/ens33"])
     for number, (before, lost) in enumerate(((passed, 1400), (300, 1100))):

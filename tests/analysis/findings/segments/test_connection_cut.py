@@ -182,7 +182,7 @@ def test_first_requests_of_several_lengths_is_told(tmp_path: Path) -> None:
     assert "nothing answers what the client sends first: 300 to 517 bytes, sent 6 times" in finding["says"]
 
 
-def test_first_request_while_the_server_repeats_its_syn_ack_is_silent(tmp_path: Path) -> None:
+def test_request_among_repeated_syn_acks_is_silent(tmp_path: Path) -> None:
     """The way there is lost, or the queue of the server is full: nothing reads what is in the request."""
     net = Network([POINT])
     out, back = f"{C1}:5000 > {B}:443", f"{B}:443 > {C1}:5000"
