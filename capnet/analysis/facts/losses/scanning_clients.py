@@ -116,14 +116,17 @@ def _is_of_neighbours(context: Context, is_closed: FlowMask) -> FlowMask:
 
 
 def _is_of_address_scan(context: Context, is_closed: FlowMask) -> FlowMask:
-    """Per flow: does its client look for MAX_ADDRESSES neighbors in vain, and try this server once or twice?"""
+    """Per flow: does its client look for MAX_ADDRESSES neighbors in vain, and try this server once or twice?
+
+    Not what it forwards with its own address: a router asks for all that a scan behind it tries.
+    """
     flows = context.flows
     sought: dict[str, set[str]] = {}
     for exchange in neighbours(context):
         if exchange.requests and not exchange.replies and not exchange.is_probe:
             sought.setdefault(exchange.asker, set()).add(exchange.target)
     mask = np.zeros(len(flows), dtype=bool)
-    rows = np.flatnonzero(is_closed)
+    rows = np.flatnonzero(is_closed & is_one_of(flows[:, schema.FLOW_TTL], INITIAL_TTLS))
     for asker in (asker for asker, targets in sought.items() if len(targets) >= MAX_ADDRESSES):
         mask[rows[(flows[rows[:, None], schema.FLOW_SRC] == address_value(asker)).all(axis=1)]] = True
     tried = hash_of(flows, [*CLIENT, *schema.FLOW_DST, schema.FLOW_DPORT], rows).astype(np.int64)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.analysis.facts.syns.callers import CARD_C, SECOND, V6_A, V6_B, Client
 from tests.analysis.findings.reported import CARD_A, CARD_B, named
-from tests.stories import ACK, RST, SYN, Network, Packet, about, tcp, udp
+from tests.stories import ACK, RST, SYN, Network, Packet, about, arp, tcp, udp
 from tests.story_reports import A, B, read
 
 NAME = "connection-unanswered"
@@ -143,6 +143,22 @@ def test_client_of_addresses_that_are_all_silent_is_told(tmp_path: Path, ttl: in
             )
             net.at((number / 10 + at) * SECOND, "A/ens33", syn.but(ident=number * 3 + at + 1))
     assert [len(finding["facts"]) > 0 for finding in named(read(net, tmp_path), NAME)] == [True] * (ttl == 64)
+
+
+@pytest.mark.parametrize("ttl", [60, 64], ids=["masqueraded", "its own"])
+def test_router_that_asks_for_many_is_told(tmp_path: Path, ttl: int) -> None:
+    """It asks for what a scanner behind it tries; what it masquerades for others is of no scan."""
+    router, server = "192.168.1.1", "192.168.1.50"
+    net = Network(["A/eth1"])
+    for number in range(25):
+        for at in range(3):
+            asks = arp(1, "02:00:00:00:00:01", router, f"192.168.1.{100 + number}")
+            net.at((number / 5 + at) * SECOND, "A/eth1", asks)
+    for at in (0, 1, 3, 7):
+        syn = tcp(f"{router}:6000 > {server}:81", seq=9, flags=SYN, ttl=ttl, ident=70 + at)
+        net.at((10 + at) * SECOND, "A/eth1", syn)
+    findings = named(read(net, tmp_path), NAME)
+    assert [finding["facts"]["port"] for finding in findings] == [81] * (ttl == 60)
 
 
 @pytest.mark.parametrize("others", [12, 4])
