@@ -90,16 +90,19 @@ def tell_settings(name: str) -> None:
 @contextmanager
 def open_hosts(lab: bool, host: str | None, peer: str | None) -> Iterator[list[Any]]:
     """The Docker hosts that the options name: one or two."""
-    from capnet.errors import UsageError
+    from capnet.errors import EnvironmentLacks, UsageError
     from capnet.interrupts import Interruptible
-    from capnet.record.remote.docker_host import connect
+    from capnet.record.remote.docker_host import NoDaemonAnswers, connect
 
     with Interruptible(), ExitStack() as stack:
         if lab:
             running_lab = stack.enter_context(the_lab(host, peer))
             hosts = [connect(each.docker_url, name=each.name) for each in running_lab.hosts.values()]
         else:
-            hosts = [connect(host, say=say)]
+            try:
+                hosts = [connect(host, say=say)]
+            except NoDaemonAnswers as error:
+                raise EnvironmentLacks(f"{error}; --lab brings its own hosts") from error
             if peer:
                 hosts.append(connect(peer, say=say))
                 if hosts[1].url == hosts[0].url:

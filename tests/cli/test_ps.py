@@ -102,7 +102,7 @@ def test_ps_says_which_files_it_did_not_use() -> None:
         (["topology", "a", "b"], 2, "write --from before files to read"),
         (["topology", "--from", "missing"], 3, "missing: No such file or directory"),
         (["topology", "--from", IPVLAN, "--host", "unix:///x"], 2, "leave one of them out"),
-        (["topology", "--host", "unix:///nonexistent.sock"], 4, "start Docker, or name another host with --host; "),
+        (["topology", "--host", "unix:///nonexistent.sock"], 4, "start Docker, or name another host with --host"),
     ],
 )
 def test_wrong_words_are_one_line(words: list[object], code: int, says: str) -> None:

@@ -82,6 +82,17 @@ def test_bad_options_are_refused_before_anything_else(words: list[str], said: st
     assert list(tmp_path.iterdir()) == []
 
 
+def test_lab_is_offered_only_where_a_command_takes_it(tmp_path: Path) -> None:
+    advice = "start Docker, or name another host with --host"
+    done = capnet("scenario", "none", "--output", tmp_path)
+    assert done.returncode == 4 and done.stderr.endswith(f"{advice}; --lab brings its own hosts\n")
+    in_chinese = capnet("--lang", "zh", "scenario", "none", "--output", tmp_path)
+    assert in_chinese.stderr.endswith("请启动 Docker，或用 --host 指定其他主机；--lab 自带主机\n")
+    for words in (["image", "build"], ["ps"], ["capture", "web", "-w", tmp_path / "web.pcapng"]):
+        done = capnet(*words)
+        assert done.returncode == 4 and advice in done.stderr and "--lab" not in done.stderr
+
+
 def test_lab_in_an_unwritable_folder_is_refused() -> None:
     done = capnet("lab", "up", "--kernel", "native", CAPNET_LAB_DIR="/proc/nowhere")
     assert done.returncode in (2, 4)  # 4: this machine lacks something for a lab, which is said first

@@ -24,10 +24,8 @@ DOCKER_MESSAGES = {
     "--host unix:///var/run/docker.sock (docker context use default)":
         "{url} 上的 Docker Desktop 没有应答（{reason}）；请启动它，或指定本机的 Docker："
         "--host unix:///var/run/docker.sock（docker context use default）",
-    "no Docker daemon answers at {url} ({reason:text}); start Docker, or name another host with --host; "
-    "`capnet scenario` takes --lab too":
-        "{url} 没有 Docker 守护进程应答（{reason}）；请启动 Docker，或用 --host 指定其他主机；"
-        "`capnet scenario` 也可用 --lab",
+    "no Docker daemon answers at {url} ({reason:text}); start Docker, or name another host with --host":
+        "{url} 没有 Docker 守护进程应答（{reason}）；请启动 Docker，或用 --host 指定其他主机",
     "containers of Docker": "Docker 的容器",
     "{reason:text}; nor do containerd and CRI-O run a container there (no process containerd-shim or conmon has one)":
         "{reason}；containerd 和 CRI-O 也没有在那里运行容器（没有进程 containerd-shim 或 conmon 带有容器）",

@@ -27,6 +27,10 @@ _ANY_VERSION = "1.24"  # of the API, for a request that has none: what docker-py
 TIMEOUT = 120  # seconds for one API call: creating a swarm or loading an image takes its time
 
 
+class NoDaemonAnswers(EnvironmentLacks):
+    """No Docker runs there, or what answers is something else."""
+
+
 @dataclass
 class DockerHost(ReachedHost):
     """A machine whose Docker daemon answers."""
@@ -135,9 +139,8 @@ def _no_answer(url: str, reason: BaseException) -> EnvironmentLacks:
             f"Docker Desktop does not answer at {shown} ({why}); start it, or name the Docker of this machine: "
             "--host unix:///var/run/docker.sock (docker context use default)"
         )
-    return EnvironmentLacks(
-        f"no Docker daemon answers at {shown} ({why}); start Docker, or name another host with --host; "
-        "`capnet scenario` takes --lab too"
+    return NoDaemonAnswers(
+        f"no Docker daemon answers at {shown} ({why}); start Docker, or name another host with --host"
     )
 
 
