@@ -19,7 +19,7 @@ from capnet.errors import EnvironmentLacks
 from capnet.record.kernel import drop_tracer, nfnetlink, rule_tracer
 from capnet.record.remote import api_tunnel
 from capnet.record.remote.image import programs
-from capnet.record.remote.image.archive import FORMAT, LABEL, ImageArchive, make_archive
+from capnet.record.remote.image.archive import FORMAT, LABEL, ImageArchive, make_archive, pack
 from capnet.record.remote.image.daemon_image import make_for
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the image is made on Linux")
@@ -133,6 +133,35 @@ def test_program_without_its_library_is_told(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(EnvironmentLacks, match=r"lacks its library libgone\.so\.1"):
         programs.shared_libraries([Path("/bin/sh")])
+
+
+UNREADABLE = r"{} cannot be read \((.*)\), which the image is to hold; make it as root: sudo capnet image build"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="changes the user")
+def test_file_that_the_user_may_not_read_is_told(tmp_path: Path) -> None:
+    """A user with access to Docker's socket who is not root: an interpreter in root's folder."""
+    secret = tmp_path / "python3"
+    secret.write_bytes(b"")
+    secret.chmod(0o711)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(EnvironmentLacks, match=UNREADABLE.format(".*/python3")) as refused:
+            pack(programs.ImageFiles({"/bin/python3": secret}, {}, ()))
+    finally:
+        os.seteuid(0)
+    assert "Permission denied" in str(refused.value)
+
+
+def test_interpreter_that_cannot_be_asked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = tmp_path / "python3"
+    closed.write_bytes(b"")
+    closed.chmod(0o644)
+    monkeypatch.setattr(sys, "executable", str(closed))
+    with pytest.raises(EnvironmentLacks, match=UNREADABLE.format(closed)):
+        programs.collect_files()
+    with pytest.raises(EnvironmentLacks, match=r"none can be made here: .*; make it as root: .*; or make it on"):
+        make_for({"OSType": "linux", "Architecture": platform.machine()})
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,8 @@ DOCKER_MESSAGES = {
     "{name}: no capture image is there": "{name}：没有抓包镜像",
     "this machine has no programs for Linux": "本机没有 Linux 的程序",
     "this machine lacks {names:list}; install them": "本机缺少 {names}；请安装",
+    "{file} cannot be read ({reason:text}), which the image is to hold; make it as root: sudo capnet image build":
+        "镜像要包含 {file}，但无法读取它（{reason}）；请以 root 制作：sudo capnet image build",
     "a program of this machine lacks its library {library}": "本机的一个程序缺少库 {library}",
     "ldd cannot be run ({reason:text}); install it (libc-bin)": "无法运行 ldd（{reason}）；请安装（libc-bin）",
     # ssh

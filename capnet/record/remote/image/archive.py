@@ -12,9 +12,10 @@ import json
 import platform
 import tarfile
 from collections.abc import Mapping
+from pathlib import Path
 
 from capnet.quick_tuple import NamedTuple
-from capnet.record.remote.image.programs import PLUGINS, ImageFiles, collect_files
+from capnet.record.remote.image.programs import PLUGINS, ImageFiles, cannot_read, collect_files
 
 REPOSITORY = "capnet-capture"
 LABEL = "capnet.capture"  # = FORMAT on each image that a capture container can be made of
@@ -39,7 +40,7 @@ class ImageArchive(NamedTuple):
 
 
 def make_archive() -> ImageArchive:
-    """The capture image made of this machine's programs. EnvironmentLacks where it lacks some."""
+    """The capture image made of this machine's programs. EnvironmentLacks for what lacks or is unreadable."""
     return pack(collect_files())
 
 
@@ -81,8 +82,7 @@ def _layer(content: ImageFiles) -> bytes:
             entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
             tar.addfile(entry)
         for path in sorted(content.files):
-            data = content.files[path].read_bytes()
-            _add(tar, path.lstrip("/"), data, 0o755)
+            _add(tar, path.lstrip("/"), _content(content.files[path]), 0o755)
         for path in sorted(content.links):
             link = tarfile.TarInfo(path.lstrip("/"))
             link.type, link.linkname, link.mode = tarfile.SYMTYPE, content.links[path], 0o777
@@ -90,6 +90,13 @@ def _layer(content: ImageFiles) -> bytes:
         for name, text in _USERS.items():
             _add(tar, name, text.encode(), 0o644)
     return archive.getvalue()
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise cannot_read(file, error) from error
 
 
 def _tar(files: Mapping[str, bytes]) -> bytes:

@@ -62,12 +62,23 @@ def collect_files() -> ImageFiles:
         files[f"/bin/{real.name}"] = real
         if real.name != name:
             links[f"/bin/{name}"] = real.name
-    files |= interpreter_files()
+    try:
+        files |= interpreter_files()
+    except OSError as error:
+        raise cannot_read(Path(sys.executable), error) from error
     libraries = shared_libraries(file for file in files.values() if file.suffix != ".py")
     files |= {library: Path(os.path.realpath(library)) for library in libraries}
     if "iptables-save" in programs:
         files |= {f"/lib/{PLUGINS}/{plugin.name}": plugin for plugin in _plugins(libraries)}
     return ImageFiles(files, links, tuple(sorted({str(Path(library).parent) for library in libraries})))
+
+
+def cannot_read(file: Path, error: OSError) -> EnvironmentLacks:
+    """The error for a file of the image that this user may not read."""
+    return EnvironmentLacks(
+        f"{file} cannot be read ({error.strerror}), which the image is to hold; make it as root: "
+        "sudo capnet image build"
+    )
 
 
 def shared_libraries(programs: Iterable[Path]) -> list[str]:
