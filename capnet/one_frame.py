@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from scapy.packet import Packet
 
 
+_PACKET, _PACKET_END = b"<packet>", b"</packet>"  # of PDML, tshark's XML
+
+
 def scapy_packet(path: str | PathLike[str], number: int) -> Packet:
     """The frame as scapy dissects it, with its capture time. Raises UnreadableInput if there is no such frame."""
     _must_be_file(path)
@@ -36,17 +39,12 @@ def pyshark_packet(path: str | PathLike[str], number: int) -> Any:
     _must_be_file(path)
     if not Path(path).exists():
         raise UnreadableInput(f"{path}: there is no such file")
-    import asyncio
+    return _dissected(str(path), number)
 
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return _dissected(path, number)
-    # In a notebook a loop runs already, and a thread has one loop: pyshark gets another thread.
-    from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(_dissected, path, number).result()
+def pyshark_packet_alone(capture: bytes) -> Any:
+    """The first frame of a capture in memory, as tshark dissects it; raises as `pyshark_packet`."""
+    return _dissected("-", 1, capture)
 
 
 def _must_be_file(path: str | PathLike[str]) -> None:
@@ -54,31 +52,24 @@ def _must_be_file(path: str | PathLike[str]) -> None:
         raise UnreadableInput("the capture was a stream, whose frames cannot be read again; save it to a file first")
 
 
-def _dissected(path: str | PathLike[str], number: int) -> Any:
-    import asyncio
+def _dissected(source: str, number: int, capture: bytes = b"") -> Any:
+    """A packet that pyshark makes of tshark's XML. Its own reader kills tshark, and waits a second for its end."""
+    import subprocess
 
-    import pyshark
-    from pyshark.capture.capture import TSharkCrashException
-    from pyshark.tshark.tshark import TSharkNotFoundException
+    from pyshark.tshark.output_parser.tshark_xml import packet_from_xml_packet
+    from pyshark.tshark.tshark import TSharkNotFoundException, get_process_path
 
-    # A loop of our own: the one pyshark would make needs what Python 3.12 deprecated and 3.14 removed.
-    loop = asyncio.new_event_loop()
     try:
-        capture = pyshark.FileCapture(
-            str(path),
-            eventloop=loop,
-            display_filter=f"frame.number=={number}",
-            custom_parameters=["-c", str(number)],  # read no further
-        )
-        try:
-            return capture[0]
-        finally:
-            capture.close()
+        program = get_process_path()
     except TSharkNotFoundException:
         raise EnvironmentLacks(
             "tshark is not installed; it comes with Wireshark (Debian: apt install tshark)"
         ) from None
-    except (TSharkCrashException, KeyError) as error:
-        raise UnreadableInput(f"tshark could not show this frame: {str(error).splitlines()[0]}") from error
-    finally:
-        loop.close()
+    # -c: read no further
+    words = [program, "-n", "-T", "pdml", "-Y", f"frame.number=={number}", "-c", str(number), "-r", source]
+    done = subprocess.run(words, input=capture, capture_output=True)
+    begin, end = done.stdout.find(_PACKET), done.stdout.find(_PACKET_END)
+    if begin < 0 or end < 0:
+        reason = done.stderr.decode(errors="replace").strip().splitlines() or ["it has no such frame"]
+        raise UnreadableInput(f"tshark could not show this frame: {reason[-1]}")
+    return packet_from_xml_packet(done.stdout[begin : end + len(_PACKET_END)])

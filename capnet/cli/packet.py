@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import click
 
@@ -107,16 +107,14 @@ def _names(file: Path, point: str) -> dict[str, str]:
 
 def _as_wireshark_dissects(file: Path, number: int, frame: _Frame) -> Iterator[str]:
     from capnet.cli.tshark_view import dissected
+    from capnet.one_frame import pyshark_packet, pyshark_packet_alone
 
     if number <= MAX_TSHARK_FRAMES and is_plain(file):
-        yield from dissected(file, number, message("As Wireshark dissects it:"))
+        yield from dissected(partial(pyshark_packet, file, number), message("As Wireshark dissects it:"))
         return
     # A stream cannot be read again. And tshark dissects all frames before this one first: minutes and gigabytes.
-    with NamedTemporaryFile(prefix="capnet-", suffix=".pcap") as alone:
-        alone.write(_capture_of(frame))
-        alone.flush()
-        heading = message("As Wireshark dissects it by itself, without the streams before it:")
-        yield from dissected(Path(alone.name), 1, heading)
+    heading = message("As Wireshark dissects it by itself, without the streams before it:")
+    yield from dissected(partial(pyshark_packet_alone, _capture_of(frame)), heading)
 
 
 def _capture_of(frame: _Frame) -> bytes:

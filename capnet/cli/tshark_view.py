@@ -1,24 +1,22 @@
-"""Dissects one frame with tshark, through pyshark: a second opinion beside capnet's own decoder."""
+"""One frame as tshark dissects it, through pyshark: a second opinion beside capnet's own decoder."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from capnet.errors import EnvironmentLacks, UnreadableInput
 from capnet.language import message
 
 
-def dissected(file: Path, number: int, heading: str) -> Iterator[str]:
-    """Frame `number` of `file` as tshark dissects it: `heading` and a line for each field, or one line with an error.
+def dissected(dissect: Callable[[], Any], heading: str) -> Iterator[str]:
+    """The packet that `dissect` returns: `heading` and a line for each field, or one line with its error.
 
     The lines are safe to print.
     """
-    from capnet.one_frame import pyshark_packet
-
     try:
-        packet = pyshark_packet(file, number)
+        packet = dissect()
     except EnvironmentLacks:
         yield message(
             "tshark is not installed: no second opinion. It comes with Wireshark (Debian: apt install tshark)."

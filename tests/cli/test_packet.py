@@ -208,3 +208,35 @@ def test_every_end_of_decoding_has_chinese() -> None:
     assert len(reasons) > 8
     ends = [reason_words(reason, 1) for reason in sorted(reasons)]
     assert [words for words in ends if words.islower() and translated(words) == words] == []
+
+
+# The threads that wait for processes notice their end late, as on a busy machine.
+LATE = """
+import os, threading, time
+wait, main = os.waitpid, threading.current_thread()
+def late(*words):
+    ended = wait(*words)
+    time.sleep(0 if threading.current_thread() is main else 1.5)
+    return ended
+os.waitpid = late
+from capnet.one_frame import pyshark_packet
+print(pyshark_packet("tests/made/vxlan.pcap", 3).highest_layer)
+time.sleep(1)
+"""
+
+
+@needs_tshark
+def test_tshark_that_ends_late_leaves_no_warning():
+    done = subprocess.run([sys.executable, "-c", LATE], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("ICMP\n", "")
+
+
+@needs_tshark
+def test_far_frame_needs_no_room_for_files(monkeypatch, capsys):
+    def full(*words, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.gettempdir", full)
+    monkeypatch.setattr(cli_packet, "MAX_TSHARK_FRAMES", 2)
+    assert cli_packet.command.main([str(VXLAN), "3"], standalone_mode=False) == 0
+    assert "VXLAN Network Identifier (VNI): 4097" in capsys.readouterr().out

@@ -55,6 +55,7 @@ INPUT_MESSAGES = {
     "tshark is not installed; it comes with Wireshark (Debian: apt install tshark)":
         "没有安装 tshark；它随 Wireshark 提供（Debian：apt install tshark）",
     "tshark could not show this frame: {reason:text}": "tshark 无法显示这一帧：{reason}",
+    "it has no such frame": "没有这一帧",
     "neither tshark nor wireshark is installed (Debian: apt install wireshark tshark)":
         "没有安装 tshark 和 wireshark（Debian：apt install wireshark tshark）",
     "not a MAC address: {text}": "不是 MAC 地址：{text}",
