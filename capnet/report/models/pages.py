@@ -21,7 +21,7 @@ class ModelPage(NamedTuple):
 
 WIRING = Text(en="Wiring", zh="连接方式")
 PACKETS = Text(en="In a capture", zh="抓包中看到的")
-USED_BY = Text(en="Used by", zh="谁在用")
+USED_BY = Text(en="Used by", zh="常见于")
 FAILURES = Text(en="What fails in it", zh="常见故障")
 
 MODEL_PAGES = {
@@ -38,7 +38,7 @@ MODEL_PAGES = {
             ),
             Text(
                 en="That nothing else is seen is no proof: a report needs the topology, or a capture of loopback.",
-                zh="看不到别的包不是证明：报告需要拓扑，或者回环接口的抓包。",
+                zh="看不到其他包还不足以证明：报告需要拓扑，或者回环接口的抓包。",
             ),
         ),
         Text(
@@ -60,21 +60,21 @@ MODEL_PAGES = {
             ),
             Text(
                 en="Its packets look like those of any program of the host, so only a topology tells it.",
-                zh="这种容器的包和主机上任何程序的包一样，所以只有拓扑能说明。",
+                zh="这种容器的包和主机上任何程序的包一样，所以只能靠拓扑辨认。",
             ),
         ),
         Text(
             en="`docker run --network host`, pods with `hostNetwork`: agents, load balancers, what needs many ports.",
             zh="`docker run --network host`、设置了 `hostNetwork` 的 Pod：监控代理、负载均衡器、需要很多端口的程序。",
         ),
-        ("connection-refused", "exposed-port"),
+        ("connection-refused",),
     ),
     "bridge": ModelPage(
         Text(en="containers at a bridge of their host, behind its NAT", zh="容器接在主机的网桥上，经主机做地址转换"),
         Text(
-            en="A veth leads from each container's eth0 to a port of a Linux bridge: docker0, br-…, podman1, cni0. The "
+            en="A veth leads from each container's eth0 to a port of a Linux bridge: docker0, br-…, podman0, cni0. The "
             "bridge has the address that is the containers' gateway. Behind it the host routes, and translates.",
-            zh="每个容器的 eth0 通过一对 veth 接到 Linux 网桥的端口：docker0、br-…、podman1、cni0。网桥的地址就是容器的"
+            zh="每个容器的 eth0 通过一对 veth 接到 Linux 网桥的端口：docker0、br-…、podman0、cni0。网桥的地址就是容器的"
             "网关。主机在网桥之后做路由和地址转换。",
         ),
         (
@@ -99,7 +99,7 @@ MODEL_PAGES = {
             "Kubernetes 集群。",
         ),
         ("published-port-blocked", "not-masqueraded", "isolated-on-bridge", "hairpin-off", "subnet-overlap",
-         "name-of-other-network", "client-ip-lost"),
+         "name-of-other-network", "client-ip-lost", "exposed-port"),
     ),
     "container": ModelPage(
         Text(en="containers that share one network namespace", zh="共享一个网络命名空间的容器"),
@@ -115,7 +115,7 @@ MODEL_PAGES = {
             ),
             Text(
                 en="For all others they are one station: one MAC, one address.",
-                zh="在其他所有人看来它们是一个站点：一个 MAC，一个地址。",
+                zh="对外它们是一个站点：一个 MAC，一个地址。",
             ),
         ),
         Text(
@@ -171,12 +171,13 @@ MODEL_PAGES = {
                 zh="局域网把每个容器看作一台机器：自己的 MAC 和地址，自己应答 ARP，没有地址转换。",
             ),
             Text(
-                en="Frames between containers of one host do not leave by the NIC.",
-                zh="同一主机上容器之间的帧不从网卡出去。",
+                en="In mode bridge, the default, frames between containers of one host do not leave by the NIC.",
+                zh="在默认的 bridge 模式下，同一主机上容器之间的帧不从网卡出去。",
             ),
             Text(
-                en="The host and its own containers do not reach each other: a parent passes nothing to its children.",
-                zh="主机和自己的容器互相访问不到：父接口不把包转交给子接口。",
+                en="The host and its own containers do not reach each other: what the host sends at the parent goes to "
+                "the wire, and not to the children.",
+                zh="主机与自己的容器无法互相访问：主机从父接口发出的帧只走网线，不会转交给子接口。",
             ),
         ),
         Text(
@@ -188,8 +189,8 @@ MODEL_PAGES = {
     "ipvlan-l2": ModelPage(
         Text(en="containers with addresses of the LAN and the MAC of the NIC", zh="容器有局域网地址，共用网卡的 MAC"),
         Text(
-            en="Each container has a child of a parent interface and its MAC. The driver hands packets over by their "
-            "destination address.",
+            en="Each container has a child of a parent interface, with the parent's MAC. The driver hands packets over "
+            "by their destination address.",
             zh="每个容器有父接口的一个子接口，MAC 与父接口相同。驱动按目的地址转交包。",
         ),
         (
@@ -199,12 +200,12 @@ MODEL_PAGES = {
             ),
             Text(
                 en="The host and its own containers do not reach each other, as with macvlan.",
-                zh="主机和自己的容器互相访问不到，与 macvlan 一样。",
+                zh="主机与自己的容器无法互相访问，与 macvlan 一样。",
             ),
         ),
         Text(
             en="`docker network create -d ipvlan`: where a switch, a hypervisor or Wi-Fi takes one MAC a port.",
-            zh="`docker network create -d ipvlan`：交换机、虚拟化平台或 Wi-Fi 只允许一个端口一个 MAC 的地方。",
+            zh="`docker network create -d ipvlan`：交换机、虚拟化平台或 Wi-Fi 的每个端口只允许一个 MAC 的地方。",
         ),
         ("macvlan-host-isolation", "arp-unanswered", "duplicate-ip"),
     ),
@@ -259,8 +260,8 @@ MODEL_PAGES = {
             ),
         ),
         Text(
-            en="Calico, Cilium, the plugins of Amazon and Azure, and CNI's plugin ptp, from which the name is.",
-            zh="Calico、Cilium、亚马逊和 Azure 的插件，以及 CNI 的 ptp 插件，名称由此而来。",
+            en="Calico, Cilium, the plugins of Amazon and Azure, and CNI's plugin ptp, which gave the name.",
+            zh="Calico、Cilium、Amazon 和 Azure 的插件，以及 CNI 的 ptp 插件，名称由此而来。",
         ),
         ("stops-between", "arp-unanswered", "reverse-path-filter", "host-unreachable", "not-masqueraded"),
     ),
