@@ -25,15 +25,18 @@ def replaced(octets: bytes, key: bytes) -> bytes:
 
     Zeros at the end stay, as the padding of short frames. `key`: without it, a payload cannot be found by trying.
     """
-    padding = len(octets) - len(octets.rstrip(b"\0"))
-    body = octets[: len(octets) - padding]
-    if not body:
-        return octets
-    pattern = blake2b(body, key=key, digest_size=32).digest().translate(_LETTERS)
-    new = bytearray((pattern * (len(body) // 32 + 1))[: len(body)])
+    body = octets.rstrip(b"\0")
+    new = bytearray(letters(body, key))
     if len(new) >= 4:
         at = (len(new) - 2) & ~1
         new[at : at + 2] = b"\0\0"
         rest = folded(total(body) + (0xFFFF ^ total(new))) % 0xFFFF
         new[at : at + 2] = rest.to_bytes(2)
     return bytes(new) + octets[len(body) :]
+
+
+def letters(octets: bytes, key: bytes) -> bytes:
+    """As `replaced`, but with another sum, which would give away a part of what is short and secret."""
+    body = octets.rstrip(b"\0")
+    pattern = blake2b(body, key=key, digest_size=32).digest().translate(_LETTERS)
+    return (pattern * (len(body) // 32 + 1))[: len(body)] + octets[len(body) :]

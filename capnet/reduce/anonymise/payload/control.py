@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capnet.reduce.anonymise.octets import replaced
+from capnet.reduce.anonymise.octets import letters, replaced
 from capnet.reduce.anonymise.replacements import Replacements
 from capnet.wire.protocols import bgp, ike, vrrp
 
@@ -55,5 +55,5 @@ def vrrp_message(message: bytes, is_v6: bool, replacements: Replacements) -> byt
     end = vrrp.HEADER + size * len(content.addresses)
     for at in range(vrrp.HEADER, end, size):
         new[at : at + size] = replacements.addresses.ip(message[at : at + size])
-    new[end:] = replaced(message[end:], replacements.key)
+    new[end:] = letters(message[end:], replacements.key)
     return bytes(new)

@@ -34,6 +34,7 @@ def dhcp_message(message: bytes, addresses: Addresses, names: NameMap, key: byte
         end = min(at + 2 + message[at + 1], len(message))
         new[at + 2 : end] = _option(message[at], message[at + 2 : end], addresses, names, key)
         at = end
+    new[at + 1 :] = replaced(message[at + 1 :], key)  # behind the end: padding, if it is a message as it should be
     return bytes(new)
 
 

@@ -15,6 +15,9 @@ _QR, _REVERSE = 0x80, (b"in-addr.arpa", b"ip6.arpa")
 _A, _AAAA, _OPT = 1, 28, 41
 _NAMES = {2: 0, 5: 0, 12: 0, 39: 0, 15: 2, 33: 6}  # type → octets before the name in its data: NS, CNAME, PTR, MX, SRV
 _SOA, _TXT = 6, 16
+_OPTION, _SUBNET_AT = 4, 4  # octets of an option's code and length; of a client's subnet before its address
+_CLIENT_SUBNET, _EXTENDED_ERROR = 8, 15  # RFC 7871, RFC 8914
+_KEPT_OF_OPTION = {_CLIENT_SUBNET: _SUBNET_AT, _EXTENDED_ERROR: 2}
 MAX_RECORDS = 256  # of a message: more is none
 MAX_LABELS = 128
 
@@ -73,7 +76,9 @@ class _Message:
             self._name(self._name(data))
         elif kind == _TXT:
             self._strings(data, end)
-        elif kind != _OPT:
+        elif kind == _OPT:
+            self._options(data, end)
+        else:
             self.new[data:end] = replaced(self.old[data:end], self.key)
         return end
 
@@ -82,6 +87,27 @@ class _Message:
             following = min(at + 1 + self.old[at], end)
             self.new[at + 1 : following] = replaced(self.old[at + 1 : following], self.key)
             at = following
+
+    def _options(self, at: int, end: int) -> None:
+        """Options of EDNS (RFC 6891 section 6.1.2): codes and lengths stay, and what an error says by its number."""
+        while at + _OPTION <= end:
+            code, value = self._u16(at), at + _OPTION
+            following = min(value + self._u16(at + 2), end)
+            kept = min(value + _KEPT_OF_OPTION.get(code, 0), following)
+            self.new[kept:following] = replaced(self.old[kept:following], self.key)
+            if code == _CLIENT_SUBNET:
+                self._client_subnet(value, following)
+            at = following
+
+    def _client_subnet(self, at: int, end: int) -> None:
+        """RFC 7871: family, lengths of two prefixes, and as many octets of the address as the first one needs."""
+        address = self.old[at + _SUBNET_AT : end]
+        size = 4 if self.old[at + 1] == 1 else 16
+        if self.old[at] == 0 and 0 < len(address) <= size and self.old[at + 2] <= 8 * len(address):
+            new = self.addresses.ip(address.ljust(size, b"\0"))
+            beyond = 8 * len(address) - self.old[at + 2]
+            prefix = int.from_bytes(new[: len(address)]) >> beyond << beyond
+            self.new[at + _SUBNET_AT : end] = prefix.to_bytes(len(address))
 
     def _name(self, at: int) -> int:
         """Rewrites the name at `at`; where it ends."""
