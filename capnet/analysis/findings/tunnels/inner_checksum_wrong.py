@@ -118,10 +118,10 @@ def diagnose(context: Context) -> list[Finding]:
 def _end_on_the_way(context: Context, rows: FlowRows) -> bool:
     """Do all end at points from which other packets to their destination go on? Then the receiver did not get them."""
     flows, links = context.flows, flow_links(context)
-    last_rows = rows
+    last_rows = rows.copy()
     for _ in range(MAX_HOPS):
         after = links.after[last_rows]
-        last_rows = np.where(after >= 0, links.target[after], last_rows)
+        last_rows[after >= 0] = links.target[after[after >= 0]]
     goes_on = links.source[flows[links.source, schema.FLOW_POINT] != flows[links.target, schema.FLOW_POINT]]
     going_on = distinct_rows(flows[goes_on[:, None], _WAY])
     ended = distinct_rows(flows[last_rows[:, None], _WAY])

@@ -115,6 +115,14 @@ def test_unfilled_sums_of_answered_flows_is_silent(tmp_path: Path) -> None:
     assert wrong(net, tmp_path) == []
 
 
+def test_unfilled_sums_at_one_point_is_silent(tmp_path: Path) -> None:
+    """Whether they came out of the tunnel is not seen; no packet is seen twice, either."""
+    net = Network([B_CARD])
+    reach(net, B_CARD)
+    knock(net, "unfilled", B_CARD)
+    assert wrong(net, tmp_path) == []
+
+
 def test_right_sums_without_an_answer_is_silent(tmp_path: Path) -> None:
     net = Network(POINTS)
     reach(net, *POINTS)
