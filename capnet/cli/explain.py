@@ -107,7 +107,7 @@ def _card(name: str, files: tuple[str, ...], columns: int) -> str:
     tell_problems(problems_of(result.report.inputs))
     document = result.report.to_dict()
     owners = {container.name for container, _ in of_compose_service(result.context.topology, name)}
-    made = card(document, name) or (card(document, owners.pop()) if len(owners) == 1 else None)
+    made = card(document, name) or (card(document, *owners) if len(owners) == 1 else None)
     if made is None:
         from capnet.analysis.findings import finding_modules
         from capnet.cli.similar_names import did_you_mean
@@ -115,7 +115,10 @@ def _card(name: str, files: tuple[str, ...], columns: int) -> str:
         if name in (module.NAME for module in finding_modules()):
             raise UsageError(f"{name} is a finding: for its page, leave out the captures")
         names = sorted(dict.fromkeys(document["names"].values()), key=lambda name: "/" in name)  # no bridges first
-        hint = did_you_mean(name, names, f"they name {listing(names, 8)}" if names else "")
+        if owners:
+            hint = f"it is the Compose service of {listing(sorted(owners), 8)}"
+        else:
+            hint = did_you_mean(name, names, f"they name {listing(names, 8)}" if names else "")
         raise UsageError(f"no station is called {name} in these captures" + (f"; {hint}" if hint else ""))
     return render(made, columns)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -53,6 +54,9 @@ def test_finding_with_captures_is_told_to_be_no_station() -> None:
     assert isinstance(error, UsageError) and "is a finding: for its page, leave out the captures" in str(error)
 
 
+SCALED = '"compose_service": "worker"'
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_each_network_model_has_a_page(name: str, lang: str) -> None:
@@ -92,3 +96,13 @@ def test_compose_service_is_its_container() -> None:
     assert pages["worker"] == pages["shop-worker-1"] and pages["worker"].startswith("shop-worker-1 ")
     error = CliRunner().invoke(cli, ["explain", "nope", capture]).exception
     assert isinstance(error, UsageError) and "; they name shop-" in str(error)
+
+
+def test_compose_service_of_several_containers_is_told_with_them(tmp_path: Path) -> None:
+    recorded = PROJECT / "tests/analysis/facts/kernel/recorded/caller-alone.topology.json"
+    (tmp_path / "two.topology.json").write_text(recorded.read_text().replace('"compose_service": "db"', SCALED))
+    (tmp_path / "two.pcapng").write_bytes(recorded.with_name("caller-alone.pcapng").read_bytes())
+    error = CliRunner().invoke(cli, ["explain", "worker", str(tmp_path / "two.pcapng")]).exception
+    assert isinstance(error, UsageError) and str(error).endswith(
+        "; it is the Compose service of shop-db-1 and shop-worker-1"
+    )

@@ -92,6 +92,7 @@ OPTION_MESSAGES = {
         "{path}：报告中没有诊断；请用 `capnet analyze --format json` 写出完整的报告",
     "no station is called {name} in these captures": "这些抓包中没有名为 {name} 的站点",
     "they name {names:list}": "其中有 {names}",
+    "it is the Compose service of {names:list}": "它是 {names} 的 Compose 服务",
     "no station is called {name} in these captures; {hint:text}": "这些抓包中没有名为 {name} 的站点；{hint}",
     "nearest: {names:list}": "最接近的：{names}",
     "there is no finding {name}: {hint:text}": "没有诊断 {name}：{hint}",
