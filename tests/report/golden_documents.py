@@ -38,5 +38,8 @@ def chinese_document(path: Path) -> dict[str, Any]:
 
 
 def strict_term(english: str) -> str:
-    """The Chinese of a term, which must have some."""
-    return chinese.TERMS[english] if english else ""
+    """The Chinese of a term, which must have some.
+
+    Modules that are imported while it stands for `language.term` keep it: in English it changes nothing.
+    """
+    return chinese.TERMS[english] if english and language.is_chinese() else english
