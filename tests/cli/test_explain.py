@@ -69,7 +69,7 @@ def test_each_network_model_has_a_page(name: str, lang: str) -> None:
     assert all(what in (lessons.NAMES if command == "learn" else library.files()) for command, what in tried)
 
 
-def test_what_rests_on_published_ports_is_of_the_model_that_publishes() -> None:
+def test_findings_of_published_ports_are_of_the_bridge() -> None:
     """docker(1): --publish is discarded with --network host, whose ports the host's own firewall sees."""
     of_published = {"published-port-blocked", "exposed-port", "client-ip-lost"}
     assert {name for name, page in MODEL_PAGES.items() if of_published & set(page.failures)} == {"bridge"}
