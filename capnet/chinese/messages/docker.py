@@ -29,6 +29,11 @@ DOCKER_MESSAGES = {
     "containers of Docker": "Docker 的容器",
     "{reason:text}; nor do containerd and CRI-O run a container there (no process containerd-shim or conmon has one)":
         "{reason}；containerd 和 CRI-O 也没有在那里运行容器（没有进程 containerd-shim 或 conmon 带有容器）",
+    "{reason:text}; nor do containerd and CRI-O run a container there; {advice:text}":
+        "{reason}；containerd 和 CRI-O 也没有在那里运行容器；{advice}",
+    "podman has Docker's API after `systemctl start podman.socket`, rootless `systemctl --user start podman.socket`":
+        "podman 在 `systemctl start podman.socket`（rootless 为 `systemctl --user start podman.socket`）之后提供 "
+        "Docker 的 API",
     "{reason:text}; podman has Docker's API after `systemctl start podman.socket`, rootless `systemctl --user start "
     "podman.socket`":
         "{reason}；podman 在 `systemctl start podman.socket`（rootless 为 `systemctl --user start podman.socket`）之后"

@@ -11,6 +11,7 @@ SCENARIO_MESSAGES = {
     "a fault breaks a network, so it is played on one that is made for it: add --lab":
         "故障会破坏网络，因此在专门建立的网络上运行：请加 --lab",
     "--lab brings its own hosts": "--lab 自带主机",
+    "{reason:text}; --lab brings its own hosts": "{reason}；--lab 自带主机",
     "--lab brings its own hosts: leave --host and --peer out": "--lab 自带主机：请去掉 --host 和 --peer",
     "--kernel is about the lab: use it with --lab": "--kernel 用于实验环境：请与 --lab 一起使用",
     "--peer {url} is the first host itself": "--peer {url} 就是第一台主机",

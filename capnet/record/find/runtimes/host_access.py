@@ -68,7 +68,7 @@ def _node(url: str, error: EnvironmentLacks, name: str | None) -> NodeHost:
         raise EnvironmentLacks(f"{error}{hint}; containers of containerd and CRI-O are root's: {reason}") from None
     if not listing.containers:
         if parsed_url(url).scheme == "unix" and shutil.which("podman"):
-            raise EnvironmentLacks(f"{error}; {HOW_TO_START}")
+            raise EnvironmentLacks(f"{error}; nor do containerd and CRI-O run a container there; {HOW_TO_START}")
         raise EnvironmentLacks(
             f"{error}; nor do containerd and CRI-O run a container there (no process containerd-shim or conmon has one)"
         )
