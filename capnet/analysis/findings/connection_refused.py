@@ -84,7 +84,7 @@ BETWEEN = Text(
     en="; between these, it accepted {count:connection} of the same client",
     zh="；在这些连接之间，它接受了同一客户端的 {count} 个连接",
 )
-SCAN = Text(en=", of a client that tries many", zh="，来自一个大量尝试的客户端")
+SCAN = Text(en=", of a client that tries many", zh="，来自一个到处尝试连接的客户端")
 FIX_SCAN = Text(
     en="none is needed for an inventory or a monitor; else find the program that scans on the client",
     zh="如果是清点或监控程序，则无需处理；否则在客户端上找出扫描的程序",

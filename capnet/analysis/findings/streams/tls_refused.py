@@ -23,7 +23,7 @@ from capnet.wire.protocols import tls
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = None  # the servers of the scenarios speak plain text
-WITNESS = "pcaps/bridge.pcapng"  # no TLS
+WITNESS = "tests/analysis/findings/recorded/tls-healthy/srv__eth0.pcap"  # handshakes that end well
 EXPLAINS = ("accepted-then-closed", "closed-before-request", "reset-in-session", "request-unanswered")
 READS = ("stream_starts", "tls_alerts")
 

@@ -19,7 +19,7 @@ from capnet import language
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import Finding
-from capnet.analysis.core.schema import FLOW_POINT, FLOW_SMAC, FLOW_TTL
+from capnet.analysis.core.schema import FLOW_POINT, FLOW_PROTO, FLOW_SMAC, FLOW_TTL
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.unanswered import (
@@ -28,10 +28,12 @@ from capnet.analysis.facts.unanswered import (
     unanswered_beside_masquerade,
     unanswered_beside_own,
 )
+from capnet.analysis.fate.listening import records_one_direction
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import Network
 from capnet.topology.lookup import endpoints, network_of
 from capnet.wire.addresses import address_value, mac_text
+from capnet.wire.numbers import TCP
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -125,6 +127,9 @@ def diagnose(context: Context) -> list[Finding]:
     for rows, *_ in all_unanswered_questions(context):
         position = left_untranslated(context, rows)
         if position is None or flows[rows[position], FLOW_TTL] >= flows[rows[0], FLOW_TTL]:
+            continue
+        is_one_way = records_one_direction(context)[flows[rows[position], FLOW_POINT]]
+        if is_one_way and flows[rows[position], FLOW_PROTO] != TCP:  # a SYN that is sent again has no answer anyway
             continue
         key = _Key(
             context.points[flows[rows[position], FLOW_POINT]].name, _forwarder(context, owners, rows[:position]),

@@ -117,6 +117,19 @@ def test_network_without_the_rule_of_others_is_told(tmp_path: Path, ttl: int) ->
     assert finding["says"].endswith("no answer came" if ttl == 63 else "; 10.60.0.5 answers the host itself")
 
 
+@pytest.mark.parametrize("is_tcp", [True, False], ids=["SYNs sent again", "pings"])
+def test_answers_that_are_not_recorded_are_silent(tmp_path: Path, is_tcp: bool) -> None:
+    """What the host sends alone: only SYNs that are sent again show that no answer came."""
+    net = Network(WAY[:2])
+    for number in range(3):
+        began = tcp(f"{C2}:{40000 + number} > {B}:7000", flags=SYN, seq=7, ident=number + 1)
+        for packet in (began, began.but(flags=ACK, seq=8, ack=10, ident=number + 90)):
+            net.pass_by((WAY[0], packet), (WAY[1], packet.routed(src=A, smac="02:00:c0:a8:6f:80")))
+    lost = tcp(f"{C1}:5555 > {B}:7000", flags=SYN, seq=100, ident=50) if is_tcp else ping(f"{C1} > {B}", 9, 1, ident=50)
+    ask(net, lost, WAY[:2])
+    assert len(named(read(net, tmp_path), "not-masqueraded")) == is_tcp
+
+
 def test_host_that_asks_another_server_is_silent() -> None:
     """Recorded: the host has connections to another server alone, so these may end there for another reason."""
     assert of_capture("tests/analysis/findings/recorded/no-default-route/node__cni0.pcap", "not-masqueraded") == []
