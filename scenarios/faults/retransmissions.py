@@ -1,4 +1,4 @@
-"""retransmissions: a server's host drops every sixth packet that comes in
+"""retransmissions: a server's host drops every fifth segment with data that comes in
 
     A ──── ens33  B  httpd :80
 
@@ -9,7 +9,9 @@ from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_B, NodeNetwork, Points
 
 FINDING = "retransmissions"
-BREAKS = Change("B", "iptables -A INPUT -p tcp -m statistic --mode nth --every 6 --packet 2 -j DROP")
+# Requests alone are counted. Of all segments, six come in for a connection: every sixth would be the same one of each,
+# and TCP sends a lost ACK never again.
+BREAKS = Change("B", "iptables -A INPUT -p tcp --tcp-flags PSH PSH -m statistic --mode nth --every 5 --packet 0 -j DROP")
 NEEDS_PROGRAMS = ("iptables",)
 
 

@@ -81,7 +81,7 @@ FAULTS = {
     "published-port-blocked": "防火墙在 Docker 的规则之前丢弃客户端发往端口映射的包",
     "quic-unanswered": "服务器前的防火墙丢弃 UDP 443，而 TCP 443 通过",
     "reset-in-session": "途中的过滤器读取请求，重置它不喜欢的连接",
-    "retransmissions": "服务器的主机丢弃每六个进来的包中的一个",
+    "retransmissions": "服务器的主机每收到五个带数据的段就丢弃一个",
     "reverse-path-filter": "一条新路由使主机丢弃从另一块网卡进来的客户端的包",
     "router-drop": "路由器的规则丢弃从一个接口进来、要从另一个接口出去的一切",
     "routing-loop": "丢失网桥路由的主机把发给其容器的包送回路由器",
