@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 
 from capnet.analysis.core.contract.document import Document
 from capnet.report.fate_words import FAILED
 from capnet.report.words import Words
 
 Groups = list[list[Document]]  # no group is empty
+
+SCAN, REFUSED = "port-scan", "connection-refused"  # findings
+# Kinds of answers that a scan expects, and what they say.
+_REFUSALS = (("reset", None), ("icmp-error", "port unreachable"), ("icmp-error", "host unreachable"), ("none", None))
 
 
 def same_flow(document: Document, words: Words) -> Groups:
@@ -41,24 +45,28 @@ def same_fate(document: Document) -> Groups:
     return _grouped((key(row), row) for row in document.get("fates", []) if row["fate"] in FAILED)
 
 
-def harmless_refusals(document: Document) -> dict[str, str]:
-    """Address → what a finding that needs no action says of its refusals: a scan, or a server that was starting."""
-    return {
-        row["facts"]["address"]: row["says"]
-        for row in document.get("findings", [])
-        if row["name"] == "connection-refused" and row["level"] == "info" and "address" in row["facts"]
-    }
+def harmless_refusals(document: Document) -> list[Document]:
+    """The findings that need no action and say of refusals what they are: of a scan, or a server that was starting."""
+    rows = (row for row in document.get("findings", []) if row["level"] == "info")
+    return [row for row in rows if row["name"] == SCAN or (row["name"] == REFUSED and "address" in row["facts"])]
 
 
-def is_refused_by(row: Document, addresses: Container[str]) -> bool:
-    """Is it a flow whose only answer is a reset, to one of these addresses?"""
-    return row["flow"]["dst"] in addresses and {answer["kind"] for answer in row["answers"]} == {"reset"}
+def _says_so(finding: Document, row: Document) -> bool:
+    """Is one of `harmless_refusals` about this flow, and nothing else answers it?"""
+    facts, flow, answers = finding["facts"], row["flow"], row["answers"]
+    if finding["name"] == REFUSED:
+        is_reset = {answer["kind"] for answer in answers} == {"reset"}
+        return is_reset and bool(flow["dst"] == facts["address"])
+    is_listed = flow["dst"] in facts["servers"] or len(facts["servers"]) < facts["servers_in_all"]
+    is_of_client = row["proto"] == facts["proto"] and flow["src"] in (facts["client"], *facts["seen_as"])
+    is_expected = all((answer["kind"], answer["says"]) in _REFUSALS for answer in answers)
+    return is_listed and is_of_client and is_expected
 
 
 def harmful_fates(document: Document) -> Groups:
     """`same_fate` without the refusals that need no action."""
     harmless = harmless_refusals(document)
-    return [group for group in same_fate(document) if not is_refused_by(group[0], harmless)]
+    return [group for group in same_fate(document) if not any(_says_so(finding, group[0]) for finding in harmless)]
 
 
 def same_icmp_error(document: Document) -> Groups:

@@ -162,8 +162,7 @@ def _failed(document: Document, words: Words) -> Iterator[str]:
     """The worst of the flows that fail, and how many of all do; of refusals that need no action, the findings."""
     groups, others = same_fate(document), harmful_fates(document)
     if not others:
-        harmless = harmless_refusals(document).values()
-        yield from (language.sentence(says) for says in list(harmless)[: len(groups)])
+        yield from (language.sentence(row["says"]) for row in harmless_refusals(document)[: len(groups)])
         return
     fates = document["correlation"].get("fates", {})
     failed, total = sum(fates.get(name, 0) for name in FAILED), sum(fates.values())

@@ -11,7 +11,9 @@ from capnet.scenario.faults.network import HOST_B, NodeNetwork, Points
 FINDING = "retransmissions"
 # Requests alone are counted. Of all segments, six come in for a connection: every sixth would be the same one of each,
 # and TCP sends a lost ACK never again.
-BREAKS = Change("B", "iptables -A INPUT -p tcp --tcp-flags PSH PSH -m statistic --mode nth --every 5 --packet 0 -j DROP")
+BREAKS = Change(
+    "B", "iptables -A INPUT -p tcp --tcp-flags PSH PSH -m statistic --mode nth --every 5 --packet 0 -j DROP"
+)
 NEEDS_PROGRAMS = ("iptables",)
 
 

@@ -290,7 +290,7 @@ def refusals(ports: range) -> Network:
 def test_port_scan_is_told_as_the_finding_tells_it(tmp_path: Path) -> None:
     """1,000 closed ports are no 1,000 flows to look after."""
     report = read(refusals(range(1, 31)), tmp_path)
-    (finding,) = (finding for finding in report["findings"] if finding["name"] == "connection-refused")
+    (finding,) = (finding for finding in report["findings"] if finding["name"] == "port-scan")
     assert finding["level"] == "info"
     assert headline(report, Words.of(report)) == [finding["says"] + "."]
 

@@ -51,10 +51,15 @@ def numbered(values: Values) -> tuple[Values, Values]:
     return values[rows], numbers[first]
 
 
+def repeated(values: Values) -> Values:
+    """The different values that occur more than once, sorted."""
+    ordered = np.sort(values)
+    return distinct(ordered[1:][ordered[1:] == ordered[:-1]])
+
+
 def are_repeated(values: Values) -> Mask:
     """Per value: does it occur more than once?"""
-    ordered = np.sort(values)
-    return is_among(values, distinct(ordered[1:][ordered[1:] == ordered[:-1]]))
+    return is_among(values, repeated(values))
 
 
 def is_one_of(values: Values, candidates: Iterable[int]) -> Mask:

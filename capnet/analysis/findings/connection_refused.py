@@ -1,8 +1,8 @@
 """connection-refused: a server answers a SYN with RST.
 
-Looks at: TCP flows with a SYN whose opposite direction, at the same point, has RST and no SYN-ACK. An info are:
-- a scan: a client that tries more than five ports of one address, or twenty addresses that do not accept; or that asks
-  for twenty neighbors that are not there, and tries these once or twice;
+Looks at: TCP flows with a SYN whose opposite direction, at the same point, has RST and no SYN-ACK. Not those of a scan
+(`port-scan`). An info are:
+- connections of a client that tries more than five ports of one address, most of which accept;
 - a server that was starting: its port accepts a later connection, and refused none since one was accepted;
 - what several addresses of the Internet try that do nothing else, a port or two each;
 - a port that ::1 refuses while 127.0.0.1 accepts: the server listens on IPv4 only.
@@ -48,8 +48,8 @@ EXPLAINS = ()
 
 PAGE_ZH = """服务器用 RST 应答 SYN。
 
-检查：有 SYN 的 TCP 流，在同一抓包点上反方向有 RST 而没有 SYN-ACK。以下为提示：
-- 扫描：客户端尝试一个地址的五个以上端口，或二十个不接受的地址；或询问二十个不存在的邻居，并对这些地址各尝试一两次；
+检查：有 SYN 的 TCP 流，在同一抓包点上反方向有 RST 而没有 SYN-ACK；不包括扫描（`port-scan`）。以下为提示：
+- 客户端尝试一个地址的五个以上端口，其中多数接受连接；
 - 服务器当时正在启动：端口后来接受了连接，此后不再拒绝；
 - 互联网上几个什么别的也不做的地址各试一两个端口；
 - ::1 拒绝而 127.0.0.1 接受的端口：服务器只监听 IPv4。
@@ -129,6 +129,8 @@ def diagnose(context: Context) -> list[Finding]:
     for (address, port), refused in sorted(refusals.items(), key=lambda item: (item[0][0], item[0][1] or 0)):
         if address == "::1" and ("127.0.0.1", port) in refusals:
             continue  # localhost has both addresses, and programs try one after the other
+        if refused.is_in_port_scan:
+            continue  # `port-scan` says so
         if are_scanned and refused.strangers and not refused.is_scan:
             by_strangers.setdefault(address, []).append(port)
         else:

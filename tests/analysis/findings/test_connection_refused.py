@@ -39,15 +39,6 @@ def test_next_step_names_the_container_that_refuses(tmp_path: Path, is_container
     assert ("publish" not in finding["fix"]) or not is_container
 
 
-def test_scan_of_many_ports_is_told(tmp_path: Path) -> None:
-    net = Network(["A/ens33"])
-    for port in range(1, 200):
-        refuse(net, port)
-    (finding,) = of_story(net, tmp_path, "connection-refused")
-    assert finding["facts"]["ports_in_all"] == 199 and finding["facts"]["ports"][:3] == [1, 2, 3]
-    assert "199 ports, 1 to 199" in finding["says"] and len(finding["evidence"]) == 10
-
-
 def test_accepted_connection_reset_later_is_silent(tmp_path: Path) -> None:
     net = Network(["A/ens33"])
     net.pass_by(("A/ens33", tcp(f"{A}:40000 > {B}:80", seq=100, flags=SYN)))
@@ -88,28 +79,6 @@ def test_server_that_accepted_before_is_told(tmp_path: Path) -> None:
     connect(net, RST | ACK, sport=40001)
     (finding,) = of_story(net, tmp_path, "connection-refused")
     assert finding["level"] == "warning" and "accepted connections before" in finding["says"]
-
-
-def test_scan_that_few_ports_refuse_is_told(tmp_path: Path) -> None:
-    """Ten ports are tried, two refuse, the others say nothing: one info."""
-    net = Network(["A/ens33"])
-    for port in range(1, 11):
-        if port > 2:
-            net.pass_by(("A/ens33", tcp(f"{A}:40000 > {B}:{port}", seq=12_345, flags=SYN)), gap=10)
-        else:
-            refuse(net, port)
-    (finding,) = of_story(net, tmp_path, "connection-refused")
-    assert (finding["level"], finding["facts"]["ports"]) == ("info", [1, 2])
-
-
-def test_sweep_of_many_addresses_is_told(tmp_path: Path) -> None:
-    """One port of forty addresses: what refuses has no part in it."""
-    net = Network(["A/ens33"])
-    for host in range(1, 41):
-        net.pass_by(("A/ens33", tcp(f"{A}:40000 > 10.0.0.{host}:80", seq=12_345, flags=SYN)), gap=10)
-    net.pass_by(("A/ens33", tcp(f"10.0.0.7:80 > {A}:40000", ack=12_346, flags=RST | ACK)))
-    (finding,) = of_story(net, tmp_path, "connection-refused")
-    assert finding["level"] == "info" and finding["facts"]["address"] == "10.0.0.7"
 
 
 @pytest.mark.parametrize(("neighbors", "tries", "level"), [(20, 2, "info"), (19, 2, "warning"), (20, 3, "warning")])

@@ -1,6 +1,8 @@
 """Clients that try many ports of a server, many addresses, or one port of many neighbours: they get no answer by right.
 
-So do clients that ask for many neighbors that are not there (`address-scan`) and try those that are once or twice.
+So do clients that ask for many neighbors that are not there (`address-scan`) and try those that are once or twice, and
+programs that make SYNs of their own, as nmap: one source port serves for many ports of a server. The kernel takes a
+source port for each connection.
 
 Input: flows, and questions of ARP and Neighbor Discovery. Output: masks of flow rows. Method: distinct values per key,
 by sorting. Who tries many addresses while none is answered that shares the way has lost this way, and scans nothing.
@@ -11,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, hash_of, is_among, is_one_of, row_hash
+from capnet.analysis.core.arrays import distinct, hash_of, is_among, is_one_of, repeated, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, replies, reply_values
@@ -27,30 +29,62 @@ MIN_SHARE_OF_ROUTER = 0.9  # of silent flows that go to one MAC: the others are 
 MAX_NEIGHBOURS = 10  # of one client, port and /24, that it tries once or twice each: more are a scan
 MAX_NEIGHBOUR_TRIES = 2
 MAX_DATAGRAM_TRIES = 2  # packets, and source ports: who asks more often wants an answer
-WELL_KNOWN = 1024  # ports below are of services (RFC 6335)
+WELL_KNOWN = 1024  # ports below are of services (RFC 6335), and FTP calls back from one
+MAX_PORTS_OF_SOURCE = 2  # of a server, for a source port of its client, on average
 
 CLIENT = [schema.FLOW_POINT, *schema.FLOW_SRC]
 _SERVER = [schema.FLOW_POINT, *schema.FLOW_DST]
 
 
-def is_of_scan(context: Context, is_new: FlowMask, is_closed: FlowMask) -> FlowMask:
-    """Per flow: does its client try many ports of its server, or many addresses that do not accept?
+def is_of_scan(context: Context, is_new: FlowMask, is_closed: FlowMask, is_half_open: FlowMask) -> FlowMask:
+    """Per flow: does its client try many ports of its server, half of them in vain, or many addresses in vain?
 
-    `is_new`: flows with a SYN. `is_closed`: those of them that were not accepted.
+    `is_new`: flows with a SYN. `is_closed`: those of them that were not accepted. `is_half_open`: those of which the
+    client did not go on, which may have been accepted.
     """
-    flows = context.flows
-    clients = hash_of(flows, CLIENT).astype(np.int64)
-    pairs = row_hash(np.column_stack((clients, flows[:, _SERVER]))).astype(np.int64)
-    is_scan = np.zeros(len(flows), dtype=bool)
-    of_ports = _with_many(pairs[is_new], flows[is_new, schema.FLOW_DPORT], MAX_SINGLE_PORTS)
-    is_scan |= is_new & is_among(pairs, of_ports)
-    servers = hash_of(flows, _SERVER).astype(np.int64)
-    of_addresses = _with_many(clients[is_closed], servers[is_closed], MAX_ADDRESSES)
-    lost = [
-        client for client in of_addresses[:MAX_LOST_WAYS].tolist() if _has_lost_way(context, is_new, clients == client)
-    ]
-    is_scan |= is_closed & is_among(clients, of_addresses) & ~is_among(clients, np.array(lost, dtype=np.int64))
-    return is_scan | _is_of_neighbours(context, is_closed) | _is_of_address_scan(context, is_closed)
+    mask = np.zeros(len(context.flows), dtype=bool)
+    is_vain = is_closed | is_half_open
+    if is_vain.any():
+        mask |= _is_of_ports(context, is_new, is_vain) | _is_of_addresses(context, is_new, is_closed)
+        mask |= _is_of_neighbours(context, is_closed) | _is_of_address_scan(context, is_closed)
+    return mask
+
+
+def _is_of_ports(context: Context, is_new: FlowMask, is_vain: FlowMask) -> FlowMask:
+    """Per flow: does its client try many ports of its server, half of them in vain?
+
+    Few ports are enough where they have one source port.
+    """
+    flows, rows = context.flows, np.flatnonzero(is_new)
+    pairs = hash_of(flows, [*CLIENT, *schema.FLOW_DST], rows).astype(np.int64)
+    is_repeated = is_among(pairs, repeated(pairs[is_vain[rows]]))
+    rows, pairs = rows[is_repeated], pairs[is_repeated]
+    ports, sources = flows[rows, schema.FLOW_DPORT], flows[rows, schema.FLOW_SPORT]
+    of_pair, tried = _numbers_of(pairs, ports)
+    is_accepted, is_free = ~is_vain[rows], sources >= WELL_KNOWN
+    vain, free_sources = tried.copy(), tried.copy()
+    accepting, accepted = _numbers_of(pairs[is_accepted], ports[is_accepted])
+    vain[np.searchsorted(of_pair, accepting)] -= accepted
+    from_free, free = _numbers_of(pairs[is_free], sources[is_free])
+    free_sources[np.searchsorted(of_pair, from_free)] = free
+    is_scan = (tried > MAX_SINGLE_PORTS) | (tried > MAX_PORTS_OF_SOURCE * free_sources)
+    mask = np.zeros(len(flows), dtype=bool)
+    mask[rows[is_among(pairs, of_pair[is_scan & (2 * vain >= tried)])]] = True
+    return mask
+
+
+def _is_of_addresses(context: Context, is_new: FlowMask, is_closed: FlowMask) -> FlowMask:
+    """Per flow: is it not accepted, of a client that tries many addresses in vain, and has not lost its way?"""
+    rows = np.flatnonzero(is_closed)
+    clients, servers = (hash_of(context.flows, columns, rows).astype(np.int64) for columns in (CLIENT, _SERVER))
+    scanning = _with_many(clients, servers, MAX_ADDRESSES)
+    mask = np.zeros(len(is_closed), dtype=bool)
+    if len(scanning):
+        every = hash_of(context.flows, CLIENT).astype(np.int64)
+        first = scanning[:MAX_LOST_WAYS].tolist()
+        lost = [client for client in first if _has_lost_way(context, is_new, every == client)]
+        mask[rows[is_among(clients, scanning) & ~is_among(clients, np.array(lost, dtype=np.int64))]] = True
+    return mask
 
 
 def _has_lost_way(context: Context, is_new: FlowMask, is_of_client: FlowMask) -> bool:
@@ -78,7 +112,7 @@ def is_of_syn_scan(context: Context) -> FlowMask:
     flows = context.flows
     is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0)
     is_closed = is_new & ((replies(context) < 0) | (reply_values(context, schema.FLOW_SYNACK_TIME) < 0))
-    return is_of_scan(context, is_new, is_closed)
+    return is_of_scan(context, is_new, is_closed, is_half_open=is_closed)
 
 
 @derived
@@ -136,9 +170,20 @@ def _is_of_address_scan(context: Context, is_closed: FlowMask) -> FlowMask:
 
 def _with_many(keys: Values, values: Values, limit: int) -> Values:
     """The keys that have more than `limit` different values."""
+    keys = _of_different(keys, values)
+    return distinct(keys[limit:][keys[limit:] == keys[:-limit]])
+
+
+def _numbers_of(keys: Values, values: Values) -> tuple[Values, Values]:
+    """The keys, sorted, and how many different values each has."""
+    of_key, counts = np.unique(_of_different(keys, values), return_counts=True)
+    return of_key, counts
+
+
+def _of_different(keys: Values, values: Values) -> Values:
+    """The keys, sorted, each as often as it has different values."""
     order = np.lexsort((values, keys))
     keys, values = keys[order], values[order]
     is_new = np.ones(len(keys), dtype=bool)
     is_new[1:] = (keys[1:] != keys[:-1]) | (values[1:] != values[:-1])
-    keys = keys[is_new]
-    return distinct(keys[limit:][keys[limit:] == keys[:-limit]])
+    return keys[is_new]

@@ -94,7 +94,8 @@ def _candidates(context: Context) -> FlowRows:
     if not is_open.any():
         return np.zeros(0, dtype=np.int64)
     is_closed = is_new & (_synack_times(context) < 0)
-    return np.flatnonzero(is_open & (links.before < 0) & ~is_of_scan(context, is_new, is_closed))[:MAX_FLOWS]
+    is_scan = is_of_scan(context, is_new, is_closed, is_half_open=is_open)
+    return np.flatnonzero(is_open & (links.before < 0) & ~is_scan)[:MAX_FLOWS]
 
 
 def _synack_times(context: Context) -> np.ndarray:

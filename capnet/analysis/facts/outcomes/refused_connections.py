@@ -1,10 +1,7 @@
 """Connections that were refused, by server: who else tried and was accepted, and what clients asked for.
 
-Input: flows, answers, translations. Output: `Refusals` by the address and port that refuse: TCP flows with a SYN whose
-opposite direction, at the same point, has RST and no SYN-ACK. After DNAT, the server that it leads to refuses, once.
-A bridge shows SYNs behind DNAT and the RST translated back: the only lone RST to the client that acknowledges the SYN,
-which is not sent again.
-A client that acknowledges anything was accepted: the capture lacks the SYN-ACK.
+Input: refused connections (`facts.syns.refusals.refusing_answers`), translations. Output: `Refusals` by the address and
+port that refuse. After DNAT, the server that it leads to refuses, once.
 """
 
 from __future__ import annotations
@@ -15,36 +12,33 @@ from ipaddress import ip_address
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import combined_hash, distinct, hash_of, is_among, is_one_of
+from capnet.analysis.core.arrays import distinct, hash_of, is_among, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import (
     INITIAL_TTLS,
-    awaited_acknowledgment,
     destination,
-    first_acknowledgment,
     ports,
     replies,
     reply_values,
     source,
 )
-from capnet.analysis.core.schema import FlowMask, FlowRows, FlowTable, PerFlow, Values
+from capnet.analysis.core.schema import FlowMask, FlowRows, FlowTable, Values
 from capnet.analysis.core.wording import endpoint_text
-from capnet.analysis.facts.losses.scanning_clients import CLIENT, is_of_scan
+from capnet.analysis.facts.losses.scanning_clients import CLIENT, is_of_syn_scan
 from capnet.analysis.facts.nat.translations import nat_facts
+from capnet.analysis.facts.syns.port_scans import is_of_port_scan
+from capnet.analysis.facts.syns.refusals.refusing_answers import are_connections, refusing_answers
 from capnet.analysis.fate.next_points import chain_of
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import PublishedPort
 from capnet.topology.port_lookup import is_on_all_addresses
-from capnet.wire.numbers import TCP, TCP_ACK, TCP_RST, TCP_SYN
+from capnet.wire.numbers import TCP
 
 MAX_FALLBACK_NS = 1_000_000_000  # clients try the other address of localhost at once
-MIN_NO_RETRY_NS = 1_200_000_000  # a SYN is sent again after 1 s (RFC 6298)
 MAX_ACCEPTED = 100  # connections to a port, of which one may be the other family's
 MAX_STRANGE_TRIES = 8  # of a port: who wants to be served insists
 _SERVICE = schema.FLOW_DST_END
 _SERVED = ("before.dst", "before.dport", "proto", "after.dst", "after.dport")
-_CLIENT_END = schema.FLOW_SRC_END
-_RECEIVER_END = schema.FLOW_DST_END
 _CLIENT_THERE = [*schema.FLOW_PLACE, *schema.FLOW_SRC]
 Server = tuple[str, int | None]  # address and port
 
@@ -58,6 +52,7 @@ class Refusals(NamedTuple):
     rows: list[int]
     services: list[str]
     is_scan: bool
+    is_in_port_scan: bool  # which tells them all
     strangers: int  # how many addresses of the Internet try it and do nothing else, 0 if others do, too
     other_family: str  # the address of the other family, of the loopback or of one MAC, that accepts the port; or empty
     accepted_before: bool
@@ -67,74 +62,38 @@ class Refusals(NamedTuple):
 
 def refused_connections(context: Context) -> dict[Server, Refusals]:
     """Server address and port → the flows that refuse."""
-    flows, answers = context.flows, replies(context)
-    is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0)
-    accepted_at = np.where(is_new & (answers >= 0), reply_values(context, schema.FLOW_SYNACK_TIME), -1)
-    is_refused = is_new & (answers >= 0) & (accepted_at < 0) & (flows[:, schema.FLOW_TCP_FLAGS] & TCP_ACK == 0)
-    is_refused &= reply_values(context, schema.FLOW_TCP_FLAGS) & TCP_RST != 0
-    translated_back = _translated_back(context, answers)
-    answers = answers.copy()
-    answers[translated_back.asks] = translated_back.resets
-    is_refused[translated_back.asks] = True
+    flows, answers = context.flows, refusing_answers(context)
+    is_refused = answers >= 0
     if not is_refused.any():
         return {}
+    is_asked = are_connections(flows) & (replies(context) >= 0)
+    accepted_at = np.where(is_asked, reply_values(context, schema.FLOW_SYNACK_TIME), -1)
     clients = hash_of(flows, CLIENT)
     is_unknown = ~is_among(clients, clients[accepted_at >= 0])
-    services, is_scan = hash_of(flows, _SERVICE), is_of_scan(context, is_new, is_new & (accepted_at < 0))
+    services, is_scan = hash_of(flows, _SERVICE), is_of_syn_scan(context)
+    is_in_port_scan = is_of_port_scan(context)
     rows: dict[Server, list[int]] = {}
     for row in np.flatnonzero(is_refused).tolist():
         rows.setdefault((destination(flows[row]), ports(flows[row])[1]), []).append(row)
     services_of = _without_translated(context, rows)
-    for ask, reset in zip(*map(np.ndarray.tolist, translated_back), strict=True):
+    for ask in np.flatnonzero(is_refused & (replies(context) < 0)).tolist():
+        reset = int(answers[ask])
         named = services_of.setdefault((destination(flows[ask]), ports(flows[ask])[1]), [])
         service = endpoint_text(source(flows[reset]), ports(flows[reset])[0])
         named += [service] * (service not in named)
     refusals = {}
     for server, refused in rows.items():
-        accepted = accepted_at[(services == services[refused[0]]) & (accepted_at >= 0)]
+        accepting = np.flatnonzero((services == services[refused[0]]) & (accepted_at >= 0))
+        accepted = accepted_at[accepting]
         first, last = flows[refused, schema.FLOW_FIRST].min(), flows[refused, schema.FLOW_FIRST].max()
         refusals[server] = Refusals(
-            answers[refused].tolist(), services_of.get(server, []), bool(is_scan[refused].all()),
+            answers[refused].tolist(), services_of.get(server, []),
+            bool(is_scan[refused].all()), bool(is_in_port_scan[refused].all()),
             _strangers(context, refused, is_unknown), _other_family(context, server, refused, accepted_at),
             bool((accepted < first).any()), bool((accepted > last).any()),
-            _accepted_between(flows, refused, np.flatnonzero((services == services[refused[0]]) & (accepted_at >= 0))),
+            _accepted_between(flows, refused, accepting),
         )  # fmt: skip
     return refusals
-
-
-class _TranslatedBack(NamedTuple):
-    """SYNs and the RSTs that refuse them from another address, one entry each: flow rows."""
-
-    asks: FlowRows
-    resets: FlowRows
-
-
-def _translated_back(context: Context, answers: PerFlow) -> _TranslatedBack:
-    """SYNs alone, and RSTs alone to the same end, at one point, that acknowledge just one of them.
-
-    A client to which a RST is not translated back does not take it: it sends its SYN again after a second.
-    """
-    flows = context.flows
-    is_lone, flags = (flows[:, schema.FLOW_PROTO] == TCP) & (answers < 0), flows[:, schema.FLOW_TCP_FLAGS]
-    asks = np.flatnonzero(is_lone & (flags & (TCP_SYN | TCP_RST | TCP_ACK) == TCP_SYN))
-    resets = np.flatnonzero(is_lone & (flags & (TCP_SYN | TCP_RST | TCP_ACK) == TCP_RST | TCP_ACK))
-    ends_ns = np.array([point.last or 0 for point in context.points] or [0])[flows[asks, schema.FLOW_POINT]]
-    is_taken = (flows[asks, schema.FLOW_SYNS] == 1) & (ends_ns - flows[asks, schema.FLOW_FIRST] >= MIN_NO_RETRY_NS)
-    asks, numbers = asks[is_taken], flows[:, schema.FLOW_FIRST_SEQ]
-    sides = (
-        (asks, [*schema.FLOW_PLACE, *_CLIENT_END], awaited_acknowledgment(numbers[asks])),
-        (resets, [*schema.FLOW_PLACE, *_RECEIVER_END], first_acknowledgment(numbers[resets])),
-    )
-    keys, first, counts = zip(
-        *(
-            np.unique(combined_hash([hash_of(flows, columns, rows), of]), return_index=True, return_counts=True)
-            for rows, columns, of in sides
-        ),
-        strict=True,
-    )
-    _, at_ask, at_reset = np.intersect1d(keys[0], keys[1], assume_unique=True, return_indices=True)
-    is_one = (counts[0][at_ask] == 1) & (counts[1][at_reset] == 1)
-    return _TranslatedBack(asks[first[0][at_ask[is_one]]], resets[first[1][at_reset[is_one]]])
 
 
 def _accepted_between(flows: FlowTable, refused: list[int], accepted: FlowRows) -> int:

@@ -15,11 +15,11 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, replies
 from capnet.analysis.core.results import Evidence
+from capnet.analysis.core.schema import FlowMask
 from capnet.analysis.core.wording import endpoint_text
 from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.fate.answers import quoting_errors
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.addresses import address_text
 from capnet.wire.numbers import (
     ICMP_PORT_UNREACHABLE,
     ICMP_UNREACHABLE,
@@ -48,15 +48,11 @@ class RefusedDatagrams(NamedTuple):
 @derived
 def refused_udp_ports(context: Context) -> list[RefusedDatagrams]:
     """The ports that refuse, by address."""
-    flows, errors = context.flows, quoting_errors(context)
-    is_wanted = (flows[:, schema.FLOW_PROTO] == UDP) & (errors >= 0) & (replies(context) < 0)
-    is_wanted &= flows[:, schema.FLOW_DPORT] < FIRST_CLIENT_PORT
+    flows = context.flows
+    is_wanted = are_refused(context) & (replies(context) < 0) & (flows[:, schema.FLOW_DPORT] < FIRST_CLIENT_PORT)
     by_server: dict[tuple[str, int], list[int]] = {}
     for row in np.flatnonzero(is_wanted)[:MAX_FLOWS].tolist():
-        error = context.icmp_errors[errors[row]]
-        sender = address_text(int(error[schema.ICMP_SRC_HI]), int(error[schema.ICMP_SRC_LO]))
-        if sender == destination(flows[row]) and tuple(error[_SAYS].tolist()) in _CODES:
-            by_server.setdefault((sender, int(flows[row, schema.FLOW_DPORT])), []).append(row)
+        by_server.setdefault((destination(flows[row]), int(flows[row, schema.FLOW_DPORT])), []).append(row)
     services = _services(context, by_server)
     ports: dict[str, int] = {}
     for address, _ in by_server:
@@ -66,6 +62,19 @@ def refused_udp_ports(context: Context) -> list[RefusedDatagrams]:
         for (address, port), rows in sorted(by_server.items())
         if ports[address] <= MAX_PORTS
     ]
+
+
+@derived
+def are_refused(context: Context) -> FlowMask:
+    """Per flow: is it of UDP, and does its own destination quote it in a "port unreachable"?"""
+    flows, errors = context.flows, quoting_errors(context)
+    mask = (flows[:, schema.FLOW_PROTO] == UDP) & (errors >= 0)
+    rows = np.flatnonzero(mask)
+    quoting = context.icmp_errors[errors[rows]]
+    is_own = (quoting[:, [schema.ICMP_SRC_HI, schema.ICMP_SRC_LO]] == flows[rows[:, None], schema.FLOW_DST]).all(axis=1)
+    is_port = np.array([(quoting[:, _SAYS] == code).all(axis=1) for code in _CODES]).any(axis=0)
+    mask[rows] = is_own & is_port
+    return mask
 
 
 def _errors(context: Context, rows: list[int]) -> list[Evidence]:

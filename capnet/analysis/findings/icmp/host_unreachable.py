@@ -5,8 +5,8 @@ answer nothing later (`facts.unreachable_hosts`). About an address of its own it
 Says: who cannot reach which destinations, why, and how many messages say so to whom. "No answer" where the message
 came as late as unanswered questions for a MAC take, with the next hop that it asks for in vain, if that is seen; "no
 route" where it says so; that it says so at once, if it cannot have asked for a MAC. An info about one who tries more
-than five destinations of a router, as a scan does. Silent about a single message, unless it ends a TCP connection that
-was tried twice.
+than five destinations of a router. Silent about a single message, unless it ends a TCP connection that was tried twice,
+and about what a scan tries (`port-scan`).
 Wrong when: the message was forged.
 Fix: start the destination, correct the address, or add the route.
 Verify: `ip route get DESTINATION` and `ip neigh show DESTINATION` on the sender of the message.
@@ -28,6 +28,7 @@ from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.facts.neighbours.exchanges import neighbours
 from capnet.analysis.facts.neighbours.unanswered_neighbours import unanswered_neighbours
 from capnet.analysis.facts.neighbours.whereabouts.links import network_of_gateway
+from capnet.analysis.facts.syns.port_scans import is_of_port_scan
 from capnet.analysis.facts.unreachable_hosts import Unreachable, unreachable_hosts
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import TCP, UDP
@@ -44,7 +45,8 @@ PAGE_ZH = """路由器告知它到不了某个目的地。
 答（`facts.unreachable_hosts`）。关于它自己的地址见 `dnat-to-dead-backend`。
 结论：谁到不了哪些目的地，为什么，有多少条消息发给谁。消息的延迟与询问 MAC 无应答所需的时间一样时说“无应答”，
 如果看得到则说出它询问而无应答的下一跳；消息中写明时说“没有路由”；如果它不可能询问过 MAC，则说明它是立即告知的。一个客户
-端尝试路由器后面五个以上目的地时为提示，扫描就是这样。只有一条消息时不报告，除非它终止了尝试过两次的 TCP 连接。
+端尝试路由器后面五个以上目的地时为提示。只有一条消息时不报告，除非它终止了尝试过两次的 TCP 连接；扫描（`port-scan`）
+所尝试的也不报告。
 误判：消息是伪造的。
 处理：启动目的主机，更正地址，或添加路由。
 验证：在消息的发送者上 `ip route get DESTINATION` 和 `ip neigh show DESTINATION`。
@@ -117,7 +119,8 @@ MAX_DESTINATIONS = 5  # of one receiver: a receiver that tries more scans the ne
 
 def diagnose(context: Context) -> list[Finding]:
     reports = [of for of in unreachable_hosts(context) if not (of.is_own and of.is_unresolved) or _is_port_cut(of)]
-    reports = sorted((of for of in reports if not _asks_for_itself(context, of)), key=_group)
+    reports = [of for of in reports if not _asks_for_itself(context, of) and not _is_scanned(context, of)]
+    reports.sort(key=_group)
     groups = [list(group) for _, group in groupby(reports, key=_group)]
     return [
         _finding(context, group)
@@ -143,6 +146,14 @@ def _asks_for_itself(context: Context, report: Unreachable) -> bool:
         target == report.destination or network_of_gateway(context, report.sender, target) is not None
         for target in lost
     )  # fmt: skip
+
+
+def _is_scanned(context: Context, report: Unreachable) -> bool:
+    """Are all packets to this port of the destination of a scan, which finds addresses that no host has?"""
+    flows = context.flows
+    is_to_port = _are_to(context, report) & (flows[:, schema.FLOW_PROTO] == report.proto)
+    rows = np.flatnonzero(is_to_port & (flows[:, schema.FLOW_DPORT] == report.port))
+    return bool(len(rows)) and bool(is_of_port_scan(context)[rows].all())
 
 
 def _ends_attempts(context: Context, report: Unreachable) -> bool:
