@@ -10,6 +10,7 @@ Says: which address refused which ports, and what is translated to it. More than
 sentence, and so are 127.0.0.1 and ::1, which localhost is both. As far as it is known:
 - whether it accepted connections before, or between those of one client that it refused, as of a service of which one
   server fails;
+- that the requests do not reach a point where others of the address went on: a firewall before it refuses them;
 - whether the RST comes from nearer, by its TTL, than what accepts connections at the address;
 - that the address itself refuses, and no longer forwards the port, where that answered from behind it before;
 - the address of the other family where the same MAC accepts the port;
@@ -56,6 +57,7 @@ PAGE_ZH = """服务器用 RST 应答 SYN。
 结论：哪个地址拒绝了哪些端口，什么被转换到它。一个地址的五个以上端口合为一句，127.0.0.1 和 ::1 也合为一句。只要能知道，
 还会说明：
 - 此前是否接受过连接，或在拒绝同一客户端的连接之间是否接受过，如一个服务中有一台服务器失效；
+- 这些连接没有到达同一地址的其他流通过的抓包点：拒绝它们的是之前的防火墙；
 - 从 TTL 看，RST 是否来自比该地址上接受连接者更近的地方；
 - 该地址自己在拒绝，不再转发该端口：此前该端口的应答来自它的后面；
 - 同一 MAC 在另一地址族的哪个地址上接受该端口；

@@ -156,15 +156,19 @@ _MAC_THERE = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_DMAC]
 def ttl_from_nearer(context: Context, rows: list[int]) -> tuple[int, int] | None:
     """TTL of these refusals, and of all SYN-ACKs of their sender at the same point, if these passed more routers.
 
-    From farther away, another host answers behind the address, as of a service with several backends.
+    Of a sender without SYN-ACKs there, those at other points count. From farther away, another host answers behind the
+    address, as of a service with several backends.
     """
     flows = context.flows
     row = rows[0]
-    is_sender = (flows[:, CLIENT] == flows[row, CLIENT]).all(axis=1) & (flows[:, schema.FLOW_PROTO] == TCP)
-    is_sender &= flows[:, schema.FLOW_SYNACK_TIME] >= 0
-    usual, ttl = distinct(flows[is_sender, schema.FLOW_TTL]).tolist(), int(flows[row, schema.FLOW_TTL])
-    is_nearer = len(usual) == 1 and ttl > usual[0] and not any(usual[0] <= initial < ttl for initial in INITIAL_TTLS)
-    return (ttl, usual[0]) if is_nearer else None
+    is_sender = (flows[:, schema.FLOW_SRC] == flows[row, schema.FLOW_SRC]).all(axis=1)
+    is_sender &= (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNACK_TIME] >= 0)
+    is_here = is_sender & (flows[:, schema.FLOW_POINT] == flows[row, schema.FLOW_POINT])
+    usual = distinct(flows[is_here if is_here.any() else is_sender, schema.FLOW_TTL]).tolist()
+    ttl = int(flows[row, schema.FLOW_TTL])
+    is_known = len(usual) == 1 or (len(usual) > 1 and not is_here.any())
+    is_nearer = is_known and ttl > usual[-1] and not any(usual[-1] <= initial < ttl for initial in INITIAL_TTLS)
+    return (ttl, usual[-1]) if is_nearer else None
 
 
 def nearer_ttl(context: Context, rows: list[int]) -> tuple[int, int] | None:

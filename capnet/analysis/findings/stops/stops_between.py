@@ -6,9 +6,9 @@ destination's packets came from there, or it is another interface of the same ho
 (by the topology, or because the destination speaks there). Not SYNs to a published port: see `published-port-blocked`;
 nor large packets between two points of which `mtu-blackhole` says that they vanish there.
 Says: how many packets of whom stop, to which destination, between which two points, and what did pass; whether all that
-stop are larger than all that pass. For information
-where the topology says that Docker made the network with `--internal`. A warning where it is only assumed that the next
-point was capturing then: no recording says so, and it shows no packets before or after.
+stop are larger than all that pass; at a bridge, whether no SYN is sent twice, as after a RST that it does not show. For
+information where the topology says that Docker made the network with `--internal`. A warning where it is only assumed
+that the next point was capturing then: no recording says so, and it shows no packets before or after.
 Wrong when: the packets take another path that was not captured, as with two uplinks or a load balancer.
 Fix: look for what drops between the two points: a rule of the host's firewall, routing, or the network in between.
 Verify: the counters of `iptables -vnL`, `iptables -t raw -vnL PREROUTING` and `nft list ruleset`, and `ip -s link` of
@@ -24,7 +24,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, ports, proto_name, source
+from capnet.analysis.core.flow_rows import MIN_SYN_RETRY_NS, destination, ports, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
@@ -39,6 +39,7 @@ from capnet.analysis.fate.fates import STOPS, Fates, fates
 from capnet.analysis.fate.next_points import HOME, NETWORK
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
+from capnet.wire.numbers import TCP_ACK, TCP_RST
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning", "info")  # info: the network is internal, as it was made
@@ -52,7 +53,8 @@ PAGE_ZH = """包到达一个抓包点，没有一个到达下一个。
 那里通过了，或那里是目的地址自己的接口，或目的地址的包来自那里，或那里是同一主机的另一个接口，其网络包含目的地址（根据拓
 扑，或目的地址在那里发包）。不包括发往端口映射的 SYN：见
 `published-port-blocked`；也不包括 `mtu-blackhole` 已说明在这两个抓包点之间消失的大包。
-结论：谁的多少个包停住，发往哪里，在哪两个抓包点之间，什么能通过；停住的是否都比通过的大。拓扑说明该网络以
+结论：谁的多少个包停住，发往哪里，在哪两个抓包点之间，什么能通过；停住的是否都比通过的大；在网桥上，是否没有 SYN 被重
+发，如同收到了网桥上看不到的 RST。拓扑说明该网络以
 `--internal` 创建时仅供参考。只是推测下一个抓包点当时在抓时为警告：没有记录说明，并且它此前此后都没有包。
 误判：包走了另一条没有抓包的路，例如有两条上行链路或负载均衡。
 处理：检查两个抓包点之间是什么在丢：主机防火墙的规则、路由，或中间的网络。
@@ -82,6 +84,17 @@ INTERNAL = Text(
 FIX_INTERNAL = Text(
     en="nothing, if that is meant; else connect the container to a second network, which is not internal",
     zh="如果本意如此则无需处理；否则把容器再接入一个不是 internal 的网络",
+)
+UNSEEN = Text(
+    en="; no SYN is sent twice, as after a RST: {bridge} would not show that of a firewall's rule, which leaves by the "
+    "bridge's port at once",
+    zh="；没有 SYN 被重发，如同收到了 RST：防火墙规则发出的 RST 直接从网桥的端口发出，{bridge} 看不到",
+)
+FIX_UNSEEN = Text(
+    en="look for a rule that rejects with tcp-reset between {point} and {next} (`iptables -vnL | grep tcp-reset`, `nft "
+    "list ruleset`), and capture at the veth of the sender, which shows its RST",
+    zh="在 {point} 和 {next} 之间查找以 tcp-reset 拒绝的规则（`iptables -vnL | grep tcp-reset`、`nft list ruleset`），"
+    "并在发送者的 veth 上抓包，那里能看到 RST",
 )
 PORTS = Text(en="ports {ports} of {address}", zh="{address} 的端口 {ports}")
 FIX = Text(
@@ -169,7 +182,8 @@ def _finding(context: Context, stop: _Stop) -> Finding:
     ends = {"point": context.points[stop.point].name, "next": context.points[stop.due].name}
     clue = _internal(context, stop)
     level = "info" if clue else "error" if stop.is_certain else "warning"
-    clue = clue or _larger(context, stop) or Clue(FIX.fill(**ends, destination=address))
+    clue = clue or _larger(context, stop) or _refused_unseen(context, stop)
+    clue = clue or Clue(FIX.fill(**ends, destination=address))
     reason = clue.says if clue.says_all else known_by(stop.rank, stop.siblings) + clue.says
     facts: dict[str, object] = {
         **ends, "proto": stop.proto, "destination": address,
@@ -213,6 +227,20 @@ def _larger(context: Context, stop: _Stop) -> Clue | None:
         return None
     ends = {"point": context.points[stop.point].name, "next": context.points[stop.due].name}
     return Clue(FIX_LARGER.fill(**ends), LARGER.fill(fails=fails, passes=passes))
+
+
+def _refused_unseen(context: Context, stop: _Stop) -> Clue | None:
+    """Connections that come in by a port of a bridge, and send no SYN twice while the bridge is captured for longer.
+
+    Linux sends the RST of a rule out by that port at once (nf_send_reset of net/ipv4/netfilter).
+    """
+    flows, point = context.flows[stop.rows], context.points[stop.point]
+    is_alone = (flows[:, schema.FLOW_SYNS] == 1) & (flows[:, schema.FLOW_TCP_FLAGS] & (TCP_ACK | TCP_RST) == 0)
+    goes_on = (point.last or 0) - flows[:, schema.FLOW_LAST] > 2 * MIN_SYN_RETRY_NS
+    if stop.proto != "tcp" or point.role != "bridge" or len(flows) < MIN_REPEATED or not (is_alone & goes_on).all():
+        return None
+    ends = {"point": point.name, "next": context.points[stop.due].name}
+    return Clue(FIX_UNSEEN.fill(**ends), UNSEEN.fill(bridge=point.name))
 
 
 def _server(address: str, services: list[int]) -> str:

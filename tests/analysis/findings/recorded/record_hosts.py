@@ -10,6 +10,7 @@ ttl-set              the node sets the TTL of what it forwards to 1
 macvlan-private      the pods are macvlan children in mode private, and one asks for the other
 dns-forward-drop     the node answers itself by the name server, and forwards no questions of `app`
 ipv6-forwarding-off  the node forwards IPv4, and no IPv6
+reset-by-rule        the node rejects connections of `app` with tcp-reset, and bridged frames pass its rules
 """
 
 from __future__ import annotations
@@ -86,6 +87,13 @@ def ipv6_forwarding_off(programs: Programs) -> None:
     programs.append(start("srv", "python3", "-c", SERVE_V6))
 
 
+def reset_by_rule(_: Programs) -> None:
+    bridge()
+    masquerade()
+    run("node", "sysctl -qw net.bridge.bridge-nf-call-iptables=1; "
+                "iptables -A FORWARD -s 10.77.1.8 -p tcp --dport 80 -j REJECT --reject-with tcp-reset")  # fmt: skip
+
+
 _BOTH = ["node/cni0", "node/eth0"]
 _NODE_AND_APP = [("node", "10.60.0.5", 80), *[("app", "10.60.0.5", 80)] * 2]
 RECORDINGS: dict[str, Recording] = {
@@ -103,6 +111,8 @@ RECORDINGS: dict[str, Recording] = {
                          ("other", "10.50.0.1", 0)]),
     "dns-forward-drop": (dns_forward_drop, _BOTH,
                          [*[("other", "10.60.0.5", 80)] * 3, *[("app", "10.60.0.1", 0)] * 6]),
+    "reset-by-rule": (reset_by_rule, ["node/veth-app", *_BOTH],
+                      [("other", "10.60.0.5", 80), *[("app", "10.60.0.5", 80)] * 3, *[("other", "10.60.0.1", 0)] * 3]),
     "ipv6-forwarding-off": (ipv6_forwarding_off, _BOTH,
                             [("node", "fd60::5", 8080), ("app", "10.60.0.5", 80), ("app", "fd60::5", 8080)]),
 }  # fmt: skip

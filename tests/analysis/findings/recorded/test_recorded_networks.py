@@ -71,6 +71,7 @@ CAUSES = {
     "ttl-set": ("ttl-too-small", "warning", "at node/cni0 they still have 64: what forwards them sets it"),
     "macvlan-private": ("arp-unanswered", "error", "at other/eth1, its own interface, which does not get these"),
     "ipv6-forwarding-off": ("forwarding-off", "error", "so it is with IPv6 only: IPv4 of the same container passes"),
+    "reset-by-rule": ("connection-refused", "warning", "they do not get from node/cni0 to node/eth0, where 1 other"),
     "blackhole": ("connection-unanswered", "warning", "they are not seen at node/eth0"),
 }
 HEALTHY = [
@@ -119,6 +120,21 @@ def test_question_that_a_host_drops_after_its_own_is_told() -> None:
     assert finding.says.endswith("2 DNS questions of 10.77.1.8; it answered 10.50.0.11 before, and nothing since")
     assert "what treats 10.77.1.8 unlike 10.50.0.11" in (finding.fix or "")
     assert "stops-between" in {other.name for other in report.findings}
+
+
+@pytest.mark.parametrize(
+    ("points", "name", "words"),
+    [
+        (("cni0", "eth0"), "stops-between", "no SYN is sent twice, as after a RST: node/cni0 would not show that"),
+        (("veth-app", "cni0"), "connection-refused", "the RST has TTL 64, what accepts connections there 62"),
+        (("veth-app", "eth0"), "connection-refused", "the RST has TTL 64, what accepts connections there 63"),
+    ],
+)
+def test_reset_of_a_rule_is_told_at_fewer_points(points: tuple[str, ...], name: str, words: str) -> None:
+    """The node sends it out by the port that the SYN came in by, so the bridge does not show it."""
+    report = analyze([FOLDER / "reset-by-rule" / f"node__{point}.pcap" for point in points])
+    (problem,) = [finding for finding in report.findings if finding.level != "info" and not finding.explained_by]
+    assert problem.name == name and words in problem.says
 
 
 def test_network_that_two_bridges_have_is_told() -> None:
