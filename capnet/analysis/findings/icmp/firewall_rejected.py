@@ -5,7 +5,8 @@ quotes TCP, which a host without a server answers with RST instead. Only message
 others are forged, or part of a flood. A quoted packet that comes from the server's port is an answer: the flows say who
 began, else the ports do.
 Says: who rejects which connections, how many of them, and with which message; several targets of the same clients as
-one. Of rejected answers, an info: their client's host does not know the connection.
+one; which other clients are accepted there. Of rejected answers, an info: their client's host does not know the
+connection.
 Wrong when: the quoted packets were sent by a third host under a false address.
 Fix: change the REJECT rule on the sender of the message, or its route of type prohibit; or start a backend of the
 service if the address is a virtual one: they look the same.
@@ -20,12 +21,13 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, proto_name, replies, source
+from capnet.analysis.core.flow_rows import destination, proto_name, replies, reply_values, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.icmp_errors import IcmpError, Quoted, first_evidence, icmp_errors
 from capnet.analysis.facts.models.container_signs import shows_cni
+from capnet.analysis.fate.next_points import chain_of
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import (
@@ -33,6 +35,7 @@ from capnet.wire.numbers import (
     ICMP_UNREACHABLE,
     ICMPV6_PORT_UNREACHABLE,
     ICMPV6_UNREACHABLE,
+    NODE_PORTS,
     TCP,
     UDP,
 )
@@ -48,7 +51,7 @@ PAGE_ZH = """防火墙或缺失的后端用 ICMP 错误拒绝连接。
 检查：ICMP “administratively prohibited”（IPv4 3/9、3/10、3/13；IPv6 1/1），以及引用 TCP 的 “port unreachable”
 （3/3；1/4）；没有服务器的主机对 TCP 会用 RST 应答。只看发给被引用包的发送者的消息：其他的是伪造的，或是洪泛的一部分。
 来自服务器端口的被引用包是应答：由流得知谁先发起，否则由端口得知。
-结论：谁拒绝了哪些连接，多少个，用哪种消息；同一批客户端的多个目标合为一条。被拒绝的应答为提示：客户端的主机不认识该
+结论：谁拒绝了哪些连接，多少个，用哪种消息；同一批客户端的多个目标合为一条；那里接受哪些其他客户端。被拒绝的应答为提示：客户端的主机不认识该
 连接。
 误判：被引用的包由第三台主机以假地址发出。
 处理：修改消息发送者上的 REJECT 规则或类型为 prohibit 的路由；如果地址是虚拟地址，启动服务的后端：它们看起来一样。
@@ -89,6 +92,11 @@ FIX_SERVICE = Text(
     "{address}`）：kube-proxy 会拒绝发给没有端点的服务的包；否则在 {sender} 所在的主机上查找做出拒绝的规则"
     "（`iptables -vnL`、`nft list ruleset`），例如网络策略",
 )
+OTHERS = Text(en="; connections of {others} to it are accepted", zh="；来自 {others} 的连接被接受")
+FIX_OTHERS = Text(
+    en="look for a rule about {sources} on {sender} (`iptables -vnL`, `nft list ruleset`), such as a network policy",
+    zh="在 {sender} 上查找针对 {sources} 的规则（`iptables -vnL`、`nft list ruleset`），例如网络策略",
+)
 FIX_MANY = Text(
     en="look for the rule that rejects on {sender} (`iptables -vnL`, `nft list ruleset`)",
     zh="在 {sender} 上查找做出拒绝的规则（`iptables -vnL`、`nft list ruleset`）",
@@ -111,6 +119,7 @@ BY_ROUTE = {MESSAGES_V4[13], MESSAGE_V6}  # what Linux also answers for a route 
 PROHIBITED_V6 = 1  # code of ICMPV6_UNREACHABLE (RFC 4443 section 3.1)
 
 
+MAX_ACCEPTED = 1_000  # connections that are looked at
 MIN_CLIENT_PORT = 32_768  # Linux takes ports of clients from here on (ip_local_port_range)
 
 _QUOTED_ENDS = [
@@ -144,8 +153,7 @@ def diagnose(context: Context) -> list[Finding]:
     for (target, proto, message), errors in sorted(targets.items()):
         clients = tuple(sorted({error.quoted.src for error in errors}, key=address_value))
         by_clients.setdefault((clients, proto, message), {})[target] = errors
-    is_cluster = shows_cni(context)
-    findings = [_finding(*key, rejected, is_cluster) for key, rejected in by_clients.items()]
+    findings = [_finding(context, *key, rejected) for key, rejected in by_clients.items()]
     return findings + [_late(*key, errors) for key, errors in sorted(late.items())]
 
 
@@ -198,8 +206,24 @@ def _message(error: IcmpError) -> str:
     return MESSAGES_V4.get(error.code, "")
 
 
+def _accepted_clients(context: Context, target: _Target, rejected: tuple[str, ...]) -> list[str]:
+    """Other addresses of which the target accepts connections."""
+    flows, (high, low) = context.flows, address_value(target.dst)
+    is_accepted = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_DPORT] == target.dport)
+    is_accepted &= (flows[:, schema.FLOW_DST_HI] == high) & (flows[:, schema.FLOW_DST_LO] == low)
+    is_accepted &= (replies(context) >= 0) & (reply_values(context, schema.FLOW_SYNACK_TIME) >= 0)
+    is_accepted &= chain_of(context) == np.arange(len(flows))  # not of an address that the client is translated to
+    rows = np.flatnonzero(is_accepted)[:MAX_ACCEPTED].tolist()
+    return sorted({source(flows[row]) for row in rows} - {*rejected}, key=address_value)
+
+
+def _may_be_service(target: _Target) -> bool:
+    """May the target be a service without endpoints? At an address of the node itself, a NodePort may be one."""
+    return target.sender != target.dst or target.dport in NODE_PORTS
+
+
 def _finding(
-    clients: tuple[str, ...], proto: int, message: str, rejected: dict[_Target, list[IcmpError]], is_cluster: bool
+    context: Context, clients: tuple[str, ...], proto: int, message: str, rejected: dict[_Target, list[IcmpError]]
 ) -> Finding:
     targets, errors = sorted(rejected), [error for errors in rejected.values() for error in errors]
     servers = [endpoint_text(of.dst, None if of.dport < 0 else of.dport) for of in targets]
@@ -208,19 +232,21 @@ def _finding(
     first = targets[0]
     text, fix = (MANY, FIX_MANY) if len(targets) > 1 else (SAYS, FIX)
     fix = FIX_PROHIBITED if message in BY_ROUTE else fix
-    fix = FIX_SERVICE if is_cluster and message == PORT and len(targets) == 1 else fix
+    is_service = message == PORT and len(targets) == 1 and _may_be_service(first) and shows_cni(context)
+    accepted = _accepted_clients(context, first, clients) if len(targets) == 1 and proto == TCP else []
+    fix = FIX_OTHERS if accepted else FIX_SERVICE if is_service else fix
+    words = {"sender": several(senders), "server": several(servers), "sources": several(list(clients))}
+    others = OTHERS.fill(others=several(accepted)) if accepted else ""
     return Finding(
         NAME,
         "error",
-        text.fill(
-            sender=several(senders), count=count, message=message, proto=proto_name(proto),
-            sources=several(list(clients)), server=several(servers),
-        ),
-        fix.fill(sender=several(senders), server=several(servers), address=first.dst),
+        text.fill(**words, count=count, message=message, proto=proto_name(proto)) + others,
+        fix.fill(**words, address=first.dst),
         {
             "sender": first.sender, "destination": first.dst, "port": first.dport if first.dport >= 0 else None,
             "sources": list(clients[:MAX_EVIDENCE]), "message": message, "messages": count,
             **({"targets": servers[:MAX_EVIDENCE]} if len(servers) > 1 else {}),
+            **({"accepts": accepted[:MAX_EVIDENCE]} if accepted else {}),
         },
         first_evidence(errors),
     )  # fmt: skip

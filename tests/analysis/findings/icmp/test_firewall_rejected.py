@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import CARD_A, CARD_B, of_story
-from tests.stories import SYN, Network, Packet, about, arp, ping, tcp, udp
+from tests.stories import ACK, SYN, Network, Packet, about, arp, ping, tcp, udp
 from tests.story_reports import A, B
 
 SYN_TO_A = tcp(f"{B}:40000 > {A}:80", flags=SYN, seq=100, ident=1, smac=CARD_B, dmac=CARD_A)
@@ -54,6 +54,32 @@ def test_service_of_kubernetes_without_endpoints_is_told(
     net.pass_by((point, about(ping("10.244.1.1 > 10.244.1.2", 0, 0, icmp=(3, code)), cause)))
     (finding,) = of_story(net, tmp_path, "firewall-rejected")
     assert ("kubectl get services,endpointslices -A | grep 10.96.0.10`" in finding["fix"]) == is_cluster
+
+
+def test_rule_about_one_of_two_clients_is_told(tmp_path: Path) -> None:
+    """Another pod is accepted: what is asked for is no service without endpoints."""
+    net = Network(["A/cni0"])
+    other = tcp("10.244.1.3:40000 > 10.60.0.5:80", flags=SYN, seq=1, ident=1)
+    answer = tcp("10.60.0.5:80 > 10.244.1.3:40000", flags=SYN | ACK, seq=7, ack=2, ident=2)
+    for packet in (other, answer):
+        net.pass_by(("A/cni0", packet))
+    cause = tcp("10.244.1.2:40000 > 10.60.0.5:80", flags=SYN, ident=3)
+    net.pass_by(("A/cni0", cause))
+    net.pass_by(("A/cni0", about(ping("10.244.1.1 > 10.244.1.2", 0, 0, icmp=(3, 3)), cause)))
+    (finding,) = of_story(net, tmp_path, "firewall-rejected")
+    assert finding["says"].endswith("; connections of 10.244.1.3 to it are accepted")
+    assert "a rule about 10.244.1.2 on 10.244.1.1" in finding["fix"] and "kubectl" not in finding["fix"]
+
+
+@pytest.mark.parametrize(("port", "is_service"), [(8082, False), (30_080, True)])
+def test_port_of_the_node_itself_is_told(tmp_path: Path, port: int, is_service: bool) -> None:
+    """Only a NodePort may be one of a service without endpoints."""
+    net = Network(["A/cni0"])
+    cause = tcp(f"10.244.1.2:40000 > 10.244.1.1:{port}", flags=SYN, ident=1)
+    net.pass_by(("A/cni0", cause))
+    net.pass_by(("A/cni0", about(ping("10.244.1.1 > 10.244.1.2", 0, 0, icmp=(3, 3)), cause)))
+    (finding,) = of_story(net, tmp_path, "firewall-rejected")
+    assert ("kubectl" in finding["fix"]) == is_service
 
 
 def test_rejecting_message_of_ipv6_is_told(tmp_path: Path) -> None:
