@@ -77,17 +77,18 @@ def is_reset(context: Context) -> FlowMask:
 def quoting_errors(context: Context) -> PerFlow:
     """Per flow: the first row of the ICMP error table that quotes its addresses and ports, -1 if none does.
 
-    Not what asks for another way (redirect), for a lower rate (source quench) or for smaller packets: others pass.
+    Not what asks for another way (redirect), for a lower rate (source quench) or, but of echo requests, for smaller
+    packets: others pass.
     """
     flows, errors = context.flows, context.icmp_errors
     by_flow = np.full(len(flows), -1)
     kind, code, is_v6 = (errors[:, column] for column in (schema.ICMP_TYPE, schema.ICMP_CODE, schema.ICMP_IS_V6))
     refuses = errors[:, schema.ICMP_QUOTED_PROTO] >= 0
-    refuses &= np.where(
-        is_v6 == 1, kind != ICMPV6_PACKET_TOO_BIG, ~is_one_of(kind, (ICMP_REDIRECT, ICMP_SOURCE_QUENCH))
-    )
-    refuses &= (is_v6 == 1) | (kind != ICMP_UNREACHABLE) | (code != ICMP_FRAGMENTATION_NEEDED)
-    rows = np.flatnonzero(refuses)
+    refuses &= (is_v6 == 1) | ~is_one_of(kind, (ICMP_REDIRECT, ICMP_SOURCE_QUENCH))
+    is_about_size = (is_v6 == 0) & (kind == ICMP_UNREACHABLE) & (code == ICMP_FRAGMENTATION_NEEDED)
+    is_about_size |= (is_v6 == 1) & (kind == ICMPV6_PACKET_TOO_BIG)
+    rows = np.flatnonzero(refuses & ~is_about_size)
+    _add_large_echoes(context, np.flatnonzero(refuses & is_about_size), by_flow)
     if not len(rows):
         return by_flow
     keys = hash_of(errors, _QUOTED_ENDS, rows)
@@ -100,6 +101,23 @@ def quoting_errors(context: Context) -> PerFlow:
     by_flow[candidates[is_quoted]] = rows[order[position[is_quoted]]]
     _add_cut_quotes(context, rows, by_flow)
     return by_flow
+
+
+def _add_large_echoes(context: Context, rows: FlowRows, by_flow: PerFlow) -> None:
+    """Errors among these rows that ask for smaller packets, about echo requests that are larger and get no reply.
+
+    A program that measures the MTU of a path sends no others.
+    """
+    flows = context.flows
+    rows = rows[is_one_of(context.icmp_errors[rows, schema.ICMP_QUOTED_PROTO], ICMP_PROTOCOLS)][:MAX_CUT_QUOTES]
+    if not len(rows):
+        return
+    is_silent_echo = is_one_of(flows[:, schema.FLOW_PROTO], ICMP_PROTOCOLS) & (replies(context) < 0)
+    is_silent_echo &= is_one_of(flows[:, schema.FLOW_KIND] >> 8, _REQUESTS)
+    for row in rows[::-1].tolist():  # of several, the first remains
+        error = context.icmp_errors[row]
+        is_about = is_silent_echo & (flows[:, _FLOW_ENDS] == error[_QUOTED_ENDS[:5]]).all(axis=1)
+        by_flow[is_about & (flows[:, schema.FLOW_LARGEST_IP] > error[schema.ICMP_MTU])] = row
 
 
 def _add_cut_quotes(context: Context, rows: FlowRows, by_flow: PerFlow) -> None:

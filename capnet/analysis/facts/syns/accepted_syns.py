@@ -13,7 +13,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import Hashes, distinct, hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import destination, host_of, is_private, replies, reply_values
+from capnet.analysis.core.flow_rows import destination, host_of, is_private, replies, reply_values, source
 from capnet.analysis.core.schema import FlowMask, FlowRows, Values
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.layer2.vlans import shows_several_links
@@ -67,6 +67,7 @@ class Differences(NamedTuple):
 
     macs: list[int]  # that only the accepted ones of other clients were sent to
     exits: list[int]  # points by which only the accepted ones leave the host
+    sources: list[str]  # of accepted ones where these are translated to others, at the last point of these
     timestamps: bool  # their TCP timestamps are ahead
     nodes: list[str]  # of a NodePort that accepts nothing: addresses that accept these clients on the same port
     ipv4: list[str]  # of IPv6: IPv4 addresses that accepted the same client on this port right afterwards
@@ -89,6 +90,7 @@ def differences(context: Context, service: ServiceFlows) -> Differences:
     return Differences(
         macs=_other_macs(context, service) if is_of_others else [],
         exits=_other_exits(context, service),
+        sources=_other_sources(context, service),
         timestamps=is_meanwhile and decide_timestamps(context, service.rows, service.accepted),
         nodes=[] if len(service.accepted) else _other_nodes(context, service),
         ipv4=_ipv4_fallbacks(context, service),
@@ -131,6 +133,20 @@ def _other_exits(context: Context, service: ServiceFlows) -> list[int]:
     if not passed & of_accepted or ends & of_accepted or len(hosts) != 1 or None in hosts:
         return []
     return sorted(point for point in of_accepted - passed if host_of(context.points[point].name) in hosts)
+
+
+def _other_sources(context: Context, service: ServiceFlows) -> list[str]:
+    """The addresses of the accepted SYNs at the one point where these were last seen, if these have others there.
+
+    These are translated: none of them has the address of its client.
+    """
+    points, sources, ends = context.flows[:, schema.FLOW_POINT], flow_sources(context), service.last_rows
+    accepted = service.accepted[is_among(points[service.accepted], points[ends])]
+    if len(set(points[ends].tolist())) != 1 or not len(accepted):
+        return []
+    if is_among(sources[ends], np.concatenate((sources[accepted], sources[service.rows]))).any():
+        return []
+    return sorted({source(flow) for flow in context.flows[accepted]}, key=address_value)
 
 
 def _other_nodes(context: Context, service: ServiceFlows) -> list[str]:

@@ -47,7 +47,8 @@ class OtherAnswer(NamedTuple):
 
     kind: Kind
     connections: int = 0  # to the service, that it accepted
-    clients: tuple[str, ...] = ()  # whose they are, in order
+    clients: tuple[str, ...] = ()  # whose they are, in order, with addresses that they were translated to
+    senders: tuple[str, ...] = ()  # without these
     port: int = -1  # the other one, of `port` and `refusal`
 
 
@@ -63,10 +64,14 @@ def _of_service(context: Context, service: ServiceFlows) -> OtherAnswer:
     """Whose connections a service accepted, and when."""
     accepted = service.accepted
     connections = len(set(chain_of(context)[accepted].tolist()))
-    clients = tuple(sorted({source(flow) for flow in context.flows[accepted]}, key=address_value))
-    if not len(service.of_client):
-        return OtherAnswer("others", connections, clients)
-    return OtherAnswer("meanwhile" if accepts_meanwhile(context, service) else "before", connections, clients)
+    first = chain_of(context)[accepted]
+    clients, senders = (
+        tuple(sorted({source(flow) for flow in context.flows[rows]}, key=address_value)) for rows in (accepted, first)
+    )
+    kind: Kind = "others"
+    if len(service.of_client):
+        kind = "meanwhile" if accepts_meanwhile(context, service) else "before"
+    return OtherAnswer(kind, connections, clients, senders)
 
 
 def _of_address(context: Context, service: ServiceFlows, address: str, port: int) -> OtherAnswer:

@@ -13,7 +13,7 @@ others meanwhile; else a warning: what lies behind the point is not known. As fa
 - that it is down, if it sent nothing since and questions for its MAC stay unanswered;
 - that it connects to the client itself meanwhile, or sent nothing before and does so later;
 - what is different where it answers: another MAC, that is another gateway, another interface, IPv4 in place of IPv6,
-  another node of the same NodePort, or TCP timestamps that are ahead;
+  another node of the same NodePort, another address that a host translates to, or TCP timestamps that are ahead;
 - which end signs its SYNs by TCP MD5, as BGP with a password does: both directions are one finding then;
 - that other servers beyond the gateway of several silent ones answer meanwhile;
 - by which point other packets of the client leave its host, if these do not;
@@ -61,8 +61,8 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 - 该服务器还应答什么：到同一端口的其他连接、另一个端口、回显请求，或什么都不应答；
 - 它已停机：它此后什么也没有发送，对其 MAC 的询问也没有应答；
 - 它同时自己连接该客户端，或此前什么也没有发送、之后才这样做；
-- 得到应答的连接有何不同：另一个 MAC（即另一个网关）、另一个接口、用 IPv4 而不是 IPv6、同一 NodePort 的另一个节点，或
-  更靠后的 TCP 时间戳；
+- 得到应答的连接有何不同：另一个 MAC（即另一个网关）、另一个接口、用 IPv4 而不是 IPv6、同一 NodePort 的另一个节点、主机
+  转换成的另一个地址，或更靠后的 TCP 时间戳；
 - 哪一端用 TCP MD5 给 SYN 签名（有密码的 BGP 就是这样），这时两个方向合为一条；
 - 几台不应答的服务器共用的网关后面，其间有其他服务器应答；
 - 客户端的其他包从主机的哪个抓包点离开，如果这些包没有到那里；

@@ -10,6 +10,8 @@ ttl-set              the node sets the TTL of what it forwards to 1
 macvlan-private      the pods are macvlan children in mode private, and one asks for the other
 dns-forward-drop     the node answers itself by the name server, and forwards no questions of `app`
 ipv6-forwarding-off  the node forwards IPv4, and no IPv6
+second-address       the node translates app to a second address of its own, to which the router has no route back
+large-pings          `app` sends pings with "don't fragment" that are larger than the MTU of the router's next link
 reset-by-rule        the node rejects connections of `app` with tcp-reset, and bridged frames pass its rules
 """
 
@@ -87,6 +89,24 @@ def ipv6_forwarding_off(programs: Programs) -> None:
     programs.append(start("srv", "python3", "-c", SERVE_V6))
 
 
+def second_address(_: Programs) -> None:
+    bridge()
+    run("node", "ip addr add 10.50.0.12/24 dev eth0; "
+                "iptables -t nat -A POSTROUTING -s 10.77.1.8 -o eth0 -j SNAT --to 10.50.0.12")  # fmt: skip
+    masquerade()
+    run("router", "ip route add prohibit 10.50.0.12")
+
+
+def large_pings(programs: Programs) -> None:
+    bridge()
+    masquerade()
+    run("router", "ip link set eth1 mtu 1200")
+    run("srv", "ip link set eth0 mtu 1200")
+    programs.append(
+        start("app", "sh", "-c", "sleep 2.5; ping -c 1 -M do -s 1400 10.60.0.5; ping -c 2 -s 1400 10.60.0.5")
+    )
+
+
 def reset_by_rule(_: Programs) -> None:
     bridge()
     masquerade()
@@ -111,6 +131,8 @@ RECORDINGS: dict[str, Recording] = {
                          ("other", "10.50.0.1", 0)]),
     "dns-forward-drop": (dns_forward_drop, _BOTH,
                          [*[("other", "10.60.0.5", 80)] * 3, *[("app", "10.60.0.1", 0)] * 6]),
+    "second-address": (second_address, _BOTH, [("other", "10.60.0.5", 80), *[("app", "10.60.0.5", 80)] * 2]),
+    "large-pings": (large_pings, _BOTH, [("other", "10.60.0.1", 0)] * 5),
     "reset-by-rule": (reset_by_rule, ["node/veth-app", *_BOTH],
                       [("other", "10.60.0.5", 80), *[("app", "10.60.0.5", 80)] * 3, *[("other", "10.60.0.1", 0)] * 3]),
     "ipv6-forwarding-off": (ipv6_forwarding_off, _BOTH,

@@ -71,6 +71,7 @@ CAUSES = {
     "ttl-set": ("ttl-too-small", "warning", "at node/cni0 they still have 64: what forwards them sets it"),
     "macvlan-private": ("arp-unanswered", "error", "at other/eth1, its own interface, which does not get these"),
     "ipv6-forwarding-off": ("forwarding-off", "error", "so it is with IPv6 only: IPv4 of the same container passes"),
+    "second-address": ("connection-unanswered", "warning", "come from 10.50.0.12, those that were accepted from 10.50"),
     "reset-by-rule": ("connection-refused", "warning", "they do not get from node/cni0 to node/eth0, where 1 other"),
     "blackhole": ("connection-unanswered", "warning", "they are not seen at node/eth0"),
 }
@@ -135,6 +136,16 @@ def test_reset_of_a_rule_is_told_at_fewer_points(points: tuple[str, ...], name: 
     report = analyze([FOLDER / "reset-by-rule" / f"node__{point}.pcap" for point in points])
     (problem,) = [finding for finding in report.findings if finding.level != "info" and not finding.explained_by]
     assert problem.name == name and words in problem.says
+
+
+def test_ping_that_is_too_large_is_answered() -> None:
+    """The router asks for smaller packets. Without "don't fragment" the same pings are answered, in fragments."""
+    report = analyze(sorted((FOLDER / "large-pings").glob("*.pcap")))
+    assert [finding.name for finding in report.findings if finding.level != "info"] == []
+    answers = [answer for row in report.fates for answer in row.answers if answer.kind != "reply"]
+    assert {(answer.kind, answer.from_, answer.says) for answer in answers} == {
+        ("icmp-error", "10.50.0.1", "fragmentation needed")
+    }
 
 
 def test_network_that_two_bridges_have_is_told() -> None:

@@ -56,4 +56,5 @@ def answer_text(group: ServiceGroup) -> str:
     if group.is_of_way_out:
         return NONE_ANSWERS.fill()
     answer = group.first.other_answer
-    return ANSWERS[answer.kind].fill(accepted=answer.connections, other=answer.port, others=several(answer.clients))
+    others = several(answer.senders or answer.clients)
+    return ANSWERS[answer.kind].fill(accepted=answer.connections, other=answer.port, others=others)

@@ -18,6 +18,7 @@ from capnet.analysis.facts.syns.unanswered.differences import (
     node_port,
     other_connections,
     password,
+    source_address,
     timestamps,
 )
 from capnet.analysis.facts.syns.unanswered.server import not_yet_up, port_filter, silent, went_down
@@ -46,6 +47,7 @@ CLUES: tuple[Look[ServiceGroup], ...] = (
     password.clue,
     not_forwarded.clue,
     masquerade.clue,  # what other_connections asks for, so it comes before it
+    source_address.clue,  # likewise
     other_connections.clue,
     # The server is no longer up, or was not yet.
     went_down.clue,
