@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,10 @@ _FORMATS = ("json", "text", "svg", "dot")
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE (atomically).")
 @click.option(
-    "--format", "format_", type=click.Choice(_FORMATS), help="How to write. Default: as -o FILE ends, else json."
+    "--format",
+    "format_",
+    type=click.Choice(_FORMATS),
+    help="How to write. Default: as -o FILE ends; text at a terminal, else json.",
 )
 def command(
     files: tuple[Path, ...],
@@ -39,11 +43,11 @@ def command(
     output: Path | None,
     format_: str | None,
 ) -> None:
-    """Write the topology of running hosts: hosts, networks, containers, pods, their addresses and interfaces.
+    """Show or write the topology of running hosts: hosts, networks, containers, pods, their addresses and interfaces.
 
     \b
+    capnet topology                                a tree at a terminal; into a pipe, JSON
     capnet topology -o web.topology.json           beside web.pcapng, analyze finds it by itself
-    capnet topology --format text                  a tree
     capnet topology -o hosts.svg                   a drawing; dot for Graphviz
     capnet topology --host A=ssh://a --host B=ssh://b -o all.topology.json
     capnet topology --from support.tar.gz          from what was saved on other hosts
@@ -53,25 +57,40 @@ def command(
     are recognised by their content; a folder for each host, and in it one for each network namespace. Files that are
     none of these are listed. Topologies of capnet can be read as well.
     """
-    from capnet.cli.output import emit
+    from capnet.analysis.core.wording import Text
+    from capnet.cli.output import DEFAULT_COLUMNS, show, terminal_columns
     from capnet.errors import UsageError
+    from capnet.report.text import fill
 
     if files and first is None:
         raise UsageError(f"{files[0]}: write --from before files to read; without it, running hosts are asked")
     if first is not None and hosts:
         raise UsageError("--from reads files and --host asks hosts: leave one of them out")
     topology = survey(hosts, may_start=not no_container) if first is None else read_topology((first, *files))
-    if format_ is None:
-        suffix = output.suffix.removeprefix(".") if output else ""
-        format_ = {"svg": "svg", "dot": "dot", "gv": "dot", "txt": "text"}.get(suffix, "json")
-    emit(_text(topology, format_), output)
+    width = terminal_columns() if output is None else None
+    shown_to_person = format_ is None and output is None and sys.stdout is not None and sys.stdout.isatty()
+    format_ = format_ or ("text" if shown_to_person else _of_name(output))
+    text = _text(topology, format_, width)
+    if shown_to_person:
+        hint = Text(
+            en="to keep it for capnet analyze: -o NAME.topology.json; all details: --format json",
+            zh="保存给 capnet analyze 用：-o NAME.topology.json；全部细节：--format json",
+        )
+        text += "".join(f"{line}\n" for line in ["", *fill(hint.fill(), width or DEFAULT_COLUMNS)])
+    show(text, output, is_paged=format_ == "text")
 
 
-def _text(topology: Topology, format_: str) -> str:
+def _of_name(output: Path | None) -> str:
+    """The format of a file that is called so."""
+    suffix = output.suffix.removeprefix(".") if output else ""
+    return {"svg": "svg", "dot": "dot", "gv": "dot", "txt": "text"}.get(suffix, "json")
+
+
+def _text(topology: Topology, format_: str, width: int | None) -> str:
     if format_ == "text":
         from capnet.report.inventory.tree import tree_text
 
-        return tree_text(topology)
+        return tree_text(topology, width)
     if format_ == "dot":
         from capnet.report.inventory.dot import dot_text
 

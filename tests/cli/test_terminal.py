@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -116,3 +117,25 @@ def test_errors_have_lines_of_whole_words_on_terminals():
     words = ["ps", "--from", "pcaps/ipvlan-l2.topology.json", "a-name-that-nothing-here-has-at-all"]
     lines = on_terminal(words, width=40, errors=True).splitlines()
     assert lines == ["capnet: nothing on A or B is called", "a-name-that-nothing-here-has-at-all"]
+
+
+TOPOLOGY = ["topology", "--from", "pcaps/bridge-user-defined.topology.json"]
+
+
+def test_topology_at_a_terminal_is_a_tree_with_the_next_step() -> None:
+    text = on_terminal(TOPOLOGY, width=80)
+    assert text.startswith("A  Docker 20.10.24+dfsg1\n├─ ens33 192.168.111.128\n")
+    assert "├─ veth3de3db3 ── bbox  eth0  172.18.0.3  2001:db8:111::3  02:42:ac:12:00:03\n" in text
+    assert text.endswith("-o NAME.topology.json; all details: --format json\n")
+    chinese = on_terminal(["--lang", "zh", *TOPOLOGY], width=80)
+    assert "网络 appnet" in chinese and chinese.endswith("全部细节：--format json\n")
+
+
+def test_topology_in_a_pipe_is_json() -> None:
+    assert json.loads(piped(TOPOLOGY))["networks"][0]["name"] == "appnet"
+
+
+def test_topology_is_as_wide_as_the_terminal() -> None:
+    lines = on_terminal(TOPOLOGY, width=59).splitlines()
+    assert max(map(len, lines)) <= 59
+    assert lines[4:6] == ["   ├─ veth3de3db3 ── bbox  eth0  172.18.0.3", "   │    2001:db8:111::3  02:42:ac:12:00:03"]

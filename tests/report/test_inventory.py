@@ -174,6 +174,19 @@ def test_tree_has_a_branch_for_each_network() -> None:
     assert "└─ svc 10.0.1.4 on vx\n" in text
 
 
+def test_tree_lists_networks_that_no_container_is_on() -> None:
+    """B's docker0 is there, with its subnet, though no container is on it."""
+    text = tree_text(hosts())
+    assert text.count("networks without a container") == 1
+    assert "└─ networks without a container\n   └─ bridge  bridge  172.17.0.0/16\n" in text.partition("\nB  ")[2]
+
+
+def test_tree_aligns_containers_of_a_network() -> None:
+    lines = tree_text(Topology.load(PCAPS / "overlay-service.topology.json")).splitlines()
+    assert "│  ├─ veth2 ── client     eth0  10.0.1.7  02:42:0a:00:01:07" in lines
+    assert "│  └─ veth1 ── web.2      eth1  10.0.1.4  02:42:0a:00:01:04" in lines
+
+
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_drawing_has_every_container_and_address(name: str) -> None:
     for topology in (hosts(), *map(Topology.load, STORED)):

@@ -25,12 +25,12 @@ Kubernetes 节点的 Pod 和 nerdctl 的容器，是 containerd 和 CRI-O 所运
 """,
     ),
     "topology": (
-        "哪个地址属于谁：存为文件，或画成图。",
-        """写出正在运行的主机的拓扑：主机、网络、容器、Pod 及其地址和接口。
+        "哪个地址属于谁：树状列出，存为文件，或画成图。",
+        """列出或写出正在运行的主机的拓扑：主机、网络、容器、Pod 及其地址和接口。
 
 \b
+capnet topology                                在终端上是树状文本，在管道中是 JSON
 capnet topology -o web.topology.json           放在 web.pcapng 旁边，analyze 会自动找到
-capnet topology --format text                  树状文本
 capnet topology -o hosts.svg                   图；dot 用于 Graphviz
 capnet topology --host A=ssh://a --host B=ssh://b -o all.topology.json
 capnet topology --from support.tar.gz          来自其他主机上保存的内容

@@ -98,7 +98,8 @@ OPTIONS = {
     "Do not ask a host: read saved outputs, folders or tar archives of them.":
         "不查询主机：读取保存的输出，或其文件夹、tar 归档。",
     "Write to FILE (atomically).": "写入 FILE（原子写入）。",
-    "How to write. Default: as -o FILE ends, else json.": "输出格式。默认：由 -o FILE 的后缀决定，否则 json。",
+    "How to write. Default: as -o FILE ends; text at a terminal, else json.":
+        "输出格式。默认：由 -o FILE 的后缀决定；在终端上是 text，否则 json。",
     # capture
     "Containers on this Docker network.": "这个 Docker 网络上的容器。",
     "Containers of this Compose project.": "这个 Compose 项目的容器。",
