@@ -80,6 +80,7 @@ TERMS = {
     "source": "源地址", "destination": "目的地址", "source MAC": "源 MAC", "destination MAC": "目的 MAC",
     "source port": "源端口", "destination port": "目的端口",
     "virtual IPs of services": "服务的虚拟地址", "no host": "没有主机",
+    "Same points by other names": "名称不同的同一抓包点",
     "networks without a container": "没有容器的网络", "no container": "没有容器",
     "network that Docker does not know": "Docker 没有的网络", "routed, without a bridge": "经路由，没有网桥",
     # one frame

@@ -24,10 +24,10 @@ FORMATS = ("table", "json", "html")
 def command(good: str, bad: str, format_: str | None, output: Path | None) -> int:
     """Compare two captures of the same network, GOOD before and BAD after something broke.
 
-    Addresses are compared by their names, veths by their containers, flows by the service that is asked, because
-    Docker gives new MACs, ports and veth names each time. The first sentence says what broke. Then come findings,
-    flows, routes, delays, translations, tunnels, models, ICMP errors and the kernel's rules that only one of the
-    two has.
+    Addresses are compared by their names, veths by their containers, bridges by their networks, flows by the service
+    that is asked, because Docker gives new MACs, ports and names of veths and bridges each time. The first sentence
+    says what broke. Then come findings, flows, routes, delays, translations, tunnels, models, ICMP errors and the
+    kernel's rules that only one of the two has.
     GOOD and BAD are captures, or folders whose captures are one.
 
     \b
@@ -47,7 +47,7 @@ def command(good: str, bad: str, format_: str | None, output: Path | None) -> in
     format_ = chosen_format(format_, output, FORMATS)
     studies = [_study(side) for side in (good, bad)]
     first, second = (study.report.to_dict() for study in studies)
-    comparison = compare(first, second)
+    comparison = compare(first, second, (studies[0].context.topology, studies[1].context.topology))
     if format_ == "json":
         from capnet.analysis.core.contract.json_text import json_text
 

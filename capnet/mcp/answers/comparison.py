@@ -8,8 +8,8 @@ from capnet.analysis.core.contract.document import Document
 from capnet.mcp.answers.statement import statement
 from capnet.mcp.captures import OpenedCapture
 from capnet.report.comparison.differences import compare, icmp_error_lines, rule_lines, translation_lines, tunnel_lines
-from capnet.report.comparison.identity import Identity
-from capnet.report.comparison.text import first_sentence
+from capnet.report.comparison.identity import Identity, identities
+from capnet.report.comparison.text import first_sentence, same_point_lines
 from capnet.report.text import duration
 
 _TABLES = {
@@ -33,11 +33,11 @@ _LINES: dict[str, Callable[[Document, Identity], Iterable[str]]] = {
 class _Side:
     """A capture of both, and the frames of what it has, by the words of the comparison."""
 
-    def __init__(self, capture: OpenedCapture, label: str) -> None:
+    def __init__(self, capture: OpenedCapture, label: str, identity: Identity) -> None:
         self.capture = capture
         self.label = label
+        self.identity = identity
         document = capture.document
-        self.identity = Identity(document)
         self.findings = {row["name"]: row["evidence"] for row in reversed(document["findings"])}
         self.flows: dict[str, list[Document]] = {}
         for row in (*document.get("fates", []), *document["paths"]):
@@ -52,7 +52,8 @@ class _Side:
 def comparison(good: OpenedCapture, bad: OpenedCapture) -> list[str]:
     """What broke first, then findings, flows, routes, delays and tables that only one capture has."""
     result = compare(good.document, bad.document)
-    before, after = _Side(good, f"good {good.number}"), _Side(bad, f"bad {bad.number}")
+    *own, _ = identities(good.document, bad.document)
+    before, after = _Side(good, f"good {good.number}", own[0]), _Side(bad, f"bad {bad.number}", own[1])
     sentence = first_sentence(result)
     names = [row["name"] for row in result["findings"]["came"]]
     flows = [row["flow"] for key in ("broke", "mended") for row in result["flows"][key]]
@@ -88,6 +89,8 @@ def _flows(result: Document, before: _Side, after: _Side) -> Iterator[str]:
     for change, side in (("came", after), ("went", before)):
         for flow in result["flows"][change]:
             yield side.says(f"only this capture has {flow}, which the other may not have had", side.flows.get(flow))
+    for line in same_point_lines(result):
+        yield after.says(f"same point by another name: {line}", [])
 
 
 def _rows(side: _Side, table: str, text: str) -> list[Document]:

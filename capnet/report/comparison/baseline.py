@@ -22,7 +22,7 @@ from capnet.analysis.core.contract.report import Report
 from capnet.analysis.core.results import Finding
 from capnet.analysis.fact_tables.fact_list import FactList
 from capnet.json_file import read_object
-from capnet.report.comparison.identity import Identity
+from capnet.report.comparison.identity import Identity, identities
 
 MAX_BYTES = 256 << 20  # of a report with all its flows
 CLIENTS = ("client", "sender", "other_sender")  # facts that are `address:port` with a port that was drawn
@@ -42,7 +42,7 @@ def read_baseline(path: str | PathLike[str]) -> Document:
 
 def with_baseline(report: Report, baseline: Document) -> Report:
     """The report with `in_baseline` of each finding."""
-    old_names, names = Identity(baseline), Identity(report.to_dict())
+    old_names, names, _ = identities(baseline, report.to_dict())
     old_rows = baseline["findings"]
     old_ids = {row["id"] for row in old_rows}
     old_by_key: dict[str, list[Document]] = {}

@@ -13,7 +13,7 @@ from itertools import pairwise
 from capnet import __version__, language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
-from capnet.report.comparison.identity import FlowName, Identity, is_answer, is_to_one
+from capnet.report.comparison.identity import FlowName, Identity, Topologies, identities, is_answer, is_to_one
 from capnet.report.comparison.names import used_names, with_names
 from capnet.report.escape import visible_all
 from capnet.report.fate_words import FAILED, fate
@@ -28,9 +28,11 @@ MIN_EXTRA_US = 5_000.0  # a busy machine delays packets by a millisecond or two
 LEVELS = ("error", "warning")  # of findings that are compared
 
 
-def compare(good: Document, bad: Document) -> Document:
-    """The comparison of two documents of reports."""
-    sides = [(document, Identity(document)) for document in map(visible_all, (good, bad))]
+def compare(good: Document, bad: Document, topologies: Topologies = (None, None)) -> Document:
+    """The comparison of two documents of reports. `topologies` tell which points with drawn names are the same."""
+    good, bad = visible_all(good), visible_all(bad)
+    *own, pairs = identities(good, bad, topologies)
+    sides = list(zip((good, bad), own, strict=True))
 
     def came_and_went(keys: Callable[[Document, Identity], Iterable[str]]) -> Document:
         before, after = (list(dict.fromkeys(keys(*side))) for side in sides)
@@ -62,6 +64,7 @@ def compare(good: Document, bad: Document) -> Document:
         "points": came_and_went(
             lambda document, identity: (identity.point(each["name"]) for each in document["points"])
         ),
+        "same_points": [pair._asdict() for pair in pairs],
     }
     return comparison | {"names": used_names(comparison, (identity for _, identity in sides))}
 

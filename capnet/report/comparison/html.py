@@ -9,7 +9,7 @@ from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.contract.order import LEVELS
 from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
-from capnet.report.comparison.text import first_sentence, sections
+from capnet.report.comparison.text import SAME_POINTS, first_sentence, same_point_lines, sections
 from capnet.report.escape import visible, visible_all
 from capnet.report.headline import problems
 from capnet.report.page import header
@@ -54,6 +54,7 @@ def render(comparison: Document, good: ComparedSide, bad: ComparedSide) -> str:
         _side("First", good, "network-good", {}),
         _side("Second", bad, "network-bad", _anchors_by_id(came)),
         *(_section(heading, rows) for heading, rows in sections(comparison) if heading != _NEW_FINDINGS),
+        _section(SAME_POINTS, same) if (same := same_point_lines(comparison)) else "",
         evidence_section(shown.document, came, bad.beside, links) if findings else "",
     ]
     return page(language.term("What broke"), body)

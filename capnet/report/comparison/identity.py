@@ -1,20 +1,30 @@
 """What is the same in two captures: addresses by their names, points by what they are, flows without client ports.
 
-Docker draws addresses, names of veths and ports of clients anew each time. So an end of a flow is its name where it has
-one; a veth is that of the container which paths show behind it; a flow is its protocol, its ends, and the port that was
-asked.
+Docker draws addresses, names of veths and bridges, and ports of clients anew each time. So an end of a flow is its name
+where it has one; a veth is that of the container which paths show behind it; other points with drawn names are paired
+by `same_points`; a flow is its protocol, its ends, and the port that was asked.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Mapping
 
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.flow_rows import is_multicast
 from capnet.quick_tuple import NamedTuple
+from capnet.report.comparison.same_points import (
+    SamePoint,
+    bridges_of_networks,
+    containers_of_veths,
+    label_of,
+    same_points,
+)
 from capnet.report.words import ARROW, Words
+from capnet.topology import Topology
 from capnet.topology.lookup import DOCKER_DNS
 from capnet.wire.numbers import PORT_DNS
+
+Topologies = tuple[Topology | None, Topology | None]
 
 
 class FlowName(NamedTuple):
@@ -29,11 +39,18 @@ class FlowName(NamedTuple):
 
 
 class Identity:
-    """Names of what a document has. Strings of the document are printable already."""
+    """Names of what a document has. Strings of the document are printable already.
 
-    def __init__(self, document: Document) -> None:
-        self.words = Words.of(document)
-        self._points = _point_names(document)
+    `labels`: point → its name in words that hold in the other capture, beside veths whose container paths show.
+    """
+
+    def __init__(self, document: Document, labels: Mapping[str, str] | None = None) -> None:
+        veths = containers_of_veths(document)
+        self._points = {veth: label_of(veth, "veth", container) for veth, container in veths.items()} | dict(
+            labels or {}
+        )
+        names = {address: self.point(name) for address, name in document.get("names", {}).items()}
+        self.words = Words.of({**document, "names": names})
 
     def point(self, name: str) -> str:
         """`A/veth of web` for a veth with a name that was drawn, the name itself for other points."""
@@ -54,6 +71,23 @@ class Identity:
             self.words.endpoint(side[end], port, side["point"]) for end, port in zip(("src", "dst"), ports, strict=True)
         )
         return ARROW.join(ends)
+
+
+def identities(
+    good: Document, bad: Document, topologies: Topologies = (None, None)
+) -> tuple[Identity, Identity, list[SamePoint]]:
+    """The names of both captures, in which points with drawn names that are the same have one; and these points."""
+    pairs = same_points(good, bad, topologies)
+    points = {point["name"] for document in (good, bad) for point in document["points"]}
+    before, after = (
+        {name: label for name, label in bridges_of_networks(topology).items() if name not in points}
+        for topology in topologies
+    )
+    return (
+        Identity(good, before | {pair.good: pair.name for pair in pairs}),
+        Identity(bad, after | {pair.bad: pair.name for pair in pairs}),
+        pairs,
+    )
 
 
 def _lasting_ports(side: Document, has_service_as_source: bool) -> tuple[int | None, int | None]:
@@ -78,21 +112,3 @@ def is_to_one(side: Document) -> bool:
 def is_answer(side: Document) -> bool:
     """Whether a flow comes from a service, as its ports say."""
     return side["sport"] is not None and side["dport"] is not None and side["sport"] < side["dport"]
-
-
-def _point_names(document: Document) -> dict[str, str]:
-    """Names for veths: of the container beside which paths show them."""
-    points = {point["name"]: point for point in document["points"]}
-    neighbours: dict[str, set[str]] = {}
-    for path in document.get("paths", []):
-        for hop, after in pairwise(hop["point"] for hop in path["hops"]):
-            for point, other in ((hop, after), (after, hop)):
-                container = points.get(other, {}).get("container")
-                if points.get(point, {}).get("role") == "veth" and container:
-                    neighbours.setdefault(point, set()).add(container)
-    names = {}
-    for name, containers in neighbours.items():
-        if len(containers) == 1:
-            host = name.rpartition("/")[0]
-            names[name] = f"{host}/veth of {containers.pop()}".lstrip("/")
-    return names

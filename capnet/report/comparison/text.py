@@ -10,6 +10,7 @@ from capnet.analysis.core.wording import Text
 from capnet.report.text import count, duration, fill, padded
 
 MAX_LINES = 8  # of each kind: then how many more there are
+SAME_POINTS = "Same points by other names"
 _ROUTE = " ─▶ "
 MORE_LINES = Text(en="… and {lines} more (--format json has all)", zh="…… 另有 {lines}（--format json 给出全部）")
 _TABLES = (
@@ -34,6 +35,9 @@ def render(comparison: Document, width: int = 100) -> str:
         ]
         if len(rows) > MAX_LINES:
             lines.append("  " + MORE_LINES.fill(lines=count(len(rows) - MAX_LINES, "line")))
+    same = same_point_lines(comparison)
+    if same:
+        lines += ["", language.term(SAME_POINTS), *(line for row in same for line in fill(row, width, "  ", "      "))]
     names = " · ".join(f"{name} {', '.join(addresses)}" for name, addresses in comparison["names"].items())
     if names:
         lines += ["", *fill(padded(language.term("Names"), 7) + names, width, hanging=" " * 7)]
@@ -109,6 +113,24 @@ def sections(comparison: Document) -> Iterator[tuple[str, Sequence[str]]]:
         yield from _with_rows(heading, [f"+ {row}" for row in rows["came"]] + [f"− {row}" for row in rows["went"]])
     only = [f"+ {flow}" for flow in flows["came"]] + [f"− {flow}" for flow in flows["went"]]
     yield from _with_rows("Flows of one capture only, which the other may not have had", only)
+
+
+def same_point_lines(comparison: Document) -> list[str]:
+    """Points that have another name in each capture, and by what they were recognised."""
+    by = {
+        "container": Text(en="its container", zh="同一容器"),
+        "network": Text(en="its network", zh="同一网络"),
+        "addresses": Text(en="addresses seen there", zh="那里出现的地址"),
+        "role": Text(en="being the only one of its kind", zh="两份中各只有一个"),
+    }
+    line = Text(
+        en="{name}: {good} in the first, {bad} in the second; by {evidence}",
+        zh="{name}：第一份中是 {good}，第二份中是 {bad}；依据：{evidence}",
+    )
+    return [
+        line.fill(name=row["name"], good=row["good"], bad=row["bad"], evidence=by[row["by"]].fill())
+        for row in comparison["same_points"]
+    ]
 
 
 def _with_rows(heading: str, rows: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
