@@ -20,11 +20,11 @@ _OPTIONS = (
     click.option(
         "-o",
         "--output",
-        metavar="DIR",
-        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR|FILE.pcapng",
+        type=click.Path(path_type=Path),
         default=Path("captures"),
         show_default=True,
-        help="Where NAME.pcapng, NAME.healthy.pcapng and their topologies go.",
+        help="Where NAME.pcapng, NAME.healthy.pcapng and their topologies go; FILE.healthy.pcapng beside FILE.pcapng.",
     ),
     click.option(
         "--why", is_flag=True, help="Ask the kernels which rule decides about each packet, and why they drop it."
@@ -137,6 +137,10 @@ def all_(lab: bool, output: Path, why: bool) -> int:
 
     Exit code: 1 if one of them is not named, or is reported for the healthy network; 4 if one cannot be played here.
     """
+    from capnet.errors import UsageError
+
+    if output.suffix == ".pcapng" or output.is_file():
+        raise UsageError(f"--output {output}: all faults are many captures; name a folder")
     _check(lab)
     from capnet.cli.scenario_fault_all import Plays
     from capnet.scenario.faults import library

@@ -25,6 +25,12 @@ def stored(name: str) -> Played:
     return Played(*(CAPTURES / path.name for path in paths(Path(CAPTURES), name)))
 
 
+def test_fault_written_to_a_file_keeps_its_healthy_capture_apart(tmp_path: Path) -> None:
+    """Both were FILE.pcapng: the network was broken at once, and then said not to work when healthy."""
+    assert paths(tmp_path / "x.pcapng", "routing-loop") == (tmp_path / "x.pcapng", tmp_path / "x.healthy.pcapng")
+    assert paths(tmp_path, "routing-loop")[0] == tmp_path / "routing-loop.pcapng"
+
+
 @every_fault
 def test_fault_file_describes_the_fault(name: str) -> None:
     module = load(name).module

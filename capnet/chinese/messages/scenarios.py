@@ -171,6 +171,8 @@ SCENARIO_MESSAGES = {
         "{name} 不是其 swarm 的管理节点：请用 --host 指定管理节点",
     "{subnet} has no {number} free addresses for containers": "{subnet} 没有 {number} 个空闲地址供容器使用",
     "{network} is no bridge network, it is {driver}": "{network} 不是网桥网络，而是 {driver}",
+    "--output {path}: all faults are many captures; name a folder":
+        "--output {path}：全部故障是许多抓包，请给出文件夹",
     "{name} does not work when healthy: {reason:text}": "{name} 在正常网络上不能工作：{reason}",
     "{name} asks {address} port {port}: {reason:text}": "{name} 请求 {address} 端口 {port}：{reason}",
     "{name} cannot use {address} port {port}: {reason:text}": "{name} 无法使用 {address} 端口 {port}：{reason}",

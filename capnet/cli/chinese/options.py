@@ -150,8 +150,8 @@ OPTIONS = {
     "Also what another machine's runs made, which may still be running.":
         "也包括另一台机器的运行所建的，它们可能仍在运行。",
     "Make the network on this machine; needed: a fault breaks it.": "在本机建网络；必需：故障会破坏它。",
-    "Where NAME.pcapng, NAME.healthy.pcapng and their topologies go.":
-        "NAME.pcapng、NAME.healthy.pcapng 及其拓扑写到哪里。",
+    "Where NAME.pcapng, NAME.healthy.pcapng and their topologies go; FILE.healthy.pcapng beside FILE.pcapng.":
+        "NAME.pcapng、NAME.healthy.pcapng 及其拓扑写到哪里；FILE.healthy.pcapng 在 FILE.pcapng 旁边。",
     "Also a lab that a scenario uses, without asking.": "也移除场景正在使用的实验环境，不询问。",
     "This machine's kernel, or User-Mode Linux. auto: the kernel of the lab that is up, else the first if a lab can be "
     "made with it.":

@@ -38,8 +38,12 @@ class Played(NamedTuple):
 
 
 def paths(output: Path, name: str) -> Played:
-    """Where the captures of a play go: NAME.pcapng and NAME.healthy.pcapng in a folder. UsageError if they cannot."""
-    return Played(bundle_path(output, name), bundle_path(output, f"{name}{HEALTHY}"))
+    """Where the captures of a play go: FILE.pcapng as given, or NAME.pcapng in a folder, and the healthy one beside it.
+
+    UsageError if they cannot.
+    """
+    broken = bundle_path(output, name)
+    return Played(broken, bundle_path(broken.with_name(f"{broken.stem}{HEALTHY}.pcapng"), name))
 
 
 def play(fault: Fault, output: Path, say: Progress, hosts: Sequence[DockerHost] = (), *, why: bool = False) -> Played:
