@@ -21,10 +21,10 @@ from capnet.analysis.core.wording import Text, endpoint_text, finding_name, seve
 from capnet.analysis.facts.losses.stopped_flows import are_of_one_host, hop_evidence
 from capnet.analysis.facts.neighbours.exchanges import neighbours
 from capnet.analysis.facts.syns.unanswered_services import (
-    UnansweredService,
     services_answered_another_way,
     unanswered_services,
 )
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import TCP
 
@@ -70,18 +70,36 @@ _ASKED_AT = (*_INSIDE, "container")  # the last point of the SYNs
 def diagnose(context: Context) -> list[Finding]:
     if sum(point.role in _INSIDE for point in context.points) < 2:
         return []
-    services = [*services_answered_another_way(context), *unanswered_services(context)]
-    findings = (_finding(context, service) for service in services)
+    findings = (_finding(context, asked) for asked in _asked(context))
     return [finding for finding in findings if finding is not None]
 
 
-def _finding(context: Context, service: UnansweredService) -> Finding | None:
+class _Asked(NamedTuple):
+    """A container that is asked in vain at a point, whatever its ports: its route is one cause."""
+
+    point: int
+    rows: list[int]  # last hops of the flows
+    syns: int
+    ports: list[int]
+
+
+def _asked(context: Context) -> list[_Asked]:
+    """The containers that are asked, in the order of their first services."""
     flows = context.flows
-    rows = [row for row in service.last_rows if _role(context, int(flows[row, schema.FLOW_POINT])) in _ASKED_AT]
-    points = {int(flows[row, schema.FLOW_POINT]) for row in rows}
-    if len(points) != 1:
-        return None
-    (point,) = points
+    asked: dict[tuple[int, str], _Asked] = {}
+    for service in (*services_answered_another_way(context), *unanswered_services(context)):
+        rows = [row for row in service.last_rows if _role(context, int(flows[row, schema.FLOW_POINT])) in _ASKED_AT]
+        points = {int(flows[row, schema.FLOW_POINT]) for row in rows}
+        if len(points) == 1:
+            key = points.pop(), destination(flows[rows[0]])
+            before = asked.get(key, _Asked(key[0], [], 0, []))
+            ports = sorted({*before.ports, *flows[rows, schema.FLOW_DPORT].tolist()})
+            asked[key] = _Asked(key[0], [*before.rows, *rows], before.syns + service.syns, ports)
+    return list(asked.values())
+
+
+def _finding(context: Context, asked: _Asked) -> Finding | None:
+    flows, point, rows = context.flows, asked.point, asked.rows
     flow = flows[rows[0]]
     mac = int(flow[schema.FLOW_DMAC])
     address = destination(flow)
@@ -105,17 +123,18 @@ def _finding(context: Context, service: UnansweredService) -> Finding | None:
     seen: list[Evidence] = context.first_frames(answers)
     seen += [context.evidence(of.point, of.request_frame) for of in lookups]
     names = context.points[point].name, context.points[other].name
+    server = several([endpoint_text(address, port) for port in asked.ports])
     return Finding(
         NAME,
         "error",
         SAYS.fill(
-            syns=service.syns, clients=several(clients), server=endpoint_text(address, int(flow[schema.FLOW_DPORT])),
-            point=names[0], does=does, other=names[1],
+            syns=asked.syns, clients=several(clients), server=server, point=names[0], does=does, other=names[1],
         ),
         FIX.fill(bridge=names[1].rpartition("/")[2]),
         {
-            "server": address, "port": int(flow[schema.FLOW_DPORT]), "clients": clients[:MAX_EVIDENCE],
-            "point": names[0], "other": names[1], "attempts": service.syns,
+            "server": address, "port": asked.ports[0], "clients": clients[:MAX_EVIDENCE],
+            "point": names[0], "other": names[1], "attempts": asked.syns,
+            **({"ports": asked.ports[:MAX_EVIDENCE]} if len(asked.ports) > 1 else {}),
         },
         sorted({*hop_evidence(context, rows), *seen}),
     )  # fmt: skip

@@ -52,6 +52,19 @@ def test_answers_at_the_other_bridge_is_told(tmp_path: Path) -> None:
     assert f"answers at {BACK}" in finding["says"] and finding["facts"]["attempts"] == 4
 
 
+def test_ports_and_answers_of_one_container_are_one_cause_that_is_told(tmp_path: Path) -> None:
+    """SYNs to port 80 are answered at the other bridge; those to 443 are not, and the gateway is looked for there."""
+    net = asked(answers=OTHER_MAC)
+    for number in range(4):
+        syn = tcp(f"{CLIENT}:40001 > {WEB}:443", flags=SYN, seq=9, ident=40 + number, smac=FRONT_MAC, dmac=WEB_MAC)
+        net.at(net.now, FRONT, syn)
+        net.at(net.now + 50, BACK, arp(1, OTHER_MAC, WEB, GATEWAY))
+        net.now += 1.02e6
+    (finding,) = told(net, tmp_path)
+    assert finding["says"].startswith(f"8 SYNs of {CLIENT} reach {WEB}:80 and {WEB}:443 at {FRONT}, and")
+    assert (finding["facts"]["port"], finding["facts"]["ports"]) == (80, [80, 443])
+
+
 @pytest.mark.parametrize(
     "story",
     [{}, {"looks": OTHER_MAC, "beside": "B/br-222222222222"}, {"answers": WEB_MAC}],
