@@ -53,14 +53,22 @@ def command(form: str) -> None:
     width = terminal_columns()
     if width is None or width >= _WIDE:
         rows += scenario_rows(plays, _MAX_NAMES)
-        show(tabulate(rows, headers, maxcolwidths=[None, None, None, 60, None]) + "\n", is_paged=True)
+        rows = [[*row[:3], _filled(row[3], 60), row[4]] for row in rows]
+        show(tabulate(rows, headers) + "\n", is_paged=True)
         return
-    taken = sum(2 + max(columns(row[i]) for row in [headers, *rows]) for i in range(3))
+    # tabulate makes a column two wider than its heading.
+    taken = sum(2 + max(columns(headers[i]) + 2, *(columns(row[i]) for row in rows)) for i in range(3))
     room = max(width - taken, 16)
     headers = [*headers[:3], term("found; get it")]
-    rows = [[*row[:3], "\n".join(filter(None, row[3:]))] for row in [*rows, *scenario_rows(plays, room)]]
-    table = tabulate(rows, headers, maxcolwidths=[None, None, None, room])
-    show(table + "\n", is_paged=True)
+    rows = [[*row[:3], _filled("\n".join(filter(None, row[3:])), room)] for row in [*rows, *scenario_rows(plays, room)]]
+    show(tabulate(rows, headers) + "\n", is_paged=True)
+
+
+def _filled(text: str, width: int) -> str:
+    """The lines of a cell, in lines of at most `width` terminal columns."""
+    from capnet.report.text import fill
+
+    return "\n".join(part for line in text.split("\n") for part in fill(line, width))
 
 
 def scenario_rows(plays: Sequence[Play], width: int) -> list[list[str]]:

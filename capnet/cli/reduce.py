@@ -124,15 +124,20 @@ def write(reduced: Reduced, output: Path) -> None:
 
 def _summary(reduced: Reduced, output: Path, seconds: float, limit: int, keep: bool) -> str:
     """What was written, in sentences."""
+    from capnet.cli.output import UNWRAPPED, terminal_columns
     from capnet.report.escape import visible
-    from capnet.report.text import count, duration
+    from capnet.report.text import count, duration, fill, number
+
+    def kept(value: int, noun: str) -> str:
+        """`2`, of what is named after it; in Chinese with its measure word."""
+        return language.pick(number(value), count(value, noun))
 
     written = Text(
         en="{file}: {packets} of {all}, {points} of {all_points}; {trials} analyses in {time}.",
         zh="{file}：{all}减到 {packets}，{all_points}减到 {points}；分析了 {trials} 次，用时 {time}。",
     ).fill(
-        file=output, packets=count(reduced.packets[1], "packet"), all=count(reduced.packets[0], "packet"),
-        points=count(reduced.points[1], "point"), all_points=count(reduced.points[0], "point"),
+        file=output, packets=kept(reduced.packets[1], "packet"), all=count(reduced.packets[0], "packet"),
+        points=kept(reduced.points[1], "point"), all_points=count(reduced.points[0], "point"),
         trials=reduced.trials, time=duration(seconds * 1e6),
     )  # fmt: skip
     finding = Text(en="It still says: {says}", zh="它仍然说明：{says}").fill(
@@ -153,7 +158,7 @@ def _summary(reduced: Reduced, output: Path, seconds: float, limit: int, keep: b
             zh="搜索在 {limit} 秒后停止：用 --limit 也许可以更小。",
         )
         lines.append(late.fill(limit=limit))
-    kept = Text(
+    unchanged = Text(
         en="Addresses, names and payload are those of the capture: look at it before you hand it on.",
         zh="地址、名称和载荷都是原来的：转交之前请先查看。",
     )
@@ -161,5 +166,6 @@ def _summary(reduced: Reduced, output: Path, seconds: float, limit: int, keep: b
         en="Addresses, names and payload are replaced; times, ports and lengths are those of the capture.",
         zh="地址、名称和载荷已被替换；时间、端口和长度是原来的。",
     )
-    lines.append((kept if keep else replaced).fill())
-    return "\n".join(visible(line) for line in lines)
+    lines.append((unchanged if keep else replaced).fill())
+    width = terminal_columns() or UNWRAPPED
+    return "\n".join(part for line in lines for part in fill(visible(line), width))

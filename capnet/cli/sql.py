@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,6 +27,7 @@ PROMPT = "capnet sql> "
 LEAVING = ("exit", "quit", ".exit", ".quit", "\\q")
 HELPING = ("help", ".help", "?")
 TABLE_LISTING = (".tables", "\\d", "\\dt")
+COLUMN_LISTING = re.compile(r"(?:\\d\+?|\.schema|describe|desc)\s+(\w+)")
 
 
 @click.command("sql", short_help="Ask captures in SQL (DuckDB).")
@@ -149,13 +151,23 @@ def _answer(database: Database, query: str, format_: str, output: Path | None) -
     emit((piece for answer in database.ask(query) for piece in render(answer, format_, columns)), output)
 
 
+def meant(word: str | None) -> str:
+    """The query that words of another prompt mean; empty for a query."""
+    if word in TABLE_LISTING:
+        return "show tables"
+    described = COLUMN_LISTING.fullmatch(word or "")
+    return f"describe {described[1]}" if described else ""
+
+
 def _prompt(database: Database, format_: str) -> None:
     """Ask for queries, each ended by a semicolon, until the end of input. Ctrl-C gives up the query, not the prompt."""
     import contextlib
 
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401  (input() edits lines with it)
-    hint = language.message("A query ends with ; and `show tables;` lists tables. Ctrl-D leaves.")
+    hint = language.message(
+        "A query ends with ; and `show tables;`, `describe flows;` list tables and columns. Ctrl-D leaves."
+    )
     click.echo(hint, err=True)
     lines: list[str] = []
     while True:
@@ -168,8 +180,8 @@ def _prompt(database: Database, format_: str) -> None:
                 lines = []
                 if word:
                     click.echo(hint, err=True)
-            elif word in TABLE_LISTING or lines[-1].rstrip().endswith(";"):
-                query, lines = "show tables" if word in TABLE_LISTING else "\n".join(lines), []
+            elif (query := meant(word)) or lines[-1].rstrip().endswith(";"):
+                query, lines = query or "\n".join(lines), []
                 _answer(database, query, format_, None)
         except EOFError:
             click.echo()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _FORMATS = ("json", "text", "svg", "dot")
 
 
-@click.command("topology", short_help="Who owns which address, as a file or a drawing.")
+@click.command("topology", short_help="Who owns which address, as a tree, file or drawing.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILES]...")
 @hosts_option
 @no_container_option

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from capnet.cli.colors import colored
+from capnet.report.text import columns
 
 ROOT = Path(__file__).resolve().parents[2]
 BRIDGE = ["analyze", "pcaps/bridge.pcapng"]
@@ -139,3 +140,18 @@ def test_topology_is_as_wide_as_the_terminal() -> None:
     lines = on_terminal(TOPOLOGY, width=59).splitlines()
     assert max(map(len, lines)) <= 59
     assert lines[4:6] == ["   ├─ veth3de3db3 ── bbox  eth0  172.18.0.3", "   │    2001:db8:111::3  02:42:ac:12:00:03"]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("width", [80, 150])
+def test_table_of_doctor_fits_the_terminal(language: str, width: int) -> None:
+    """Chinese made it two columns wider than the terminal."""
+    text = on_terminal(["--lang", language, "doctor"], width=width, CAPNET_PAGER="")
+    assert max(map(columns, text.splitlines())) <= width
+
+
+def test_words_of_psql_and_sqlite_list_columns() -> None:
+    from capnet.cli.sql import meant
+
+    assert meant("\\d flows") == meant(".schema flows") == meant("describe flows") == "describe flows"
+    assert (meant(".tables"), meant("select 1"), meant(None)) == ("show tables", "", "")

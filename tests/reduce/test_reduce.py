@@ -118,7 +118,7 @@ def test_command_writes_the_files_and_says_what(tmp_path, capsys):
     source = str(FAULTS / "docker-user-drop.pcapng")
     command.main([source, "--finding", "published-port-blocked", "-o", str(output)], standalone_mode=False)
     said = capsys.readouterr()
-    assert "small.pcapng: 2 packets of " in said.out  # a SYN, and its repetition: no answer came for a second
+    assert "small.pcapng: 2 of " in said.out  # a SYN, and its repetition: no answer came for a second
     assert "It still says: 2 SYNs of " in said.out
     assert "have the finding" in said.err
     assert output.stat().st_mode & 0o777 == 0o600

@@ -188,8 +188,8 @@ OPTION_MESSAGES = {
     'name a capture: capnet sql FILES… "select …"': '请写出抓包文件：capnet sql FILES… "select …"',
     "-f - and a capture - are both standard input; save one of them": "-f - 和抓包 - 都是标准输入；请保存其一",
     "no query: write it behind the files, or name its file with -f": "没有查询语句：请写在文件之后，或用 -f 指定其文件",
-    "A query ends with ; and `show tables;` lists tables. Ctrl-D leaves.":
-        "查询语句以 ; 结束，`show tables;` 列出表。Ctrl-D 退出。",
+    "A query ends with ; and `show tables;`, `describe flows;` list tables and columns. Ctrl-D leaves.":
+        "查询语句以 ; 结束，`show tables;` 列出表，`describe flows;` 列出各列。Ctrl-D 退出。",
     "{refusal:text}\nTables: {names:list}; `describe frames` lists columns (docs/export.md)":
         "{refusal}\n表：{names}；`describe frames` 列出各列（docs/export.md）",
 }  # fmt: skip

@@ -24,7 +24,8 @@ def explain(name: str, capture: OpenedCapture | None) -> list[str]:
     modules = {module.NAME: module for module in finding_modules()}
     if name in modules:
         page = manual(modules[name])
-        lines = [f"finding {page.name}: {page.title}", *(f"{head}: {text}" for head, text in page.sections.items())]
+        sections = (f"{head}: {' '.join(blocks)}" for head, blocks in page.sections.items())
+        lines = [f"finding {page.name}: {page.title}", *sections]
         return [*(_findings(capture, name) if capture else []), *lines]
     if capture is not None and (addresses := names(capture.document, name)):
         return list(_station(capture, name, addresses))

@@ -52,7 +52,7 @@ def test_answers_at_the_other_bridge_is_told(tmp_path: Path) -> None:
     assert f"answers at {BACK}" in finding["says"] and finding["facts"]["attempts"] == 4
 
 
-def test_ports_and_answers_of_one_container_are_one_cause_that_is_told(tmp_path: Path) -> None:
+def test_ports_of_one_container_are_one_cause_that_is_told(tmp_path: Path) -> None:
     """SYNs to port 80 are answered at the other bridge; those to 443 are not, and the gateway is looked for there."""
     net = asked(answers=OTHER_MAC)
     for number in range(4):
