@@ -3,9 +3,9 @@
 Method: listening at a bridge makes it promiscuous. What is heard there is a duplicate that Linux passes up after the
 frame has gone out of its port (net/bridge/br_input.c: br_handle_frame_finish forwards first). By its time stamp, a
 frame would leave through a veth or a VXLAN device before it reached the bridge. Such a duplicate is given the time of
-the port that the frame came in by. A frame that is translated on the bridge (br_netfilter) goes out in another form: it
-is known by the first packet of its flow. If the bridge shows the form in which it went out, it has the time of that
-port.
+the port that the frame came in by; where that port was not captured, that of the veth of the container which the frame
+is for. A frame that is translated on the bridge (br_netfilter) goes out in another form: it is known by the first
+packet of its flow. If the bridge shows the form in which it went out, it has the time of that port.
 """
 
 from __future__ import annotations
@@ -82,10 +82,16 @@ def _ports_of_late(context: Context) -> _Ports:
     bridged = _Groups(np.column_stack([flows[:, _BRIDGED_COLUMNS], host]), first_ns)
     packet = _Groups(np.column_stack([flows[:, _PACKET_COLUMNS], host]), first_ns)
     count = bridged.count_before(bridge_rows)
-    # Behind a single port the bridge comes next, if nothing else shows the packet before.
-    may_be_late = (count > 1) | (count > 0) & (packet.count_before(bridge_rows) > count)
+    receiver_behind = _are_to_veth(context, macs)
+    # Behind a single port the bridge comes next, if nothing else shows the packet before. But by the veth of the
+    # container that it is for, a frame has left the bridge.
+    leaves = receiver_behind[bridged.first(bridge_rows)]
+    may_be_late = (count > 1) | (count > 0) & ((packet.count_before(bridge_rows) > count) | leaves)
     for row in bridge_rows[may_be_late].tolist():
         earlier = [other for other in bridged.before(row) if first_ns[other] < first_ns[row]]
+        if earlier and receiver_behind[earlier[0]]:
+            ports.rows[row], ports.delay_ns[row] = earlier[0], -1
+            continue
         first_points = flows[earlier[:2], schema.FLOW_POINT].tolist()
         roles = [context.points[point].role for point in first_points]
         # A frame comes in from a container's end of a veth and then its host end, or from one port.
@@ -102,6 +108,14 @@ def _ports_of_late(context: Context) -> _Ports:
             if len(is_before) == 1:  # all other forms came in before, or went out behind
                 ports.rows[row], ports.delay_ns[row] = earlier[-1], -1 if is_before == {True} else 1
     return ports
+
+
+def _are_to_veth(context: Context, macs: list[int]) -> FlowMask:
+    """Per flow row: is it at the host end of a veth, and for the container behind it?"""
+    flows = context.flows
+    is_veth = np.array([point.role == "veth" for point in context.points])[flows[:, schema.FLOW_POINT]]
+    behind: FlowMask = np.array(macs)[flows[:, schema.FLOW_POINT]] == flows[:, schema.FLOW_DMAC]
+    return is_veth & behind & (flows[:, schema.FLOW_DMAC] >= 0)
 
 
 def _host_numbers(context: Context) -> PerFlow:
@@ -127,6 +141,11 @@ class _Groups:
         """How many rows of its group come before each of these rows."""
         count: Values = self._places[rows] - self._starts[rows]
         return count
+
+    def first(self, rows: FlowRows) -> FlowRows:
+        """The first row of the group of each of these rows."""
+        first: FlowRows = self._order[self._starts[rows]]
+        return first
 
     def before(self, row: int, since: int | None = None) -> list[int]:
         """The rows of its group that come before a row, not earlier than `since`."""
