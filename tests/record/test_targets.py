@@ -214,6 +214,7 @@ def test_service_is_seen_at_its_balancers(hosts):
         (["web", "port 80 and tcp"], ["web"], "port 80 and tcp"),
         (["web", "not", "arp"], ["web"], "not arp"),
         (["web", "(tcp", "or", "udp)"], ["web"], "(tcp or udp)"),
+        (["web", "prt 80"], ["web"], "prt 80"),
         (["tcp[13]&2!=0"], [], "tcp[13]&2!=0"),
         (["tcp", "tcp", "port", "80"], ["tcp"], "tcp port 80"),
     ],

@@ -181,6 +181,18 @@ def test_tree_lists_networks_that_no_container_is_on() -> None:
     assert "└─ networks without a container\n   └─ bridge  bridge  172.17.0.0/16\n" in text.partition("\nB  ")[2]
 
 
+def test_tree_names_the_network_of_a_process() -> None:
+    """As rootless podman 4.3 has it: slirp4netns, which is no network of `podman network ls`."""
+    topology = topology_of_files([ARCHIVE])[0]
+    topology.networks = [network for network in topology.networks if network.name != "blue"]
+    for container in topology.containers:
+        for end in container.endpoints:
+            if end.network == "blue":
+                end.network, end.network_id, end.bridge, end.veth = "slirp4netns", None, None, None
+    lines = tree_text(topology).splitlines()
+    assert [line for line in lines if line.endswith("─ slirp4netns")]
+
+
 def test_tree_aligns_containers_of_a_network() -> None:
     lines = tree_text(Topology.load(PCAPS / "overlay-service.topology.json")).splitlines()
     assert "│  ├─ veth2 ── client     eth0  10.0.1.7  02:42:0a:00:01:07" in lines

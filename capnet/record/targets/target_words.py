@@ -1,7 +1,7 @@
 """The words of the command line: which are targets, and where a capture filter begins.
 
 `capnet capture web db port 80` captures web and db, filtered by `port 80`: a filter begins with the first word with
-which pcap-filter(7) lets one begin, unless that is the name of a container.
+which pcap-filter(7) lets one begin, unless that is the name of a container, or with several words in quotes.
 """
 
 from __future__ import annotations
@@ -41,4 +41,5 @@ def split_words(words: Sequence[str], capture_filter: str | None, is_target: Cal
 
 def _begins_filter(word: str) -> bool:
     first = word.split()[0] if word.split() else word
-    return first in _BEGINNINGS or first.startswith(_SYMBOLS) or "[" in first
+    has_space = len(word.split()) > 1  # no container's name has one: it is a filter, right or wrong
+    return has_space or first in _BEGINNINGS or first.startswith(_SYMBOLS) or "[" in first

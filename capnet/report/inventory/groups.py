@@ -42,12 +42,16 @@ def host_groups(topology: Topology, host: Host) -> list[InventoryGroup]:
     for container in containers:
         for endpoint in container.endpoints:
             network = network_of(topology, container, endpoint)
-            key = network.id if network else endpoint.bridge or endpoint.parent or f" {is_routed(endpoint)}"
+            key = network.id if network else endpoint.bridge or endpoint.parent or _key_without_bridge(endpoint)
             networks[key] = network
             groups.setdefault(key, []).append(_leaf(container, endpoint))
     ordered = sorted(groups, key=lambda key: (_rank(networks[key]), groups[key][0].container.name))
     result = [_group(networks[key], groups[key]) for key in ordered]
     return [*result, *_without_network(containers)]
+
+
+def _key_without_bridge(endpoint: Endpoint) -> str:
+    return " routed" if is_routed(endpoint) else f" {endpoint.network}"
 
 
 def host_title(host: Host) -> str:
@@ -93,7 +97,8 @@ def _group(network: Network | None, leaves: list[Leaf]) -> InventoryGroup:
         if title := endpoint.bridge or endpoint.parent:
             return InventoryGroup("bridge", title, (), tuple(leaves), "")
         kind = "routed" if is_routed(endpoint) else "unknown"
-        return InventoryGroup(kind, language.term(_WITHOUT_TITLE[kind]), (), tuple(leaves), "")
+        named = endpoint.network if kind == "unknown" else ""  # slirp4netns and pasta of rootless podman
+        return InventoryGroup(kind, named or language.term(_WITHOUT_TITLE[kind]), (), tuple(leaves), "")
     model = model_of(network)
     if network.driver == "overlay":
         vni = (f"VNI {network.vni}",) if network.vni is not None else ()
