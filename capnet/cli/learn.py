@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import click
 
+from capnet.analysis.core.wording import Text
 from capnet.cli import colors, completions
 from capnet.errors import Exit, UsageError
 
@@ -39,6 +40,8 @@ def command(model: str | None, answers: str | None) -> int:
 
     if model is None:
         emit(_list())
+        if sys.stdout is not None and sys.stdout.isatty():
+            emit(Text(en="\nto begin: capnet learn bridge\n", zh="\n开始：capnet learn bridge\n").fill())
         return Exit.OK
     from capnet.learn.lessons import NAMES, lesson
     from capnet.learn.session import Score, play

@@ -28,12 +28,11 @@ def command(file: Path, number: int, with_hex: bool, no_tshark: bool) -> int:
     First what capnet makes of it, what a tunnel carries below the tunnel, and the comments that pcapng has on it. Then,
     when tshark is installed, every field of Wireshark's own dissection; a frame far into a file is dissected by itself.
     """
-    from capnet.cli.output import emit
+    from capnet.cli.output import show
 
     frame = _read_frame(file, number, with_hex)
-    emit(frame.text)
-    if not no_tshark:
-        emit("\n" + "\n".join(_as_wireshark_dissects(file, number, frame)) + "\n")
+    lines = [] if no_tshark else ["", *_as_wireshark_dissects(file, number, frame)]
+    show(frame.text + "".join(f"{line}\n" for line in lines), is_paged=True)
     return Exit.OK
 
 

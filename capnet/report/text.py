@@ -168,10 +168,10 @@ def listing(words: Sequence[str], most: int = 4) -> str:
     """`a`, `a and b`, `a, b and c`, `a, b, c and 9 more`."""
     if language.is_chinese():
         if len(words) > most:
-            return "、".join(words[: most - 1]) + f" 等 {len(words)} 个"
+            return "、".join(words[: most - 1]) + f" 等 {number(len(words))} 个"
         return language.enumerated(words)
     if len(words) > most:
-        words = [*words[: most - 1], f"{len(words) - most + 1} more"]
+        words = [*words[: most - 1], f"{number(len(words) - most + 1)} more"]
     if len(words) < 2:
         return "".join(words)
     return ", ".join(words[:-1]) + " and " + words[-1]

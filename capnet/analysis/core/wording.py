@@ -22,8 +22,8 @@ def several(words: Sequence[str]) -> str:
     """`a and b`, `a, b and c`; of more than four, `a, b, c and 9 more`."""
     left_out = len(words) - 3 if len(words) > 4 else 0
     if language.is_chinese():
-        return "、".join(words[:3]) + f" 等 {len(words)} 个" if left_out else language.enumerated(words)
-    *others, last = [*words[:3], f"{left_out} more"] if left_out else words or [""]
+        return "、".join(words[:3]) + f" 等 {len(words):,} 个" if left_out else language.enumerated(words)
+    *others, last = [*words[:3], f"{left_out:,} more"] if left_out else words or [""]
     return f"{', '.join(others)} and {last}" if others else last
 
 

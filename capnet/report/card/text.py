@@ -5,7 +5,7 @@ from __future__ import annotations
 from capnet import language
 from capnet.analysis.core.wording import Text
 from capnet.report.card.card import Card
-from capnet.report.text import fill, padded
+from capnet.report.text import fill, number, padded
 
 MAX_LINES = 10  # below each heading
 _HEADINGS = {
@@ -29,7 +29,7 @@ def render(card: Card, width: int = 100) -> str:
             lines += ["", language.term(heading)]
             lines += [line for row in rows[:MAX_LINES] for line in fill(row, width, "  ", "      ")]
         if len(rows) > MAX_LINES:
-            more = Text(en="… and {number} more", zh="…… 另有 {number} 条").fill(number=len(rows) - MAX_LINES)
+            more = Text(en="… and {number} more", zh="…… 另有 {number} 条").fill(number=number(len(rows) - MAX_LINES))
             lines.append(f"  {more}")
     if not card.fails and not card.has_failing_flow:
         lines += ["", Text(en="Nothing that was captured of it fails.", zh="抓到的与它有关的流量没有失败。").fill()]

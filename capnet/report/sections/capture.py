@@ -53,7 +53,7 @@ def _read_from_files(points: Sequence[Document]) -> str:
             read.append(Text(en="{point} is {what}", zh="{point} 是{what}").fill(point=point["name"], what=what))
     if not read:
         return ""
-    more = Text(en="{number} more", zh="另有 {number} 个").fill(number=len(read) - MAX_READ_NAMES)
+    more = Text(en="{number} more", zh="另有 {number} 个").fill(number=number(len(read) - MAX_READ_NAMES))
     return Text(
         en="Read from names of files: {names}. NAME=FILE names a point otherwise.",
         zh="由文件名得知：{names}。用 NAME=FILE 可以另外指定抓包点的名称。",
