@@ -5,7 +5,8 @@ dropping any.
 
 Output: arrays of one entry per point. Times are ns under the reference clock.
 Method: a recording says when each capture began and ended. Other captures show their first and last frame only; those
-that overlap in time are assumed to have been started and stopped together, and what rests on that is less certain. A
+that overlap in time are assumed to have been started and stopped together, and what rests on that is less certain. The
+interface of a container ends with it, and its capture with the interface: the last frame is the last sign of either. A
 recording also says whether it had a filter; of other captures, what all packets have in common may be one. A point that
 records one direction only proves nothing by absence.
 """
@@ -63,6 +64,7 @@ MIN_FILTER_PACKETS = 20  # fewer packets with one port in common are no capture 
 MIN_FILTER_FLOWS = 3
 _ECHO_REPLIES = (ICMP_ECHO_REPLY << 8, ICMPV6_ECHO_REPLY << 8)  # values of FLOW_KIND
 MIN_ANSWERS_ALONE = 2  # to different questions, none of which was recorded
+ROLES_OF_CONTAINERS = ("container", "veth", "overlay")  # of interfaces that end with their container, or the last one
 MIN_UNFILTERED_KINDS = 3  # protocols, ARP being one: `arp or icmp` is a capture filter, three kinds are traffic
 
 
@@ -90,6 +92,8 @@ def listening(context: Context) -> Listening:
     heard_from, heard_to, is_recorded = listening_times(context)
     since, until = _together(heard_from, heard_to)
     since, until = np.where(is_recorded, heard_from, since), np.where(is_recorded, heard_to, until)
+    ends_with_container = np.array([point.role in ROLES_OF_CONTAINERS for point in context.points] or [False])
+    until = np.where(ends_with_container, heard_to, until)
     is_dropping = np.array([bool(point.dropped) for point in context.points] or [False])
     flows = context.flows
     hears = np.zeros((count, PROTOCOLS), dtype=bool)

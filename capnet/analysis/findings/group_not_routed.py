@@ -24,6 +24,7 @@ from capnet.analysis.core.flow_rows import are_to_groups, destination, host_of, 
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name
+from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.fate.listening import listening
 from capnet.topology import Network
@@ -96,7 +97,7 @@ def _outward(context: Context, places: dict[tuple[str, str], Bridged], rows: Flo
             continue
         if not is_group[row] and group not in _broadcasts(context, host, place.network):
             continue
-        cards = _cards(context, host)
+        cards = [card for card in _cards(context, host) if _has_recorded(context, card, row)]
         if not cards or _is_seen(context, cards, row):
             continue
         names = [context.points[card].name for card in cards]
@@ -130,7 +131,10 @@ def _inward(context: Context, places: dict[tuple[str, str], Bridged], rows: Flow
             if owner == host and (each.proto, each.host_port) == ("udp", port) and is_on_all_addresses(each)
         }
         for place in publishing.values():
-            inside = [n for n, each in enumerate(context.points) if each.name == f"{host}/{place.network.bridge}"]
+            bridge = f"{host}/{place.network.bridge}"
+            inside = [
+                n for n, each in enumerate(context.points) if each.name == bridge and _has_recorded(context, n, row)
+            ]
             sent = flows[np.isin(flows[:, schema.FLOW_POINT], inside)]
             is_from = (sent[:, schema.FLOW_SRC_LO] == flows[row, schema.FLOW_SRC_LO]) & (
                 sent[:, schema.FLOW_SPORT] == flows[row, schema.FLOW_SPORT]
@@ -184,6 +188,12 @@ def _cards(context: Context, host: str) -> list[int]:
         if point.role in ("parent", "underlay") and host_of(point.name) == host
         and not listening(context).is_dropping[number]
     ]  # fmt: skip
+
+
+def _has_recorded(context: Context, point: int, row: int) -> bool:
+    """Is a point shown to record when datagrams were sent?"""
+    times, (first, last) = listening(context), flow_spans(context)
+    return bool(first[row] <= times.heard_to[point] and last[row] >= times.since[point])
 
 
 def _is_seen(context: Context, points: list[int], row: int) -> bool:

@@ -38,6 +38,19 @@ def sent(net: stories.Network, point: str, ends: str, mac: str, dmac: str = SSDP
         net.pass_by((point, udp(ends, payload, ident=int(net.now / 1e6) % 60_000 + 1, smac=mac, dmac=dmac)), gap=1e6)
 
 
+def recording() -> stories.Network:
+    """Both points show other packets before what is asked about."""
+    net = stories.Network([CARD, BRIDGE])
+    go_on(net)
+    return net
+
+
+def go_on(net: stories.Network) -> None:
+    """Both points record still."""
+    sent(net, CARD, f"{B}:40000 > {A}:9", CARD_B, CARD_A, times=1)
+    sent(net, BRIDGE, f"{CLI}:40000 > {GATEWAY}:9", CLI_MAC, "02:42:00:00:00:01", times=1)
+
+
 def told(net: stories.Network, folder: Path, known: Topology | None) -> list[tuple[str, object, object]]:
     report = read(net, folder, topology=known)
     return [(each["level"], each["facts"]["group"], each["facts"]["point"]) for each in named(report, NAME)]
@@ -54,24 +67,25 @@ def told(net: stories.Network, folder: Path, known: Topology | None) -> list[tup
     ids=["SSDP", "mDNS", "all", "broadcast of the host's network"],
 )
 def test_question_to_a_group_that_stays_inside_is_told(tmp_path: Path, group: str, dmac: str) -> None:
-    net = stories.Network([CARD, BRIDGE])
+    net = recording()
     sent(net, BRIDGE, f"{CLI}:40000 > {group}", CLI_MAC, dmac)
-    sent(net, CARD, f"{B}:40000 > {A}:9", CARD_B, CARD_A)
+    go_on(net)
     assert told(net, tmp_path, topology()) == [("warning", group.partition(":")[0], BRIDGE)]
 
 
 def test_announcement_is_told_as_info(tmp_path: Path) -> None:
     """It comes from the group's own port and wants no answer."""
-    net = stories.Network([CARD, BRIDGE])
+    net = recording()
     sent(net, BRIDGE, f"{CLI}:5353 > 224.0.0.251:5353", CLI_MAC, "01:00:5e:00:00:fb")
+    go_on(net)
     assert told(net, tmp_path, topology()) == [("info", "224.0.0.251", BRIDGE)]
 
 
 @pytest.mark.parametrize(
-    "story", ["relayed", "host", "twice", "own broadcast", "routing", "DHCP", "unknown", "no card"]
+    "story", ["relayed", "host", "twice", "own broadcast", "routing", "DHCP", "unknown", "no card", "card has ended"]
 )
 def test_group_that_is_not_meant_outside_is_silent(tmp_path: Path, story: str) -> None:
-    net = stories.Network([BRIDGE] if story == "no card" else [CARD, BRIDGE])
+    net = stories.Network([BRIDGE]) if story == "no card" else recording()
     source, group, dmac = f"{CLI}:40000", f"{SSDP}:1900", SSDP_MAC
     if story == "host":
         source = f"{GATEWAY}:40000"
@@ -84,13 +98,16 @@ def test_group_that_is_not_meant_outside_is_silent(tmp_path: Path, story: str) -
     sent(net, BRIDGE, f"{source} > {group}", CLI_MAC, dmac, times=2 if story == "twice" else 3)
     if story == "relayed":
         sent(net, CARD, f"{A}:40000 > {group}", CARD_A, dmac)
+    if story not in ("no card", "card has ended"):
+        go_on(net)
     assert told(net, tmp_path, None if story == "unknown" else topology()) == []
 
 
 def test_question_that_a_neighbour_answers_is_told_as_info(tmp_path: Path) -> None:
-    net = stories.Network([CARD, BRIDGE])
+    net = recording()
     sent(net, BRIDGE, f"{CLI}:40000 > {SSDP}:1900", CLI_MAC)
     sent(net, BRIDGE, f"172.18.0.3:1900 > {CLI}:40000", "02:42:ac:12:00:03", CLI_MAC)
+    go_on(net)
     assert [level for level, *_ in told(net, tmp_path, topology())] == ["info"]
 
 
@@ -101,8 +118,8 @@ def test_question_that_a_neighbour_answers_is_told_as_info(tmp_path: Path) -> No
 )
 def test_group_at_a_published_port_is_told(tmp_path: Path, port: int | None, group: str, is_told: bool) -> None:
     """docker-proxy takes broadcasts, and passes them on as its own."""
-    net = stories.Network([CARD, BRIDGE])
+    net = recording()
     dmac = SSDP_MAC if group == SSDP else "ff:ff:ff:ff:ff:ff"
     sent(net, CARD, f"{B}:40000 > {group}:1900", CARD_B, dmac)
-    sent(net, BRIDGE, f"{CLI}:40000 > {GATEWAY}:9", CLI_MAC, "02:42:00:00:00:01")
+    go_on(net)
     assert told(net, tmp_path, topology(published=port)) == [("warning", SSDP, CARD)] * is_told

@@ -10,7 +10,7 @@ import pytest
 from capnet import analyze, render
 from capnet.analysis.fact_tables.fact_list import FactList
 from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, of_story
-from tests.stories import Network, Packet, arp, ping, udp
+from tests.stories import Network, arp, ping, udp
 from tests.story_reports import A, B
 from tests.wire.test_group_membership import frame, record, report
 
@@ -46,6 +46,7 @@ def announce(net: Network, points: tuple[str, ...], sender: str = A, *, times: i
 def requests(folder: Path, *, held: int, more: int = 2) -> Findings:
     """ARP requests of which the first ones do not get on, then unicast that does."""
     net = Network(list(BOTH))
+    net.pass_by(*((point, arp(2, CARD_B, B, A, to=CARD_A)) for point in BOTH))
     for number in range(held + more):
         points = BOTH if number >= held else BOTH[:1]
         for point in points:
@@ -56,10 +57,17 @@ def requests(folder: Path, *, held: int, more: int = 2) -> Findings:
     return of_story(net, folder, NAME)
 
 
+def go_on(net: Network) -> Network:
+    """Both points record still."""
+    asked = ping(f"{A} > {B}", 9, 1, smac=CARD_A, dmac=CARD_B, ident=900)
+    answer = ping(f"{B} > {A}", 9, 1, icmp=(0, 0), smac=CARD_B, dmac=CARD_A, ident=901)
+    net.pass_by(*((point, asked) for point in BOTH))
+    net.pass_by(*((point, answer) for point in BOTH[::-1]))
+    return net
+
+
 def told(net: Network, folder: Path) -> Findings:
-    packet: Packet = ping(f"{A} > {B}", 9, 1, smac=CARD_A, dmac=CARD_B, ident=900)
-    net.pass_by(*((point, packet) for point in BOTH))
-    return of_story(net, folder, NAME)
+    return of_story(go_on(net), folder, NAME)
 
 
 @pytest.mark.parametrize("version", [4, 6])
@@ -92,7 +100,7 @@ def test_group_that_does_not_get_on_is_told(tmp_path: Path, ends: tuple[str, str
 def test_headline_names_the_group_that_is_missing(tmp_path: Path) -> None:
     net = network()
     announce(net, BOTH[:1])
-    page = render(analyze(net.write(tmp_path)), "table")
+    page = render(analyze(go_on(net).write(tmp_path)), "table")
     assert "but for multicast to 239.1.2.3" in " ".join(page.split())
 
 
@@ -100,7 +108,7 @@ def test_headline_counts_groups_if_they_are_many(tmp_path: Path) -> None:
     """Of more than twenty findings of one name one remains, which names no group."""
     net = network()
     announce(net, BOTH[:1])
-    analyzed = analyze(net.write(tmp_path))
+    analyzed = analyze(go_on(net).write(tmp_path))
     (finding,) = [each for each in analyzed.findings if each.name == NAME]
     many = replace(finding, facts={"findings": 25, "examples": ["one"]})
     page = render(replace(analyzed, findings=FactList("findings", [many])), "table")
@@ -123,6 +131,13 @@ def test_group_that_gets_on_is_silent(tmp_path: Path) -> None:
     net = network()
     announce(net, BOTH)
     assert told(net, tmp_path) == []
+
+
+def test_group_sent_after_the_last_frame_of_a_point_is_silent(tmp_path: Path) -> None:
+    """Nothing shows that it was captured there so long."""
+    net = network()
+    announce(net, BOTH[:1])
+    assert of_story(net, tmp_path, NAME) == []
 
 
 def test_group_of_the_link_alone_is_silent(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 Input: flows, flow links, the ARP table, when points listened. Output: `LostGroup`s of multicast and broadcast
 datagrams, `HeldBack`s of ARP requests. Method: two points are of one Ethernet for a MAC if its unicast frames go from
 one to the other with both MACs and the TTL kept; its frames to groups should go there too, but for a switch that looks
-into IGMP.
+into IGMP. What was sent after the last frame of a point proves nothing: its interface may be gone by then.
 Limits: outside of tunnels; not the groups of routing protocols (224.0.0.0/24), which come from the switch itself, too.
 """
 
@@ -17,9 +17,12 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import are_to_groups, is_multicast_mac
 from capnet.analysis.core.schema import FlowTable
+from capnet.analysis.correlate.clocks import clocks
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.fate.listening import Listening, listening
+from capnet.analysis.facts.neighbours.question_delays import reference_time
+from capnet.analysis.facts.transport.flow_observations import observations_of
+from capnet.analysis.fate.listening import listening
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import MAPPED
 from capnet.wire.numbers import ARP_REQUEST, UDP
@@ -68,7 +71,7 @@ def lost_groups(context: Context) -> list[LostGroup]:
         flow = flows[row]
         for due in ways.get((int(flow[schema.FLOW_POINT]), int(flow[schema.FLOW_SMAC])), ()):
             key = row_hash(np.array([[due, *flow[_KEY]]], dtype=np.int64))
-            if int(key[0]) not in seen and _heard(listening(context), due, flow):
+            if int(key[0]) not in seen and _could_hear(context, due) and _lasts(context, row, due):
                 lost.append(LostGroup(row, due))
     return lost
 
@@ -92,7 +95,7 @@ def held_back(context: Context) -> list[HeldBack]:
             packets, first = arps[arrived, [schema.ARP_PACKETS, schema.ARP_FIRST]].tolist() if arrived >= 0 else (0, 0)
             missing = arp[schema.ARP_PACKETS] - packets
             is_late = arrived < 0 or first - arp[schema.ARP_FIRST] >= MIN_DELAY_NS
-            if missing >= MIN_PACKETS and is_late and not listening(context).is_dropping[due]:
+            if missing >= MIN_PACKETS and is_late and _is_recording(context, due, arp):
                 held.append(HeldBack(number, due, missing, arrived))
     return held
 
@@ -121,8 +124,25 @@ def _is_control(flows: FlowTable) -> np.ndarray:
     return is_v4 & (flows[:, schema.FLOW_DST_LO] & 0xFFFFFF00 == 0xE0000000)
 
 
-def _heard(points: Listening, due: int, flow: np.ndarray) -> bool:
-    """Would a point have recorded these datagrams: while it listened, dropped nothing, and was not filtered?"""
+def _is_recording(context: Context, due: int, arp: list[int]) -> bool:
+    """Is a point shown to record, and dropped nothing, from the first to the last of these requests?"""
+    points = listening(context)
+    first, last = (
+        reference_time(context, arp[schema.ARP_POINT], arp[of]) for of in (schema.ARP_FIRST, schema.ARP_LAST)
+    )
+    return bool(points.since[due] <= first and last <= points.heard_to[due] and not points.is_dropping[due])
+
+
+def _could_hear(context: Context, due: int) -> bool:
+    """Would a point have recorded these datagrams: it dropped nothing, and was not filtered?"""
+    points = listening(context)
     is_unfiltered = points.filter_port[due] < 0 and points.filter_address[due] < 0
-    is_in_time = points.since[due] <= flow[schema.FLOW_FIRST] and flow[schema.FLOW_LAST] <= points.until[due]
-    return bool(is_unfiltered and is_in_time and points.hears[due, UDP] and not points.is_dropping[due])
+    return bool(is_unfiltered and points.hears[due, UDP] and not points.is_dropping[due])
+
+
+def _lasts(context: Context, row: int, due: int) -> bool:
+    """Were enough packets of a flow sent, for long enough, while a point is shown to record?"""
+    times_ns = clocks(context).observation_times(context, observations_of(context, row))
+    points = listening(context)
+    times_ns = times_ns[(times_ns >= points.since[due]) & (times_ns <= points.heard_to[due])]
+    return len(times_ns) >= MIN_PACKETS and int(times_ns.max() - times_ns.min()) >= MIN_SPAN_NS

@@ -76,7 +76,7 @@ def test_requests_in_macvlan_golden_as_tshark_counts_is_told() -> None:
     assert facts["requests"] == sum(row["point"] == str(point) for row in asked) > 0
 
 
-def talk(folder: Path, *, asks: str, seen_inside: bool = False, kind: str = "arp") -> Findings:
+def talk(folder: Path, *, asks: str, seen_inside: bool = False, kind: str = "arp", goes_on: bool = True) -> Findings:
     """A child and its host ping B by the host's card; one of them asks for the other, in vain."""
     net = Network(["A/m1/eth0", "A/ens33", "B/ens33"])
     child, host, peer = (CHILD_1, A, B) if kind == "arp" else ("2001:db8::a", "2001:db8::80", "2001:db8::81")
@@ -96,6 +96,8 @@ def talk(folder: Path, *, asks: str, seen_inside: bool = False, kind: str = "arp
         way = net.points if asks == "child" or seen_inside else net.points[1:]
         net.pass_by(*((point, question(mac, asker, target)) for point in way))
         net.now += 1e6
+    if goes_on:
+        net.pass_by(*((point, question(MAC_1, child, peer)) for point in net.points))
     return of_story(net, folder, "macvlan-host-isolation")
 
 
@@ -117,6 +119,11 @@ def test_host_and_child_that_others_answer_is_told(tmp_path: Path) -> None:
 def test_ipv6_child_asking_for_its_own_host_is_told(tmp_path: Path) -> None:
     (finding,) = talk(tmp_path, asks="child", kind="nd")
     assert finding["facts"]["host"] == "2001:db8::80"
+
+
+def test_child_that_may_be_gone_is_silent(tmp_path: Path) -> None:
+    """Its interface shows nothing from the host's questions on: the container may have ended."""
+    assert talk(tmp_path, asks="host", goes_on=False) == []
 
 
 def test_station_whose_broadcasts_the_child_gets_is_silent(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
 from capnet.analysis.facts.neighbours.on_link_lookups import CONTAINER_ROLES
 from capnet.analysis.facts.neighbours.whereabouts.places import Place, Whereabouts
 from capnet.analysis.fate.interface_points import interface_points
-from capnet.analysis.fate.listening import listening, records_one_direction
+from capnet.analysis.fate.listening import ROLES_OF_CONTAINERS, listening, records_one_direction
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.speakers import speakers
 from capnet.topology.lookup import endpoints, network_of
@@ -34,7 +34,6 @@ MAX_ASKED_AGAIN_NS = 2_000_000_000
 MIN_ANSWERS = 2  # of which the asker gets none
 METADATA = "169.254.169.254"  # of clouds, a server that pods ask
 MAX_ROWS = 100  # flows to one address
-_GOES_WITH_CONTAINER = ("container", "veth")
 
 
 def lost_answers(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
@@ -86,7 +85,7 @@ def _goes_on(context: Context, point: int, asked: Exchange) -> bool:
     That of a container goes with it, and shows nothing more, however long the capture goes on.
     """
     last, times = context.points[point].last, listening(context)
-    is_there = context.points[point].role not in _GOES_WITH_CONTAINER or (
+    is_there = context.points[point].role not in ROLES_OF_CONTAINERS or (
         last is not None and last >= asked.first_request
     )
     return bool(is_there and times.since[point] <= asked.last_request and times.until[point] >= asked.first_request)
