@@ -84,7 +84,8 @@ def findings(context: Context) -> list[Finding]:
 
 
 def _statement(module: ModuleType, finding: Finding) -> Statement:
-    return Statement(finding, module.EXPLAINS, _verify(module), getattr(module, "IS_OF_TUNNEL", False))
+    explains = () if hasattr(module, "is_weak") and module.is_weak(finding) else module.EXPLAINS
+    return Statement(finding, explains, _verify(module), getattr(module, "IS_OF_TUNNEL", False))
 
 
 def _subjects(context: Context, statement: Statement) -> Subjects:

@@ -4,7 +4,8 @@ Input: neighbours, stations, flows. Output: `IsolatedPair`s. Method: a container
 at the card both stations get unicast frames of others, and their questions for each other get no answer. The host's
 broadcasts pass the card and do not come to the container, as the kernel keeps them from macvlan children. Or the
 topology says that the container's macvlan interface lies on the card with the other's address. Limits: outside of
-tunnels; without a topology, the container's own interface must be captured.
+tunnels; without a topology, the container's own interface must be captured. Two ports of a bridge that are isolated
+from each other show the same at the bridge (`whereabouts.isolated_ports`), and at a card that is another port of it.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from capnet.analysis.core.schema import Mask
 from capnet.analysis.facts.neighbours.bystanders import unicast_frames
 from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
 from capnet.analysis.facts.neighbours.question_delays import are_on_one_host, question_delays, reference_time
+from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.speakers import RECEIVED
 from capnet.quick_tuple import NamedTuple
+from capnet.topology import INNER_ROLES
 from capnet.topology.lookup import endpoints
 
+ROLES_OF_CARDS = ("parent", "underlay")  # a bridge keeps broadcasts from a port as well, if both are isolated
 MIN_REQUESTS = 2  # a single one may have its answer behind the capture
 MAX_EXCHANGES = 1000  # that are looked at: a host asks for few addresses
 
@@ -41,8 +45,9 @@ def isolated_pairs(context: Context) -> list[IsolatedPair]:
         return []
     exchanges = [of for of in neighbours(context) if not of.via]
     answered = {(of.kind, of.asker, of.target) for of in exchanges if of.replies}
-    macs = _macs_of_addresses(exchanges)
+    macs = macs_of_addresses(exchanges)
     pairs: list[IsolatedPair] = []
+    others = _addresses_of_other_kinds(context)
     for of in exchanges[:MAX_EXCHANGES]:
         is_repeated = of.requests - of.unicast_requests >= MIN_REQUESTS and not (of.is_probe or of.is_announcement)
         if not is_repeated or (of.kind, of.asker, of.target) in answered:
@@ -52,6 +57,8 @@ def isolated_pairs(context: Context) -> list[IsolatedPair]:
             continue
         if of.asker in by_topology.get(of.target, ()):
             pairs.append(IsolatedPair(of, of.asker, of.target))
+            continue
+        if context.points[of.point].role not in ROLES_OF_CARDS or not others.isdisjoint((of.asker, of.target)):
             continue
         for target_mac in macs.get((of.point, of.target), ()):
             if _are_isolated(context, exchanges, of.point, child=of.asker_mac, host=target_mac):
@@ -80,7 +87,13 @@ def _children_of_hosts(context: Context) -> dict[str, frozenset[str]]:
     }
 
 
-def _macs_of_addresses(exchanges: list[Exchange]) -> dict[tuple[int, str], set[int]]:
+def _addresses_of_other_kinds(context: Context) -> frozenset[str]:
+    """Addresses of containers' interfaces that are no macvlan, by the topology."""
+    of_topology = endpoints(context.topology) if context.topology else ()
+    return frozenset(ip for _, endpoint in of_topology if endpoint.kind not in (None, "macvlan") for ip in endpoint.ips)
+
+
+def macs_of_addresses(exchanges: list[Exchange]) -> dict[tuple[int, str], set[int]]:
     """Point and address → MACs that claim it there."""
     macs: dict[tuple[int, str], set[int]] = {}
     for of in exchanges:
@@ -96,15 +109,27 @@ def _are_isolated(context: Context, exchanges: list[Exchange], card: int, *, chi
     is_between: Mask = (sources == child) & (destinations == host) | (sources == host) & (destinations == child)
     if is_between.any() or not ((destinations == child).any() and (destinations == host).any()):
         return False
+    if _is_on_bridge(context, child, host):
+        return False
     broadcasts = [of for of in exchanges if of.asker_mac == host and of.requests > of.unicast_requests]
     at_card = [of.first_request for of in broadcasts if of.point == card]
     return any(
         _is_child(context, exchanges, own, card, child)
-        and not _sends(context, own, host)
+        and not sends(context, own, host)
         and any(listening(context).since[own] <= time <= listening(context).until[own] for time in at_card)
         for own, point in enumerate(context.points)
-        if point.role == "container" and own != card and _sends(context, own, child)
+        if point.role == "container" and own != card and sends(context, own, child)
     )
+
+
+def _is_on_bridge(context: Context, child: int, host: int) -> bool:
+    """Does a bridge show frames of the child, or has what should be the host an interface behind the card as well?
+
+    Then both are at ports of a bridge, whose card is one.
+    """
+    is_behind = any(context.points[point].role in INNER_ROLES for point in interface_points(context).get(host, ()))
+    bridges = (number for number, point in enumerate(context.points) if point.role == "bridge")
+    return is_behind or any(sends(context, number, child) for number in bridges)
 
 
 def _is_child(context: Context, exchanges: list[Exchange], own: int, card: int, mac: int) -> bool:
@@ -113,7 +138,8 @@ def _is_child(context: Context, exchanges: list[Exchange], own: int, card: int, 
     return are_on_one_host(context, own, card, question_delays(context, inside, outside))
 
 
-def _sends(context: Context, point: int, mac: int) -> bool:
+def sends(context: Context, point: int, mac: int) -> bool:
+    """Do frames of a MAC come from its station at a point?"""
     table = context.stations
     is_sent = (table[:, schema.STATION_POINT] == point) & (table[:, schema.STATION_MAC] == mac)
     return bool((is_sent & (table[:, schema.STATION_HOW] != RECEIVED)).any())

@@ -23,6 +23,7 @@ from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
 from capnet.analysis.facts.neighbours.isolated_pairs import isolated_pairs
 from capnet.analysis.facts.neighbours.on_link_lookups import is_missing_proxy, on_link_lookups
 from capnet.analysis.facts.neighbours.whereabouts.homes import at_home, bringer, of_broadcast
+from capnet.analysis.facts.neighbours.whereabouts.isolated_ports import isolated_ports
 from capnet.analysis.facts.neighbours.whereabouts.links import (
     behind_a_router,
     lost_answers,
@@ -73,11 +74,14 @@ class Unanswered(NamedTuple):
 
 
 def unanswered_by_asker(context: Context, kind: str) -> dict[str, list[Unanswered]]:
-    """Asker → its questions of one protocol, without those that `on_link_lookups` or macvlan explain."""
+    """Asker → its questions of one protocol, without those that other findings explain."""
     overlaps = {lookup.pair for lookup in on_link_lookups(context) if not is_missing_proxy(context, lookup)}
     overlaps |= {("arp", child.host, child.child) for child in isolated_children(context)}
     for pair in isolated_pairs(context):
         overlaps |= {(kind, pair.host, pair.child), (kind, pair.child, pair.host)}
+    for ports in isolated_ports(context):
+        asked = ports.exchange
+        overlaps |= {("arp", asked.asker, asked.target), ("arp", asked.target, asked.asker)}
     by_asker: dict[str, list[Unanswered]] = {}
     for question in unanswered_neighbours(context):
         if question.kind == kind and (kind, question.asker, question.target) not in overlaps:

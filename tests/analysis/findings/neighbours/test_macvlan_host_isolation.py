@@ -76,9 +76,18 @@ def test_requests_in_macvlan_golden_as_tshark_counts_is_told() -> None:
     assert facts["requests"] == sum(row["point"] == str(point) for row in asked) > 0
 
 
-def talk(folder: Path, *, asks: str, seen_inside: bool = False, kind: str = "arp", goes_on: bool = True) -> Findings:
+def talk(
+    folder: Path,
+    *,
+    asks: str,
+    seen_inside: bool = False,
+    kind: str = "arp",
+    goes_on: bool = True,
+    topology: Topology | None = None,
+    more: tuple[str, ...] = (),
+) -> Findings:
     """A child and its host ping B by the host's card; one of them asks for the other, in vain."""
-    net = Network(["A/m1/eth0", "A/ens33", "B/ens33"])
+    net = Network(["A/m1/eth0", *more, "A/ens33", "B/ens33"])
     child, host, peer = (CHILD_1, A, B) if kind == "arp" else ("2001:db8::a", "2001:db8::80", "2001:db8::81")
 
     def question(mac: str, asker: str, target: str) -> bytes | Packet:
@@ -98,7 +107,7 @@ def talk(folder: Path, *, asks: str, seen_inside: bool = False, kind: str = "arp
         net.now += 1e6
     if goes_on:
         net.pass_by(*((point, question(MAC_1, child, peer)) for point in net.points))
-    return of_story(net, folder, "macvlan-host-isolation")
+    return of_story(net, folder, "macvlan-host-isolation", topology)
 
 
 def test_child_asking_for_its_own_host_is_told(tmp_path: Path) -> None:
@@ -124,6 +133,17 @@ def test_ipv6_child_asking_for_its_own_host_is_told(tmp_path: Path) -> None:
 def test_child_that_may_be_gone_is_silent(tmp_path: Path) -> None:
     """Its interface shows nothing from the host's questions on: the container may have ended."""
     assert talk(tmp_path, asks="host", goes_on=False) == []
+
+
+def test_container_that_is_no_macvlan_by_the_topology_is_silent(tmp_path: Path) -> None:
+    """The card is a port of its bridge, and another port is isolated from its own."""
+    end = Endpoint("lan", "eth0", MAC_1, [f"{CHILD_1}/24"], kind="veth")
+    topology = Topology(containers=[Container("A", "m1", "1", "i", "lan", [end])])
+    assert talk(tmp_path, asks="child", topology=topology) == []
+
+
+def test_container_whose_frames_pass_a_bridge_is_silent(tmp_path: Path) -> None:
+    assert talk(tmp_path, asks="child", more=("A/br0",)) == []
 
 
 def test_station_whose_broadcasts_the_child_gets_is_silent(tmp_path: Path) -> None:

@@ -103,6 +103,47 @@ def test_packets_of_the_host_that_stop_is_silent(tmp_path: Path) -> None:
     assert isolated(net, tmp_path) == []
 
 
+def ports(folder: Path, *, story: str = "") -> Findings:
+    """app asks for web, and both talk to the bridge's host before and afterwards."""
+    net, both = Network([BRIDGE, VETH]), (BRIDGE, VETH)
+
+    def talk(number: int, points: tuple[str, ...], address: str, mac: str) -> None:
+        gateway = "172.17.0.1"
+        for point in points if number == 0 else ():
+            net.at(net.now, point, arp(1, mac, address, gateway))
+            net.at(net.now + 5, point, arp(2, BRIDGE_MAC, gateway, address, to=mac))
+        net.now += 1000
+        asked = ping(f"{address} > {gateway}", 9, number, smac=mac, dmac=BRIDGE_MAC)
+        net.pass_by(*((point, asked) for point in points))
+        answer = ping(f"{gateway} > {address}", 9, number, icmp=(0, 0), smac=BRIDGE_MAC, dmac=mac)
+        net.pass_by(*((point, answer) for point in points[::-1]))
+
+    talk(0, both, WEB, WEB_MAC)
+    talk(0, (BRIDGE,), APP, APP_MAC)
+    for _ in range(1 if story == "asked once" else 3):
+        question = arp(1, APP_MAC, APP, WEB)
+        tag = b"\x81\x00\x00\x0a" if story == "VLAN" else b""
+        for point in both if story == "arrive" else (BRIDGE,):
+            net.at(net.now, point, question[:12] + tag + question[12:])
+        net.now += 1e6
+    if story != "web is gone":
+        talk(1, both, WEB, WEB_MAC)
+    return isolated(net, folder)
+
+
+def test_questions_that_stop_at_the_bridge_is_told(tmp_path: Path) -> None:
+    """Both ports are isolated, measured: cni0 gets the broadcasts, the other port does not."""
+    (finding,) = ports(tmp_path)
+    assert (finding["level"], finding["facts"]["protos"], finding["facts"]["packets"]) == ("warning", ["arp"], 3)
+    assert (finding["facts"]["point"], finding["facts"]["next"]) == (BRIDGE, VETH)
+    assert "`bridge -d link` shows `isolated on`" in finding["fix"]
+
+
+@pytest.mark.parametrize("story", ["arrive", "asked once", "VLAN", "web is gone"])
+def test_questions_that_show_no_isolation_are_silent(tmp_path: Path, story: str) -> None:
+    assert ports(tmp_path, story=story) == []
+
+
 GUEST, GUEST_MAC = "192.168.111.50", "52:54:00:9d:47:8a"
 BRIDGED = ["A/br0", "A/ens33"]
 
