@@ -3,7 +3,7 @@
     A 192.168.111.128 ──┬── C
     B 192.168.111.129 ──┘
 
-Sends   C to 192.168.111.128 by ping, twice.
+Sends   C to both addresses by ping, twice.
 """
 
 from capnet.scenario.faults import Change
@@ -24,4 +24,5 @@ def build(network: NodeNetwork) -> Points:
 def send(network: NodeNetwork) -> None:
     for _ in range(2):
         network["C"].ping(HOST_A)
+        network["C"].ping(HOST_B)
         network["C"].run("ip neigh flush all")

@@ -23,7 +23,7 @@ FAULT_SENDS = {
     "dns-type-unanswered": "app 到 B：两个名称的 IPv4 和 IPv6 地址查询，各两次。",
     "docker-masquerade-lost": "bbox 到 B：ping 和 HTTP。",
     "docker-user-drop": "B 到 A:8080：HTTP，两次。",
-    "duplicate-ip": "C 到 192.168.111.128：ping，两次。",
+    "duplicate-ip": "C 到两个地址：ping，两次。",
     "ecn-blocked": "app（要求 ECN）到服务器：HTTP。",
     "firewall-rejected": "app 到 B：HTTP 两次，以及 ping。",
     "firewall-rejected-ipv6": "app 到 B：HTTP 两次，以及 ping。",

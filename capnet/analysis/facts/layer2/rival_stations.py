@@ -2,9 +2,10 @@
 
 Input: ARP and ND tables. Output: `Rivals`, one per address and set of MACs. Method: both answer the same question
 within a second, their claims overlap in time, or one began when the other had ended. Not rivals: virtual routers, a
-proxy that answers for many, two cards of one host that answer for each other, a man in the middle
-(`facts.neighbours.forged_replies`), a host that repeats its guests' frames in its own name. Limits: claims by ARP and
-Neighbor Discovery only; where a point shows several links, both have to answer one asker.
+proxy that answers for many or for a station that it sends to, two cards of one host that answer for each other
+(`claims.hosts_of_macs`), a man in the middle (`facts.neighbours.forged_replies`), a host that repeats its guests'
+frames in its own name. Limits: claims by ARP and Neighbor Discovery only; where a point shows several links, both have
+to answer one asker.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast_mac, is_virtual_router
 from capnet.analysis.core.results import Evidence
+from capnet.analysis.facts.layer2.claims.hosts_of_macs import (
+    answers_for_another,
+    are_of_one_host,
+    are_of_several_hosts,
+)
 from capnet.analysis.facts.layer2.vlans import shows_several_links
 from capnet.analysis.facts.neighbours.forged_replies import forged_claims
 from capnet.quick_tuple import NamedTuple
@@ -53,6 +59,7 @@ class Rivals(NamedTuple):
     how: How
     evidence: list[Evidence]
     own: dict[int, list[str]]  # MAC → other addresses that it alone claims
+    are_several: bool  # they are shown to be of several hosts; else they may be cards of one
 
     @property
     def is_service(self) -> bool:
@@ -89,9 +96,12 @@ def rival_stations(context: Context) -> list[Rivals]:
     found: dict[tuple[str, tuple[int, ...]], Rivals] = {}
     for (place, _), by_address in sorted(claims.items()):
         addresses_of = _addresses_of(by_address)
+        proxies = _proxies(context, place, by_address)
         for address, spoken in by_address.items():
             macs = tuple(sorted({claim.mac for claim in spoken}))
             if len(macs) < 2 or _are_no_rivals(macs, addresses_of):
+                continue
+            if ":" not in address and (proxies & {*macs} or are_of_one_host(context, place, address, macs)):
                 continue
             first_frames = (min(claim for claim in spoken if claim.mac == mac).frame for mac in macs)
             evidence = [context.evidence(place[0], frame) for frame in first_frames]
@@ -99,11 +109,16 @@ def rival_stations(context: Context) -> list[Rivals]:
             if how == How.IN_TURN and shows_several_links(context)[place[0]]:
                 continue  # two cards of one host, each on its own link
             own = {mac: sorted(of for of in addresses_of[mac] if _is_only(by_address[of])) for mac in macs}
-            rivals = Rivals(address, macs, how, evidence, own)
+            are_several = ":" in address or are_of_several_hosts(
+                context, place, address, macs
+            )  # IPv6 has no such cards
+            rivals = Rivals(address, macs, how, evidence, own, are_several)
             earlier = found.setdefault((address, macs), rivals)
             if earlier is not rivals:
                 how = min(earlier.how, rivals.how)
-                found[address, macs] = earlier._replace(how=how, evidence=[*earlier.evidence, *evidence])
+                are_several = earlier.are_several or are_several
+                evidence = [*earlier.evidence, *evidence]
+                found[address, macs] = earlier._replace(how=how, evidence=evidence, are_several=are_several)
     return [found[key] for key in sorted(found)]
 
 
@@ -126,6 +141,20 @@ def _are_no_rivals(macs: tuple[int, ...], addresses_of: dict[int, set[str]]) -> 
     is_proxy = any(len(addresses_of[mac]) >= MIN_PROXIED for mac in macs)
     are_cards = any(len(addresses_of[mac] & addresses_of[other]) > 1 for mac, other in combinations(macs, 2))
     return is_virtual or is_proxy or are_cards
+
+
+def _proxies(context: Context, place: _Place, by_address: dict[str, list[_Claim]]) -> set[int]:
+    """MACs that answer for another station, as they send to it or ask for it, where that answers for itself as well."""
+    proxies = set()
+    for address, spoken in by_address.items():
+        if ":" in address or _is_only(spoken):
+            continue
+        times: dict[int, tuple[int, int]] = {}
+        for claim in spoken:
+            first, last = times.get(claim.mac, (claim.first, claim.last))
+            times[claim.mac] = min(first, claim.first), max(last, claim.last)
+        proxies |= {mac for mac, span in times.items() if answers_for_another(context, place, address, mac, span)}
+    return proxies
 
 
 def _how(spoken: list[_Claim]) -> How:

@@ -7,9 +7,12 @@ Looks at: at one point and in one VNI:
   on.
 Says: which MACs claim which address, and whether both advertise themselves by VRRP. An error where they answer the same
 questions, or where duplicate address detection keeps an IPv6 address from being used; a warning where their claims
-overlap otherwise, and about a probe by ARP. Not told are:
-- virtual routers (VRRP, HSRP), and a proxy that answers for many;
-- two cards of one host that answer for each other;
+overlap otherwise, and about a probe by ARP. Two cards of one host look the same, as each answers by ARP for all of the
+host's addresses, and so does a proxy: without a sign of two hosts it is an info. Such signs are that each MAC answers
+packets that were sent to it, that one of them alone answers for another address, and the topology
+(`facts.layer2.claims.hosts_of_macs`). Not told:
+- virtual routers (VRRP, HSRP), and a proxy that answers for many, or for a station that it sends to itself;
+- two cards of one host that answer for each other's addresses, or of which one answers packets that the other one got;
 - a host on Wi-Fi that repeats its guests' frames in its own name at once;
 - a switch that probes a known MAC;
 - forged claims (`arp-spoofing`), an address that moved (`address-moved`), and hosts that share the address of a service
@@ -41,7 +44,7 @@ from capnet.wire.addresses import address_value, mac_text, mac_value
 from capnet.wire.numbers import VRRP
 
 NAME = finding_name(__name__)
-LEVELS = ("error", "warning")
+LEVELS = ("error", "warning", "info")
 SCENARIO = "fault duplicate-ip"
 WITNESS = "pcaps/ipvlan-l2.pcapng"  # one MAC for several addresses, the other way round
 EXPLAINS = ("connection-cut", "connection-refused", "connection-unanswered", "handshake-unfinished")
@@ -53,9 +56,11 @@ PAGE_ZH = """多个站点声称拥有同一地址。
 - 使用地址前的探测（RFC 4862、RFC 5227）得到了拥有者的应答；
 - 按拓扑属于 macvlan 容器的地址，在其接口所在的网卡上却由另一个 MAC 发出包。
 结论：哪些 MAC 声称拥有哪个地址，是否都用 VRRP 通告自己。应答同样的询问时，或重复地址检测使 IPv6 地址不能使用时为错
-误；声称在时间上以其他方式重叠时，以及 ARP 探测，为警告。不包括：
-- 虚拟路由器（VRRP、HSRP），以及为许多地址应答的代理；
-- 同一主机上互相代答的两块网卡；
+误；声称在时间上以其他方式重叠时，以及 ARP 探测，为警告。同一主机的两块网卡看起来一样，因为每块都用 ARP 为主机的所有
+地址应答，代理也是如此：没有两台主机的迹象时只是提示。这样的迹象有：每个 MAC 都应答发给自己的包；其中只有一个为另一
+地址应答；拓扑（`facts.layer2.claims.hosts_of_macs`）。不包括：
+- 虚拟路由器（VRRP、HSRP），以及为许多地址或为它自己发往的站点应答的代理；
+- 同一主机上为彼此的地址应答的两块网卡，或其中一块应答了另一块收到的包；
 - 在 Wi-Fi 上立即以自己的名义重复其客户机帧的主机；
 - 探测已知 MAC 的交换机；
 - 伪造的声称（`arp-spoofing`）、转移的地址（`address-moved`），以及共享服务地址的主机（`vip-answered-by-many`）。
@@ -70,6 +75,17 @@ AT_ONCE_FIX = Text(
     zh="给其中一个换地址：用 --ip-range 或 --aux-address 保留 Docker 之外的地址",
 )
 AT_ONCE_ELSEWHERE_FIX = Text(en="give one of them another address", zh="给其中一个换地址")
+UNCERTAIN = Text(
+    en="{address} is claimed by {macs}: two stations have it, or one answers for others as well, as a proxy does, or "
+    "each of two network cards of one host",
+    zh="{macs} 都声称拥有 {address}：两个站点都有该地址，或其中一个也为别人应答，如代理，或同一主机的两块网卡",
+)
+UNCERTAIN_FIX = Text(
+    en="look whose these MACs are (`ip link` on the hosts): of two stations, give one another address; of one host, "
+    "let each card answer for its own (`sysctl net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2`)",
+    zh="在各主机上用 `ip link` 查看这些 MAC 属于谁：属于两个站点时，给其中一个换地址；属于同一主机时，让每块网卡只应答"
+    "自己的地址（`sysctl net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2`）",
+)
 MASTERS = Text(
     en="{address} is claimed by {macs}, and both advertise themselves by VRRP: two masters at once",
     zh="{macs} 都声称拥有 {address}，并且都用 VRRP 通告自己：同时有两个 master",
@@ -91,6 +107,11 @@ OF_CONTAINER = Text(
 )
 MAX_CONTAINERS = 256  # whose addresses are looked for
 MIN_PACKETS = 2  # of the other station: a single one may be forged
+
+
+def is_weak(finding: Finding) -> bool:
+    """Cards of one host answer each other's packets: nothing fails by that."""
+    return finding.level == "info"
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -160,11 +181,15 @@ def _rival_claims(context: Context) -> list[Finding]:
         if not rivals.is_duplicate:
             continue
         macs = [mac_text(mac) for mac in rivals.macs]
-        text, fix = (MASTERS, MASTERS_FIX) if _are_masters(context, rivals.macs) else (AT_ONCE, at_once_fix)
+        are_masters = _are_masters(context, rivals.macs)
+        text, fix = (MASTERS, MASTERS_FIX) if are_masters else (AT_ONCE, at_once_fix)
+        is_certain = are_masters or rivals.are_several
+        if not is_certain:
+            text, fix = UNCERTAIN, UNCERTAIN_FIX
         findings.append(
             Finding(
                 NAME,
-                "error" if rivals.how == How.AT_ONCE else "warning",
+                ("error" if rivals.how == How.AT_ONCE else "warning") if is_certain else "info",
                 text.fill(address=rivals.address, macs=several(macs)),
                 fix.fill(),
                 {"address": rivals.address, "macs": macs},

@@ -7,27 +7,90 @@ from pathlib import Path
 
 import pytest
 
-from capnet.topology import Container, Endpoint, Topology
-from tests.analysis.findings.reported import CARD_A, Findings, named, of_story
-from tests.stories import ACK, RST, SYN, Network, advertise, arp, solicit, tcp, udp
+from capnet.topology import Container, Endpoint, Host, Interface, Topology
+from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, named, of_story
+from tests.stories import ACK, RST, SYN, Network, advertise, arp, ping, solicit, tcp, udp
 from tests.story_reports import A, B, read
 
 ADDRESS = "192.168.111.10"
+OF_MAC_2 = "192.168.111.11"
 MAC_1, MAC_2 = "06:11:00:00:00:0a", "06:11:00:00:00:0b"
 
 
-def claims(folder: Path, *macs: str, pause: float = 1.0) -> Findings:
+def answer_alone(net: Network) -> None:
+    """All are asked for an address that one of two MACs has, and the other one, which would, does not answer for it."""
+    net.at(0, "A/ens33", arp(1, CARD_B, B, OF_MAC_2))
+    net.at(50, "A/ens33", arp(2, MAC_2, OF_MAC_2, B, CARD_B))
+
+
+def claims(folder: Path, *macs: str, pause: float = 1.0, are_several: bool = True) -> Findings:
     """The findings where these MACs reply for one address, some seconds apart."""
     net = Network(["A/ens33"])
+    if are_several:
+        answer_alone(net)
     for number, mac in enumerate(macs):
-        net.at(number * pause * 1e6, "A/ens33", arp(2, mac, ADDRESS, B))
+        net.at(number * pause * 1e6 + 100, "A/ens33", arp(2, mac, ADDRESS, B))
     return of_story(net, folder, "duplicate-ip")
+
+
+def test_claims_without_a_sign_of_two_hosts_is_told_as_info(tmp_path: Path) -> None:
+    """Two cards of one host, of whose addresses one was asked for, look the same."""
+    (finding,) = claims(tmp_path, MAC_1, MAC_2, MAC_1, are_several=False)
+    assert finding["level"] == "info"
+    assert "two stations have it, or one answers for others as well" in finding["says"]
+    assert "arp_ignore=1" in finding["fix"]
 
 
 def test_two_macs_claiming_an_address_in_turn_is_told(tmp_path: Path) -> None:
     (finding,) = claims(tmp_path, MAC_1, MAC_2, MAC_1)
     assert (finding["level"], finding["facts"]) == ("error", {"address": ADDRESS, "macs": [MAC_1, MAC_2]})
-    assert [frame["frame"] for frame in finding["evidence"]] == [1, 2]
+    assert [frame["frame"] for frame in finding["evidence"]] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("answering", "level"),
+    [((MAC_1, MAC_2), "error"), ((MAC_1, MAC_1), None), ((MAC_1,), "info"), ((), "info")],
+    ids=["each for itself", "one for both", "one was asked", "none"],
+)
+def test_macs_that_answer_packets_for_themselves_is_told(
+    tmp_path: Path, answering: tuple[str, ...], level: str | None
+) -> None:
+    """A host sends by the card that its route names, whichever card a packet came in by."""
+    net = Network(["A/ens33"])
+    for mac in (MAC_1, MAC_2):
+        net.pass_by(("A/ens33", arp(2, mac, ADDRESS, B)))
+    for number, (asked, answers) in enumerate(zip((MAC_1, MAC_2), answering, strict=False)):
+        net.pass_by(("A/ens33", ping(f"{B} > {ADDRESS}", 7 + number, 1, smac=CARD_B, dmac=asked)))
+        reply = ping(f"{ADDRESS} > {B}", 7 + number, 1, icmp=(0, 0), smac=answers, dmac=CARD_B)
+        net.pass_by(("A/ens33", reply), gap=1e6)
+    levels = [finding["level"] for finding in of_story(net, tmp_path, "duplicate-ip")]
+    assert levels == ([level] if level else [])
+
+
+@pytest.mark.parametrize("same_host", [True, False])
+def test_macs_of_two_hosts_by_the_topology_is_told(tmp_path: Path, same_host: bool) -> None:
+    net = Network(["A/ens33"])
+    for mac in (MAC_1, MAC_2):
+        net.pass_by(("A/ens33", arp(2, mac, ADDRESS, B)))
+    cards = [Interface("eth0", 2, MAC_1, [f"{ADDRESS}/24"]), Interface("eth1", 3, MAC_2, [f"{OF_MAC_2}/24"])]
+    hosts = [Host("A", "20.10", "6", cards)] if same_host else [
+        Host(name, "20.10", "6", [card]) for name, card in zip("AB", cards, strict=True)
+    ]  # fmt: skip
+    findings = of_story(net, tmp_path, "duplicate-ip", Topology(hosts=hosts))
+    assert [finding["level"] for finding in findings] == [] if same_host else ["error"]
+
+
+@pytest.mark.parametrize("forwards", [True, False])
+def test_proxy_that_asks_or_sends_to_the_owner_is_silent(tmp_path: Path, forwards: bool) -> None:
+    """It answers for one host only; nothing that has an address asks for it, or sends to it."""
+    net = Network(["A/ens33"])
+    for mac in (MAC_1, MAC_2):
+        net.pass_by(("A/ens33", arp(2, mac, ADDRESS, B)))
+    if forwards:
+        net.pass_by(("A/ens33", ping(f"{B} > {ADDRESS}", 7, 1, ttl=63, smac=MAC_2, dmac=MAC_1)))
+    else:
+        net.pass_by(("A/ens33", arp(1, MAC_2, OF_MAC_2, ADDRESS)))
+    assert of_story(net, tmp_path, "duplicate-ip") == []
 
 
 @pytest.mark.parametrize("pause", [0.5, 20], ids=["restart", "later"])
@@ -77,8 +140,9 @@ def test_cards_of_one_host_on_two_links_is_silent(tmp_path: Path) -> None:
 def test_claims_that_overlap_is_told(tmp_path: Path) -> None:
     """Only requests are seen, as on a switch: a warning, for the address may have moved back."""
     net = Network(["A/ens33"])
+    answer_alone(net)
     for number, mac in enumerate((MAC_1, MAC_2, MAC_1)):
-        net.at(number * 20e6, "A/ens33", arp(1, mac, ADDRESS, B))
+        net.at(number * 20e6 + 100, "A/ens33", arp(1, mac, ADDRESS, B))
     (finding,) = of_story(net, tmp_path, "duplicate-ip")
     assert finding["level"] == "warning" and finding["says"] == f"{ADDRESS} is claimed by {MAC_1} and {MAC_2}"
 
