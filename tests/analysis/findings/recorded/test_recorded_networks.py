@@ -73,12 +73,15 @@ CAUSES = {
     "ipv6-forwarding-off": ("forwarding-off", "error", "so it is with IPv6 only: IPv4 of the same container passes"),
     "second-address": ("connection-unanswered", "warning", "come from 10.50.0.12, those that were accepted from 10.50"),
     "reset-by-rule": ("connection-refused", "warning", "they do not get from node/cni0 to node/eth0, where 1 other"),
+    "isolated-ports": ("isolated-on-bridge", "warning", "the questions reach node/cni0, none node/veth-other"),
+    "two-owners": ("duplicate-ip", "error", "10.77.1.21 is claimed by"),
     "blackhole": ("connection-unanswered", "warning", "they are not seen at node/eth0"),
 }
 HEALTHY = [
     "path-mtu", "kept-way", "cluster-dns", "tls-healthy", "ftp-published", "redis-announced", "kafka-published",
     "kafka-forwarded", "mongo-published", "nginx-published", "wg-healthy", "wg-no-route", "ike-healthy",
     "ike-retried", "vrrp-handover", "bgp-healthy", "service-at-bridge",
+    "two-cards-one-link", "two-cards-alike", "proxy-on-link",
 ]  # fmt: skip
 
 
@@ -155,6 +158,27 @@ def test_network_that_two_bridges_have_is_told() -> None:
     assert (worst.name, worst.level) == ("arp-unanswered", "error")
     assert "it is at node/br-0a1b2c3d4e5f, on another network of that host" in worst.says
     assert "dnat-to-dead-backend" not in {finding.name for finding in report.findings}
+
+
+def test_interface_that_went_proves_no_loss() -> None:
+    """The veth of a removed container shows neither pings nor datagrams to a group from then on."""
+    report = analyze(sorted((FOLDER / "removed-container").glob("*.pcap")))
+    assert {finding.name for finding in report.findings} == {"checksum-offload"}
+
+
+@pytest.mark.parametrize(
+    ("points", "name"),
+    [
+        (["node__app__eth0", "node__cni0"], "isolated-on-bridge"),
+        (["node__cni0", "node__veth-other"], "isolated-on-bridge"),
+        (["node__app__eth0", "node__veth-other"], "arp-unanswered"),
+        (["node__cni0"], "arp-unanswered"),
+    ],
+)
+def test_isolated_ports_are_told_by_bridge_and_port(points: list[str], name: str) -> None:
+    """Without the bridge, both interfaces may be on two of them. None of it is macvlan."""
+    report = analyze([FOLDER / "isolated-ports" / f"{point}.pcap" for point in points])
+    assert {finding.name for finding in report.findings} == {name}
 
 
 def test_tunnel_lost_on_the_wire_names_its_port() -> None:
