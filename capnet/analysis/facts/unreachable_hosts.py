@@ -53,6 +53,7 @@ class Unreachable(NamedTuple):
     quoted: set[tuple[str, int]]  # sources of the quoted packets, and their ports
     asked: int  # ns by the clock of the point, first packet to the destination; -1: not seen
     shows_quoted: bool  # the points of all messages show the flows that these quote
+    answers_others: bool  # the destination answers later, but not those that the messages are about
     first: int  # ns, first message
     last: int  # ns, last one
     evidence: list[Evidence]
@@ -70,6 +71,12 @@ def unreachable_hosts(context: Context) -> list[Unreachable]:
     A port may be translated to several addresses in turn: so, about a TCP connection that waited for a MAC, only that
     one counts.
     """
+    return [of for of in unreachable_for_some(context) if not of.answers_others]
+
+
+@derived
+def unreachable_for_some(context: Context) -> list[Unreachable]:
+    """`unreachable_hosts`, and destinations that answer others later."""
     table = without_duplicates(context)
     is_v6, code = table[:, schema.ICMP_IS_V6] > 0, table[:, schema.ICMP_CODE]
     is_wanted = table[:, schema.ICMP_TYPE] == np.where(is_v6, ICMPV6_UNREACHABLE, ICMP_UNREACHABLE)
@@ -78,18 +85,25 @@ def unreachable_hosts(context: Context) -> list[Unreachable]:
     if not len(table):
         return []
     asked, is_shown = _first_times(context, table)
-    answered = _answered_until(context, table, asked)
+    answered, own_answered = _answered_until(context, table, asked)
     groups: dict[tuple[str, str, int, int, bool], list[int]] = {}
     for number, row in enumerate(table.tolist()):
-        if answered[number] <= row[schema.ICMP_LAST]:
+        if own_answered[number] <= row[schema.ICMP_LAST]:
             sender = address_text(row[schema.ICMP_SRC_HI], row[schema.ICMP_SRC_LO])
             destination = address_text(row[schema.ICMP_QUOTED_DST_HI], row[schema.ICMP_QUOTED_DST_LO])
             key = (sender, destination, row[schema.ICMP_QUOTED_PROTO], row[schema.ICMP_QUOTED_DPORT],
                    row[schema.ICMP_CODE] == NETWORK)  # fmt: skip
             groups.setdefault(key, []).append(number)
-    return [
-        _unreachable(context, *key, table[rows], asked[rows], is_shown[rows]) for key, rows in sorted(groups.items())
-    ]
+    answers_others = answered > table[:, schema.ICMP_LAST]
+    reports = []
+    for key, numbers in sorted(groups.items()):
+        rows = np.array(numbers)
+        silent = rows[~answers_others[rows]]
+        rows = silent if len(silent) else rows
+        reports.append(
+            _unreachable(context, *key, table[rows], asked[rows], is_shown[rows], answers_others=not len(silent))
+        )
+    return reports
 
 
 def _unreachable(
@@ -102,6 +116,8 @@ def _unreachable(
     rows: np.ndarray,
     asked: Values,
     is_shown: Mask,
+    *,
+    answers_others: bool,
 ) -> Unreachable:
     messages: dict[int, int] = {}
     for point, packets in rows[:, [schema.ICMP_POINT, schema.ICMP_PACKETS]].tolist():
@@ -117,7 +133,7 @@ def _unreachable(
     quoted = {(address_text(high, low), port) for high, low, port in ends}
     return Unreachable(
         sender, destination, proto, port, is_network, is_own, max(messages.values()), sorted(receivers), quoted,
-        int(asked[earliest]), bool(is_shown.all()), int(rows[earliest, schema.ICMP_FIRST]),
+        int(asked[earliest]), bool(is_shown.all()), answers_others, int(rows[earliest, schema.ICMP_FIRST]),
         int(rows[:, schema.ICMP_LAST].max()),
         sorted(context.evidence(point, frame) for point, frame in frames),
     )  # fmt: skip
@@ -144,8 +160,8 @@ def _first_times(context: Context, errors: IcmpErrorTable) -> tuple[Values, Mask
     return first, is_shown
 
 
-def _answered_until(context: Context, errors: IcmpErrorTable, asked: Values) -> Values:
-    """Per message: time of the last packet of an answered flow to its destination, -1 if none.
+def _answered_until(context: Context, errors: IcmpErrorTable, asked: Values) -> tuple[Values, Values]:
+    """Per message: time of the last packet of an answered flow to its destination, -1 if none; of any source, its own.
 
     Elsewhere another host may have the address, as behind NAT: so flows count at the point of the message, and those
     to the quoted service wherever they are. A host answers on its own address whatever becomes of a port that it
@@ -162,7 +178,11 @@ def _answered_until(context: Context, errors: IcmpErrorTable, asked: Values) -> 
     quoted = errors[:, [*_QUOTED_ENDS, *_QUOTED_PORTS]]
     to_connection = _last_answered(context, [*schema.FLOW_ADDRESSES, *_PORTS], quoted)
     to_own = np.where(is_connection, to_connection, to_port)
-    return np.where(is_own, to_own, np.maximum(to_address, from_source))
+    from_address = _last_answered(
+        context, [schema.FLOW_POINT, *schema.FLOW_ADDRESSES], errors[:, [schema.ICMP_POINT, *_QUOTED_ENDS]]
+    )
+    of_any = np.where(is_own, to_own, np.maximum(to_address, from_source))
+    return of_any, np.where(is_own, to_own, np.maximum(from_address, from_source))
 
 
 def _last_answered(context: Context, columns: list[int], wanted_values: IcmpErrorTable) -> Values:

@@ -3,10 +3,10 @@
 Looks at: ICMP "host unreachable" and "network unreachable" (IPv4 3/1 and 3/0; IPv6 1/3 and 1/0) about destinations that
 answer nothing later (`facts.unreachable_hosts`). About an address of its own it is `dnat-to-dead-backend`.
 Says: who cannot reach which destinations, why, and how many messages say so to whom. "No answer" where the message
-came as late as unanswered questions for a MAC take, with the next hop that it asks for in vain, if that is seen; "no
-route" where it says so; that it says so at once, if it cannot have asked for a MAC. An info about one who tries more
-than five destinations of a router. Silent about a single message, unless it ends a TCP connection that was tried twice,
-and about what a scan tries (`port-scan`).
+came as late as unanswered questions for a MAC take, with the next hop that it asks for in vain, if that is seen: then
+also where the destination answers others; "no route" where it says so; that it says so at once, if it cannot have asked
+for a MAC. An info about one who tries more than five destinations of a router. Silent about a single message, unless it
+ends a TCP connection that was tried twice, and about what a scan tries (`port-scan`).
 Wrong when: the message was forged.
 Fix: start the destination, correct the address, or add the route.
 Verify: `ip route get DESTINATION` and `ip neigh show DESTINATION` on the sender of the message.
@@ -14,6 +14,7 @@ Verify: `ip route get DESTINATION` and `ip neigh show DESTINATION` on the sender
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 
 import numpy as np
@@ -29,7 +30,7 @@ from capnet.analysis.facts.neighbours.exchanges import neighbours
 from capnet.analysis.facts.neighbours.unanswered_neighbours import unanswered_neighbours
 from capnet.analysis.facts.neighbours.whereabouts.links import network_of_gateway
 from capnet.analysis.facts.syns.port_scans import is_of_port_scan
-from capnet.analysis.facts.unreachable_hosts import Unreachable, unreachable_hosts
+from capnet.analysis.facts.unreachable_hosts import Unreachable, unreachable_for_some
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import TCP, UDP
 
@@ -44,9 +45,9 @@ PAGE_ZH = """路由器告知它到不了某个目的地。
 检查：ICMP “host unreachable” 和 “network unreachable”（IPv4 3/1 和 3/0；IPv6 1/3 和 1/0），其目的地之后也没有任何应
 答（`facts.unreachable_hosts`）。关于它自己的地址见 `dnat-to-dead-backend`。
 结论：谁到不了哪些目的地，为什么，有多少条消息发给谁。消息的延迟与询问 MAC 无应答所需的时间一样时说“无应答”，
-如果看得到则说出它询问而无应答的下一跳；消息中写明时说“没有路由”；如果它不可能询问过 MAC，则说明它是立即告知的。一个客户
-端尝试路由器后面五个以上目的地时为提示。只有一条消息时不报告，除非它终止了尝试过两次的 TCP 连接；扫描（`port-scan`）
-所尝试的也不报告。
+如果看得到则说出它询问而无应答的下一跳，这时目的地应答其他来源也会报告；消息中写明时说“没有路由”；如果它不可能询问过
+MAC，则说明它是立即告知的。一个客户端尝试路由器后面五个以上目的地时为提示。只有一条消息时不报告，除非它终止了尝试过两次的
+TCP 连接；扫描（`port-scan`）所尝试的也不报告。
 误判：消息是伪造的。
 处理：启动目的主机，更正地址，或添加路由。
 验证：在消息的发送者上 `ip route get DESTINATION` 和 `ip neigh show DESTINATION`。
@@ -76,6 +77,10 @@ NOBODY = Text(
 NEXT_HOP = Text(
     en=", when no answer came from {hop}, to which it sends these packets",
     zh="，它把这些包发往 {hop}，而 {hop} 没有应答 ARP 或邻居查询",
+)
+OTHERS = Text(
+    en="; {destinations} answers others, so it is these packets that go by {hop}",
+    zh="；{destinations} 应答其他来源，所以只有这些包经过 {hop}",
 )
 AT_ONCE = Text(
     en=", and says so at once, without asking for a MAC: by a route of type unreachable, or a rule",
@@ -112,13 +117,15 @@ ACCEPT_RA = Text(
 )
 
 MAX_AT_ONCE_NS = 100_000_000  # from the first packet to the destination: a question for a MAC waits a second and more
+MAX_LOOKUP_NS = 5_000_000  # from the packet that arrives to the question for the next hop, in one kernel
 MIN_MESSAGES = 2  # a single one may be about a packet that no program misses
 LOOPBACK = "127."
 MAX_DESTINATIONS = 5  # of one receiver: a receiver that tries more scans the network
 
 
 def diagnose(context: Context) -> list[Finding]:
-    reports = [of for of in unreachable_hosts(context) if not (of.is_own and of.is_unresolved) or _is_port_cut(of)]
+    reports = [of for of in unreachable_for_some(context) if not of.answers_others or _goes_by_other_hop(context, of)]
+    reports = [of for of in reports if not (of.is_own and of.is_unresolved) or _is_port_cut(of)]
     reports = [of for of in reports if not _asks_for_itself(context, of) and not _is_scanned(context, of)]
     reports.sort(key=_group)
     groups = [list(group) for _, group in groupby(reports, key=_group)]
@@ -209,6 +216,8 @@ def _finding(context: Context, group: list[Unreachable]) -> Finding:
         says = SAYS.fill(
             sender=first.sender, destinations=several(destinations), why=why, messages=messages, receivers=receivers
         )
+    if hop and any(of.answers_others for of in group):
+        says += OTHERS.fill(destinations=several(destinations), hop=hop)
     fix = _fix(first, destinations[0], hop)
     if is_at_once:
         fix = FIX_AT_ONCE.fill(sender=first.sender, destination=destinations[0])
@@ -226,12 +235,24 @@ def _finding(context: Context, group: list[Unreachable]) -> Finding:
     )  # fmt: skip
 
 
-def _next_hop(context: Context, report: Unreachable, destinations: list[str]) -> str | None:
+def _next_hop(context: Context, report: Unreachable, destinations: Sequence[str] = ()) -> str | None:
     """The only address that the sender asks for in vain, if it is none of those that it cannot reach."""
     if not report.is_unresolved:
         return None
     hops = {question.target for question in unanswered_neighbours(context) if question.asker == report.sender}
-    return min(hops) if len(hops) == 1 and not hops & set(destinations) else None
+    return min(hops) if len(hops) == 1 and not hops & {report.destination, *destinations} else None
+
+
+def _goes_by_other_hop(context: Context, report: Unreachable) -> bool:
+    """Does the sender begin to ask for a next hop in vain as soon as the first of these packets has come?"""
+    hop = _next_hop(context, report)
+    times = [
+        exchange.first_request
+        for question in unanswered_neighbours(context)
+        if (question.asker, question.target) == (report.sender, hop)
+        for exchange in question.exchanges
+    ]
+    return any(0 <= time - report.asked <= MAX_LOOKUP_NS for time in times)
 
 
 def _fix(report: Unreachable, destination: str, hop: str | None) -> str:

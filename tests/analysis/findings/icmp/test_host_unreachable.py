@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.findings.reported import CARD_B, named, of_capture, of_story
+from tests.analysis.findings.reported import CARD_B, Findings, named, of_capture, of_story
 from tests.stories import ACK, SYN, Network, Packet, about, arp, ping, tcp
 from tests.story_reports import C1, A, B, read
 
@@ -61,6 +61,32 @@ def test_next_hop_that_does_not_answer_is_told(tmp_path: Path) -> None:
     (finding,) = of_story(net, tmp_path, NAME)
     assert "when no answer came from 192.168.111.254, to which it sends these packets" in finding["says"]
     assert "`ip rule`" in finding["fix"]
+
+
+def next_hop_of_some(folder: Path, asked_after: float | None) -> Findings:
+    """Another client gets answers later; the router asks for another router so many µs after the first ping."""
+    net = Network([POINT, "R/ens33"])
+    for number in range(3 if asked_after is not None else 0):
+        at = net.now + (asked_after or 0) + number * 1e6
+        net.at(at, "R/ens33", arp(1, ROUTER_MAC, ROUTER, "192.168.111.254"))
+    net.now += 2e6
+    refused(net, "10.9.0.77")
+    other = "192.168.111.140"
+    asked = ping(f"{other} > 10.9.0.77", 8, 1, smac=CARD_B, dmac=ROUTER_MAC)
+    net.at(net.now, POINT, asked)
+    net.at(net.now + 90, POINT, asked.but(src="10.9.0.77", dst=other, icmp=(0, 0), smac=ROUTER_MAC, dmac=CARD_B))
+    return of_story(net, folder, NAME)
+
+
+def test_next_hop_of_some_packets_is_told(tmp_path: Path) -> None:
+    (finding,) = next_hop_of_some(tmp_path, 2e6 + 20)
+    assert finding["says"].endswith("10.9.0.77 answers others, so it is these packets that go by 192.168.111.254")
+
+
+@pytest.mark.parametrize("asked_after", [None, 0, 2.5e6], ids=["not asked", "before the packets", "later"])
+def test_destination_that_answers_others_later_is_silent(tmp_path: Path, asked_after: float | None) -> None:
+    """It may have come up since. What the router asks for at another time is another matter."""
+    assert next_hop_of_some(tmp_path, asked_after) == []
 
 
 def test_network_without_a_route_is_told(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ dns-forward-drop     the node answers itself by the name server, and forwards no
 ipv6-forwarding-off  the node forwards IPv4, and no IPv6
 second-address       the node translates app to a second address of its own, to which the router has no route back
 large-pings          `app` sends pings with "don't fragment" that are larger than the MTU of the router's next link
+route-by-mark        a rule of the node routes what app sends by a next hop that is not there
 reset-by-rule        the node rejects connections of `app` with tcp-reset, and bridged frames pass its rules
 """
 
@@ -107,6 +108,13 @@ def large_pings(programs: Programs) -> None:
     )
 
 
+def route_by_mark(_: Programs) -> None:
+    bridge()
+    masquerade()
+    run("node", "iptables -t mangle -A PREROUTING -s 10.77.1.8 -j MARK --set-mark 5; "
+                "ip rule add fwmark 5 table 99; ip route add default via 10.50.0.77 table 99")  # fmt: skip
+
+
 def reset_by_rule(_: Programs) -> None:
     bridge()
     masquerade()
@@ -133,6 +141,8 @@ RECORDINGS: dict[str, Recording] = {
                          [*[("other", "10.60.0.5", 80)] * 3, *[("app", "10.60.0.1", 0)] * 6]),
     "second-address": (second_address, _BOTH, [("other", "10.60.0.5", 80), *[("app", "10.60.0.5", 80)] * 2]),
     "large-pings": (large_pings, _BOTH, [("other", "10.60.0.1", 0)] * 5),
+    "route-by-mark": (route_by_mark, _BOTH,
+                      [("other", "10.60.0.5", 80), *[("app", "10.60.0.5", 80)] * 2, ("other", "10.60.0.5", 0)]),
     "reset-by-rule": (reset_by_rule, ["node/veth-app", *_BOTH],
                       [("other", "10.60.0.5", 80), *[("app", "10.60.0.5", 80)] * 3, *[("other", "10.60.0.1", 0)] * 3]),
     "ipv6-forwarding-off": (ipv6_forwarding_off, _BOTH,

@@ -141,6 +141,15 @@ def test_reset_of_a_rule_is_told_at_fewer_points(points: tuple[str, ...], name: 
     assert problem.name == name and words in problem.says
 
 
+def test_next_hop_of_some_packets_is_told() -> None:
+    """Policy routing: the same server answers the other pod before and after, by another next hop."""
+    report = analyze(sorted((FOLDER / "route-by-mark").glob("*.pcap")))
+    problems = [finding for finding in report.findings if finding.level != "info" and not finding.explained_by]
+    assert [problem.name for problem in problems] == ["host-unreachable", "arp-unanswered"]
+    assert "when no answer came from 10.50.0.77, to which it sends these packets" in problems[0].says
+    assert problems[0].says.endswith("10.60.0.5 answers others, so it is these packets that go by 10.50.0.77")
+
+
 def test_ping_that_is_too_large_is_answered() -> None:
     """The router asks for smaller packets. Without "don't fragment" the same pings are answered, in fragments."""
     report = analyze(sorted((FOLDER / "large-pings").glob("*.pcap")))
