@@ -16,15 +16,20 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, is_to_group, replies
 from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.correlate.flow_links import Links
-from capnet.analysis.fate.unrecorded_packets import (
-    misses_packets,
+from capnet.analysis.fate.unrecorded.any_drops import (
+    are_of_one_capture_at_any,
     misses_packets_at_any,
+    missing_before_silences,
+)
+from capnet.analysis.fate.unrecorded.unrecorded_packets import (
+    misses_packets,
     most_lost,
     seen_at_later_hops,
     were_sent_again,
 )
-from capnet.wire.numbers import TCP
+from capnet.wire.numbers import TCP, UDP
 
+MAX_UNCOUNTED = 2  # datagrams: more would be missed at several moments
 ETHERNET_MTU = 1500  # octets: larger IP packets are offload segments, not yet cut or joined again
 
 
@@ -34,6 +39,8 @@ def lost_packets(context: Context, links: Links, link: int) -> int | None:
     Multicast and broadcast packets go only where a receiver is: what is missing elsewhere is not lost.
     """
     missing = int(links.missing[link]) - seen_at_later_hops(context, link)
+    if missing and context.flows[links.source[link], schema.FLOW_PROTO] != TCP:  # which sends again what was lost
+        missing = max(missing - missing_before_silences(context, link), 0)
     octets = int(links.missing_bytes[link])
     before, after = context.flows[links.source[link]], context.flows[links.target[link]]
     if not missing and octets <= 0:
@@ -56,12 +63,21 @@ def _returns_in_tunnel(before: FlowRow, after: FlowRow) -> bool:
 
 
 def _are_all_answered(context: Context, link: int, links: Links) -> bool:
-    """Have these messages of ICMP as many answers at a hop of their path? A lost one has none."""
+    """Have these messages of ICMP as many answers at a hop of their path? A lost one has none.
+
+    Likewise datagrams of which a capture at `any`, whose drops are unknown, misses one or two: streams that go both
+    ways at one rate, as of calls, have as many packets by chance, and lose more.
+    """
     row = int(links.source[link])
-    if context.flows[row, schema.FLOW_PROTO] not in ICMP_PROTOCOLS:
+    is_few = links.missing[link] <= MAX_UNCOUNTED and are_of_one_capture_at_any(context, link)
+    protocol = context.flows[row, schema.FLOW_PROTO]
+    if protocol not in ICMP_PROTOCOLS and not (protocol == UDP and is_few):
         return False
     answers = replies(context)[[row, *links.target[links.chain(link)].tolist()]]
-    return int(context.flows[row, schema.FLOW_PACKETS]) in context.flows[answers[answers >= 0], schema.FLOW_PACKETS]
+    packets, of_answers = int(context.flows[row, schema.FLOW_PACKETS]), context.flows[answers[answers >= 0]]
+    if protocol == UDP:
+        return bool((of_answers[:, schema.FLOW_PACKETS] >= packets).any())
+    return packets in of_answers[:, schema.FLOW_PACKETS]
 
 
 def _may_be_unrecorded(context: Context, links: Links, link: int) -> bool:
@@ -70,12 +86,9 @@ def _may_be_unrecorded(context: Context, links: Links, link: int) -> bool:
     The host passed all octets of the flow, and would have to lose ACKs alone; a full buffer of the capture drops them
     as it drops what is told by `misses_packets`.
     """
-    rows = [int(links.source[link]), int(links.target[link])]
-    before, after = (context.points[int(context.flows[row, schema.FLOW_POINT])] for row in rows)
-    is_any = before.ifindex is not None and after.ifindex is not None and before.file == after.file
-    has_octets = context.flows[rows[0], schema.FLOW_PAYLOAD] > 0 and links.missing_bytes[link] == 0
+    has_octets = context.flows[links.source[link], schema.FLOW_PAYLOAD] > 0 and links.missing_bytes[link] == 0
     is_acks_alone = links.missing_acks[link] >= links.missing[link]
-    return bool(is_any and after.dropped is None and has_octets and is_acks_alone)
+    return bool(has_octets and is_acks_alone and are_of_one_capture_at_any(context, link))
 
 
 def _proven(context: Context, links: Links, link: int, lost: int) -> int | None:

@@ -22,7 +22,8 @@ from capnet.analysis.correlate.recording_pauses import are_in_pauses
 from capnet.analysis.fate.answers import quoting_errors
 from capnet.analysis.fate.listening import is_assumed, listening
 from capnet.analysis.fate.next_points import chain_of, is_answered
-from capnet.analysis.fate.unrecorded_packets import misses_packets
+from capnet.analysis.fate.unrecorded.any_drops import misses_packets_at_any
+from capnet.analysis.fate.unrecorded.unrecorded_packets import misses_packets
 from capnet.analysis.fate.verdict.given_up import are_given_up
 from capnet.analysis.fate.verdict.moved_stations import have_left
 from capnet.analysis.fate.verdict.relayed_datagrams import is_relayed
@@ -78,9 +79,8 @@ def _is_deaf(context: Context, rows: FlowRows, due: Values, own_address: Values 
     """Could the due point have recorded the row's packets? Not where it dropped, filtered, or was not listening."""
     flows, points = context.flows[rows], listening(context)
     first, last = flow_spans(context)
-    deaf = (
-        points.is_dropping[due] | misses_packets(context)[due] | ~points.hears[due, flows[:, schema.FLOW_PROTO] & 0xFF]
-    )
+    deaf = points.is_dropping[due] | ~points.hears[due, flows[:, schema.FLOW_PROTO] & 0xFF]
+    deaf |= (misses_packets(context) | misses_packets_at_any(context))[due]
     deaf |= (last[rows] < points.since[due]) | (first[rows] + _longest_delays(context, rows, due) > points.until[due])
     deaf |= are_in_pauses(context, due, first[rows], last[rows])
     for filters, ends in (

@@ -31,7 +31,8 @@ from capnet.analysis.fate import fates, refutation
 from capnet.analysis.fate.answers import are_group_answers
 from capnet.analysis.fate.chain_values import any_of_chain
 from capnet.analysis.fate.next_points import HOME, HOST, REVERSE, TWIN, chain_of
-from capnet.analysis.fate.unrecorded_packets import unrecorded_packets
+from capnet.analysis.fate.unrecorded.any_drops import dropped_at_any
+from capnet.analysis.fate.unrecorded.unrecorded_packets import unrecorded_packets
 from capnet.analysis.fate.verdict import verdicts as verdict
 from capnet.analysis.fate.verdict.answers_elsewhere import is_answered_elsewhere
 from capnet.analysis.fate.verdict.loops import looping_flows
@@ -91,13 +92,15 @@ class Totals(NamedTuple):
 def outcome_totals(context: Context) -> Totals:
     """How many flows have which fate, how many have an answer, and what the points did not record."""
     outcome, listed = _outcome(context), _is_listed(context)
-    counts = np.bincount(outcome.verdict[listed], minlength=len(FATES)).tolist()
+    of_fates = np.bincount(outcome.verdict[listed], minlength=len(FATES)).tolist()
     links, missed = flow_links(context), unrecorded_packets(context)
     unrecorded: dict[str, int] = {}
-    for link in np.flatnonzero(missed).tolist():
-        name = context.points[int(context.flows[links.target[link], schema.FLOW_POINT])].name
-        unrecorded[name] = unrecorded.get(name, 0) + int(missed[link])
-    fates_of_flows = {name: number for name, number in zip(FATES, counts, strict=True) if number}
+    counts = dropped_at_any(context).copy()
+    np.add.at(counts, context.flows[links.target, schema.FLOW_POINT], missed)
+    for point in np.flatnonzero(counts).tolist():
+        name = context.points[point].name
+        unrecorded[name] = unrecorded.get(name, 0) + int(counts[point])
+    fates_of_flows = {name: number for name, number in zip(FATES, of_fates, strict=True) if number}
     # Of equal ports, as of gossip, the other direction proves no answer, but was seen. Equal ends have one direction.
     has_reply = (replies(context) >= 0) & (replies(context) != np.arange(len(context.flows)))
     is_seen = any_of_chain(context, has_reply | is_answered_elsewhere(context))[outcome.last]

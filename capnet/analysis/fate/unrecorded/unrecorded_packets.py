@@ -13,16 +13,23 @@ links with the most missing packets are examined.
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, first_equal, is_among, is_one_of
+from capnet.analysis.core.arrays import distinct, hash_of, is_among, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, Observations, PerFlow, PerLink, PerObservation, Values
-from capnet.analysis.correlate.duplicates import packets_without_duplicates, syns_without_duplicates
+from capnet.analysis.correlate.duplicates import (
+    duplicates,
+    is_duplicate,
+    packets_without_duplicates,
+    repeated_in_flow,
+    syns_without_duplicates,
+)
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.correlate.lost_octets import octet_ranges, octets_sent_again
@@ -74,49 +81,6 @@ def misses_packets(context: Context) -> Mask:
 
 
 @derived
-def misses_packets_at_any(context: Context) -> Mask:
-    """Per point: is it an interface of a capture at `any` that dropped packets?
-
-    One socket hears all interfaces, and its buffer was full: where one of them missed packets that passed it
-    (`misses_packets`), or where a packet leaves by one that came in by none, the same may have happened at all of them.
-    A host resets connections in the name of others: not by a RST.
-    """
-    misses, flows, links = np.zeros(max(len(context.points), 1), dtype=bool), context.flows, flow_links(context)
-    for file in {point.file for point in context.points if point.ifindex is not None}:
-        of_file = [n for n, point in enumerate(context.points) if point.file == file and point.ifindex is not None]
-        ends = is_one_of(flows[links.source, schema.FLOW_POINT], of_file)
-        ends &= is_one_of(flows[links.target, schema.FLOW_POINT], of_file)
-        if (ends & (links.missing > 0)).any():
-            misses[of_file] = misses_packets(context)[of_file].any() or _leave_without_coming(
-                context, np.flatnonzero(ends), of_file
-            )
-    return misses
-
-
-def _leave_without_coming(context: Context, within: Values, points: list[int]) -> bool:
-    """Do links `within` some points end in packets that only the last of these points shows?"""
-    links, observed, flows = flow_links(context), context.observations, context.flows
-    observed = observed[is_one_of(flows[observed[:, schema.OBS_FLOW], schema.FLOW_POINT], points)]
-    places = flows[observed[:, schema.OBS_FLOW], schema.FLOW_POINT]
-    first = first_equal(observed[:, schema.OBS_DIGEST], observed[:, schema.OBS_DIGEST])
-    is_elsewhere = is_among(observed[:, schema.OBS_DIGEST], observed[places != places[first], schema.OBS_DIGEST])
-    is_lone = is_among(observed[:, schema.OBS_FLOW], links.target[within]) & ~is_elsewhere
-    is_lone &= (observed[:, schema.OBS_DIGEST] >> 8) & (round(1 / context.sample_share) - 1) == 0
-    is_tcp = flows[observed[:, schema.OBS_FLOW], schema.FLOW_PROTO] == TCP
-    is_lone &= ~is_tcp | ((observed[:, schema.OBS_CONTROL] >> 48) & TCP_RST == 0)
-    has_octets = is_tcp & (observed[:, schema.OBS_BYTES] > 0)
-    if (is_lone & ~has_octets).any() or context.sample_share < 1.0:
-        return bool((is_lone & ~has_octets).any())
-    lone, by_flow = observed[is_lone], _observations_by_flow(context)
-    sources = dict(zip(links.target[within].tolist(), links.source[within].tolist(), strict=True))
-    for target in distinct(lone[:, schema.OBS_FLOW])[:MAX_LINKS].tolist():
-        segments = by_flow.of(np.array([sources[target]]))
-        if not _begin_in_segments(lone[lone[:, schema.OBS_FLOW] == target], segments).all():
-            return True
-    return False
-
-
-@derived
 def most_lost(context: Context) -> PerFlow:
     """Per flow: how many of its packets were lost behind its point at most; -1 where nothing limits that.
 
@@ -141,7 +105,7 @@ def were_sent_again(context: Context, links: Links, link: int) -> bool:
     rows = links.source[[link]]
     if context.flows[rows[0], schema.FLOW_PROTO] != TCP or context.sample_share < 1.0:
         return False
-    segments = _observations_by_flow(context).of(rows)
+    segments = observations_by_flow(context).of(rows)
     ranges = octet_ranges(context, segments, np.zeros(len(segments), dtype=np.int64), rows)
     return octets_sent_again(ranges) >= links.missing_bytes[link]
 
@@ -184,12 +148,16 @@ def _container_macs(context: Context) -> dict[str, tuple[int, ...]]:
     return {each.name: tuple(macs.get((each.host, each.container or ""), ())) for each in listening}
 
 
-class _ObservationsByFlow:
-    """The observations of single flows."""
+class ObservationsByFlow:
+    """The observations of single flows, without duplicates."""
 
     def __init__(self, context: Context) -> None:
-        order = np.argsort(context.observations[:, schema.OBS_FLOW], kind="stable")
-        self._observations = context.observations[order]
+        observed = context.observations
+        if len(duplicates(context).flow_rows):
+            repeated = repeated_in_flow(context, observed)
+            copies, key = repeated[is_duplicate(context, repeated)], [schema.OBS_FLOW, schema.OBS_SEQ]
+            observed = observed[~is_among(hash_of(observed, key).view(np.int64), hash_of(copies, key).view(np.int64))]
+        self._observations = observed[np.argsort(observed[:, schema.OBS_FLOW], kind="stable")]
         self._flow = self._observations[:, schema.OBS_FLOW]
 
     def of(self, rows: FlowRows) -> Observations:
@@ -200,8 +168,9 @@ class _ObservationsByFlow:
 
 
 @derived
-def _observations_by_flow(context: Context) -> _ObservationsByFlow:
-    return _ObservationsByFlow(context)
+def observations_by_flow(context: Context) -> ObservationsByFlow:
+    """The observations of a context, by flow row."""
+    return ObservationsByFlow(context)
 
 
 class SeenLater(NamedTuple):
@@ -214,7 +183,7 @@ class SeenLater(NamedTuple):
 
 @derived
 def _seen_later(context: Context) -> SeenLater:
-    links, observations = flow_links(context), _observations_by_flow(context)
+    links, observations = flow_links(context), observations_by_flow(context)
     counts = SeenLater(*np.zeros((3, len(links)), dtype=np.int64))
     for link in _lossy_links(context).tolist():
         later = links.target[links.chain(link)[1:]]
@@ -225,7 +194,7 @@ def _seen_later(context: Context) -> SeenLater:
         is_later = ~is_here & is_among(sent[:, schema.OBS_DIGEST], observations.of(later)[:, schema.OBS_DIGEST])
         is_tcp = context.flows[links.source[link], schema.FLOW_PROTO] == TCP
         if is_tcp:
-            is_later[is_later] = ~_begin_in_segments(sent[is_later], seen)
+            is_later[is_later] = ~begin_in_segments(sent[is_later], seen)
         last = sent[is_here, schema.OBS_SEQ].max(initial=-1)
         counts.packets[link] = is_later.sum()
         counts.with_octets[link] = (is_later & (~is_tcp | (sent[:, schema.OBS_BYTES] > 0))).sum()
@@ -239,7 +208,7 @@ def _acknowledged(context: Context) -> PerLink:
 
     Of them, those before the last segment that the point behind the link recorded.
     """
-    links, observations, flows = flow_links(context), _observations_by_flow(context), context.flows
+    links, observations, flows = flow_links(context), observations_by_flow(context), context.flows
     counts = np.zeros(len(links), dtype=np.int64)
     has_reply = (replies(context) >= 0) & (flows[:, schema.FLOW_PROTO] == TCP) & (context.sample_share == 1.0)
     lossy = _lossy_links(context)
@@ -250,14 +219,14 @@ def _acknowledged(context: Context) -> PerLink:
         sent = sent[(sent[:, schema.OBS_BYTES] > 0) & (sent[:, schema.OBS_FROM] >= 0)]
         missing = sent[~is_among(sent[:, schema.OBS_DIGEST], seen[:, schema.OBS_DIGEST])]
         missing = missing[missing[:, schema.OBS_SEQ] < last]
-        missing = missing[~_begin_in_segments(missing, seen)]
+        missing = missing[~begin_in_segments(missing, seen)]
         acks = observations.of(replies(context)[links.source[[link]]])
         control = acks[:, schema.OBS_CONTROL]
         acks = (control & 0xFFFFFFFF)[(control >= 0) & ((control >> 48) & (TCP_ACK | TCP_RST) == TCP_ACK)]
         if len(missing) and len(acks):
             base = int(sent[0, schema.OBS_FROM])
             starts, begins, reached = (
-                _from(base, of) for of in (sent[:, schema.OBS_FROM], missing[:, schema.OBS_FROM], acks)
+                sequence_distance(base, of) for of in (sent[:, schema.OBS_FROM], missing[:, schema.OBS_FROM], acks)
             )
             stops, ends = starts + sent[:, schema.OBS_BYTES], begins + missing[:, schema.OBS_BYTES]
             times = np.searchsorted(np.sort(starts), ends) - np.searchsorted(np.sort(stops), begins, side="right")
@@ -270,14 +239,14 @@ def seen_at_later_hops(context: Context, link: int) -> int:
     return int(_seen_later(context).packets[link])
 
 
-def _begin_in_segments(packets: Observations, segments: Observations) -> PerObservation:
+def begin_in_segments(packets: Observations, segments: Observations) -> PerObservation:
     """Per packet: is its first octet in one of the segments, as of a packet that offload joined with its neighbours?"""
     segments = segments[segments[:, schema.OBS_BYTES] > 0]
     has_octets = (packets[:, schema.OBS_BYTES] > 0) & (packets[:, schema.OBS_FROM] >= 0)
     if not len(segments):
         return np.zeros(len(packets), dtype=bool)
     base = int(segments[0, schema.OBS_FROM])
-    starts, first = (_from(base, of[:, schema.OBS_FROM]) for of in (segments, packets))
+    starts, first = (sequence_distance(base, of[:, schema.OBS_FROM]) for of in (segments, packets))
     order = np.argsort(starts, kind="stable")
     ends = np.maximum.accumulate(starts[order] + segments[order, schema.OBS_BYTES])
     before = np.searchsorted(starts[order], first, side="right") - 1
@@ -285,7 +254,6 @@ def _begin_in_segments(packets: Observations, segments: Observations) -> PerObse
     return inside
 
 
-def _from(base: int, numbers: Values) -> Values:
+def sequence_distance(base: Any, numbers: Any) -> Any:
     """How far sequence numbers are ahead of one; they wrap around (RFC 1982)."""
-    ahead: Values = ((numbers - base + _HALF_CIRCLE) & 0xFFFFFFFF) - _HALF_CIRCLE
-    return ahead
+    return ((numbers - base + _HALF_CIRCLE) & 0xFFFFFFFF) - _HALF_CIRCLE
