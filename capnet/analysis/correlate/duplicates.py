@@ -1,11 +1,12 @@
 """Packets that one point recorded twice though they were sent once.
 
 Input: the observations. Output: the duplicates, and packet counts without them.
-Method: equal digests in one flow within a millisecond. A host that sends again does so with a new IP identification,
-or after a timeout far above that. Only a closed socket answers each segment with a RST of its own, all of them equal
-(Linux sends them with the identification 0): they count where the point recorded other packets twice. A capture at
-`any` shows a packet at every interface of its host. Listening makes a bridge promiscuous, and its host may route a
-second copy of what it only bridges.
+Method: equal digests in one flow within a millisecond; in a cooked capture at `any` without indexes of interfaces, with
+equal TTLs within 20 ms, as a switch in user space takes: TCP's timestamps, too, tell what is sent again. A host that
+sends again does so with a new IP identification, or after a timeout far above that. Only a closed socket answers each
+segment with a RST of its own, all of them equal (Linux sends them with the identification 0): they count where the
+point recorded other packets twice. A capture at `any` shows a packet at every interface of its host. Listening makes a
+bridge promiscuous, and its host may route a second copy of what it only bridges.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerFlow, P
 from capnet.analysis.correlate.order.bridge_order import is_at_bridge
 from capnet.analysis.correlate.order.role_order import IN, flow_order
 from capnet.quick_dataclass import frozen
-from capnet.wire.numbers import TCP_ACK, TCP_RST, TCP_SYN
+from capnet.wire.numbers import TCP, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN
 
 MAX_DUPLICATE_DELAY_NS = 1_000_000  # no host sends again so soon: TCP waits 200 ms at least, resolvers seconds
+MAX_ANY_DELAY_NS = 20_000_000  # from interface to interface of one host; still far below these timeouts
 MAX_PAIRS = 1 << 20  # of observations that are compared at once
 
 _SYN_ACK = TCP_SYN | TCP_ACK
@@ -39,6 +41,9 @@ class Duplicates:
 
     flow_rows: FlowRows
     counts: Values
+    packets: Values  # that were recorded again, each once however often
+    times: Values  # that one of them was recorded, at most
+    segments: Values  # of the counts, those that have sequence numbers of TCP
     frames: Values  # (n, 2) frame numbers: the first such packet and its duplicate
     ttl_deltas: Values  # of that pair
 
@@ -47,13 +52,28 @@ class Duplicates:
 def duplicates(context: Context) -> Duplicates:
     """The duplicates of each flow that has any."""
     observations = repeated_in_flow(context, context.observations)
-    later = np.flatnonzero(is_duplicate(context, observations))
+    is_copy = is_duplicate(context, observations)
+    nth = np.arange(len(observations))  # which copy of its packet each one is
+    nth -= np.maximum.accumulate(np.where(is_copy, 0, nth))
+    later = np.flatnonzero(is_copy)
     later = later[np.lexsort((observations[later, schema.OBS_TIME], observations[later, schema.OBS_FLOW]))]
-    flow_rows, first, counts = np.unique(observations[later, schema.OBS_FLOW], return_index=True, return_counts=True)
+    rows, copies, is_ack = observations[later, schema.OBS_FLOW], nth[later], ~_takes_numbers(observations[later])
+    is_ack &= context.flows[rows, schema.FLOW_PROTO] == TCP
+    flow_rows, first, counts = np.unique(rows, return_index=True, return_counts=True)
     later = later[first]
+    packets = np.bincount(rows[copies == 1], minlength=len(context.flows))[flow_rows]
+    times = np.maximum.reduceat(np.where(is_ack, 1, copies), first) + 1 if len(first) else first
+    segments = np.bincount(rows[~is_ack], minlength=len(context.flows))
     frames = np.stack([observations[later - 1, schema.OBS_FRAME], observations[later, schema.OBS_FRAME]], axis=1)
     ttl_deltas = observations[later, schema.OBS_TTL] - observations[later - 1, schema.OBS_TTL]
-    return Duplicates(flow_rows, counts, frames, ttl_deltas)
+    return Duplicates(flow_rows, counts, packets, times, segments[flow_rows], frames, ttl_deltas)
+
+
+@derived
+def duplicate_delays_ns(context: Context) -> Values:
+    """Per point: how long after a packet the same one, with the same TTL, is a duplicate [ns]."""
+    is_cooked = [point.linktype == "LINUX_SLL" for point in context.points] or [False]
+    return np.where(is_cooked, MAX_ANY_DELAY_NS, MAX_DUPLICATE_DELAY_NS)
 
 
 @derived
@@ -121,13 +141,29 @@ def is_duplicate(context: Context, observations: Observations) -> PerObservation
     digest, flow, time = (observations[:, column] for column in (schema.OBS_DIGEST, schema.OBS_FLOW, schema.OBS_TIME))
     result = np.zeros(len(observations), dtype=bool)
     is_same_packet = (digest[1:] == digest[:-1]) & (flow[1:] == flow[:-1])
-    result[1:] = is_same_packet & (time[1:] - time[:-1] <= MAX_DUPLICATE_DELAY_NS)
+    delays_ns = np.full(len(observations), MAX_DUPLICATE_DELAY_NS)
     control = observations[:, schema.OBS_CONTROL]
-    is_reset = result & (control >= 0) & (control >> 48 & TCP_RST != 0)
+    sends_reset = (control >= 0) & (control >> 48 & TCP_RST != 0)
+    longest_ns = duplicate_delays_ns(context)
+    if (longest_ns > MAX_DUPLICATE_DELAY_NS).any():
+        is_tcp = context.flows[flow, schema.FLOW_PROTO] == TCP
+        is_slow = (~is_tcp | _takes_numbers(observations))[1:] & ~sends_reset[1:]
+        is_slow &= observations[1:, schema.OBS_TTL] == observations[:-1, schema.OBS_TTL]
+        delays_ns[1:][is_slow] = longest_ns[context.flows[flow[1:][is_slow], schema.FLOW_POINT]]
+    result[1:] = is_same_packet & (time[1:] - time[:-1] <= delays_ns[1:])
+    is_reset = result & sends_reset
     if is_reset.any():
         points = context.flows[flow, schema.FLOW_POINT]
         result[is_reset] = is_among(points[is_reset], points[result & ~is_reset])
     return result
+
+
+def _takes_numbers(observations: Observations) -> PerObservation:
+    """For each observation of TCP: has it sequence numbers of its own? Equal ACKs may be sent one after another."""
+    control = observations[:, schema.OBS_CONTROL]
+    has_flag = (control >= 0) & (control >> 48 & (TCP_SYN | TCP_FIN) != 0)
+    takes: PerObservation = has_flag | (observations[:, schema.OBS_BYTES] > 0)
+    return takes
 
 
 def is_routed_duplicate(context: Context, observations: Observations, is_copy: Mask) -> PerObservation:

@@ -100,7 +100,7 @@ def retransmitted_segments(context: Context) -> PerFlow:
     segments = context.flows[:, schema.FLOW_RETRANSMISSIONS].copy()
     if segments.any():
         recorded_twice = duplicates(context)
-        segments[recorded_twice.flow_rows] -= recorded_twice.counts
+        segments[recorded_twice.flow_rows] -= recorded_twice.segments
         for gaps in sequence_gaps(context, segments > 0, with_acks=True):
             segments[gaps.flow] -= gaps.overtaken
     return np.maximum(segments, 0)

@@ -18,7 +18,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.schema import DnsTable, Mask, Values
-from capnet.analysis.correlate.duplicates import MAX_DUPLICATE_DELAY_NS
+from capnet.analysis.correlate.duplicates import duplicate_delays_ns
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.listening import records_one_direction
 from capnet.quick_dataclass import state
@@ -118,6 +118,7 @@ def dns_lookups(context: Context) -> list[DnsLookup]:
     table, flow_rows = table[shows_answers], flow_rows[shows_answers]
     is_first_hop = flow_links(context).before < 0
     lookups: dict[tuple[int, ...], DnsLookup] = {}
+    delays_ns = duplicate_delays_ns(context).tolist()
     order = np.argsort(table[:, schema.DNS_TIME], kind="stable")
     for row, flow in zip(table[order].tolist(), flow_rows[order].tolist(), strict=True):
         is_answer = bool(row[schema.DNS_FLAGS] & _RESPONSE)
@@ -129,12 +130,14 @@ def dns_lookups(context: Context) -> list[DnsLookup]:
         lookup = lookups.get(key)
         time = row[schema.DNS_TIME]
         if is_answer:
-            if lookup and not (lookup.answers and time - lookup.answers[-1].time <= MAX_DUPLICATE_DELAY_NS):
+            if lookup and not (lookup.answers and time - lookup.answers[-1].time <= delays_ns[row[schema.DNS_POINT]]):
                 lookup.answers.append(_answer(row))
             continue
         if not lookup:
             lookup = lookups[key] = _lookup(context, row, flow, flow < 0 or bool(is_first_hop[flow]))
-        if not lookup.asked or time - lookup.asked[-1] > MAX_DUPLICATE_DELAY_NS:  # else recorded twice, as at `any`
+        if (
+            not lookup.asked or time - lookup.asked[-1] > delays_ns[row[schema.DNS_POINT]]
+        ):  # else recorded twice, as at `any`
             lookup.asked.append(time)
             lookup.frames.append(row[schema.DNS_FRAME])
     return list(lookups.values())

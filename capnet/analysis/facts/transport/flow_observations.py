@@ -9,7 +9,7 @@ from capnet.analysis.core.arrays import are_repeated, hash_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import Mask, Observations, Values
-from capnet.analysis.correlate.duplicates import MAX_DUPLICATE_DELAY_NS
+from capnet.analysis.correlate.duplicates import duplicate_delays_ns
 from capnet.quick_tuple import NamedTuple
 
 
@@ -32,21 +32,22 @@ class _ByFlow(NamedTuple):
 def _observations_by_flow(context: Context) -> _ByFlow:
     flow = context.observations[:, schema.OBS_FLOW]
     order = np.lexsort((context.observations[:, schema.OBS_SEQ], flow))
-    order = order[~_are_recorded_again(context.observations)[order]]
+    order = order[~_are_recorded_again(context)[order]]
     return _ByFlow(order, np.searchsorted(flow[order], np.arange(len(context.flows) + 1)))
 
 
-def _are_recorded_again(observations: Observations) -> Mask:
-    """For each observation: did the one before with the same digest in its flow come less than a millisecond ago?
+def _are_recorded_again(context: Context) -> Mask:
+    """For each observation: did the one before with the same digest in its flow come as soon as duplicates do?
 
     A capture at `any` shows a packet at each interface. IPv6 has no identification, so that equal acknowledgments look
     alike as well: one of them is enough.
     """
-    columns = [schema.OBS_FLOW, schema.OBS_DIGEST, schema.OBS_SEQ]
+    observations, columns = context.observations, [schema.OBS_FLOW, schema.OBS_DIGEST, schema.OBS_SEQ]
     repeated = np.flatnonzero(are_repeated(hash_of(observations, columns[:2])))
     order = repeated[np.lexsort([observations[repeated, column] for column in reversed(columns)])]
     flow, digest, time = (observations[order, column] for column in (*columns[:2], schema.OBS_TIME))
     is_again = np.zeros(len(observations), dtype=bool)
     is_same = (flow[1:] == flow[:-1]) & (digest[1:] == digest[:-1])
-    is_again[order[1:]] = is_same & (time[1:] - time[:-1] <= MAX_DUPLICATE_DELAY_NS)
+    delays_ns = duplicate_delays_ns(context)[context.flows[flow[1:], schema.FLOW_POINT]]
+    is_again[order[1:]] = is_same & (time[1:] - time[:-1] <= delays_ns)
     return is_again

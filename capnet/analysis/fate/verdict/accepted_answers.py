@@ -18,7 +18,7 @@ from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import FlowMask, Values
-from capnet.analysis.correlate.duplicates import MAX_DUPLICATE_DELAY_NS
+from capnet.analysis.correlate.duplicates import duplicate_delays_ns
 from capnet.analysis.fate.answers import other_address_answers, quoting_errors
 from capnet.wire.numbers import PORT_DNS
 
@@ -42,15 +42,16 @@ def are_accepted_from_elsewhere(context: Context) -> FlowMask:
     questions = table[table[:, schema.DNS_FLAGS] & _RESPONSE == 0]
     senders = hash_of(flows, _FLOW_COLUMNS, rows).view(np.int64)
     is_decoded = is_among(senders, hash_of(questions, _SENDER).view(np.int64))
-    is_repeated = is_among(senders, _senders_that_repeat(questions))
+    is_repeated = is_among(senders, _senders_that_repeat(context, questions))
     mask[rows] = is_decoded & ~is_repeated & (quoting_errors(context)[answers[rows]] < 0)
     return mask
 
 
-def _senders_that_repeat(questions: Values) -> Values:
+def _senders_that_repeat(context: Context, questions: Values) -> Values:
     """Hashes of the ports that send a question with one id again. What `any` records twice is one question."""
     keys = hash_of(questions, _QUESTION)
     order = np.lexsort((questions[:, schema.DNS_TIME], keys))
     is_again = keys[order][1:] == keys[order][:-1]
-    is_again &= np.diff(questions[order, schema.DNS_TIME]) > MAX_DUPLICATE_DELAY_NS
+    delays_ns = duplicate_delays_ns(context)[questions[order, schema.DNS_POINT]]
+    is_again &= np.diff(questions[order, schema.DNS_TIME]) > delays_ns[1:]
     return hash_of(questions, _SENDER)[order][1:][is_again].view(np.int64)
