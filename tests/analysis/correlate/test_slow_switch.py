@@ -21,6 +21,6 @@ def test_copies_of_a_slow_switch_are_not_sent_again(name: str, segments: list[di
     assert [finding["facts"]["segments"] for finding in findings_named(report, "retransmissions")] == segments
 
 
-def test_packet_at_four_interfaces_is_counted_as_recorded_four_times() -> None:
+def test_packet_at_four_interfaces_is_recorded_four_times() -> None:
     (finding,) = findings_named(analyze(RECORDED / "whole.pcap.gz").to_dict(), "duplicate-observation")
     assert (finding["facts"]["packets"], finding["facts"]["times"]) == (202, 4)
