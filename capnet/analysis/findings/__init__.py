@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +20,17 @@ from capnet import language
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.finding_list import Statement, Subjects, listed
 from capnet.analysis.core.results import Finding
+from capnet.analysis.core.wording import Text
 from capnet.analysis.facts.kernel import with_kernel_reasons
+from capnet.analysis.facts.namespaces.loopback_parts import loopback_parts
+
+# Findings and folders that take one address for one station.
+OF_ADDRESSES = (
+    "connection_refused", "dns", "handshake_unfinished", "icmp", "listen_queue_full",
+    "retransmissions", "segments", "sequence_gap", "streams", "unanswered",
+)  # fmt: skip
+
+IN_NAMESPACE = Text(en=", in the network namespace of {namespace}", zh="，在 {namespace} 的网络命名空间中")
 
 
 def finding_modules() -> tuple[ModuleType, ...]:
@@ -76,11 +87,24 @@ def payload_read_by(name: str) -> frozenset[str]:
 
 def findings(context: Context) -> list[Finding]:
     """What the findings state about a capture, as a report lists it (`contract.finding_list`)."""
-    stated = [(module, finding) for module in needed_modules(context) for finding in module.diagnose(context)]
+    stated = [(module, finding) for module in needed_modules(context) for finding in _stated(module, context)]
     modules = {finding.name: module for module, finding in stated}
     stated_findings = with_kernel_reasons(context, [finding for _, finding in stated])
     statements = [_statement(modules[finding.name], finding) for finding in stated_findings]
     return listed(statements, lambda statement: _subjects(context, statement))
+
+
+def _stated(module: ModuleType, context: Context) -> Iterable[Finding]:
+    """What a finding states; of each network namespace for itself if it reasons on addresses."""
+    folder = module.__name__.removeprefix(f"{__name__}.").partition(".")[0]
+    if folder not in OF_ADDRESSES:
+        yield from module.diagnose(context)
+        return
+    for part in loopback_parts(context):
+        for finding in module.diagnose(part.context):
+            if part.namespace:
+                finding = replace(finding, says=finding.says + IN_NAMESPACE.fill(namespace=part.namespace))
+            yield finding
 
 
 def _statement(module: ModuleType, finding: Finding) -> Statement:

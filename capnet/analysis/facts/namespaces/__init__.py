@@ -1,0 +1,1 @@
+"""What network namespaces have each for themselves."""
