@@ -5,11 +5,12 @@ Looks at: result codes in answers from UDP port 53 (RFC 1035 section 4.1.1); que
 no question, or no question of this client while it answers others; or questions that a host rejects by ICMP "port
 unreachable". An answer counts from whichever address it comes, if it goes to the client's port. Not what is no DNS by
 its fields, nor a server that a router cannot reach: `host-unreachable`.
-Says: which name, and what the name server answered; names that it does not know are findings of their own, others are
-one, by server and answer. Or which server does not answer, and the container that the questions reach. Names that only
-a search list tried count with the name behind them (`dns-search-storm`). Of a server that does not answer by UDP,
-whether it does by TCP, or which other clients it answers meanwhile, or answered before. Whether nothing at all that
-goes to the clients is recorded: the capture may hold one direction only.
+Says: which name, and what the name server answered; names that it does not know are findings of their own, but for
+those of addresses (`in-addr.arpa`, `ip6.arpa`); others are one, by server and answer. Or which server does not answer,
+and the container that the questions reach. Names that only a search list tried count with the name behind them (`dns-
+search-storm`). Of a server that does not answer by UDP, whether it does by TCP, or which other clients it answers
+meanwhile, or answered before. Whether nothing at all that goes to the clients is recorded: the capture may hold one
+direction only.
 Wrong when: the answer took a way that was not captured, or the question was repeated over TCP.
 Fix: correct the name; put containers that use each other's names on a user-defined network; or repair the name server
 and the servers that it asks. A resolver at 127.0.0.53 of the host (systemd-resolved) is not in the container: give it
@@ -27,8 +28,8 @@ from capnet.analysis.facts.clues import Clue, first_of
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.outcomes.silent_name_servers import SilentNameServer, silent_name_servers
 from capnet.analysis.facts.outcomes.silent_requests import nothing_comes_back
-from capnet.analysis.facts.transport.dns_lookups import CODE_NAMES, NO_SUCH_NAME, FailedAnswer, failed_answers
-from capnet.analysis.facts.transport.dns_search import searched_names
+from capnet.analysis.facts.transport.dns_lookups import CODE_NAMES, NO_SUCH_NAME, FailedAnswer
+from capnet.analysis.facts.transport.dns_search import FailedNames, address_of, failed_names
 from capnet.quick_tuple import NamedTuple
 
 NAME = finding_name(__name__)
@@ -43,9 +44,10 @@ PAGE_ZH = """一个名称没有解析成功。
 在抓包结束一秒以前就已发送两次，发给一台不应答任何查询、或应答其他客户端而不应答这个客户端的服务器；或被主机用 ICMP
 “port unreachable” 拒绝的查询。应答无论来自哪个地址，只要发到客户端的端口就算。
 从字段看不是 DNS 的，以及路由器到不了的服务器（`host-unreachable`），不算。
-结论：哪个名称，名称服务器应答了什么；不存在的名称各是一条诊断，其他的按服务器和应答合为一条。或哪台服务器不应答，以及查询到达了哪个容器。只由搜索域产生的名称计入其后的名称
-（`dns-search-storm`）。不用 UDP 应答的服务器是否用 TCP 应答，或其间、此前应答了哪些其他客户端。
-是否没有记录任何发往客户端的包：抓包可能只有一个方向。
+结论：哪个名称，名称服务器应答了什么；不存在的名称各是一条诊断，地址的反向名称（`in-addr.arpa`、`ip6.arpa`）合为一条，
+其他的按服务器和应答合为一条。或哪台服务器不应答，以及查询到达了哪个容器。只由搜索域产生的名称计入其后的名称（`dns-search-storm`）。
+不用 UDP 应答的服务器是否用 TCP 应答，或其间、此前应答了哪些其他客户端。是否没有记录任何发往客户端的包：抓包可能只有一
+个方向。
 误判：应答走了没有抓包的路，或查询改用 TCP 重发。
 处理：更正名称；把互相用名称访问的容器放到自定义网络上；或修复名称服务器及其上游。主机的 127.0.0.53（systemd-resolved）
 不在容器中：用 `--dns` 给容器指定一个。
@@ -59,6 +61,11 @@ NO_SUCH_NAME_FIX = Text(
 )
 NO_SUCH_NAME_ELSEWHERE_FIX = Text(
     en="check the name, and the search list of who asks", zh="检查名称，以及查询者的搜索域"
+)
+OF_ADDRESSES = Text(en="the reverse {count:name|names} of {addresses}", zh="{addresses} 的反向名称")
+REVERSE_FIX = Text(
+    en="add PTR records, or turn off what looks up names of addresses (`-n` of tools, `UseDNS no` of sshd)",
+    zh="添加 PTR 记录，或关闭按地址查名称的功能（工具的 `-n`，sshd 的 `UseDNS no`）",
 )
 ANSWERED_FIX = Text(en="check the name server, and whom it asks in turn", zh="检查名称服务器，以及它向谁转发查询")
 SILENT = Text(
@@ -145,55 +152,43 @@ LOOPBACK = "127."  # RFC 1122 section 3.2.1.3
 
 def diagnose(context: Context) -> list[Finding]:
     silent = (_silent_server(context, silent) for silent in silent_name_servers(context))
-    return [*_failed_names(context), *silent]
+    return [*(_failed_names_of(context, failed) for failed in failed_names(context)[:MAX_FINDINGS]), *silent]
 
 
-def _failed_names(context: Context) -> list[Finding]:
-    wanted = {
-        lookup.name: name for name, is_found, _, tried in searched_names(context) for lookup in tried if not is_found
-    }
-    tried = {lookup.name for searched in searched_names(context) for lookup in searched.tried}
-    failures: dict[tuple[int, str], list[FailedAnswer]] = {}
-    for answer in failed_answers(context):
-        name = wanted.get(answer.name, answer.name)
-        if answer.code != NO_SUCH_NAME or answer.name not in tried or answer.name in wanted:
-            failures.setdefault((answer.code, name), []).append(answer)
-    groups: dict[tuple[int, tuple[str, ...]], list[str]] = {}
-    for code, name in sorted(failures):
-        servers = sorted({answer.server for answer in failures[code, name]})
-        # What is wrong with a server is one cause, however many names are asked for.
-        groups.setdefault((code, (name,) if code == NO_SUCH_NAME else tuple(servers)), []).append(name)
-    return [
-        _failed_names_of(context, code, {name: failures[code, name] for name in names})
-        for (code, _), names in list(groups.items())[:MAX_FINDINGS]
-    ]
-
-
-def _failed_names_of(context: Context, code: int, by_name: dict[str, list[FailedAnswer]]) -> Finding:
-    """`by_name`: the answers with this code about each name, at all points."""
+def _failed_names_of(context: Context, failed: FailedNames) -> Finding:
+    by_name, code = failed.answers, failed.code
     counts = {name: _count(answers) for name, answers in by_name.items()}
     names = sorted(by_name, key=lambda name: (-counts[name], name))
     count = sum(counts.values())
     answers = [answer for name in names for answer in by_name[name]]
     servers = sorted({answer.server for answer in answers})
     words = CODE_NAMES.get(code, f"result code {code}")
-    query = several([name or NO_NAME.fill() for name in names]) + (TIMES.fill(count=count) if count > 1 else "")
-    no_such_name_fix = NO_SUCH_NAME_FIX if shows_containers(context) else NO_SUCH_NAME_ELSEWHERE_FIX
+    subjects = several([address_of(name) if failed.is_reverse else name or NO_NAME.fill() for name in names])
+    query = OF_ADDRESSES.fill(addresses=subjects, count=len(names)) if failed.is_reverse else subjects
     evidence = sorted(
         context.evidence(point, frame)
         for name in names
         for point, at_point in _frames(by_name[name]).items()
         for frame in at_point[:MAX_FRAMES_AT_POINT]
     )
+    query += TIMES.fill(count=count) if count > 1 else ""
     return Finding(
         NAME,
         "info" if code == NO_SUCH_NAME else "warning",
         ANSWERED.fill(servers=several(servers[:2]), code=words, query=query),
-        (no_such_name_fix if code == NO_SUCH_NAME else ANSWERED_FIX).fill(),
+        _fix_of_names(context, failed).fill(),
         {"name": names[0], "names": names[:MAX_EVIDENCE], "code": code, "said": words, "answers": count,
          "servers": servers},
         evidence,
     )  # fmt: skip
+
+
+def _fix_of_names(context: Context, failed: FailedNames) -> Text:
+    if failed.code != NO_SUCH_NAME:
+        return ANSWERED_FIX
+    if failed.is_reverse:
+        return REVERSE_FIX
+    return NO_SUCH_NAME_FIX if shows_containers(context) else NO_SUCH_NAME_ELSEWHERE_FIX
 
 
 def _frames(answers: list[FailedAnswer]) -> dict[int, list[int]]:
