@@ -142,7 +142,7 @@ EXPLAINED: list[Explanation] = [
         "protocol 41 without IPv6",
         "protocol 41 in front of something that does not begin with IP version 6: Wireshark names it IPv6 and shows "
         "none of its fields, we count the packet as malformed",
-        lambda d, tshark, ours: not ours and tshark.get("via") == "ipip" and "src" not in tshark,
+        lambda d, tshark, ours: not ours and tshark.get("via") in ("sit", "ip6ip6") and "src" not in tshark,
     ),
     Explanation(
         "behind damage",

@@ -145,7 +145,7 @@ def rows_of(packet: Element) -> Iterator[Row]:
     for proto in layers:
         name = proto.get("name", "")
         if not tunnel and name in ("ip", "ipv6") and seen & {"ip", "ipv6"} and not seen & {*TRANSPORTS, "esp"}:
-            tunnel = row["tunnel"] = "ipip"
+            tunnel = row["tunnel"] = _ip_tunnel(row, seen)
             row.pop("vni", None)  # it was an AH's SPI
         if tunnel and name in (*LINKS, *TAGS, *NETWORKS, "pppoes"):
             yield row
@@ -167,6 +167,13 @@ def rows_of(packet: Element) -> Iterator[Row]:
         seen.add(name)
         fill(row, name, fields)
     yield row
+
+
+def _ip_tunnel(row: Row, seen: set[str]) -> str:
+    """What IP directly behind IP is called: by the protocol number, and by the outer version (ip-link(8))."""
+    if row.get("proto") != "41":
+        return "ipip"
+    return "sit" if "ip" in seen else "ip6ip6"
 
 
 def head_row(head: dict[str, Field]) -> Row:

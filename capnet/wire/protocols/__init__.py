@@ -5,12 +5,12 @@ from __future__ import annotations
 from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.wire import fields
-from capnet.wire.protocols import eoip, erspan, etherip, geneve, gre, gtpu, ipip, ipsec, vxlan, wireguard
+from capnet.wire.protocols import eoip, erspan, etherip, geneve, gre, gtpu, ip6ip6, ipip, ipsec, sit, vxlan, wireguard
 
 # The place in this list is the number of a kind in rows and tables: append only.
 TUNNEL_KINDS = (
     vxlan.KIND, geneve.KIND, gre.KIND, ipip.KIND, ipsec.KIND, gtpu.KIND, eoip.KIND, erspan.KIND, wireguard.KIND,
-    etherip.KIND,
+    etherip.KIND, sit.KIND, ip6ip6.KIND,
 )  # fmt: skip
 
 KIND_OF_NUMBER = {kind.number: kind for kind in TUNNEL_KINDS}

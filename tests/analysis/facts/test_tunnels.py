@@ -84,11 +84,18 @@ def test_gre_has_one_row_per_key() -> None:
 
 def test_ip_in_ip_with_any_payload_is_one_tunnel() -> None:
     four, six, within = tunnels("ipip.pcap")
-    assert (four.kind, four.vni, four.port, four.frames, four.one_way) == ("ipip", None, None, 5, False)
+    assert (four.kind, four.vni, four.port, four.frames, four.one_way) == ("ipip", None, None, 4, False)
     assert (four.vteps, six.vteps) == (["192.168.111.128", "192.168.111.129"], ["fd01::128", "fd01::129"])
     assert (within.vteps, within.frames, within.largest_inner_ip) == (["10.0.1.2", "10.0.1.3"], 1, 28)
     assert {"10.9.0.1", "10.9.0.2"} < set(within.inner_ips)  # without a key, all of a point are one
-    assert four.largest_inner_ip == 48 + 20 - 20  # IPv6 with an ICMPv6 echo and nothing in it
+
+
+def test_ipv6_in_ip_is_called_by_the_outer_version() -> None:
+    """Protocol 41, as iproute2 calls it: sit behind IPv4, ip6ip6 behind IPv6. IPIP is protocol 4."""
+    (six_in_four,), (six_in_six,) = tunnels("sit.pcap"), tunnels("ip6ip6.pcap")
+    assert (six_in_four.kind, six_in_four.frames, six_in_four.one_way) == ("sit", 5, False)
+    assert six_in_four.largest_inner_ip == 40 + 20  # TCP
+    assert (six_in_six.kind, six_in_six.frames, six_in_six.vteps) == ("ip6ip6", 3, ["fd01::128", "fd01::129"])
 
 
 def test_vxlan_on_any_port_is_a_tunnel() -> None:
