@@ -1,4 +1,4 @@
-"""6in4 (sit): both directions, the smallest packet, and an AH between; IPv6 inside, whatever else is between the hosts."""
+"""6in4 (sit): both directions, the smallest packet, and an AH between; and what is beside it."""
 
 from scapy.all import AH, IP, TCP, UDP, Ether, ICMPv6EchoReply, ICMPv6EchoRequest, IPv6, Raw
 

@@ -72,7 +72,16 @@ def test_hops_have_the_host_s_names() -> None:
 
 
 def test_without_names_points_have_the_index() -> None:
-    assert {point.name for point in analyze(ANY).points} == {f"if{n}" for n in indices_in_headers(ANY.read_bytes())}
+    indices = indices_in_headers(ANY.read_bytes())
+    assert {point.name for point in analyze(ANY).points} == {f"if{n}" if n > 1 else "lo" for n in indices}
+
+
+def test_first_interface_of_a_namespace_is_its_loopback() -> None:
+    """loopback.pcap: `ip -o link` said 1: lo, 2: p7, 3: eth7. Nothing in it tells the names of the others."""
+    report = analyze(FOLDER / "loopback.pcap")
+    assert {(point.name, point.role) for point in report.points} == {
+        ("loopback/lo", "loopback"), ("loopback/if2", "unknown"), ("loopback/if3", "unknown")
+    }  # fmt: skip
 
 
 def test_invented_indices_are_bounded(tmp_path: Path) -> None:

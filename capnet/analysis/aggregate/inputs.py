@@ -13,6 +13,7 @@ from capnet.wire.protocols.linktypes import linktype_name
 # What Wireshark and mergecap write as the name of an interface that came from a format without names.
 NO_NAME = "Unknown/not available in original file format(libpcap)"
 WINDOWS_DEVICE = "\\Device\\NPF_"  # before the GUID of an interface (Npcap)
+LOOPBACK_IFINDEX = 1  # as include/net/flow.h of Linux has it; the kernel insists on it
 MAX_STATISTICS_ERROR_NS = 1_000_000_000  # frames on the way through the kernel when the capture ends
 
 
@@ -139,7 +140,7 @@ def _point_name(source: Source, interface: str, index: int, interfaces: int, tak
 def _name_at_any(ifindex: int, wanted: PointName, topology: Topology | None) -> PointName:
     """The name of one interface that a capture at `any` heard: the host's, if the topology has it, or else its index.
 
-    `wanted`: the name of the whole capture.
+    The first one of each network namespace is its loopback. `wanted`: the name of the whole capture.
     """
     hosts = topology.hosts if topology else []
     names = [
@@ -152,7 +153,8 @@ def _name_at_any(ifindex: int, wanted: PointName, topology: Topology | None) -> 
     if len(names) == 1:
         return name_of_point("/".join(names[0]))
     owner = wanted.host or ("" if wanted.device else wanted.name)
-    return name_of_point(f"{owner}/if{ifindex}" if owner else f"if{ifindex}")
+    device = "lo" if ifindex == LOOPBACK_IFINDEX else f"if{ifindex}"
+    return name_of_point(f"{owner}/{device}" if owner else device)
 
 
 def _role(name: str, topology: Topology | None) -> str:
