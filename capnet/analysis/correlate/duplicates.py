@@ -24,7 +24,7 @@ from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerFlow, P
 from capnet.analysis.correlate.order.bridge_order import is_at_bridge
 from capnet.analysis.correlate.order.role_order import IN, flow_order
 from capnet.quick_dataclass import frozen
-from capnet.wire.numbers import TCP, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN
+from capnet.wire.numbers import TCP, TCP_ACK, TCP_RST, TCP_SYN
 
 MAX_DUPLICATE_DELAY_NS = 1_000_000  # no host sends again so soon: TCP waits 200 ms at least, resolvers seconds
 MAX_ANY_DELAY_NS = 20_000_000  # from interface to interface of one host; still far below these timeouts
@@ -160,9 +160,7 @@ def is_duplicate(context: Context, observations: Observations) -> PerObservation
 
 def _takes_numbers(observations: Observations) -> PerObservation:
     """For each observation of TCP: has it sequence numbers of its own? Equal ACKs may be sent one after another."""
-    control = observations[:, schema.OBS_CONTROL]
-    has_flag = (control >= 0) & (control >> 48 & (TCP_SYN | TCP_FIN) != 0)
-    takes: PerObservation = has_flag | (observations[:, schema.OBS_BYTES] > 0)
+    takes: PerObservation = observations[:, schema.OBS_BYTES] > 0
     return takes
 
 

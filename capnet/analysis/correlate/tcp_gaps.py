@@ -14,7 +14,7 @@ from dataclasses import field
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, is_among
+from capnet.analysis.core.arrays import distinct, distinct_rows, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import first_sequence_number
@@ -101,9 +101,29 @@ def retransmitted_segments(context: Context) -> PerFlow:
     if segments.any():
         recorded_twice = duplicates(context)
         segments[recorded_twice.flow_rows] -= recorded_twice.segments
+        _leave_out_others(context, segments)
         for gaps in sequence_gaps(context, segments > 0, with_acks=True):
             segments[gaps.flow] -= gaps.overtaken
     return np.maximum(segments, 0)
+
+
+def _leave_out_others(context: Context, segments: PerFlow) -> None:
+    """Of ports with several connections at a time, count what begins where an earlier segment did.
+
+    Their segments end below those of another one. `segments`: those of each flow that were sent again, duplicates left
+    out; changed in place. In a sample, segments are unknown.
+    """
+    flows, observed = context.flows, context.observations
+    is_shared = (segments > 0) & (flows[:, schema.FLOW_TCP_FLAGS] & schema.USED_AGAIN != 0)
+    if context.sample_share < 1.0 or not is_shared.any():
+        return
+    observed = observed[is_shared[observed[:, schema.OBS_FLOW]] & (observed[:, schema.OBS_BYTES] > 0)]
+    begins = distinct_rows(observed[:, [schema.OBS_FLOW, schema.OBS_FROM]])
+    counts = np.bincount(observed[:, schema.OBS_FLOW], minlength=len(flows))
+    counts -= np.bincount(begins[:, 0], minlength=len(flows))
+    copies = duplicates(context)
+    counts[copies.flow_rows] -= copies.segments
+    segments[is_shared] = np.minimum(segments, counts)[is_shared]
 
 
 def _flow_gaps(row: int, starts: list[int], stops: list[int], segments: Observations) -> SequenceGaps:
