@@ -62,7 +62,7 @@ NO_SUCH_NAME_FIX = Text(
 NO_SUCH_NAME_ELSEWHERE_FIX = Text(
     en="check the name, and the search list of who asks", zh="检查名称，以及查询者的搜索域"
 )
-OF_ADDRESSES = Text(en="the reverse {count:name|names} of {addresses}", zh="{addresses} 的反向名称")
+OF_ADDRESSES = Text(en="the reverse {count:name|names} of {addresses}", zh="{addresses} 的 {count} 个反向名称")
 REVERSE_FIX = Text(
     en="add PTR records, or turn off what looks up names of addresses (`-n` of tools, `UseDNS no` of sshd)",
     zh="添加 PTR 记录，或关闭按地址查名称的功能（工具的 `-n`，sshd 的 `UseDNS no`）",
