@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from capnet.analysis.engine import analyze
+from tests.conftest import PROJECT
 from tests.story_reports import findings_named
 
 RECORDED = Path(__file__).parent / "at_any"
@@ -36,3 +37,9 @@ def test_starved_capture_of_connections_is_noted() -> None:
 def test_datagrams_that_a_rule_drops_at_any_is_told() -> None:
     (finding,) = findings_named(_report("drop_rule.pcap"), "packet-loss")
     assert (finding["level"], finding["facts"]["lost"], finding["facts"]["packets"]) == ("warning", 8, 160)
+
+
+def test_unrecorded_segments_are_those_that_wireshark_misses() -> None:
+    """wrk over a bridge: `tcp.analysis.lost_segment` of each interface's frames, all acknowledged, as tshark counts."""
+    capture = PROJECT / "tests" / "analysis" / "findings" / "recorded" / "capture-drops" / "any.pcap"
+    assert analyze(capture).to_dict()["correlation"]["unrecorded"] == {"if2": 4, "if3": 3, "if4": 3}
