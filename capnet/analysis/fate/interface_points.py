@@ -1,8 +1,9 @@
 """Interface points: which capture points are the own interface of a station.
 
 At its own interface, every unicast frame is from the station or to it. Where only two stations speak, the direction of
-the flow links decides: packets start at the sender's interface and end at the receiver's. Not where RARP is the last
-that was seen of the station: a hypervisor announces so that it is somewhere else now, and that may be anywhere.
+the flow links decides: packets start at the sender's interface and end at the receiver's. An interface of a container
+without any such frame is that of the topology's MAC. Not where RARP is the last that was seen of the station: a
+hypervisor announces so that it is somewhere else now, and that may be anywhere.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.speakers import speakers
 from capnet.analysis.fate.verdict.moved_stations import announced_since
 from capnet.analysis.user_mode_networks import user_mode_macs
+from capnet.topology.lookup import endpoints
+from capnet.topology.model import Endpoint
+from capnet.wire.addresses import mac_value
 
 _ROLES_WITHOUT_A_STATION = ("bridge", "veth", "overlay", "loopback")
 
@@ -36,11 +40,31 @@ def interface_points(context: Context) -> dict[int, list[int]]:
             continue
         rows = _unicast_rows(flows, number)
         macs = [mac for mac in _macs_in_all(flows, rows) if mac not in user_mode_macs(context)]
+        endpoint = endpoints_at_points(context).get(number)
+        if not len(rows) and endpoint and endpoint.mac and (mac := mac_value(endpoint.mac)) in speakers(context):
+            macs = [mac]
         if len(macs) > 1:
             macs = [mac for mac in _most_common_end(flows, rows, links) if mac in macs]
         if len(macs) == 1 and (macs[0], number) not in announced_since(context):
             by_mac.setdefault(macs[0], []).append(number)
     return by_mac
+
+
+@derived
+def endpoints_at_points(context: Context) -> dict[int, Endpoint]:
+    """Capture point → the container's end of a veth that it is, by the topology.
+
+    Not a child of another interface, where its packets are seen as well.
+    """
+    if not context.topology:
+        return {}
+    by_place = {
+        (container.host, container.name, endpoint.interface): endpoint
+        for container, endpoint in endpoints(context.topology)
+        if endpoint.kind == "veth"
+    }
+    places = [(point.host, point.container, point.device) for point in context.points]
+    return {number: by_place[place] for number, place in enumerate(places) if place in by_place}
 
 
 def is_at_own_interface(context: Context, row: int) -> bool:

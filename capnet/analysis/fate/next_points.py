@@ -27,10 +27,11 @@ from capnet.analysis.core.schema import FlowMask, FlowRows, PerFlow, Values
 from capnet.analysis.correlate.flow_links import flow_chains
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.answers import answering_replies
-from capnet.analysis.fate.interface_points import interface_points
+from capnet.analysis.fate.interface_points import endpoints_at_points, interface_points
 from capnet.analysis.fate.other_interface import other_interface
 from capnet.analysis.fate.speakers import RECEIVED, speakers
 from capnet.quick_tuple import NamedTuple
+from capnet.wire.addresses import address_value
 from capnet.wire.fields import ABSENT
 from capnet.wire.numbers import ARP_REQUEST, TCP, TCP_ACK
 
@@ -137,7 +138,7 @@ def _homes(context: Context, rows: FlowRows) -> tuple[Values, Values]:
     # A MAC of several addresses may be at several interfaces.
     home_of = {
         mac: places[0] for mac, places in homes.items() if len(places) == 1 and mac in speaking
-        and len(speaking[mac].own) == 1
+        and (len(speaking[mac].own) == 1 or places[0] in endpoints_at_points(context))
     }  # fmt: skip
     point = np.full(len(rows), -1)
     sources: dict[int, set[tuple[int, ...]]] = {}
@@ -154,12 +155,14 @@ def _homes(context: Context, rows: FlowRows) -> tuple[Values, Values]:
 
 
 def _speaking_at(context: Context, point: int) -> set[tuple[int, ...]]:
-    """Addresses, as their halves, that send at a point: IP packets or ARP."""
+    """Addresses, as their halves, that send at a point, IP packets or ARP; at a container's interface, its own."""
     flows, arps = context.flows, context.arps
     senders = flows[flows[:, schema.FLOW_POINT] == point][:, schema.FLOW_SRC]
     _, first = np.unique(row_hash(senders), return_index=True)
     asking = arps[arps[:, schema.ARP_POINT] == point, schema.ARP_SENDER_LO]
-    return {tuple(pair) for pair in senders[first].tolist()} | {(0, low) for low in asking.tolist()}
+    endpoint = endpoints_at_points(context).get(point)
+    own = {address_value(ip) for ip in endpoint.ips} if endpoint else set()
+    return own | {tuple(pair) for pair in senders[first].tolist()} | {(0, low) for low in asking.tolist()}
 
 
 def _asked_from(context: Context, rows: FlowRows) -> tuple[Values, Values]:

@@ -10,6 +10,7 @@ other traffic too, and is not named.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
@@ -25,6 +26,7 @@ from capnet.analysis.facts.kernel.netfilter.rule_walk import Drop, Packet, possi
 from capnet.analysis.facts.kernel.netfilter.rules import REJECT, Rule
 from capnet.quick_tuple import NamedTuple
 
+TCP_RESET = re.compile("tcp[- ]reset")  # as iptables and nftables write it
 MIN_EQUAL = 2  # packets that are as many by no chance: one alone may be another one
 MAX_WALKS = 100  # of different packets: a walk through ten thousand rules takes milliseconds
 _SHORTEST_IP = 20  # octets of an IP header
@@ -64,7 +66,7 @@ def _may_explain(namespace: NamespaceChanges) -> bool:
 
 def _causes(context: Context, flows: list[MissingPackets], is_refused: bool) -> Iterator[Cause]:
     namespace = flows[0].namespace
-    for candidate in (*_rules(flows, is_refused), *_counters(context, flows, is_refused)):
+    for candidate in (*_rules(context, flows, is_refused), *_counters(context, flows, is_refused)):
         if candidate.rise is None:
             if candidate.is_certain and candidate.rule and not candidate.rule.number:  # a policy
                 yield _cause(candidate, namespace, candidate.flows, IMPLIED, is_refused)
@@ -87,7 +89,7 @@ def _by_balance(context: Context, flows: Sequence[MissingPackets], is_refused: b
         rise = Rise(namespace.counters.get(counter.name, 0), 0)
         candidate = _Candidate(None, counter, rise, counted, False)
         if rise.packets >= MIN_EQUAL and _agrees(candidate, counted):
-            rule = _only_uncounted(counted) if not counter.setting(counted[0]) else None
+            rule = _only_uncounted(context, counted) if not counter.setting(counted[0]) else None
             if rule:
                 return [_cause(_Candidate(rule, None, rise, counted, True), namespace, counted, IMPLIED, is_refused)]
             match = EQUAL if counter.setting(counted[0]) else POSSIBLE
@@ -95,9 +97,9 @@ def _by_balance(context: Context, flows: Sequence[MissingPackets], is_refused: b
     return []
 
 
-def _only_uncounted(flows: Sequence[MissingPackets]) -> Rule | None:
+def _only_uncounted(context: Context, flows: Sequence[MissingPackets]) -> Rule | None:
     """The only rule or policy without a counter where all these packets can end, if no counter of another rose."""
-    wanted, rules = {each.row for each in flows}, list(_rules(flows, False))
+    wanted, rules = {each.row for each in flows}, list(_rules(context, flows, False))
     if any(each.rise and each.rise.packets for each in rules):
         return None
     candidates = [each for each in rules if each.rise is None]
@@ -114,6 +116,7 @@ def _cause(
 ) -> Cause:
     counter = candidate.counter
     packets = candidate.rise.packets if candidate.rise else 0
+    is_refused |= candidate.rule is not None and candidate.rule.verdict == REJECT
     return Cause(
         namespace, tuple(each.row for each in flows), candidate.rule, counter.name if counter else "",
         counter.setting(flows[0]) if counter else "", packets, _packets(flows), match, is_refused,
@@ -121,7 +124,7 @@ def _cause(
     )  # fmt: skip
 
 
-def _rules(flows: Sequence[MissingPackets], is_refused: bool) -> Iterator[_Candidate]:
+def _rules(context: Context, flows: Sequence[MissingPackets], is_refused: bool) -> Iterator[_Candidate]:
     """The rules, and policies, where the packets can end."""
     namespace = flows[0].namespace
     ends: dict[Rule, list[tuple[MissingPackets, Drop]]] = {}
@@ -132,11 +135,17 @@ def _rules(flows: Sequence[MissingPackets], is_refused: bool) -> Iterator[_Candi
         if packet not in walked and len(walked) < MAX_WALKS:
             walked[packet] = possible_drops(namespace.tables, packet)
         for drop in walked.get(packet, ()):
-            if (drop.rule.verdict == REJECT) == is_refused:
+            if (drop.rule.verdict == REJECT) == is_refused or _resets_unseen(context, drop.rule, each):
                 ends.setdefault(drop.rule, []).append((each, drop))
     for rule, pairs in ends.items():
         is_certain = all(drop.is_certain for _, drop in pairs)
         yield _Candidate(rule, None, namespace.rise(rule), [each for each, _ in pairs], is_certain)
+
+
+def _resets_unseen(context: Context, rule: Rule, missing: MissingPackets) -> bool:
+    """Does a rule answer with a RST that a bridge does not show? It leaves by the port that the packet came in by."""
+    point = context.points[int(context.flows[missing.row, schema.FLOW_POINT])]
+    return point.role == "bridge" and rule.verdict == REJECT and TCP_RESET.search(rule.text) is not None
 
 
 def _all_rules(namespace: NamespaceChanges) -> Iterator[Rule]:

@@ -45,7 +45,8 @@ NOT_ABOUT_LOSS = ("network-slow", "server-slow", "dns-slow", "receiver-stalled")
 MENDED_BY_RULE = (
     "stops-between", "published-port-blocked", "packet-loss", "request-unanswered", "firewall-rejected",
     "tunnel-not-decapsulated", "tunnel-one-way", "swarm-port-blocked", "esp-blocked", "new-connections-dropped",
-    "fragments-lost", "connection-unanswered", "handshake-unfinished", "dns-failure",
+    "fragments-lost", "connection-unanswered", "connection-refused", "handshake-unfinished", "dns-failure",
+    "isolated-on-bridge",
 )  # fmt: skip
 FIX = Text(
     en="change {name}, if it is not meant to stop them: `{command}` lists it, and counts",

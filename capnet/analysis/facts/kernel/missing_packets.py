@@ -36,6 +36,7 @@ from capnet.analysis.facts.kernel.namespaces import NamespaceChanges, NamespaceI
 from capnet.analysis.facts.kernel.netfilter.rule_walk import Packet
 from capnet.analysis.facts.kernel.netfilter.rules import EBTABLES
 from capnet.analysis.fate.answers import is_reset, quoting_errors
+from capnet.analysis.fate.chain_values import any_of_chain
 from capnet.analysis.fate.fates import fates
 from capnet.analysis.fate.hop_loss import lost_packets
 from capnet.analysis.fate.next_points import is_answered
@@ -134,7 +135,9 @@ def _inner_namespaces(context: Context) -> dict[str, list[NamespaceChanges]]:
 def _lost(context: Context) -> Iterator[_Lost]:
     """Flow rows whose packets, or some of them, go no further, and those that were refused."""
     flows, packets = context.flows, packets_without_duplicates(context)
-    refused = is_reset(context) | (quoting_errors(context) >= 0)
+    refused = any_of_chain(context, is_reset(context)) | (
+        quoting_errors(context) >= 0
+    )  # a bridge shows no RST of a rule
     last, due = fates(context).last, fates(context).due
     ends = np.flatnonzero(~are_to_groups(context, last) & (~is_answered(context)[last] | refused[last]))
     for row, due_point in zip(last[ends].tolist(), due[ends].tolist(), strict=True):

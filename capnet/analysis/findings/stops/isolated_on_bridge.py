@@ -67,14 +67,14 @@ SAYS = Text(
     "的 ARP 能通过：网桥所在主机过滤了端口之间的流量",
 )
 FIX = Text(
-    en="allow it: in Docker by the network's option `com.docker.network.bridge.enable_icc=true`, or a network of their "
-    "own; on another bridge by `iptables -I DOCKER-USER -i BRIDGE -o BRIDGE -j ACCEPT` (`sysctl "
-    "net.bridge.bridge-nf-call-iptables` is 1 there)",
-    zh="放行它：在 Docker 中用网络选项 `com.docker.network.bridge.enable_icc=true`，或给它们一个自己的网络；其他网桥"
-    "用 `iptables -I DOCKER-USER -i BRIDGE -o BRIDGE -j ACCEPT`（那里 `sysctl net.bridge.bridge-nf-call-iptables`"
-    " 是 1）",
+    en="look for the rule that drops it on the bridge's host (`iptables -vnL FORWARD`, `iptables -vnL DOCKER-USER`; "
+    "`net.bridge.bridge-nf-call-iptables` is 1 there). Docker writes one for a network with "
+    "`com.docker.network.bridge.enable_icc=false`, and a policy that drops what passes other bridges: `iptables -I "
+    "DOCKER-USER -i BRIDGE -o BRIDGE -j ACCEPT`",
+    zh="在网桥所在的主机上查找丢弃它的规则（`iptables -vnL FORWARD`、`iptables -vnL DOCKER-USER`；那里 "
+    "`net.bridge.bridge-nf-call-iptables` 是 1）。对于 `com.docker.network.bridge.enable_icc=false` 的网络，Docker 会写"
+    "入一条；它还设置了丢弃其他网桥流量的策略：`iptables -I DOCKER-USER -i BRIDGE -o BRIDGE -j ACCEPT`",
 )
-
 FIX_PODS = Text(
     en="look for the rule that drops it: a NetworkPolicy that selects {source} or {destination} (`kubectl get "
     "networkpolicy -A`), else `iptables -vnL FORWARD` and `nft list ruleset`, which count it (`sysctl "

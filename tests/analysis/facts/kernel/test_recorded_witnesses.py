@@ -148,15 +148,20 @@ def test_rule_that_drops_a_tunnel_is_told_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "rule"), [("ebtables", "FORWARD"), ("ebtables-alone", "FORWARD"), ("ebtables-input", "INPUT")]
+    ("name", "rule", "told_by"),
+    [
+        ("ebtables", "FORWARD", "stops-between"),
+        ("ebtables-alone", "FORWARD", "stops-between"),
+        ("ebtables-input", "INPUT", "kernel-drop"),
+    ],
 )
-def test_rule_of_a_bridge_is_named(name: str, rule: str) -> None:
+def test_rule_of_a_bridge_is_named(name: str, rule: str, told_by: str) -> None:
     """Of bridged packets, with br_netfilter and without; and of what a bridge hands to its host."""
     report = analyze(capture(name))
     (reason,) = report.kernel
     assert (reason.name, reason.match, reason.packets) == (f"ebtables filter {rule} rule 1", "equal", 4)
     (finding,) = [finding for finding in report.findings if finding.level == "error"]
-    assert finding.name == "kernel-drop"
+    assert finding.name == told_by
     assert f"ebtables filter {rule} rule 1 on A dropped them: -A {rule} -p IPv4" in finding.says
     assert finding.fix is not None and f"`ebtables -t filter -L {rule} --Lc --Ln` lists it" in finding.fix
 

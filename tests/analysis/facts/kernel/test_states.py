@@ -63,7 +63,8 @@ def call_docker(outputs: dict[str, Any]) -> None:
 
 
 def test_bridge_that_is_down_is_named() -> None:
-    to_web, of_cli = findings(RECORDED / "bridge-down.pcapng")
+    between, to_web, of_cli = findings(RECORDED / "bridge-down.pcapng")
+    assert between.says.endswith(f"{BRIDGE} in A, on the way to container web, is down")
     assert to_web.says.endswith(f"{BRIDGE} in A, on the way to container web, is down")
     assert of_cli.says.endswith(f"{BRIDGE} in A, on the way to container cli, is down")
     assert to_web.fix is not None and to_web.fix.startswith(f"`ip link set {BRIDGE} up` in A")

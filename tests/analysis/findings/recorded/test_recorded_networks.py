@@ -22,7 +22,6 @@ CAUSES = {
     "filtered-pings": ("echo-unanswered", "warning", "accepts connections of 10.77.1.8 to port 80"),
     "unreachable-route": ("host-unreachable", "warning", "and says so at once"),
     "no-proxy-arp": ("arp-unanswered", "error", "by proxy ARP, as it does for 10.90.2.20 at node/veth-other"),
-    "service-of-pods": ("retransmissions", "warning", "again at node/veth-app"),  # the bridge's copies are reset, too
     "mtu-blackhole": ("mtu-blackhole", "error", "never got from node/eth0 to router/eth1"),
     "dead-next-hop": ("connection-unanswered", "warning", "which left by node/eth0, these by node/eth1"),
     "few-ports": ("snat-ports-exhausted", "error", "4 of the 4 source ports 40000 to 40003 of 10.50.0.11 are taken"),
@@ -80,7 +79,7 @@ CAUSES = {
 HEALTHY = [
     "path-mtu", "kept-way", "cluster-dns", "tls-healthy", "ftp-published", "redis-announced", "kafka-published",
     "kafka-forwarded", "mongo-published", "nginx-published", "wg-healthy", "wg-no-route", "ike-healthy",
-    "ike-retried", "vrrp-handover", "bgp-healthy", "service-at-bridge",
+    "ike-retried", "vrrp-handover", "bgp-healthy", "service-at-bridge", "service-of-pods",
     "two-cards-one-link", "two-cards-alike", "proxy-on-link",
 ]  # fmt: skip
 

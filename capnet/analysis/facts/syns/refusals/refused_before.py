@@ -16,7 +16,7 @@ from capnet.analysis.core.wording import Text
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.clues import Clue
 from capnet.analysis.facts.syns.refusals.refused_ports import RefusedPorts
-from capnet.analysis.fate.next_points import HOST, TWIN, chain_of, next_points
+from capnet.analysis.fate.next_points import HOME, HOST, TWIN, chain_of, next_points
 from capnet.analysis.fate.refutation import NOTHING, refutations
 
 SAYS = Text(
@@ -24,6 +24,10 @@ SAYS = Text(
     "between refuses them, not {address}",
     zh="；这些连接没有从 {point} 到达 {due}，而到 {address} 的另外 {siblings} 条流从那里通过了：拒绝它们的是其间的防火"
     "墙，不是 {address}",
+)
+SAYS_HOME = Text(
+    en="; they do not get from {point} to {due}, its own interface: a firewall in between refuses them, not {address}",
+    zh="；这些连接没有从 {point} 到达它自己的接口 {due}：拒绝它们的是其间的防火墙，不是 {address}",
 )
 FIX = Text(
     en="look for a rule that rejects with tcp-reset between {point} and {due}: `iptables -vnL | grep tcp-reset`, "
@@ -36,7 +40,7 @@ def clue(context: Context, refused: RefusedPorts) -> Clue | None:
     """The point that the requests do not reach."""
     ends = _last_hops(context, refused)
     for ranked in next_points(context, ends):
-        is_shown = np.isin(ranked.rank, (TWIN, HOST)) & (ranked.point >= 0)
+        is_shown = np.isin(ranked.rank, (TWIN, HOST, HOME)) & (ranked.point >= 0)
         if not is_shown.all():
             continue
         points = context.flows[ends, schema.FLOW_POINT]
@@ -46,7 +50,10 @@ def clue(context: Context, refused: RefusedPorts) -> Clue | None:
             return None
         point, due = (context.points[int(of[0])].name for of in (points, ranked.point))
         names = {"point": point, "due": due}
-        says = SAYS.fill(**names, siblings=int(ranked.siblings.max()), address=refused.address)
+        is_home = bool((ranked.rank == HOME).all())
+        says = (SAYS_HOME if is_home else SAYS).fill(
+            **names, siblings=int(ranked.siblings.max()), address=refused.address
+        )
         return Clue(FIX.fill(**names), says, {"between": [point, due]}, says_all=True)
     return None
 
