@@ -84,7 +84,7 @@ _AIM_OPTIONS = (
 )  # fmt: skip
 _KEEP_OPTIONS = (
     click.option(
-        "-w", "--write", "target", metavar="FILE|-",
+        "-w", "-o", "--write", "target", metavar="FILE|-",
         help="Where the packets go; - is standard output, with no rules and counters beside it. "
         "Default: a file in the current folder, named by the time.",
     ),
