@@ -29,7 +29,7 @@ from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.facts.neighbours.exchanges import neighbours
 from capnet.analysis.facts.neighbours.unanswered_neighbours import unanswered_neighbours
 from capnet.analysis.facts.neighbours.whereabouts.links import network_of_gateway
-from capnet.analysis.facts.syns.port_scans import is_of_port_scan
+from capnet.analysis.facts.syns.port_scans import is_of_port_scan, port_scans
 from capnet.analysis.facts.unreachable_hosts import Unreachable, unreachable_for_some
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import TCP, UDP
@@ -157,6 +157,8 @@ def _asks_for_itself(context: Context, report: Unreachable) -> bool:
 
 def _is_scanned(context: Context, report: Unreachable) -> bool:
     """Are all packets to this port of the destination of a scan, which finds addresses that no host has?"""
+    if not port_scans(context):
+        return False
     flows = context.flows
     is_to_port = _are_to(context, report) & (flows[:, schema.FLOW_PROTO] == report.proto)
     rows = np.flatnonzero(is_to_port & (flows[:, schema.FLOW_DPORT] == report.port))

@@ -9,15 +9,21 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import distinct, is_among, is_one_of
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
-from capnet.analysis.core.schema import FlowRows
+from capnet.analysis.core.schema import FlowRows, Values
 from capnet.analysis.core.wording import Text
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.clues import Clue
 from capnet.analysis.facts.syns.refusals.refused_ports import RefusedPorts
+from capnet.analysis.facts.syns.refusals.refusing_answers import refusing_answers
 from capnet.analysis.fate.next_points import HOME, HOST, TWIN, chain_of, next_points
 from capnet.analysis.fate.refutation import NOTHING, refutations
+from capnet.quick_tuple import NamedTuple
+
+MAX_CHAINS = 10_000  # that are looked at
 
 SAYS = Text(
     en="; they do not get from {point} to {due}, where {siblings:other flow} to {address} went on: a firewall in "
@@ -36,32 +42,52 @@ FIX = Text(
 )
 
 
+class _Stops(NamedTuple):
+    """Per flow row, where its packets were due and did not come: the point, -1 if none, the rank, the siblings."""
+
+    due: Values
+    rank: Values
+    siblings: Values
+
+
 def clue(context: Context, refused: RefusedPorts) -> Clue | None:
     """The point that the requests do not reach."""
-    ends = _last_hops(context, refused)
+    stops, ends = _stops(context), _last_hops(context, np.array(refused.rows))
+    ways = {*zip(context.flows[ends, schema.FLOW_POINT].tolist(), stops.due[ends].tolist(), strict=True)}
+    if len(ways) != 1 or (stops.due[ends] < 0).any():
+        return None
+    point, due = (context.points[number].name for number in ways.pop())
+    is_home = bool((stops.rank[ends] == HOME).all())
+    says = (SAYS_HOME if is_home else SAYS).fill(
+        point=point, due=due, siblings=int(stops.siblings[ends].max()), address=refused.address
+    )
+    return Clue(FIX.fill(point=point, due=due), says, {"between": [point, due]}, says_all=True)
+
+
+@derived
+def _stops(context: Context) -> _Stops:
+    """Of all refused requests at once: what may refute a stop is looked for among all flows."""
+    answers = refusing_answers(context)
+    stops = _Stops(*(np.full(len(answers), -1) for _ in _Stops._fields))
+    ends = _last_hops(context, distinct(answers[answers >= 0]))[:MAX_CHAINS]
+    if len(context.points) < 2 or not len(ends):
+        return stops
+    points, is_decided = context.flows[ends, schema.FLOW_POINT], np.zeros(len(ends), dtype=bool)
     for ranked in next_points(context, ends):
-        is_shown = np.isin(ranked.rank, (TWIN, HOST, HOME)) & (ranked.point >= 0)
-        if not is_shown.all():
-            continue
-        points = context.flows[ends, schema.FLOW_POINT]
-        if len({*zip(points.tolist(), ranked.point.tolist(), strict=True)}) != 1 or (points == ranked.point).any():
-            return None
-        if (refutations(context, ends, ranked.point, is_shown) != NOTHING).any():
-            return None
-        point, due = (context.points[int(of[0])].name for of in (points, ranked.point))
-        names = {"point": point, "due": due}
-        is_home = bool((ranked.rank == HOME).all())
-        says = (SAYS_HOME if is_home else SAYS).fill(
-            **names, siblings=int(ranked.siblings.max()), address=refused.address
-        )
-        return Clue(FIX.fill(**names), says, {"between": [point, due]}, says_all=True)
-    return None
+        is_shown = is_one_of(ranked.rank, (TWIN, HOST, HOME)) & (ranked.point >= 0) & ~is_decided
+        is_decided |= is_shown
+        is_shown &= ranked.point != points
+        if is_shown.any():
+            shown, due = ends[is_shown], ranked.point[is_shown]
+            stands = refutations(context, shown, due, np.ones(len(shown), dtype=bool)) == NOTHING
+            for values, of_rank in zip(stops, (ranked.point, ranked.rank, ranked.siblings), strict=True):
+                values[shown[stands]] = of_rank[is_shown][stands]
+    return stops
 
 
-def _last_hops(context: Context, refused: RefusedPorts) -> FlowRows:
-    """The last hop of each request."""
-    requests = replies(context)[refused.rows]
-    chain = chain_of(context)
-    is_of_requests = np.isin(chain, chain[requests[requests >= 0]])
+def _last_hops(context: Context, resets: FlowRows) -> FlowRows:
+    """The last hop of each request that these rows of answers refuse."""
+    requests, chain = replies(context)[resets], chain_of(context)
+    is_of_requests = is_among(chain, distinct(chain[requests[requests >= 0]]))
     ends: FlowRows = np.flatnonzero(is_of_requests & (flow_links(context).after < 0))
     return ends
