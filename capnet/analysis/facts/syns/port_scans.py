@@ -85,28 +85,44 @@ def _without_copies(context: Context, scans: list[PortScan]) -> list[PortScan]:
 
     Routing has taken of its TTL.
     """
-    originals: list[PortScan] = []
-    for scan in sorted(scans, key=lambda scan: -float(context.flows[scan.rows, schema.FLOW_TTL].mean())):
-        original = next((of for of in originals if _is_copy(context, of, scan)), None)
+    originals: list[_Extent] = []
+    extents = [_extent(context, scan) for scan in scans]
+    for extent in sorted(extents, key=lambda extent: -extent.ttl):
+        original = next((of for of in originals if _is_copy(of, extent)), None)
         if original:
-            original.seen_as.append(scan.client)
+            original.scan.seen_as.append(extent.scan.client)
         else:
-            originals.append(scan)
-    return originals
+            originals.append(extent)
+    return [extent.scan for extent in originals]
 
 
-def _is_copy(context: Context, original: PortScan, copy: PortScan) -> bool:
+class _Extent(NamedTuple):
+    """Where and when a scan was seen, and what it tried."""
+
+    scan: PortScan
+    ttl: float  # mean of its packets
+    begin: int  # ns
+    end: int
+    points: frozenset[int]
+    pairs: frozenset[int]  # hashes
+
+
+def _extent(context: Context, scan: PortScan) -> _Extent:
+    flows = context.flows[scan.rows]
+    return _Extent(
+        scan,
+        float(flows[:, schema.FLOW_TTL].mean()),
+        int(flows[0, schema.FLOW_FIRST]),
+        int(flows[:, schema.FLOW_LAST].max()),
+        frozenset(distinct(flows[:, schema.FLOW_POINT]).tolist()),
+        frozenset(hash_of(flows, [schema.FLOW_PROTO, *schema.FLOW_DST_END]).tolist()),
+    )
+
+
+def _is_copy(original: _Extent, copy: _Extent) -> bool:
     """Has it no other pairs, begins and ends as the original, and is at other points?"""
-    if copy.proto != original.proto:
-        return False
-    original_flows, flows = context.flows[original.rows], context.flows[copy.rows]
-    begins = int(flows[0, schema.FLOW_FIRST] - original_flows[0, schema.FLOW_FIRST])
-    ends = int(flows[:, schema.FLOW_LAST].max() - original_flows[:, schema.FLOW_LAST].max())
-    if max(abs(begins), abs(ends)) > MAX_DELAY_NS:
-        return False
-    is_there = is_among(flows[:, schema.FLOW_POINT], distinct(original_flows[:, schema.FLOW_POINT]))
-    pairs, of_original = (hash_of(of, schema.FLOW_DST_END).astype(np.int64) for of in (flows, original_flows))
-    return not is_there.any() and bool(is_among(pairs, distinct(of_original)).all())
+    is_simultaneous = max(abs(copy.begin - original.begin), abs(copy.end - original.end)) <= MAX_DELAY_NS
+    return is_simultaneous and not copy.points & original.points and copy.pairs <= original.pairs
 
 
 @derived
