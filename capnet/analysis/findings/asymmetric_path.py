@@ -148,7 +148,7 @@ def _by_host(path: Path, uplinks: set[str]) -> dict[str, set[str]]:
 
 
 def _conversations(context: Context) -> list[tuple[Path, Path]]:
-    """The paths of both directions, the one that began first in front."""
+    """The paths of both directions, the request in front."""
     by_start: dict[tuple[object, ...], Path] = {}
     for path in path_facts(context):
         first = path.hops[0]
@@ -161,11 +161,15 @@ def _conversations(context: Context) -> list[tuple[Path, Path]]:
         if back is None or back is path or frozenset((id(path), id(back))) in paired:
             continue
         paired.add(frozenset((id(path), id(back))))
-        request, answer = sorted((path, back), key=_began)
-        pairs.append((request, answer))
+        pairs.append((back, path) if _is_answer(path, back) else (path, back))
     return pairs
 
 
-def _began(path: Path) -> tuple[str, int]:
-    """File and number of the path's first frame: of two directions, the request comes first."""
-    return path.evidence[0].file, path.evidence[0].frame
+def _is_answer(path: Path, back: Path) -> bool:
+    """Did the other side open the connection? If no packet tells: is its first packet earlier where both meet?"""
+    if path.reply != back.reply:
+        return path.reply
+    arrived, left = path.evidence[-1], back.evidence[0]
+    if arrived.file != left.file:  # frames of two files have no order
+        arrived, left = path.evidence[0], back.evidence[-1]
+    return arrived.file == left.file and left.frame < arrived.frame

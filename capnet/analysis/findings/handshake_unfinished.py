@@ -104,6 +104,14 @@ FIX_ELSEWHERE = Text(
     zh="更正该主机上到 {client} 的路由：`ip route get {client}` 和 `ip rule` 应指回 {next}，而不是 {elsewhere}（可能是 "
     "VPN 加入了重叠的网段；有两块网卡的主机需要为第二个地址发出的包加规则：`ip rule add from {server} table N`）",
 )
+FIX_TRANSLATED = Text(
+    en="correct the route to {client} on that host: answers of {inside} are routed before they are translated back to "
+    "{server}, so `ip route get {client} from {inside} iif BRIDGE` must lead to {next}, not to {elsewhere}: `ip rule "
+    "add from {inside} table N`, or mark the connections that come in by {next} (`-j CONNMARK`) and route by the mark",
+    zh="更正该主机上到 {client} 的路由：{inside} 的应答在转换回 {server} 之前就已选路，所以 `ip route get {client} from"
+    " {inside} iif BRIDGE` 应指向 {next}，而不是 {elsewhere}：`ip rule add from {inside} table N`，或给从 {next} 进来的"
+    "连接打标记（`-j CONNMARK`）并按标记选路",
+)
 FIX_IN_CONTAINER = Text(
     en="give {container} a route to {client} by {interface}: `ip route get {client}` in its namespace shows the one "
     "that it takes. What runs its VPN often has a setting for networks outside of the tunnel, such as "
@@ -235,7 +243,9 @@ def _another_way(context: Context, answers: _Answers) -> Clue | None:
     says, fix = _OTHER_WAYS[handshake.other_way]
     container = container_of_points(context, handshake.due, handshake.elsewhere)
     if container is None or handshake.other_way != "leave":
-        return answers.clue(says, fix)
+        inside = source(context.flows[handshake.answers[0]])
+        is_translated = handshake.other_way == "leave" and inside != handshake.server
+        return answers.clue(says, FIX_TRANSLATED if is_translated else fix, inside=inside)
     interface = answers.next_point and answers.next_point.rpartition("/")[2]
     return answers.clue(says, FIX_IN_CONTAINER, container=container, interface=interface)
 

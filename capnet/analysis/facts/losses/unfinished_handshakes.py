@@ -3,8 +3,8 @@
 Input: flows, flow chains, SYNs. Output: `UnfinishedHandshake`s, one per server, port and place. Method: TCP flows of
 SYNs alone, of which a hop shows SYN-ACKs; the client sends a SYN a second or more after the first of them, or connects
 anew again and again (`fate.verdict.given_up`). Where the client's first point lacks them, they stop before it, if it
-shows other packets to the client, or would show these (`fate.verdict.stopped_answers`). Where no hop shows any:
-SYN-ACKs to these SYNs at another point. Limits: MAX_FLOWS.
+shows other packets to the client, or would show these (`fate.verdict.stopped_answers`), or if they go on at another
+point of its host. Where no hop shows any: SYN-ACKs to these SYNs at another point. Limits: MAX_FLOWS.
 """
 
 from __future__ import annotations
@@ -117,9 +117,10 @@ def _last_seen(context: Context, row: int) -> tuple[int, int] | None:
     until = flows[answer, schema.FLOW_LAST] if are_never_finished(context)[row] else flows[hop, schema.FLOW_SYN_TIME]
     if not (is_answered and until - flows[answer, schema.FLOW_SYNACK_TIME] >= MIN_SYN_RETRY_NS):
         return None
-    if before >= 0 and not _lacks_answers(context, before):
-        return (answer, -1) if _gateways(context, [answer])[0] > 0 else None  # they go to another router there
-    return answer, int(flows[before, schema.FLOW_POINT]) if before >= 0 else -1
+    due = int(flows[before, schema.FLOW_POINT]) if before >= 0 else -1
+    if before < 0 or _lacks_answers(context, before) or elsewhere_of(context, [answer], due) >= 0:
+        return answer, due
+    return (answer, -1) if _gateways(context, [answer])[0] > 0 else None  # they go to another router there
 
 
 def _seen_elsewhere(context: Context, hops: list[int]) -> tuple[int, int] | None:

@@ -17,6 +17,9 @@ kept-way         `app` asks four servers again and again; nothing is wrong
 lost-way         the same, and after 7 s the router forwards nothing any more
 dead-backend     the node shares a port between `app` and 10.77.1.9, which no host has
 other-interface  the router answers by the node's second card, where the node's connection table has another zone
+second-uplink    `app` is published at the node's second card, its answers leave by the first one, where the router
+                 drops them; and -any: at all interfaces of the node
+two-uplinks      the same, and the router takes them; nothing is wrong
 """
 
 from __future__ import annotations
@@ -63,6 +66,20 @@ def other_interface(_: Programs) -> None:
     run("node", "ip addr add 10.51.0.11/24 dev eth1; " + OTHER_ZONE.format(card="eth1"))
     run("router", "ip addr add 10.51.0.1/24 dev eth2; ip route add 10.77.1.7 via 10.50.0.11; "
                   "ip route add 10.77.1.0/24 via 10.51.0.11")  # fmt: skip
+
+
+def two_uplinks(programs: Programs) -> None:
+    bridge()
+    link("node", "eth1", "router", "eth2")
+    run("node", "ip addr add 10.51.0.11/24 dev eth1; "
+                "iptables -t nat -A PREROUTING -i eth+ -p tcp --dport 8080 -j DNAT --to 10.77.1.8:80")  # fmt: skip
+    run("router", "ip addr add 10.51.0.1/24 dev eth2")
+    programs.append(start("app", "python3", "-c", SERVE))
+
+
+def second_uplink(programs: Programs) -> None:
+    two_uplinks(programs)
+    run("router", "iptables -t raw -A PREROUTING -i eth0 -s 10.51.0.11 -j DROP")
 
 
 def no_default_route(_: Programs) -> None:
@@ -157,6 +174,7 @@ def dead_backend(programs: Programs) -> None:
                 f"{rule} -j DNAT --to 10.77.1.9:80")  # fmt: skip
 
 
+_TO_APP = [("srv", "10.50.0.11", 8080), *[("srv", "10.51.0.11", 8080)] * 2]
 RECORDINGS: dict[str, Recording] = {
     "two-cards": (two_cards, ["node/eth0", "srv/eth0", "srv/eth1"],
                   [("router", "10.60.0.5", 80), ("app", "10.60.0.5", 80)]),
@@ -181,6 +199,9 @@ RECORDINGS: dict[str, Recording] = {
     "kept-way": (kept_way, ["node/cni0", "node/eth0"], [("other", "10.77.1.1", 0)] * 18),
     "lost-way": (lost_way, ["node/cni0", "node/eth0"], [("other", "10.77.1.1", 0)] * 18),
     "dead-backend": (dead_backend, ["node/eth0", "node/cni0"], [("srv", "10.50.0.11", 8080)] * 4),
+    "two-uplinks": (two_uplinks, ["node/cni0", "node/eth0", "node/eth1"], _TO_APP),
+    "second-uplink": (second_uplink, ["node/cni0", "node/eth0", "node/eth1"], _TO_APP),
+    "second-uplink-any": (second_uplink, ["node/any"], _TO_APP),
     "other-interface": (other_interface, ["node/cni0", "node/eth0", "node/eth1"],
                         [("other", "10.60.0.5", 80), ("app", "10.60.0.5", 80)]),
 }  # fmt: skip

@@ -17,6 +17,8 @@ CAUSES = {
     "pod-policy": ("stops-between", "error", "reach node/veth-app, none reaches node/veth-other"),
     "two-cards": ("handshake-unfinished", "error", "came in by srv/eth0, and 5 SYN-ACKs leave by srv/eth1"),
     "other-interface": ("handshake-unfinished", "error", "leave by node/eth0, and 5 SYN-ACKs come in by node/eth1"),
+    "second-uplink": ("asymmetric-path", "error", "node/eth1 on the way there and node/eth0 on the way back; the"),
+    "second-uplink-any": ("handshake-unfinished", "error", "came in by node/if6, and 11 SYN-ACKs leave by node/if4"),
     "no-default-route": ("reverse-path-filter", "warning", "the host has no route back to these senders"),
     "dead-backend": ("dnat-to-dead-backend", "error", "is translated to 10.77.1.9, which answers no question"),
     "filtered-pings": ("echo-unanswered", "warning", "accepts connections of 10.77.1.8 to port 80"),
@@ -79,7 +81,7 @@ CAUSES = {
 HEALTHY = [
     "path-mtu", "kept-way", "cluster-dns", "tls-healthy", "ftp-published", "redis-announced", "kafka-published",
     "kafka-forwarded", "mongo-published", "nginx-published", "wg-healthy", "wg-no-route", "ike-healthy",
-    "ike-retried", "vrrp-handover", "bgp-healthy", "service-at-bridge", "service-of-pods",
+    "ike-retried", "vrrp-handover", "bgp-healthy", "service-at-bridge", "service-of-pods", "two-uplinks",
     "two-cards-one-link", "two-cards-alike", "proxy-on-link",
 ]  # fmt: skip
 
