@@ -1,4 +1,4 @@
-"""Names at points: whom an address means that several hosts have.
+"""Names: whom an address means at a point that several hosts have, and whose a MAC is.
 
 Every host has its own 172.17.0.1 and may have the same container addresses. At a host's bridges and containers, such an
 address is that host's. On the wire it may be of any host, and gets no name.
@@ -11,7 +11,8 @@ from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import host_of
 from capnet.topology import INNER_ROLES
-from capnet.wire.addresses import address_value
+from capnet.topology.lookup import endpoints
+from capnet.wire.addresses import address_value, mac_text
 
 
 def names_at(context: Context) -> dict[str, dict[str, str]]:
@@ -34,3 +35,12 @@ def names_at(context: Context) -> dict[str, dict[str, str]]:
         if names:
             by_point[point.name] = names
     return by_point
+
+
+def station_text(context: Context, mac: int) -> str:
+    """A MAC, with the container or the host's interface that the topology has for it."""
+    text, topology = mac_text(mac), context.topology
+    owners = {container.name for container, end in (endpoints(topology) if topology else ()) if end.mac == text}
+    for host in topology.hosts if topology else ():
+        owners |= {f"{host.name}/{interface.name}" for interface in host.interfaces if interface.mac == text}
+    return f"{text} ({owners.pop()})" if len(owners) == 1 else text

@@ -6,8 +6,8 @@ that gives up sooner connects again: three or more times in a row, over 2 s or m
 Says: which server answers whom, where the answers were last seen, and which point lacks them; or that they reach the
 client, and whether their checksums are wrong, while those that clients take are right; or whether they go to another
 gateway than the one from which the SYNs came, or leave their host by another interface, or come back to the client's
-host by another one. An error if the next point lacks them, or they are at the client's own interface, or the checksum
-is the cause; else a warning.
+host by another one; or who rejects them with an ICMP error. An error if the next point lacks them, or they are at the
+client's own interface, or the checksum is the cause, or another host than the client rejects them; else a warning.
 Wrong when: the client's ACK took a way that was not captured.
 Fix: look for what drops answers between the two points, or at the client: a firewall without state of the connection, a
 wrong checksum, rp_filter.
@@ -20,21 +20,22 @@ from __future__ import annotations
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import source
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.clues import Clue, first_of, joined
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.unfinished_handshakes import UnfinishedHandshake, unfinished_handshakes
+from capnet.analysis.facts.naming import station_text
+from capnet.analysis.facts.outcomes import rejected_answers
 from capnet.analysis.fate.verdict.other_way import container_of_points
 from capnet.quick_tuple import NamedTuple
-from capnet.topology.lookup import endpoints
-from capnet.wire.addresses import address_value, mac_text
+from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = "fault handshake-unfinished"
 WITNESS = "pcaps/bridge.pcapng"  # every handshake is finished
-EXPLAINS = ("packet-loss", "retransmissions", "stops-between")
+EXPLAINS = ("firewall-rejected", "host-unreachable", "packet-loss", "retransmissions", "stops-between")
 
 PAGE_ZH = """服务器应答了 SYN，而客户端一直没有继续。
 
@@ -42,8 +43,9 @@ PAGE_ZH = """服务器应答了 SYN，而客户端一直没有继续。
 （`facts.losses.unfinished_handshakes`）：应答在返回途中丢失，或被客户端丢弃。更早放弃的客户端会重新连接：在 2 秒以上的
 时间里接连三次或更多。不包括扫描的客户端。
 结论：哪个服务器应答了谁，应答最后见于哪里，哪个抓包点没有它们；或者它们到达了客户端，以及它们的校验和是否有误而客户端
-接受的那些是正确的；或者它们发往的网关不是 SYN 来的那个，或从主机的另一个接口离开，或从客户端主机的另一个接口回来。如果
-下一个抓包点没有它们，或它们已在客户端自己的接口上，或原因是校验和，为错误；否则为警告。
+接受的那些是正确的；或者它们发往的网关不是 SYN 来的那个，或从主机的另一个接口离开，或从客户端主机的另一个接口回来；或谁
+用 ICMP 错误拒绝了它们。如果下一个抓包点没有它们，或它们已在客户端自己的接口上，或原因是校验和，或客户端以外的主机拒绝了
+它们，为错误；否则为警告。
 误判：客户端的 ACK 走了没有抓包的路。
 处理：查找两个抓包点之间或客户端上是什么丢弃了应答：没有连接状态的防火墙、错误的校验和、rp_filter。
 验证：在客户端上 `nstat -az TcpInCsumErrors TcpExtIPReversePathFilter` 和 `iptables -vnL`；在服务器所在主机上
@@ -172,6 +174,7 @@ class _Answers(NamedTuple):
     point: str  # where they were last seen
     next_point: str | None  # that lacks them
     elsewhere: str | None  # where they go on instead
+    rejected: rejected_answers.RejectedAnswers | None
 
     @property
     def is_damaged(self) -> bool:
@@ -206,12 +209,14 @@ def _answers(context: Context, handshake: UnfinishedHandshake) -> _Answers:
         point=names[point],
         next_point=next_point if next_point != names[point] else None,  # a trunk or a mirror, of both sides of a router
         elsewhere=names.get(handshake.elsewhere),
+        rejected=rejected_answers.rejected_answers(context, handshake.answers),
     )
 
 
 def _finding(context: Context, answers: _Answers) -> Finding:
     handshake, clue = answers.handshake, _clue_of(context, answers)
-    is_certain = answers.next_point or answers.is_damaged or handshake.is_at_client
+    is_certain = bool(answers.next_point or answers.is_damaged or handshake.is_at_client)
+    is_certain |= answers.rejected is not None and answers.rejected.sender not in answers.clients
     syns = hop_evidence(context, handshake.last_rows)
     facts = {
         "server": handshake.server,
@@ -224,7 +229,11 @@ def _finding(context: Context, answers: _Answers) -> Finding:
         "is_checksum_bad": answers.is_damaged,
     }
     facts |= {"elsewhere": answers.elsewhere} if answers.elsewhere else {}
-    evidence = sorted({*syns, *context.first_frames(handshake.answers)})
+    rejections: tuple[Evidence, ...] = ()
+    if answers.rejected:
+        facts |= {"rejected_by": answers.rejected.sender, "message": answers.rejected.message}
+        rejections = tuple(answers.rejected.evidence)
+    evidence = sorted({*syns, *context.first_frames(handshake.answers), *rejections})
     return Finding(NAME, "error" if is_certain else "warning", clue.says, clue.fix, facts, evidence)
 
 
@@ -248,6 +257,11 @@ def _another_way(context: Context, answers: _Answers) -> Clue | None:
         return answers.clue(says, FIX_TRANSLATED if is_translated else fix, inside=inside)
     interface = answers.next_point and answers.next_point.rpartition("/")[2]
     return answers.clue(says, FIX_IN_CONTAINER, container=container, interface=interface)
+
+
+def _rejected(context: Context, answers: _Answers) -> Clue | None:
+    rejected = answers.rejected
+    return answers.clue(rejected_answers.SAYS, rejected.fix_of(answers.clients), **rejected.words) if rejected else None
 
 
 def _lost_before_next_point(context: Context, answers: _Answers) -> Clue | None:
@@ -275,18 +289,9 @@ def _another_gateway(context: Context, answers: _Answers) -> Clue | None:
     came_from, goes_to = answers.handshake.gateways
     if came_from <= 0 or answers.is_damaged or answers.handshake.is_at_client:
         return None
-    gateways = {"came_from": _station(context, came_from), "goes_to": _station(context, goes_to)}
+    gateways = {"came_from": station_text(context, came_from), "goes_to": station_text(context, goes_to)}
     return answers.clue(OTHER_WAY, FIX_OTHER_WAY, **gateways)
 
 
 # Where the answers end, the most telling first: that they are elsewhere explains why a point lacks them.
-_END = first_of(_another_way, _lost_before_next_point, _damaged, _dropped_by_client)
-
-
-def _station(context: Context, mac: int) -> str:
-    """A MAC, with the container or the host's interface that the topology has for it."""
-    text, topology = mac_text(mac), context.topology
-    owners = {container.name for container, end in (endpoints(topology) if topology else ()) if end.mac == text}
-    for host in topology.hosts if topology else ():
-        owners |= {f"{host.name}/{interface.name}" for interface in host.interfaces if interface.mac == text}
-    return f"{text} ({owners.pop()})" if len(owners) == 1 else text
+_END = first_of(_another_way, _rejected, _lost_before_next_point, _damaged, _dropped_by_client)

@@ -4,7 +4,8 @@ Input: flows, flow chains, SYNs. Output: `UnfinishedHandshake`s, one per server,
 SYNs alone, of which a hop shows SYN-ACKs; the client sends a SYN a second or more after the first of them, or connects
 anew again and again (`fate.verdict.given_up`). Where the client's first point lacks them, they stop before it, if it
 shows other packets to the client, or would show these (`fate.verdict.stopped_answers`), or if they go on at another
-point of its host. Where no hop shows any: SYN-ACKs to these SYNs at another point. Limits: MAX_FLOWS.
+point of its host, or an ICMP error rejects them. Where no hop shows any: SYN-ACKs to these SYNs at another point.
+Limits: MAX_FLOWS.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.layer2.vlans import shows_several_links
 from capnet.analysis.facts.losses.scanning_clients import is_of_scan
+from capnet.analysis.facts.outcomes.rejected_answers import rejected_answers
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.next_points import chain_of
@@ -120,7 +122,10 @@ def _last_seen(context: Context, row: int) -> tuple[int, int] | None:
     due = int(flows[before, schema.FLOW_POINT]) if before >= 0 else -1
     if before < 0 or _lacks_answers(context, before) or elsewhere_of(context, [answer], due) >= 0:
         return answer, due
-    return (answer, -1) if _gateways(context, [answer])[0] > 0 else None  # they go to another router there
+    # They go to another router there, or do not pass one that says so. One without the client's MAC asks for that.
+    rejected = rejected_answers(context, [answer])
+    is_lost = _gateways(context, [answer])[0] > 0 or (rejected is not None and not rejected.is_unresolved)
+    return (answer, -1) if is_lost else None
 
 
 def _seen_elsewhere(context: Context, hops: list[int]) -> tuple[int, int] | None:

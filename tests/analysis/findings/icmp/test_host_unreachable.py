@@ -172,8 +172,11 @@ def test_address_behind_nat_elsewhere_is_told(tmp_path: Path) -> None:
     assert finding["says"] == f"{ROUTER} cannot reach {C1}, it has no route: 2 messages to {B}"
 
 
-def test_answer_without_a_way_back_is_told(tmp_path: Path) -> None:
-    """The host has no route to the client: it says so to its container about each SYN-ACK."""
+def test_answer_without_a_way_back_is_silent(tmp_path: Path) -> None:
+    """The host has no route to the client: it says so to its container about each SYN-ACK.
+
+    `handshake-unfinished` tells it.
+    """
     net = Network(["A/docker0"])
     for number in range(3):
         net.now = number * 1e6
@@ -182,8 +185,9 @@ def test_answer_without_a_way_back_is_told(tmp_path: Path) -> None:
         error = Packet("icmp", "172.17.0.1", C1, icmp=(3, 0))
         for packet in (syn, answer, about(error, answer)):
             net.pass_by(("A/docker0", packet))
-    (finding,) = of_story(net, tmp_path, NAME)
-    assert finding["says"] == f"172.17.0.1 cannot reach 10.9.0.5, it has no route: 3 messages to {C1}"
+    (finding,) = of_story(net, tmp_path, "handshake-unfinished")
+    assert "172.17.0.1 rejects the answers: 'network unreachable', 3 messages" in finding["says"]
+    assert of_story(net, tmp_path, NAME) == []
 
 
 @pytest.mark.parametrize(("after", "is_at_once"), [(40.0, True), (5e5, False), (3e6, False)])

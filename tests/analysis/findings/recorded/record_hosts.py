@@ -13,6 +13,8 @@ ipv6-forwarding-off  the node forwards IPv4, and no IPv6
 second-address       the node translates app to a second address of its own, to which the router has no route back
 large-pings          `app` sends pings with "don't fragment" that are larger than the MTU of the router's next link
 route-by-mark        a rule of the node routes what app sends by a next hop that is not there
+ipv6-no-way-back     the node forwards IPv6 without translating it, and the router has no route to its pods
+answers-rejected     bridged frames pass the node's rules, one of which rejects what `other` answers `app` from port 80
 reset-by-rule        the node rejects connections of `app` with tcp-reset, and bridged frames pass its rules
 """
 
@@ -21,7 +23,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.analysis.findings.recorded.record import Recording, bridge, masquerade, record, run, start
+from tests.analysis.findings.recorded.record import SERVE, Recording, bridge, masquerade, record, run, start
 
 Programs = list[subprocess.Popen[bytes]]
 SECRET = "import socket, time; time.sleep(2.5); s = socket.create_connection(('10.60.0.5', 80)); s.send(b'GET /secret HTTP/1.0\\r\\n\\r\\n'); time.sleep(60)"  # noqa: E501
@@ -90,6 +92,19 @@ def ipv6_forwarding_off(programs: Programs) -> None:
     programs.append(start("srv", "python3", "-c", SERVE_V6))
 
 
+def ipv6_no_way_back(programs: Programs) -> None:
+    ipv6_forwarding_off(programs)
+    run("node", "sysctl -qw net.ipv6.conf.all.forwarding=1; ip route replace default via fd50::1")
+    run("router", "ip route del fd77::/64 via fd50::11")
+
+
+def answers_rejected(programs: Programs) -> None:
+    bridge()
+    run("node", "sysctl -qw net.bridge.bridge-nf-call-iptables=1; iptables -A FORWARD -s 10.77.1.7 -d 10.77.1.8 -p tcp "
+                "--sport 80 -j REJECT --reject-with icmp-host-prohibited")  # fmt: skip
+    programs.append(start("other", "python3", "-c", SERVE))
+
+
 def second_address(_: Programs) -> None:
     bridge()
     run("node", "ip addr add 10.50.0.12/24 dev eth0; "
@@ -145,6 +160,10 @@ RECORDINGS: dict[str, Recording] = {
                       [("other", "10.60.0.5", 80), *[("app", "10.60.0.5", 80)] * 2, ("other", "10.60.0.5", 0)]),
     "reset-by-rule": (reset_by_rule, ["node/veth-app", *_BOTH],
                       [("other", "10.60.0.5", 80), *[("app", "10.60.0.5", 80)] * 3, *[("other", "10.60.0.1", 0)] * 3]),
+    "answers-rejected": (answers_rejected, ["node/veth-app", "node/cni0", "node/veth-other"],
+                         [("node", "10.77.1.7", 80), *[("app", "10.77.1.7", 80)] * 2]),
+    "ipv6-no-way-back": (ipv6_no_way_back, [*_BOTH, "srv/eth0"],
+                         [("node", "fd60::5", 8080), ("app", "10.60.0.5", 80), ("app", "fd60::5", 8080)]),
     "ipv6-forwarding-off": (ipv6_forwarding_off, _BOTH,
                             [("node", "fd60::5", 8080), ("app", "10.60.0.5", 80), ("app", "fd60::5", 8080)]),
 }  # fmt: skip
