@@ -72,6 +72,22 @@ class _Count(int):
         return super().__format__(format_spec)
 
 
+_ADDRESS_V4 = r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\w)"
+_ADDRESS_V6 = r"(?<![\w:])(?:(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}|[0-9a-f:]*::[0-9a-f:]*[0-9a-f])(?![\w:]*\w)"
+_COMMANDS_V6 = ((r"(?<![\w-])iptables\b", "ip6tables"), (r"(?<=`)ip (?=rule|route show)", "ip -6 "))
+
+
+def with_commands_of_family(fix: str, says: str) -> str:
+    """A next step with the commands for IPv6, if the sentence and it name addresses of IPv6, and none of IPv4."""
+    if "::" not in says and says.count(":") < 7:
+        return fix
+    if re.search(_ADDRESS_V4, says + " " + fix) or not re.search(_ADDRESS_V6, says):
+        return fix
+    for command, of_v6 in _COMMANDS_V6:
+        fix = re.sub(command, of_v6, fix)
+    return fix
+
+
 def finding_name(module: str) -> str:
     """`capnet.analysis.findings.routing_loop` → `routing-loop`: a finding is called as its file."""
     return module.rpartition(".")[2].replace("_", "-")

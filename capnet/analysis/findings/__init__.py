@@ -20,7 +20,7 @@ from capnet import language
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.finding_list import Statement, Subjects, listed
 from capnet.analysis.core.results import Finding
-from capnet.analysis.core.wording import Text
+from capnet.analysis.core.wording import Text, with_commands_of_family
 from capnet.analysis.facts.kernel import with_kernel_reasons
 from capnet.analysis.facts.namespaces.loopback_parts import loopback_parts
 
@@ -108,6 +108,8 @@ def _stated(module: ModuleType, context: Context) -> Iterable[Finding]:
 
 
 def _statement(module: ModuleType, finding: Finding) -> Statement:
+    if finding.fix:
+        finding = replace(finding, fix=with_commands_of_family(finding.fix, finding.says))
     explains = () if hasattr(module, "is_weak") and module.is_weak(finding) else module.EXPLAINS
     return Statement(finding, explains, _verify(module), getattr(module, "IS_OF_TUNNEL", False))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import capnet.analysis
-from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several, with_commands_of_family
 
 LOST = Text(en="{lost:TCP packet} of {total:,} at {point}", zh="")
 
@@ -31,6 +31,24 @@ def test_text_counts_things_in_plural(lost: int, words: str) -> None:
 @pytest.mark.parametrize(("lost", "words"), [(0, "they were"), (1, "it was"), (2, "they were")])
 def test_text_refers_to_one_or_several(lost: int, words: str) -> None:
     assert Text(en="{lost:it was|they were} lost", zh="").fill(lost=lost) == f"{words} lost"
+
+
+@pytest.mark.parametrize(
+    ("says", "is_v6"),
+    [
+        ("fd77::1 rejects tcp from fd77::8 to [fd60::5]:8080", True),
+        ("2001:db8:0:1:2:3:4:5 rejects it", True),
+        ("10.77.1.1 rejects tcp from fd77::8", False),
+        ("10.77.1.1 rejects tcp from 10.77.1.8", False),
+        ("f6:0d:0b:33:65:c3 rejects it at 21:03:14", False),
+        ("std::string rejects it", False),
+    ],
+)
+def test_commands_are_of_the_family_of_the_addresses(says: str, is_v6: bool) -> None:
+    fix = "see `iptables -vnL`, `ip6tables -vnL`, `arptables -vnL`, `ip route show table all` and `ip rule`"
+    of_v6 = "see `ip6tables -vnL`, `ip6tables -vnL`, `arptables -vnL`, `ip -6 route show table all` and `ip -6 rule`"
+    assert with_commands_of_family(fix, says) == (of_v6 if is_v6 else fix)
+    assert with_commands_of_family(fix + " of 10.0.0.1", says) == fix + " of 10.0.0.1"
 
 
 def test_several_words_are_a_list() -> None:

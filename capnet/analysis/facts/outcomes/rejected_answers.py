@@ -24,28 +24,28 @@ SAYS = Text(
     zh="{server} 应答了 {clients} 的 SYN，但 {sender} 拒绝这些应答：“{message}”，{messages} 条消息；双方都在重发",
 )
 FIX_ROUTE = Text(
-    en="give {sender} a route to {client} (`ip {family}route get {client}`), or let the host that forwards the packets "
-    "of {client} translate them to an address of its own (`{tables} -t nat -S POSTROUTING` shows MASQUERADE rules)",
-    zh="给 {sender} 加一条到 {client} 的路由（`ip {family}route get {client}`），或让转发 {client} 的包的主机把它们转换"
-    "成自己的地址（`{tables} -t nat -S POSTROUTING` 显示 MASQUERADE 规则）",
+    en="give {sender} a route to {client} (`ip route get {client}`), or let the host that forwards the packets "
+    "of {client} translate them to an address of its own (`iptables -t nat -S POSTROUTING` shows MASQUERADE rules)",
+    zh="给 {sender} 加一条到 {client} 的路由（`ip route get {client}`），或让转发 {client} 的包的主机把它们转换"
+    "成自己的地址（`iptables -t nat -S POSTROUTING` 显示 MASQUERADE 规则）",
 )
 FIX_HOST = Text(
-    en="see on {sender} where {client} is: `ip {family}route get {client}`, `ip {family}neigh show {client}`; it "
+    en="see on {sender} where {client} is: `ip route get {client}`, `ip neigh show {client}`; it "
     "sends SYNs, so it is up",
-    zh="在 {sender} 上查看 {client} 在哪里：`ip {family}route get {client}`、`ip {family}neigh show {client}`；它在发送"
+    zh="在 {sender} 上查看 {client} 在哪里：`ip route get {client}`、`ip neigh show {client}`；它在发送"
     " SYN，所以它在线",
 )
 FIX_CLIENT = Text(
-    en="look on {sender} for the rule that rejects answers from port {port} (`{tables} -vnL`, `nft list ruleset`); or, "
+    en="look on {sender} for the rule that rejects answers from port {port} (`iptables -vnL`, `nft list ruleset`); or, "
     "if it translates (masquerades) for containers, for the one that asked: `conntrack -L`, `ip neigh`, and capture at "
     "its bridges",
-    zh="在 {sender} 上查找拒绝来自端口 {port} 的应答的规则（`{tables} -vnL`、`nft list ruleset`）；如果它为容器做转换"
+    zh="在 {sender} 上查找拒绝来自端口 {port} 的应答的规则（`iptables -vnL`、`nft list ruleset`）；如果它为容器做转换"
     "（MASQUERADE），则查找发起请求的容器：`conntrack -L`、`ip neigh`，并在它的网桥上抓包",
 )
 FIX_RULE = Text(
-    en="look on {sender} for the rule that rejects what comes from port {port} to {client}: `{tables} -vnL`, `nft list "
+    en="look on {sender} for the rule that rejects what comes from port {port} to {client}: `iptables -vnL`, `nft list "
     "ruleset`; a rule that lets the SYNs pass must let answers pass too (`-m conntrack --ctstate ESTABLISHED`)",
-    zh="在 {sender} 上查找拒绝从端口 {port} 发往 {client} 的包的规则：`{tables} -vnL`、`nft list ruleset`；放行 SYN "
+    zh="在 {sender} 上查找拒绝从端口 {port} 发往 {client} 的包的规则：`iptables -vnL`、`nft list ruleset`；放行 SYN "
     "的规则也必须放行应答（`-m conntrack --ctstate ESTABLISHED`）",
 )
 
@@ -74,11 +74,7 @@ class RejectedAnswers(NamedTuple):
     @property
     def words(self) -> dict[str, object]:
         """What the sentence and the next step are filled with."""
-        is_v6 = ":" in self.sender
-        return {
-            "sender": self.sender, "message": self.message, "messages": self.messages, "port": self.port,
-            "family": "-6 " if is_v6 else "", "tables": "ip6tables" if is_v6 else "iptables",
-        }  # fmt: skip
+        return {"sender": self.sender, "message": self.message, "messages": self.messages, "port": self.port}
 
 
 def rejected_answers(context: Context, answers: list[int]) -> RejectedAnswers | None:

@@ -14,6 +14,7 @@ second-address       the node translates app to a second address of its own, to 
 large-pings          `app` sends pings with "don't fragment" that are larger than the MTU of the router's next link
 route-by-mark        a rule of the node routes what app sends by a next hop that is not there
 ipv6-no-way-back     the node forwards IPv6 without translating it, and the router has no route to its pods
+ipv6-rejected        the node rejects IPv6 of `app` to port 8080, administratively prohibited
 answers-rejected     bridged frames pass the node's rules, one of which rejects what `other` answers `app` from port 80
 reset-by-rule        the node rejects connections of `app` with tcp-reset, and bridged frames pass its rules
 """
@@ -92,9 +93,18 @@ def ipv6_forwarding_off(programs: Programs) -> None:
     programs.append(start("srv", "python3", "-c", SERVE_V6))
 
 
-def ipv6_no_way_back(programs: Programs) -> None:
+def ipv6_forwarding_on(programs: Programs) -> None:
     ipv6_forwarding_off(programs)
     run("node", "sysctl -qw net.ipv6.conf.all.forwarding=1; ip route replace default via fd50::1")
+
+
+def ipv6_rejected(programs: Programs) -> None:
+    ipv6_forwarding_on(programs)
+    run("node", "ip6tables -A FORWARD -s fd77::8 -p tcp --dport 8080 -j REJECT --reject-with icmp6-adm-prohibited")
+
+
+def ipv6_no_way_back(programs: Programs) -> None:
+    ipv6_forwarding_on(programs)
     run("router", "ip route del fd77::/64 via fd50::11")
 
 
@@ -162,6 +172,7 @@ RECORDINGS: dict[str, Recording] = {
                       [("other", "10.60.0.5", 80), *[("app", "10.60.0.5", 80)] * 3, *[("other", "10.60.0.1", 0)] * 3]),
     "answers-rejected": (answers_rejected, ["node/veth-app", "node/cni0", "node/veth-other"],
                          [("node", "10.77.1.7", 80), *[("app", "10.77.1.7", 80)] * 2]),
+    "ipv6-rejected": (ipv6_rejected, _BOTH, [("node", "fd60::5", 8080), *[("app", "fd60::5", 8080)] * 2]),
     "ipv6-no-way-back": (ipv6_no_way_back, [*_BOTH, "srv/eth0"],
                          [("node", "fd60::5", 8080), ("app", "10.60.0.5", 80), ("app", "fd60::5", 8080)]),
     "ipv6-forwarding-off": (ipv6_forwarding_off, _BOTH,

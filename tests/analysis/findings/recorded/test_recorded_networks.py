@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from capnet.analysis.core.results import Finding
 from capnet.analysis.engine import analyze
 
 FOLDER = Path(__file__).parent
@@ -72,6 +73,7 @@ CAUSES = {
     "ttl-set": ("ttl-too-small", "warning", "at node/cni0 they still have 64: what forwards them sets it"),
     "macvlan-private": ("arp-unanswered", "error", "at other/eth1, its own interface, which does not get these"),
     "ipv6-forwarding-off": ("forwarding-off", "error", "so it is with IPv6 only: IPv4 of the same container passes"),
+    "ipv6-rejected": ("firewall-rejected", "error", "connections of fd50::11 to it are accepted"),
     "ipv6-no-way-back": ("handshake-unfinished", "error", "fd60::1 rejects the answers: 'no route to destination'"),
     "answers-rejected": ("handshake-unfinished", "error", "10.77.1.1 rejects the answers: 'host administratively pro"),
     "second-address": ("connection-unanswered", "warning", "come from 10.50.0.12, those that were accepted from 10.50"),
@@ -86,6 +88,10 @@ HEALTHY = [
     "ike-retried", "vrrp-handover", "bgp-healthy", "service-at-bridge", "service-of-pods", "two-uplinks",
     "two-cards-one-link", "two-cards-alike", "proxy-on-link",
 ]  # fmt: skip
+
+
+def _findings(name: str) -> list[Finding]:
+    return analyze(sorted((FOLDER / name).glob("*.pcap"))).findings
 
 
 @pytest.mark.parametrize("name", CAUSES)
@@ -151,6 +157,12 @@ def test_next_hop_of_some_packets_is_told() -> None:
     assert [problem.name for problem in problems] == ["host-unreachable", "arp-unanswered"]
     assert "when no answer came from 10.50.0.77, to which it sends these packets" in problems[0].says
     assert problems[0].says.endswith("10.60.0.5 answers others, so it is these packets that go by 10.50.0.77")
+
+
+@pytest.mark.parametrize("name", ["ipv6-rejected", "ipv6-no-way-back"])
+def test_next_step_about_ipv6_has_its_commands(name: str) -> None:
+    (problem,) = [finding for finding in _findings(name) if finding.level != "info" and not finding.explained_by]
+    assert "`ip6tables " in (problem.fix or "") and "`iptables" not in (problem.fix or "")
 
 
 def test_ping_that_is_too_large_is_answered() -> None:
