@@ -9,13 +9,17 @@ and 20 times as late as the acknowledgment. Two such answers are needed, and a t
 - Redis and beanstalkd by their ports, whose clients wait for an item on purpose (`BLPOP`, `reserve`), unless several
   connections get their late answers in one moment: these servers do one thing at a time, and what is slow holds up all;
 - a single connection with short messages alone, all of them late: it may be two people who type.
-Says: how many answers of which server were slow, and how slow.
+Says: how many answers of which server were slow, and how slow; for which other server it waited meanwhile, if the
+capture shows that (`facts.transport.upstreams`). Where that one is slow itself, it is told instead, with those that
+wait for it.
 Wrong when: the program waits on purpose for less than 20 s.
 Fix: look into the program: its log, the servers that it asks in turn, its CPU limit.
 Verify: `curl -w '%{time_connect} %{time_starttransfer}'` on the server itself; `docker stats`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -28,6 +32,7 @@ from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.transport.exchanges import Exchanges, exchanges, unprompted_messages
 from capnet.analysis.facts.transport.tcp_connections import Segment, ahead, segments
+from capnet.analysis.facts.transport.upstreams import Upstream, Wait, clue_of, upstream_of
 from capnet.quick_tuple import NamedTuple
 
 NAME = finding_name(__name__)
@@ -47,7 +52,8 @@ PAGE_ZH = """服务器立即确认请求，而应答很慢。
 - Redis 和 beanstalkd（按端口），其客户端有意等待新项（`BLPOP`、`reserve`），除非几个连接在同一时刻得到迟到的应答：这些
   服务器一次只做一件事，慢的请求会耽误所有连接；
 - 只有短消息、且全都很晚的单个连接：可能是两个人在打字。
-结论：哪台服务器有多少个应答慢，有多慢。
+结论：哪台服务器有多少个应答慢，有多慢；如果抓包能显示，还有它期间在等待哪台服务器（`facts.transport.upstreams`）。如果那
+台服务器自己也慢，则改为报告它，并列出在等待它的服务器。
 误判：程序有意等待不到 20 秒。
 处理：检查程序：日志、它所依赖的服务器、CPU 限制。
 验证：在服务器上 `curl -w '%{time_connect} %{time_starttransfer}'`；`docker stats`。
@@ -60,9 +66,13 @@ SAYS = Text(
     " {worst} 秒",
 )
 FIX = Text(
-    en="the network is not the cause: look into the program (its log, the servers and databases that it asks in turn, "
-    "its CPU limit)",
-    zh="原因不在网络：检查程序（日志、它所依赖的服务器和数据库、CPU 限制）",
+    en="the network up to {server} is not the cause: look into the program (its log, the servers and databases that it "
+    "asks in turn, its CPU limit)",
+    zh="原因不在到 {server} 的网络：检查程序（日志、它所依赖的服务器和数据库、CPU 限制）",
+)
+WAITING = Text(
+    en="; {services} {count:waits|wait} for it, and {count:answers|answer} as late",
+    zh="；{services} 在等待它，应答同样慢",
 )
 
 MIN_WAIT_NS, MAX_WAIT_NS = 1_000_000_000, 20_000_000_000
@@ -77,7 +87,10 @@ MAX_THINKING_NS = 200_000_000  # of a client that answers: programs that ask aga
 MAX_HEARTBEAT, MAX_TYPED = 64, 200  # octets of a message
 PEER_PORTS = (179, 639, 646)  # BGP, MSDP, LDP
 QUEUE_PORTS = (6379, 11300)  # Redis, beanstalkd
+MAX_UPSTREAM_FRAMES = 2  # as evidence: it is about the late answers first
 MAX_TOGETHER_NS = 100_000_000  # between answers to those that a server with one thread held up
+
+_Service = tuple[str, int]  # address and port
 
 
 class _Slow(NamedTuple):
@@ -99,7 +112,7 @@ def diagnose(context: Context) -> list[Finding]:
     is_slow &= ~np.isin(flows[rows, schema.FLOW_DPORT], PEER_PORTS)
     is_left_out = np.zeros(len(flows), dtype=bool)
     is_left_out[_without_waiting(context, turns, distinct(rows[np.flatnonzero(is_slow)[:MAX_SLOW]]))] = True
-    slow: dict[tuple[str, int], list[_Slow]] = {}
+    slow: dict[_Service, list[_Slow]] = {}
     row, passed, positions = -1, list[Segment](), dict[int, int]()
     for number in np.flatnonzero(is_slow & ~is_left_out[rows]).tolist()[:MAX_SLOW]:
         if rows[number] != row:  # its requests follow each other, and a connection may have thousands
@@ -115,7 +128,7 @@ def diagnose(context: Context) -> list[Finding]:
             answered_ns = int(observations[answers[number], schema.OBS_TIME])
             each = _Slow(row, int(waits[number]), answered_ns, octets, [frames[0], acked.frame, frames[1]])
             slow.setdefault(service, []).append(each)
-    findings = []
+    services: dict[_Service, tuple[list[_Slow], int]] = {}
     for (server, port), of_service in sorted(slow.items()):
         of_port = np.flatnonzero((flows[rows, schema.FLOW_DPORT] == port) & ~is_left_out[rows])
         answered = sum(destination(flows[row]) == server for row in rows[of_port].tolist())
@@ -124,8 +137,34 @@ def diagnose(context: Context) -> list[Finding]:
         if port in QUEUE_PORTS:
             of_service = _held_up_together(of_service)
         if len(of_service) >= max(MIN_SLOW, MIN_SHARE * answered) and not is_typed:
-            findings.append(_finding(context, server, port, of_service, answered))
-    return findings
+            services[server, port] = of_service, answered
+    upstreams = {service: upstream_of(context, _waits(of_service)) for service, (of_service, _) in services.items()}
+    causes = {service: _cause(upstreams, service) for service in services}
+    return [
+        _finding(context, service, *services[service], upstreams[service], [*_waiting(causes, service)])
+        for service in services
+        if causes[service] == service
+    ]
+
+
+def _waits(slow: list[_Slow]) -> list[Wait]:
+    return [Wait(each.row, each.answered - each.wait, each.answered) for each in slow]
+
+
+def _cause(upstreams: dict[_Service, Upstream | None], service: _Service) -> _Service:
+    """The slow service at the end of those that wait for each other; the service itself if it waits for none."""
+    passed = {service}
+    while (upstream := upstreams[service]) is not None and upstream.port is not None:
+        following = (upstream.address, upstream.port)
+        if following not in upstreams or following in passed:
+            break
+        passed.add(service := following)
+    return service
+
+
+def _waiting(causes: dict[_Service, _Service], service: _Service) -> Iterator[str]:
+    """The other services that wait for this one."""
+    return (endpoint_text(*other) for other, cause in causes.items() if cause == service and other != service)
 
 
 def _held_up_together(slow: list[_Slow]) -> list[_Slow]:
@@ -177,23 +216,33 @@ def _acknowledgment(between: list[Segment]) -> Segment | None:
     return None
 
 
-def _finding(context: Context, server: str, port: int, slow: list[_Slow], answers: int) -> Finding:
+def _finding(
+    context: Context,
+    service: _Service,
+    slow: list[_Slow],
+    answers: int,
+    upstream: Upstream | None,
+    waiting: list[str],
+) -> Finding:
+    server, port = service
     waits = sorted(each.wait for each in slow)
     median, worst = (round(wait / 1e9, 1) for wait in (waits[len(waits) // 2], waits[-1]))
     clients = sorted({source(context.flows[each.row]) for each in slow})
     evidence = {context.flow_evidence(each.row, frame) for each in slow for frame in each.frames}
     firsts = context.first_frames([each.row for each in slow])
-    return Finding(
-        NAME,
-        "warning",
-        SAYS.fill(
-            server=endpoint_text(server, port), slow=len(slow), answers=answers, clients=several(clients),
-            median=median, worst=worst,
-        ),
-        FIX.fill(),
-        {
-            "server": server, "port": port, "answers": answers, "slow": len(slow), "median_s": median,
-            "worst_s": worst, "clients": clients[:MAX_EVIDENCE],
-        },
-        [*sorted(evidence), *sorted(firsts)],
+    says = SAYS.fill(
+        server=endpoint_text(server, port), slow=len(slow), answers=answers, clients=several(clients), median=median,
+        worst=worst,
     )  # fmt: skip
+    facts: dict[str, object] = {
+        "server": server, "port": port, "answers": answers, "slow": len(slow), "median_s": median, "worst_s": worst,
+        "clients": clients[:MAX_EVIDENCE],
+    }  # fmt: skip
+    fix = FIX.fill(server=endpoint_text(server, port))
+    if upstream:
+        clue = clue_of(upstream, endpoint_text(server, port))
+        says, fix, facts = says + clue.says, clue.fix, {**facts, **clue.facts}
+        evidence |= set(context.first_frames(upstream.rows[:MAX_UPSTREAM_FRAMES]))
+    if waiting:
+        says += WAITING.fill(services=several(waiting), count=len(waiting))
+    return Finding(NAME, "warning", says, fix, facts, [*sorted(evidence), *sorted(firsts)])

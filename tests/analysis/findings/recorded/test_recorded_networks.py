@@ -80,12 +80,19 @@ CAUSES = {
     "reset-by-rule": ("connection-refused", "warning", "they do not get from node/cni0 to node/eth0, where 1 other"),
     "isolated-ports": ("isolated-on-bridge", "warning", "the questions reach node/cni0, none node/veth-other"),
     "two-owners": ("duplicate-ip", "error", "10.77.1.21 is claimed by"),
+    "proxy-slow-backend": ("server-slow", "warning", "10.50.0.11:8080 waits for it, and answers as late"),
+    "proxy-silent-backend": (
+        "server-slow",
+        "warning",
+        "10.77.1.7:80, which acknowledges its requests and does not ans",
+    ),
     "blackhole": ("connection-unanswered", "warning", "they are not seen at node/eth0"),
 }
 HEALTHY = [
     "path-mtu", "kept-way", "cluster-dns", "tls-healthy", "ftp-published", "redis-announced", "kafka-published",
     "kafka-forwarded", "mongo-published", "nginx-published", "wg-healthy", "wg-no-route", "ike-healthy",
     "ike-retried", "vrrp-handover", "bgp-healthy", "service-at-bridge", "service-of-pods", "two-uplinks",
+    "proxy-healthy",
     "two-cards-one-link", "two-cards-alike", "proxy-on-link",
 ]  # fmt: skip
 
@@ -157,6 +164,22 @@ def test_next_hop_of_some_packets_is_told() -> None:
     assert [problem.name for problem in problems] == ["host-unreachable", "arp-unanswered"]
     assert "when no answer came from 10.50.0.77, to which it sends these packets" in problems[0].says
     assert problems[0].says.endswith("10.60.0.5 answers others, so it is these packets that go by 10.50.0.77")
+
+
+@pytest.mark.parametrize(
+    ("name", "others", "words"),
+    [
+        ("proxy-lost-backend", {"connection-unanswered"}, "10.77.1.7:80, which answers none of its SYNs"),
+        ("proxy-no-backend", {"arp-unanswered"}, "; meanwhile 10.77.1.8 asked for the MAC of 10.77.1.9 in vain"),
+        ("proxy-own-work", set(), "3 of 3 answers: median 1.5 s, longest 1.5 s"),
+    ],
+)
+def test_slow_proxy_waits_for_its_backend(name: str, others: set[str], words: str) -> None:
+    """Only where it does: a proxy that works by itself has its backend's answer long before."""
+    problems = {finding.name: finding for finding in _findings(name) if finding.level != "info"}
+    assert {*problems} - {"retransmissions"} == {"server-slow", *others}
+    assert problems["server-slow"].says.endswith(words)
+    assert ("waits_for" in problems["server-slow"].facts) == bool(others)
 
 
 @pytest.mark.parametrize("name", ["ipv6-rejected", "ipv6-no-way-back"])
