@@ -26,7 +26,7 @@ from capnet.analysis.facts.clues import Clue, first_of, joined
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.unfinished_handshakes import UnfinishedHandshake, unfinished_handshakes
 from capnet.analysis.facts.naming import station_text
-from capnet.analysis.facts.outcomes import rejected_answers
+from capnet.analysis.facts.ways import rejected_answers
 from capnet.analysis.fate.verdict.other_way import container_of_points
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value

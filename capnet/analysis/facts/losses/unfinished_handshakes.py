@@ -30,7 +30,7 @@ from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.layer2.vlans import shows_several_links
 from capnet.analysis.facts.losses.scanning_clients import is_of_scan
-from capnet.analysis.facts.outcomes.rejected_answers import rejected_answers
+from capnet.analysis.facts.ways.rejected_answers import rejected_answers
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.next_points import chain_of

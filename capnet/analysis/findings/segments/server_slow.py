@@ -10,7 +10,7 @@ and 20 times as late as the acknowledgment. Two such answers are needed, and a t
   connections get their late answers in one moment: these servers do one thing at a time, and what is slow holds up all;
 - a single connection with short messages alone, all of them late: it may be two people who type.
 Says: how many answers of which server were slow, and how slow; for which other server it waited meanwhile, if the
-capture shows that (`facts.transport.upstreams`). Where that one is slow itself, it is told instead, with those that
+capture shows that (`facts.streams.upstreams`). Where that one is slow itself, it is told instead, with those that
 wait for it.
 Wrong when: the program waits on purpose for less than 20 s.
 Fix: look into the program: its log, the servers that it asks in turn, its CPU limit.
@@ -30,9 +30,9 @@ from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
+from capnet.analysis.facts.streams.upstreams import Upstream, Wait, clue_of, upstream_of
 from capnet.analysis.facts.transport.exchanges import Exchanges, exchanges, unprompted_messages
 from capnet.analysis.facts.transport.tcp_connections import Segment, ahead, segments
-from capnet.analysis.facts.transport.upstreams import Upstream, Wait, clue_of, upstream_of
 from capnet.quick_tuple import NamedTuple
 
 NAME = finding_name(__name__)
@@ -52,7 +52,7 @@ PAGE_ZH = """服务器立即确认请求，而应答很慢。
 - Redis 和 beanstalkd（按端口），其客户端有意等待新项（`BLPOP`、`reserve`），除非几个连接在同一时刻得到迟到的应答：这些
   服务器一次只做一件事，慢的请求会耽误所有连接；
 - 只有短消息、且全都很晚的单个连接：可能是两个人在打字。
-结论：哪台服务器有多少个应答慢，有多慢；如果抓包能显示，还有它期间在等待哪台服务器（`facts.transport.upstreams`）。如果那
+结论：哪台服务器有多少个应答慢，有多慢；如果抓包能显示，还有它期间在等待哪台服务器（`facts.streams.upstreams`）。如果那
 台服务器自己也慢，则改为报告它，并列出在等待它的服务器。
 误判：程序有意等待不到 20 秒。
 处理：检查程序：日志、它所依赖的服务器、CPU 限制。
@@ -72,7 +72,7 @@ FIX = Text(
 )
 WAITING = Text(
     en="; {services} {count:waits|wait} for it, and {count:answers|answer} as late",
-    zh="；{services} 在等待它，应答同样慢",
+    zh="；{services}（{count} 个）在等待它，应答同样慢",
 )
 
 MIN_WAIT_NS, MAX_WAIT_NS = 1_000_000_000, 20_000_000_000

@@ -94,7 +94,7 @@ class _Turn(NamedTuple):
 
 def upstream_of(context: Context, waits: list[Wait]) -> Upstream | None:
     """The one other server that most of these late answers of a service waited for."""
-    by_client, found = _turns_by_client(context), list[tuple[tuple[str, str, int, Kind], int]]()
+    by_client, filling = _turns_by_client(context), list[tuple[tuple[str, str, int, Kind], int]]()
     for wait in waits:
         client = _ends_at(context, wait.row)
         turns = {
@@ -103,14 +103,14 @@ def upstream_of(context: Context, waits: list[Wait]) -> Upstream | None:
             if _fills(turn, wait)
             for flow in [context.flows[turn.row]]
         }
-        found += turns.items()
-    counts = Counter(key for key, _ in found)
+        filling += turns.items()
+    counts = Counter(key for key, _ in filling)
     if not counts:
         return _unknown_neighbour(context, waits)
     key, count = counts.most_common(1)[0]
     if count < max(MIN_WAITS, MIN_SHARE * len(waits)):
         return _unknown_neighbour(context, waits)
-    return Upstream(*key, count, sorted({row for other, row in found if other == key}))
+    return Upstream(*key, count, sorted({row for other, row in filling if other == key}))
 
 
 def clue_of(upstream: Upstream, server: str) -> Clue:
@@ -156,13 +156,13 @@ def _turns_by_client(context: Context) -> dict[tuple[str, str], list[_Turn]]:
     ended = np.where(is_answered_late, observations[turns.answer, schema.OBS_TIME], flows[turns.client, _LAST])
     chosen = np.flatnonzero(ended - asked >= MIN_TURN_NS)[:MAX_TURNS]
     kinds: list[Kind] = ["late" if is_late else "silent" for is_late in is_answered_late[chosen].tolist()]
-    found = [*map(_Turn, turns.client[chosen].tolist(), asked[chosen].tolist(), ended[chosen].tolist(), kinds)]
+    candidates = [*map(_Turn, turns.client[chosen].tolist(), asked[chosen].tolist(), ended[chosen].tolist(), kinds)]
     is_silent = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] >= MIN_SYNS)
     is_silent &= ~is_answered(context) & (replies(context) < 0) & (chain_of(context) == np.arange(len(flows)))
     for row in np.flatnonzero(is_silent)[:MAX_TURNS].tolist():
-        found.append(_Turn(row, int(flows[row, schema.FLOW_FIRST]), -1, "unanswered"))
+        candidates.append(_Turn(row, int(flows[row, schema.FLOW_FIRST]), -1, "unanswered"))
     by_client: dict[tuple[str, str], list[_Turn]] = {}
-    for turn in found:
+    for turn in candidates:
         by_client.setdefault((_place(context, turn.row), source(flows[turn.row])), []).append(turn)
     return by_client
 
