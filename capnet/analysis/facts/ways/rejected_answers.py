@@ -36,11 +36,11 @@ FIX_HOST = Text(
     " SYN，所以它在线",
 )
 FIX_CLIENT = Text(
-    en="look on {sender} for the rule that rejects answers from port {port} (`iptables -vnL`, `nft list ruleset`); or, "
-    "if it translates (masquerades) for containers, for the one that asked: `conntrack -L`, `ip neigh`, and capture at "
-    "its bridges",
-    zh="在 {sender} 上查找拒绝来自端口 {port} 的应答的规则（`iptables -vnL`、`nft list ruleset`）；如果它为容器做转换"
-    "（MASQUERADE），则查找发起请求的容器：`conntrack -L`、`ip neigh`，并在它的网桥上抓包",
+    en="if {sender} translates (masquerades) for containers, see which one asked (`conntrack -L`, `ip neigh`), and "
+    "capture at its bridges; else look for the rule there that rejects answers from port {port} (`iptables -vnL`, `nft "
+    "list ruleset`)",
+    zh="如果 {sender} 为容器做转换（MASQUERADE），查看发起请求的容器（`conntrack -L`、`ip neigh`），并在其网桥上抓包；"
+    "否则在该主机上查找拒绝来自端口 {port} 的应答的规则（`iptables -vnL`、`nft list ruleset`）",
 )
 FIX_RULE = Text(
     en="look on {sender} for the rule that rejects what comes from port {port} to {client}: `iptables -vnL`, `nft list "
