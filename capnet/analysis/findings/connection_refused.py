@@ -2,7 +2,7 @@
 
 Looks at: TCP flows with a SYN whose opposite direction, at the same point, has RST and no SYN-ACK. Not those of a scan
 (`port-scan`). An info are:
-- connections of a client that tries more than five ports of one address, most of which accept;
+- what a client tries once or twice that asks for twenty neighbours that are not there;
 - a server that was starting: its port accepts a later connection, and refused none since one was accepted;
 - what several addresses of the Internet try that do nothing else, a port or two each;
 - a port that ::1 refuses while 127.0.0.1 accepts: the server listens on IPv4 only.
@@ -50,7 +50,7 @@ EXPLAINS = ()
 PAGE_ZH = """服务器用 RST 应答 SYN。
 
 检查：有 SYN 的 TCP 流，在同一抓包点上反方向有 RST 而没有 SYN-ACK；不包括扫描（`port-scan`）。以下为提示：
-- 客户端尝试一个地址的五个以上端口，其中多数接受连接；
+- 询问二十个不存在的邻居的客户端各尝试一两次的端口；
 - 服务器当时正在启动：端口后来接受了连接，此后不再拒绝；
 - 互联网上几个什么别的也不做的地址各试一两个端口；
 - ::1 拒绝而 127.0.0.1 接受的端口：服务器只监听 IPv4。
@@ -226,6 +226,6 @@ def _groups(ports_of: dict[tuple[str, bool], list[int | None]]) -> Iterator[tupl
     """Address and the ports that one finding is about, and whether they are those of a scan."""
     for (address, is_scan), refused in ports_of.items():
         if is_scan or len(refused) > MAX_SINGLE_PORTS:
-            yield address, refused, is_scan or len(refused) > MAX_SINGLE_PORTS
+            yield address, refused, is_scan
         else:
             yield from ((address, [port], False) for port in refused)

@@ -3,8 +3,9 @@
 Looks at: TCP connections of clients that try more than five ports of an address, twenty addresses that do not accept,
 or one port of more than ten neighbours; that take one source port for three or more ports of a server; or that ask for
 twenty neighbours that are not there (`facts.losses.scanning_clients`). Four of them or more, and half of them or more,
-are not accepted. Of UDP: clients that try more than five ports below 1024 of an address, once or twice each, which do
-not answer, or refuse with ICMP "port unreachable".
+are not accepted. Not ports that the client wants: it exchanges data with them, or tries them more than twice each
+(`facts.syns.scans.wanted_ports`). Of UDP: clients that try more than five ports below 1024 of an address, once or twice
+each, which do not answer, or refuse with ICMP "port unreachable".
 Says: who tried how many ports and addresses, and how many accepted, refused, and did not answer. Other findings leave
 these connections out.
 Wrong when: a program with many servers to ask was started before them.
@@ -17,7 +18,7 @@ from __future__ import annotations
 from capnet.analysis.core.context import Context, with_name
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
-from capnet.analysis.facts.syns.port_scans import PortScan, port_scans
+from capnet.analysis.facts.syns.scans.port_scans import PortScan, port_scans
 from capnet.wire.numbers import proto_name
 
 NAME = finding_name(__name__)
@@ -30,6 +31,7 @@ PAGE_ZH = """一个客户端尝试许多端口或地址，其中多数不接受�
 
 检查：以下客户端的 TCP 连接：尝试一个地址的五个以上端口、二十个不接受的地址，或十个以上邻居的同一端口；用同一源端口访问
 一台服务器的三个以上端口；或询问二十个不存在的邻居（`facts.losses.scanning_clients`）。其中至少四个且至少一半没有被接受。
+客户端确实要用的端口不算：与它交换过数据，或对它尝试了两次以上（`facts.syns.scans.wanted_ports`）。
 UDP：客户端对一个地址的五个以上小于 1024 的端口各尝试一两次，没有应答，或被 ICMP “port unreachable”拒绝。
 结论：谁尝试了多少端口和地址，其中多少接受、多少拒绝、多少没有应答。其他结论不再计入这些连接。
 误判：要访问许多服务器的程序先于它们启动。

@@ -10,8 +10,8 @@ import pytest
 from capnet.analysis.engine import analyze
 from tests.analysis.facts.syns.refusers import connect
 from tests.analysis.findings.reported import CARD_A, Findings, named, of_story
-from tests.stories import ACK, RST, SYN, Network, arp, tcp
-from tests.story_reports import A, B
+from tests.stories import ACK, PSH, RST, SYN, Network, arp, tcp
+from tests.story_reports import A, B, read
 
 NAME = "port-scan"
 RECORDED = Path(__file__).parent / "recorded"
@@ -146,3 +146,89 @@ def test_what_an_address_scan_tries_is_told(tmp_path: Path, neighbors: int, trie
     for number in range(tries):
         connect(net, RST | ACK, sport=40000 + number, ends=(A, f"192.168.111.{200 + number}"))
     assert len(of_story(net, tmp_path, NAME)) == is_scan
+
+
+def serve(net: Network, sport: int, dport: int, address: str = B) -> None:
+    """A request and its answer, of a connection that is older than the capture."""
+    request = tcp(f"{A}:{sport} > {address}:{dport}", b"GET", seq=1, ack=9, flags=PSH | ACK)
+    net.pass_by(("A/ens33", request), gap=10)
+    net.pass_by(("A/ens33", tcp(f"{address}:{dport} > {A}:{sport}", b"200", seq=9, ack=4, flags=PSH | ACK)), gap=10)
+
+
+def levels(report: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(finding["name"], finding["level"]) for finding in report["findings"]}
+
+
+@pytest.mark.parametrize("answer", [RST | ACK, 0])
+def test_services_of_a_node_that_restarts_is_silent(tmp_path: Path, answer: int) -> None:
+    """A client of eight services has used them before."""
+    net = Network(["A/ens33"])
+    for port in range(8001, 8009):
+        serve(net, 30000 + port, port)
+    for port in range(8001, 8009):
+        for tries in range(1 if answer else 3):
+            net.now += tries * 1e6
+            probe(net, 40000 + port, port, answer)
+    name = "connection-refused" if answer else "connection-unanswered"
+    assert levels(read(net, tmp_path)) - {("retransmissions", "info")} == {(name, "warning")}
+
+
+@pytest.mark.parametrize(("rounds", "name"), [(2, NAME), (3, "connection-refused")])
+@pytest.mark.parametrize("addresses", [1, 25])
+def test_ports_that_a_client_insists_on_is_silent(tmp_path: Path, rounds: int, name: str, addresses: int) -> None:
+    """A monitor of 30 targets, and the probes of a node: they ask again and again."""
+    net = Network(["A/ens33"])
+    for number in range(rounds):
+        for target in range(25):
+            sport, end = 40000 + 100 * number + target, f"10.0.{target % addresses}.9:{9000 + target // addresses}"
+            net.pass_by(("A/ens33", tcp(f"{A}:{sport} > {end}", seq=12_345, flags=SYN)), gap=10)
+            net.pass_by(("A/ens33", tcp(f"{end} > {A}:{sport}", ack=12_346, flags=RST | ACK)), gap=10)
+        net.now += 15e6
+    assert levels(read(net, tmp_path)) == {(name, "info" if name == NAME else "warning")}
+
+
+def test_inventory_that_is_made_again_and_again_is_told(tmp_path: Path) -> None:
+    probes = [(20000 + number, port, RST | ACK) for number, port in enumerate([*range(1, 120)] * 3)]
+    assert outcomes(*of_probes(tmp_path, probes)) == (119, 0, 119, 0)
+
+
+@pytest.mark.parametrize("ports", [3, 4])
+def test_few_ports_from_one_source_port_is_silent(tmp_path: Path, ports: int) -> None:
+    """A program that binds its port: of three refusals, each may be a mistake, and who insists wants an answer."""
+    net = Network(["A/ens33"])
+    for number in range(1 if ports == 3 else 3):
+        for port in range(5060, 5060 + ports):
+            probe(net, 5060, port)
+        net.now += (number + 1) * 5e6
+    assert levels(read(net, tmp_path)) == {("connection-refused", "warning")}
+
+
+def test_ftp_server_that_asks_for_identification_is_silent(tmp_path: Path) -> None:
+    """It opens data connections from port 20, and one more from a free port (RFC 1413)."""
+    probes = [(20, port, RST | ACK) for port in range(40000, 40004)]
+    assert of_probes(tmp_path, [*probes, (50000, 113, RST | ACK)]) == []
+
+
+def test_clients_of_one_server_with_a_port_each_is_silent(tmp_path: Path) -> None:
+    """None of the eight tries many."""
+    net = Network(["A/ens33"])
+    for number in range(8):
+        connect(net, RST | ACK, port=8000 + number, ends=(f"192.168.111.{10 + number}", B))
+    report = read(net, tmp_path)
+    assert levels(report) == {("connection-refused", "warning")}
+    assert "tries many" not in str(report["findings"])
+
+
+def test_refusal_that_a_sweep_is_not_about_is_silent(tmp_path: Path) -> None:
+    """One client sweeps port 80 of many addresses, and insists on that of another."""
+    net = Network(["A/ens33"])
+    for host in range(1, 41):
+        net.pass_by(("A/ens33", tcp(f"{A}:40000 > 10.0.{host}.1:80", seq=12_345, flags=SYN)), gap=10)
+        if host in (17, 27):
+            net.pass_by(("A/ens33", tcp(f"10.0.{host}.1:80 > {A}:40000", ack=12_346, flags=RST | ACK)))
+    for sport in range(50000, 50004):
+        probe(net, sport, 80)
+    report = read(net, tmp_path)
+    assert [of["facts"]["address"] for of in named(report, "connection-refused")] == [B]
+    (sweep,) = named(report, NAME)
+    assert outcomes(sweep) == (40, 0, 2, 38)

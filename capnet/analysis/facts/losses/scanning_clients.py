@@ -2,7 +2,7 @@
 
 So do clients that ask for many neighbors that are not there (`address-scan`) and try those that are once or twice, and
 programs that make SYNs of their own, as nmap: one source port serves for many ports of a server. The kernel takes a
-source port for each connection.
+source port for each connection. What a client wants to be served by (`facts.syns.scans.wanted_ports`) is no scan.
 
 Input: flows, and questions of ARP and Neighbor Discovery. Output: masks of flow rows. Method: distinct values per key,
 by sorting. Who tries many addresses while none is answered that shares the way has lost this way, and scans nothing.
@@ -19,6 +19,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, replies, reply_values
 from capnet.analysis.core.schema import FlowMask, Values
 from capnet.analysis.facts.neighbours.exchanges import neighbours
+from capnet.analysis.facts.syns.scans.wanted_ports import are_to_wanted_ports
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import TCP, UDP
 
@@ -30,6 +31,7 @@ MAX_NEIGHBOURS = 10  # of one client, port and /24, that it tries once or twice 
 MAX_NEIGHBOUR_TRIES = 2
 MAX_DATAGRAM_TRIES = 2  # packets, and source ports: who asks more often wants an answer
 WELL_KNOWN = 1024  # ports below are of services (RFC 6335), and FTP calls back from one
+MIN_CLOSED = 4  # connections that are not accepted: of fewer, each may be a mistake
 MAX_PORTS_OF_SOURCE = 2  # of a server, for a source port of its client, on average
 
 CLIENT = [schema.FLOW_POINT, *schema.FLOW_SRC]
@@ -42,12 +44,12 @@ def is_of_scan(context: Context, is_new: FlowMask, is_closed: FlowMask, is_half_
     `is_new`: flows with a SYN. `is_closed`: those of them that were not accepted. `is_half_open`: those of which the
     client did not go on, which may have been accepted.
     """
-    mask = np.zeros(len(context.flows), dtype=bool)
-    is_vain = is_closed | is_half_open
+    mask, is_wanted = np.zeros(len(context.flows), dtype=bool), are_to_wanted_ports(context)
+    is_closed, is_vain = is_closed & ~is_wanted, (is_closed | is_half_open) & ~is_wanted
     if is_vain.any():
         mask |= _is_of_ports(context, is_new, is_vain) | _is_of_addresses(context, is_new, is_closed)
         mask |= _is_of_neighbours(context, is_closed) | _is_of_address_scan(context, is_closed)
-    return mask
+    return mask & ~is_wanted
 
 
 def _is_of_ports(context: Context, is_new: FlowMask, is_vain: FlowMask) -> FlowMask:
@@ -62,14 +64,16 @@ def _is_of_ports(context: Context, is_new: FlowMask, is_vain: FlowMask) -> FlowM
     ports, sources = flows[rows, schema.FLOW_DPORT], flows[rows, schema.FLOW_SPORT]
     of_pair, tried = _numbers_of(pairs, ports)
     is_accepted, is_free = ~is_vain[rows], sources >= WELL_KNOWN
-    vain, free_sources = tried.copy(), tried.copy()
+    vain, from_free, free_sources = tried.copy(), np.zeros_like(tried), np.zeros_like(tried)
     accepting, accepted = _numbers_of(pairs[is_accepted], ports[is_accepted])
     vain[np.searchsorted(of_pair, accepting)] -= accepted
-    from_free, free = _numbers_of(pairs[is_free], sources[is_free])
-    free_sources[np.searchsorted(of_pair, from_free)] = free
-    is_scan = (tried > MAX_SINGLE_PORTS) | (tried > MAX_PORTS_OF_SOURCE * free_sources)
+    for values, numbers in ((ports, from_free), (sources, free_sources)):
+        of_free, counts = _numbers_of(pairs[is_free], values[is_free])
+        numbers[np.searchsorted(of_pair, of_free)] = counts
+    is_scan = (tried > MAX_SINGLE_PORTS) | (from_free > MAX_PORTS_OF_SOURCE * free_sources)
+    is_scan &= vain >= np.maximum(MIN_CLOSED, tried / 2)
     mask = np.zeros(len(flows), dtype=bool)
-    mask[rows[is_among(pairs, of_pair[is_scan & (2 * vain >= tried)])]] = True
+    mask[rows[is_among(pairs, of_pair[is_scan])]] = True
     return mask
 
 

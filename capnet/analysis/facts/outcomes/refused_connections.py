@@ -26,8 +26,8 @@ from capnet.analysis.core.schema import FlowMask, FlowRows, FlowTable, Values
 from capnet.analysis.core.wording import endpoint_text
 from capnet.analysis.facts.losses.scanning_clients import CLIENT, is_of_syn_scan
 from capnet.analysis.facts.nat.translations import nat_facts
-from capnet.analysis.facts.syns.port_scans import is_of_port_scan
 from capnet.analysis.facts.syns.refusals.refusing_answers import are_connections, refusing_answers
+from capnet.analysis.facts.syns.scans.port_scans import is_of_port_scan
 from capnet.analysis.fate.next_points import chain_of
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import PublishedPort

@@ -29,7 +29,7 @@ from capnet.analysis.correlate.duplicates import syns_without_duplicates
 from capnet.analysis.facts.neighbours.exchanges import neighbours
 from capnet.analysis.facts.neighbours.unanswered_neighbours import unanswered_neighbours
 from capnet.analysis.facts.neighbours.whereabouts.links import network_of_gateway
-from capnet.analysis.facts.syns.port_scans import is_of_port_scan, port_scans
+from capnet.analysis.facts.syns.scans.port_scans import is_of_port_scan, port_scans
 from capnet.analysis.facts.unreachable_hosts import Unreachable, unreachable_for_some
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import TCP, UDP

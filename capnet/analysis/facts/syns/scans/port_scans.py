@@ -18,14 +18,13 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies, reply_values, source
 from capnet.analysis.core.schema import FlowMask, FlowRows, Values
-from capnet.analysis.facts.losses.scanning_clients import CLIENT, is_of_datagram_scan, is_of_syn_scan
+from capnet.analysis.facts.losses.scanning_clients import CLIENT, MIN_CLOSED, is_of_datagram_scan, is_of_syn_scan
 from capnet.analysis.facts.outcomes.refused_datagrams import are_refused
 from capnet.analysis.facts.syns.refusals.refusing_answers import are_connections, refusing_answers
 from capnet.analysis.fate.next_points import chain_of
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, address_value
 
-MIN_CLOSED = 4  # connections that are not accepted: of fewer, each may be a mistake
 MAX_CLIENTS = 256  # those that try most
 MAX_LISTED = 100  # addresses, ports
 MAX_DELAY_NS = 1_000_000_000  # between two points, and their clocks
@@ -139,13 +138,18 @@ def is_of_port_scan(context: Context) -> FlowMask:
 
 @derived
 def _is_attempt(context: Context) -> FlowMask:
-    """Per flow: is it of a scan, or a connection of its client to the same port elsewhere, which may be accepted?"""
+    """Per flow: is it of a scan, or a connection of its client that the same port elsewhere accepts?"""
     flows, is_scan = context.flows, is_of_syn_scan(context)
-    rows = np.flatnonzero(are_connections(flows))
+    rows = np.flatnonzero(is_scan | _is_accepted(context))
     tried = hash_of(flows, [*CLIENT, schema.FLOW_DPORT], rows).astype(np.int64)
     mask = is_of_datagram_scan(context).copy()
     mask[rows[is_among(tried, distinct(tried[is_scan[rows]]))]] = True
     return mask
+
+
+def _is_accepted(context: Context) -> FlowMask:
+    is_answered = (replies(context) >= 0) & (reply_values(context, schema.FLOW_SYNACK_TIME) >= 0)
+    return are_connections(context.flows) & is_answered
 
 
 def _attempts(context: Context) -> _Attempts:
@@ -155,8 +159,7 @@ def _attempts(context: Context) -> _Attempts:
     rows = rows[np.argsort(flows[rows, schema.FLOW_FIRST], kind="stable")]
     outcome = np.full(len(rows), Outcome.SILENT)
     outcome[(refusing_answers(context)[rows] >= 0) | are_refused(context)[rows]] = Outcome.REFUSED
-    is_accepted = (replies(context)[rows] >= 0) & (reply_values(context, schema.FLOW_SYNACK_TIME)[rows] >= 0)
-    outcome[is_accepted] = Outcome.ACCEPTED
+    outcome[_is_accepted(context)[rows]] = Outcome.ACCEPTED
     _, first, numbers = np.unique(chain_of(context)[rows], return_index=True, return_inverse=True)
     best = np.full(len(first), Outcome.SILENT)
     np.maximum.at(best, numbers, outcome)
