@@ -156,19 +156,30 @@ _MAC_THERE = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_DMAC]
 def ttl_from_nearer(context: Context, rows: list[int]) -> tuple[int, int] | None:
     """TTL of these refusals, and of all SYN-ACKs of their sender at the same point, if these passed more routers.
 
-    Of a sender without SYN-ACKs there, those at other points count. From farther away, another host answers behind the
-    address, as of a service with several backends.
+    Of a sender without SYN-ACKs there, those at other points count, if a neighbour of another address sends the
+    refusal: the sender is farther away. From farther away, another host answers behind the address, as of a service
+    with several backends.
     """
     flows = context.flows
-    row = rows[0]
-    is_sender = (flows[:, schema.FLOW_SRC] == flows[row, schema.FLOW_SRC]).all(axis=1)
+    is_sender = (flows[:, schema.FLOW_SRC] == flows[rows[0], schema.FLOW_SRC]).all(axis=1)
     is_sender &= (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNACK_TIME] >= 0)
+    points = flows[rows, schema.FLOW_POINT]
+    is_there = is_one_of(points, distinct(flows[is_sender, schema.FLOW_POINT]).tolist())
+    row = rows[int(is_there.argmax())]
     is_here = is_sender & (flows[:, schema.FLOW_POINT] == flows[row, schema.FLOW_POINT])
     usual = distinct(flows[is_here if is_here.any() else is_sender, schema.FLOW_TTL]).tolist()
     ttl = int(flows[row, schema.FLOW_TTL])
-    is_known = len(usual) == 1 or (len(usual) > 1 and not is_here.any())
+    is_known = len(usual) == 1 if is_here.any() else len(usual) > 0 and _is_of_neighbour(context, row)
     is_nearer = is_known and ttl > usual[-1] and not any(usual[-1] <= initial < ttl for initial in INITIAL_TTLS)
     return (ttl, usual[-1]) if is_nearer else None
+
+
+def _is_of_neighbour(context: Context, row: int) -> bool:
+    """Does ARP show that the station which sends a flow at its point has other addresses, and not the flow's?"""
+    flow, arps = context.flows[row], context.arps
+    is_its = (arps[:, schema.ARP_POINT] == flow[schema.FLOW_POINT]) & (arps[:, schema.ARP_VIA] == 0)
+    is_its &= (arps[:, schema.ARP_SENDER_MAC] == flow[schema.FLOW_SMAC]) & (arps[:, schema.ARP_SENDER_LO] > 0)
+    return bool(is_its.any()) and not (arps[is_its, schema.ARP_SENDER_LO] == flow[schema.FLOW_SRC_LO]).any()
 
 
 def nearer_ttl(context: Context, rows: list[int]) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct, is_among, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import replies
+from capnet.analysis.core.flow_rows import INITIAL_TTLS, host_of, replies
 from capnet.analysis.core.schema import FlowRows, Values
 from capnet.analysis.core.wording import Text
 from capnet.analysis.correlate.link_building import flow_links
@@ -22,6 +22,7 @@ from capnet.analysis.facts.syns.refusals.refusing_answers import refusing_answer
 from capnet.analysis.fate.next_points import HOME, HOST, TWIN, chain_of, next_points
 from capnet.analysis.fate.refutation import NOTHING, refutations
 from capnet.quick_tuple import NamedTuple
+from capnet.wire.addresses import address_value
 
 MAX_CHAINS = 10_000  # that are looked at
 
@@ -56,7 +57,10 @@ def clue(context: Context, refused: RefusedPorts) -> Clue | None:
     ways = {*zip(context.flows[ends, schema.FLOW_POINT].tolist(), stops.due[ends].tolist(), strict=True)}
     if len(ways) != 1 or (stops.due[ends] < 0).any():
         return None
-    point, due = (context.points[number].name for number in ways.pop())
+    at, next_point = ways.pop()
+    if _may_come_from_there(context, refused, at, next_point):
+        return None
+    point, due = (context.points[number].name for number in (at, next_point))
     is_home = bool((stops.rank[ends] == HOME).all())
     says = (SAYS_HOME if is_home else SAYS).fill(
         point=point, due=due, siblings=int(stops.siblings[ends].max()), address=refused.address
@@ -91,3 +95,21 @@ def _last_hops(context: Context, resets: FlowRows) -> FlowRows:
     is_of_requests = is_among(chain, distinct(chain[requests[requests >= 0]]))
     ends: FlowRows = np.flatnonzero(is_of_requests & (flow_links(context).after < 0))
     return ends
+
+
+def _may_come_from_there(context: Context, refused: RefusedPorts, point: int, due: int) -> bool:
+    """May a server refuse what did not pass the next point?
+
+    Behind an address that is translated on the way, each server has a way of its own. And what a rule of this host
+    sends has no router behind it, unlike what comes from another host by a way that was not captured.
+    """
+    flows, links = context.flows, flow_links(context)
+    is_here = flows[links.source, schema.FLOW_POINT] == point
+    is_here &= flows[links.target, schema.FLOW_POINT] == due
+    of_address = np.array(address_value(refused.address))
+    is_here &= (flows[links.source[:, None], schema.FLOW_DST] == of_address).all(axis=1)
+    is_translated = (flows[links.target[is_here][:, None], schema.FLOW_DST] != of_address).any()
+    resets = np.array(refused.rows)
+    ttls = flows[resets[flows[resets, schema.FLOW_POINT] == point], schema.FLOW_TTL]
+    is_one_host = host_of(context.points[point].name) == host_of(context.points[due].name)
+    return bool(is_translated) or (is_one_host and not is_one_of(ttls, INITIAL_TTLS).all())

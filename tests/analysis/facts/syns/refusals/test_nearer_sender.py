@@ -8,7 +8,8 @@ import pytest
 
 from tests.analysis.facts.syns.refusers import connect
 from tests.analysis.findings.reported import of_story
-from tests.stories import ACK, RST, SYN, Network
+from tests.stories import ACK, RST, SYN, Network, arp, tcp
+from tests.story_reports import A, B
 
 NAME = "connection-refused"
 
@@ -43,3 +44,16 @@ def test_far_firewall_that_refuses_is_told(tmp_path: Path) -> None:
     connect(net, RST | ACK, sport=40001, ttl=62)
     (finding,) = of_story(net, tmp_path, NAME)
     assert "it comes from nearer, from a firewall" in finding["says"]
+
+
+@pytest.mark.parametrize("is_gateway", [True, False])
+def test_refusal_at_the_interface_of_the_server_itself_is_silent(tmp_path: Path, is_gateway: bool) -> None:
+    """What it accepted was captured behind a router. Its own interface shows a refusal, and TTL 64, as a gateway's."""
+    net = Network(["A/ens33", "A/app/eth0"])
+    connect(net, SYN | ACK, port=22, ttl=63)
+    mac = "02:00:00:00:00:07"
+    net.at(net.now, "A/app/eth0", arp(2, mac, "192.168.111.1" if is_gateway else B, A, "02:00:00:00:00:08"))
+    net.pass_by(("A/app/eth0", tcp(f"{A}:40001 > {B}:8080", seq=12_345, flags=SYN)), gap=1e6)
+    net.pass_by(("A/app/eth0", tcp(f"{B}:8080 > {A}:40001", ack=12_346, flags=RST | ACK, smac=mac)), gap=1e6)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert ("from nearer" in finding["says"]) == is_gateway

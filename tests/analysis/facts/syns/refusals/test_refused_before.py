@@ -32,7 +32,8 @@ def refuse(net: Network, sport: int, port: int, *, by_server: bool = False) -> N
     asked = tcp(f"{APP}:{sport} > {B}:{port}", seq=sport, flags=SYN, ident=sport)
     answer = tcp(f"{B}:{port} > {APP}:{sport}", ack=sport + 1, flags=RST | ACK, ident=0)
     net.pass_by(*[(INSIDE, asked), (OUTSIDE, asked.routed())][: 1 + by_server], gap=1e5)
-    net.pass_by(*[(OUTSIDE, answer), (INSIDE, answer.routed())][1 - by_server :], gap=1e5)
+    from_server = [(OUTSIDE, answer), (INSIDE, answer.routed())]
+    net.pass_by(*(from_server if by_server else [(INSIDE, answer)]), gap=1e5)
 
 
 def finding(folder: Path, accepted: int = 80, *, by_server: bool = False, is_last: bool = False) -> dict[str, Any]:
@@ -64,3 +65,41 @@ def test_server_that_refuses_is_silent(tmp_path: Path) -> None:
 def test_next_point_that_may_have_ended_is_silent(tmp_path: Path) -> None:
     """Nothing shows that it still recorded."""
     assert "between" not in finding(tmp_path, is_last=True)["facts"]
+
+
+def test_server_behind_another_uplink_is_silent(tmp_path: Path) -> None:
+    """By its TTL, a router has passed the RST: a rule of the host sends it without."""
+    net = Network([INSIDE, OUTSIDE])
+    for number in range(4):
+        accept(net, OTHER, 40000 + number, 80)
+        asked = tcp(f"{APP}:{41000 + number} > {B}:80", seq=number, flags=SYN, ident=number)
+        answer = tcp(f"{B}:80 > {APP}:{41000 + number}", ack=number + 1, flags=RST | ACK, ident=0)
+        net.pass_by((INSIDE, asked), gap=1e5)
+        net.pass_by((INSIDE, answer.routed()), gap=1e5)
+    accept(net, OTHER, 42000, 80)
+    (found,) = of_story(net, tmp_path, NAME)
+    assert "between" not in found["facts"]
+
+
+def test_service_whose_local_server_refuses_is_silent(tmp_path: Path) -> None:
+    """kube-proxy leads some connections to another node, and others to a server of the host itself."""
+    net, service, server = Network([INSIDE, OUTSIDE]), "10.96.0.10", "192.168.111.77"
+    for number in range(9):
+        sport = 40000 + number
+        asked = tcp(f"{APP}:{sport} > {service}:80", seq=sport, flags=SYN, ident=sport)
+        if number % 2:
+            net.pass_by((INSIDE, asked), gap=1e5)
+            net.pass_by((INSIDE, tcp(f"{service}:80 > {APP}:{sport}", ack=sport + 1, flags=RST | ACK)), gap=1e5)
+            continue
+        answer = tcp(f"{server}:80 > {APP}:{sport}", seq=7, ack=sport + 1, flags=SYN | ACK, ident=sport + 1)
+        net.pass_by((INSIDE, asked), (OUTSIDE, asked.routed(dst=server)), gap=1e5)
+        net.pass_by((OUTSIDE, answer), (INSIDE, answer.routed(src=service)), gap=1e5)
+    (found,) = of_story(net, tmp_path, NAME)
+    assert "between" not in found["facts"]
+
+
+def test_next_point_by_one_point_alone_is_silent(tmp_path: Path) -> None:
+    net = Network([INSIDE])
+    refuse(net, 41000, 80)
+    (found,) = of_story(net, tmp_path, NAME)
+    assert "between" not in found["facts"]
