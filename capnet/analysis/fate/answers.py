@@ -106,18 +106,22 @@ def quoting_errors(context: Context) -> PerFlow:
 def _add_large_echoes(context: Context, rows: FlowRows, by_flow: PerFlow) -> None:
     """Errors among these rows that ask for smaller packets, about echo requests that are larger and get no reply.
 
-    A program that measures the MTU of a path sends no others.
+    A program that measures the MTU of a path sends no others. Requests of which some are smaller fail otherwise, too.
     """
     flows = context.flows
     rows = rows[is_one_of(context.icmp_errors[rows, schema.ICMP_QUOTED_PROTO], ICMP_PROTOCOLS)][:MAX_CUT_QUOTES]
+    rows = rows[context.icmp_errors[rows, schema.ICMP_MTU] > 0]  # old routers name none (RFC 1191 section 5)
     if not len(rows):
         return
+    are_large = np.minimum(
+        flows[:, schema.FLOW_LARGEST_IP], flows[:, schema.FLOW_BYTES] // flows[:, schema.FLOW_PACKETS]
+    )
     is_silent_echo = is_one_of(flows[:, schema.FLOW_PROTO], ICMP_PROTOCOLS) & (replies(context) < 0)
     is_silent_echo &= is_one_of(flows[:, schema.FLOW_KIND] >> 8, _REQUESTS)
     for row in rows[::-1].tolist():  # of several, the first remains
         error = context.icmp_errors[row]
         is_about = is_silent_echo & (flows[:, _FLOW_ENDS] == error[_QUOTED_ENDS[:5]]).all(axis=1)
-        by_flow[is_about & (flows[:, schema.FLOW_LARGEST_IP] > error[schema.ICMP_MTU])] = row
+        by_flow[is_about & (are_large > error[schema.ICMP_MTU])] = row
 
 
 def _add_cut_quotes(context: Context, rows: FlowRows, by_flow: PerFlow) -> None:

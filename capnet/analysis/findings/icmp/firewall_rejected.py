@@ -5,8 +5,8 @@ quotes TCP, which a host without a server answers with RST instead. Only message
 others are forged, or part of a flood. A quoted packet that comes from the server's port is an answer: the flows say who
 began, else the ports do.
 Says: who rejects which connections, how many of them, and with which message; several targets of the same clients as
-one; which other clients are accepted there. Of rejected answers, an info: their client's host does not know the
-connection.
+one; which other clients are accepted there meanwhile. Of rejected answers, an info: their client's host does not know
+the connection.
 Wrong when: the quoted packets were sent by a third host under a false address.
 Fix: change the REJECT rule on the sender of the message, or its route of type prohibit; or start a backend of the
 service if the address is a virtual one: they look the same.
@@ -27,6 +27,7 @@ from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.icmp_errors import IcmpError, Quoted, first_evidence, icmp_errors
 from capnet.analysis.facts.models.container_signs import shows_cni
+from capnet.analysis.fate.answers import quoting_errors
 from capnet.analysis.fate.next_points import chain_of
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
@@ -51,8 +52,8 @@ PAGE_ZH = """防火墙或缺失的后端用 ICMP 错误拒绝连接。
 检查：ICMP “administratively prohibited”（IPv4 3/9、3/10、3/13；IPv6 1/1），以及引用 TCP 的 “port unreachable”
 （3/3；1/4）；没有服务器的主机对 TCP 会用 RST 应答。只看发给被引用包的发送者的消息：其他的是伪造的，或是洪泛的一部分。
 来自服务器端口的被引用包是应答：由流得知谁先发起，否则由端口得知。
-结论：谁拒绝了哪些连接，多少个，用哪种消息；同一批客户端的多个目标合为一条；那里接受哪些其他客户端。被拒绝的应答为提示：客户端的主机不认识该
-连接。
+结论：谁拒绝了哪些连接，多少个，用哪种消息；同一批客户端的多个目标合为一条；那里同时接受哪些其他客户端。被拒绝的应答为
+提示：客户端的主机不认识该连接。
 误判：被引用的包由第三台主机以假地址发出。
 处理：修改消息发送者上的 REJECT 规则或类型为 prohibit 的路由；如果地址是虚拟地址，启动服务的后端：它们看起来一样。
 验证：在发送者上 `iptables -vnL` 和 `nft list ruleset` 显示拒绝数；`ip route show table all type prohibit` 列出这样的
@@ -207,14 +208,24 @@ def _message(error: IcmpError) -> str:
 
 
 def _accepted_clients(context: Context, target: _Target, rejected: tuple[str, ...]) -> list[str]:
-    """Other addresses of which the target accepts connections."""
-    flows, (high, low) = context.flows, address_value(target.dst)
-    is_accepted = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_DPORT] == target.dport)
-    is_accepted &= (flows[:, schema.FLOW_DST_HI] == high) & (flows[:, schema.FLOW_DST_LO] == low)
-    is_accepted &= (replies(context) >= 0) & (reply_values(context, schema.FLOW_SYNACK_TIME) >= 0)
+    """Other addresses of which the target accepts connections, before and after it rejects one of these.
+
+    Where it accepts all before or all after, a rule or a service has changed, and not with the client.
+    """
+    flows = context.flows
+    is_to = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_DPORT] == target.dport)
+    is_to &= (flows[:, schema.FLOW_DST] == np.array(address_value(target.dst))).all(axis=1)
+    is_accepted = is_to & (replies(context) >= 0) & (reply_values(context, schema.FLOW_SYNACK_TIME) >= 0)
     is_accepted &= chain_of(context) == np.arange(len(flows))  # not of an address that the client is translated to
     rows = np.flatnonzero(is_accepted)[:MAX_ACCEPTED].tolist()
-    return sorted({source(flows[row]) for row in rows} - {*rejected}, key=address_value)
+    others = [row for row in rows if source(flows[row]) not in rejected]
+    accepted_at, rejected_at = (
+        flows[of, schema.FLOW_FIRST] for of in (others, np.flatnonzero(is_to & (quoting_errors(context) >= 0)))
+    )
+    if not len(accepted_at) or not len(rejected_at):
+        return []
+    is_meanwhile = accepted_at.min() < rejected_at.max() and accepted_at.max() > rejected_at.min()
+    return sorted({source(flows[row]) for row in others}, key=address_value) if is_meanwhile else []
 
 
 def _may_be_service(target: _Target) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,19 +57,33 @@ def test_service_of_kubernetes_without_endpoints_is_told(
     assert ("kubectl get services,endpointslices -A | grep 10.96.0.10`" in finding["fix"]) == is_cluster
 
 
-def test_rule_about_one_of_two_clients_is_told(tmp_path: Path) -> None:
-    """Another pod is accepted: what is asked for is no service without endpoints."""
+def of_two_clients(folder: Path, order: str) -> dict[str, Any]:
+    """The finding about connections to a service: A is accepted, of one client, R is rejected, of another one."""
     net = Network(["A/cni0"])
-    other = tcp("10.244.1.3:40000 > 10.60.0.5:80", flags=SYN, seq=1, ident=1)
-    answer = tcp("10.60.0.5:80 > 10.244.1.3:40000", flags=SYN | ACK, seq=7, ack=2, ident=2)
-    for packet in (other, answer):
-        net.pass_by(("A/cni0", packet))
-    cause = tcp("10.244.1.2:40000 > 10.60.0.5:80", flags=SYN, ident=3)
-    net.pass_by(("A/cni0", cause))
-    net.pass_by(("A/cni0", about(ping("10.244.1.1 > 10.244.1.2", 0, 0, icmp=(3, 3)), cause)))
-    (finding,) = of_story(net, tmp_path, "firewall-rejected")
+    for number, outcome in enumerate(order):
+        client = f"10.244.1.{3 if outcome == 'A' else 2}"
+        asked = tcp(f"{client}:{40000 + number} > 10.60.0.5:80", flags=SYN, seq=1, ident=number + 1)
+        accepts = tcp(f"10.60.0.5:80 > {client}:{40000 + number}", flags=SYN | ACK, seq=7, ack=2, ident=2)
+        rejects = about(ping(f"10.244.1.1 > {client}", 0, 0, icmp=(3, 3)), asked)
+        net.pass_by(("A/cni0", asked))
+        net.pass_by(("A/cni0", accepts if outcome == "A" else rejects), gap=1e6)
+    (finding,) = of_story(net, folder, "firewall-rejected")
+    return finding
+
+
+@pytest.mark.parametrize("order", ["ARA", "RAR", "AARRA"])
+def test_rule_about_one_of_two_clients_is_told(tmp_path: Path, order: str) -> None:
+    """Another pod is accepted meanwhile: what is asked for is no service without endpoints."""
+    finding = of_two_clients(tmp_path, order)
     assert finding["says"].endswith("; connections of 10.244.1.3 to it are accepted")
     assert "a rule about 10.244.1.2 on 10.244.1.1" in finding["fix"] and "kubectl" not in finding["fix"]
+
+
+@pytest.mark.parametrize("order", ["AARR", "RRAA", "AR", "RA"])
+def test_service_that_lost_or_got_its_endpoints_is_silent(tmp_path: Path, order: str) -> None:
+    """Of a rule about a client."""
+    finding = of_two_clients(tmp_path, order)
+    assert "accepts" not in finding["facts"] and "kubectl" in finding["fix"]
 
 
 @pytest.mark.parametrize(("port", "is_service"), [(8082, False), (30_080, True)])

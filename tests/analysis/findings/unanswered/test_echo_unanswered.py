@@ -72,3 +72,19 @@ def test_pings_that_a_router_refuses_is_silent(tmp_path: Path) -> None:
     net.pass_by((HERE, about(Packet("icmp", ROUTER, A, icmp=(3, 13)), ping(f"{A} > {B}", 7, 0, ident=100))))
     connects(net)
     assert of_story(net, tmp_path, NAME) == []
+
+
+@pytest.mark.parametrize(
+    ("sizes", "mtu", "is_told"),
+    [((1400,), 1280, False), ((56, 1400), 1280, True), ((1400,), 0, True)],
+    ids=["too large", "one is small", "no MTU is named"],
+)
+def test_pings_that_are_too_large_is_silent(tmp_path: Path, sizes: tuple[int, ...], mtu: int, is_told: bool) -> None:
+    """A router says so, and that it is no other fault is known of those larger than the MTU alone."""
+    net = Network([HERE])
+    for count in range(4):
+        request = ping(f"{A} > {B}", 7, count, payload=bytes(sizes[count % len(sizes)]), ident=100 + count)
+        net.pass_by((HERE, request), gap=1e6)
+    net.pass_by((HERE, Packet("icmp", ROUTER, A, icmp=(3, 4), payload=request.ip()[:28], seq=mtu)))
+    connects(net)
+    assert len(of_story(net, tmp_path, NAME)) == is_told
