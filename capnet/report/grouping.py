@@ -57,7 +57,10 @@ def _says_so(finding: Document, row: Document) -> bool:
     if finding["name"] == REFUSED:
         is_reset = {answer["kind"] for answer in answers} == {"reset"}
         return is_reset and bool(flow["dst"] == facts["address"])
-    is_listed = flow["dst"] in facts["servers"] or len(facts["servers"]) < facts["servers_in_all"]
+    is_listed = all(
+        flow[of] in facts[listed] or len(facts[listed]) < facts[f"{listed}_in_all"]
+        for of, listed in (("dst", "servers"), ("dport", "ports"))
+    )
     is_of_client = row["proto"] == facts["proto"] and flow["src"] in (facts["client"], *facts["seen_as"])
     is_expected = all((answer["kind"], answer["says"]) in _REFUSALS for answer in answers)
     return is_listed and is_of_client and is_expected

@@ -232,3 +232,13 @@ def test_refusal_that_a_sweep_is_not_about_is_silent(tmp_path: Path) -> None:
     assert [of["facts"]["address"] for of in named(report, "connection-refused")] == [B]
     (sweep,) = named(report, NAME)
     assert outcomes(sweep) == (40, 0, 2, 38)
+
+
+def test_port_that_is_used_beside_a_scan_is_told(tmp_path: Path) -> None:
+    """It is one of the ports that the client tried."""
+    net = Network(["A/ens33"])
+    connect(net, SYN | ACK, port=80, sport=30000)
+    serve(net, 30000, 80)
+    for port in range(1, 12):
+        probe(net, 40000 + port, port)
+    assert outcomes(*of_story(net, tmp_path, NAME)) == (12, 1, 11, 0)

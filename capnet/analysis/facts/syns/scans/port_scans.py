@@ -13,7 +13,7 @@ from enum import IntEnum
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, distinct_rows, hash_of, is_among
+from capnet.analysis.core.arrays import distinct, distinct_rows, hash_of, is_among, repeated
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies, reply_values, source
@@ -138,12 +138,16 @@ def is_of_port_scan(context: Context) -> FlowMask:
 
 @derived
 def _is_attempt(context: Context) -> FlowMask:
-    """Per flow: is it of a scan, or a connection of its client that the same port elsewhere accepts?"""
+    """Per flow: is it of a scan, or of its client, and accepted by the same port elsewhere or by a scanned server?"""
     flows, is_scan = context.flows, is_of_syn_scan(context)
     rows = np.flatnonzero(is_scan | _is_accepted(context))
-    tried = hash_of(flows, [*CLIENT, schema.FLOW_DPORT], rows).astype(np.int64)
+    of_port, of_server = (
+        hash_of(flows, [*CLIENT, *columns], rows).astype(np.int64) for columns in ([schema.FLOW_DPORT], schema.FLOW_DST)
+    )
+    is_scanned = is_among(of_port, distinct(of_port[is_scan[rows]]))
+    is_scanned |= is_among(of_server, repeated(of_server[is_scan[rows]]))  # by ports, not by addresses
     mask = is_of_datagram_scan(context).copy()
-    mask[rows[is_among(tried, distinct(tried[is_scan[rows]]))]] = True
+    mask[rows[is_scanned]] = True
     return mask
 
 
