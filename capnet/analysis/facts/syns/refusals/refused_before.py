@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, is_among, is_one_of
+from capnet.analysis.core.arrays import distinct, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, host_of, replies
@@ -17,6 +17,7 @@ from capnet.analysis.core.schema import FlowRows, Values
 from capnet.analysis.core.wording import Text
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.clues import Clue
+from capnet.analysis.facts.syns.accepted_syns import RowsByKey
 from capnet.analysis.facts.syns.refusals.refused_ports import RefusedPorts
 from capnet.analysis.facts.syns.refusals.refusing_answers import refusing_answers
 from capnet.analysis.fate.next_points import HOME, HOST, TWIN, chain_of, next_points
@@ -53,6 +54,8 @@ class _Stops(NamedTuple):
 
 def clue(context: Context, refused: RefusedPorts) -> Clue | None:
     """The point that the requests do not reach."""
+    if len(context.points) < 2:
+        return None
     stops, ends = _stops(context), _last_hops(context, np.array(refused.rows))
     ways = {*zip(context.flows[ends, schema.FLOW_POINT].tolist(), stops.due[ends].tolist(), strict=True)}
     if len(ways) != 1 or (stops.due[ends] < 0).any():
@@ -91,10 +94,14 @@ def _stops(context: Context) -> _Stops:
 
 def _last_hops(context: Context, resets: FlowRows) -> FlowRows:
     """The last hop of each request that these rows of answers refuse."""
-    requests, chain = replies(context)[resets], chain_of(context)
-    is_of_requests = is_among(chain, distinct(chain[requests[requests >= 0]]))
-    ends: FlowRows = np.flatnonzero(is_of_requests & (flow_links(context).after < 0))
-    return ends
+    requests = replies(context)[resets]
+    return _ends_by_chain(context).having(chain_of(context)[requests[requests >= 0]])
+
+
+@derived
+def _ends_by_chain(context: Context) -> RowsByKey:
+    ends = np.flatnonzero(flow_links(context).after < 0)
+    return RowsByKey.of(chain_of(context)[ends], ends)
 
 
 def _may_come_from_there(context: Context, refused: RefusedPorts, point: int, due: int) -> bool:
