@@ -44,8 +44,11 @@ def is_of_scan(context: Context, is_new: FlowMask, is_closed: FlowMask, is_half_
     `is_new`: flows with a SYN. `is_closed`: those of them that were not accepted. `is_half_open`: those of which the
     client did not go on, which may have been accepted.
     """
-    mask, is_wanted = np.zeros(len(context.flows), dtype=bool), are_to_wanted_ports(context)
-    is_closed, is_vain = is_closed & ~is_wanted, (is_closed | is_half_open) & ~is_wanted
+    mask, is_vain = np.zeros(len(context.flows), dtype=bool), is_closed | is_half_open
+    if not is_vain.any():
+        return mask
+    is_wanted = are_to_wanted_ports(context)
+    is_closed, is_vain = is_closed & ~is_wanted, is_vain & ~is_wanted
     if is_vain.any():
         mask |= _is_of_ports(context, is_new, is_vain) | _is_of_addresses(context, is_new, is_closed)
         mask |= _is_of_neighbours(context, is_closed) | _is_of_address_scan(context, is_closed)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, distinct_rows, hash_of, is_among
+from capnet.analysis.core.arrays import are_repeated, distinct, distinct_rows, hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies, reply_values
@@ -44,7 +44,8 @@ def are_to_wanted_ports(context: Context) -> FlowMask:
 def _insisted(context: Context, rows: Values, of_port: Values) -> Values:
     """Those of the ports, a hash for each row, that their client tries more than MAX_TRIES times."""
     flows = context.flows
-    tries = distinct_rows(np.column_stack((of_port, flows[rows, schema.FLOW_SPORT])))
+    is_repeated = are_repeated(of_port)
+    tries = distinct_rows(np.column_stack((of_port, flows[rows, schema.FLOW_SPORT]))[is_repeated])
     ports, counts = np.unique(tries[:, 0], return_counts=True)
     is_refused = (replies(context)[rows] >= 0) & (reply_values(context, schema.FLOW_SYNACK_TIME)[rows] < 0)
     is_refused &= reply_values(context, schema.FLOW_TCP_FLAGS)[rows] & TCP_RST != 0
