@@ -73,7 +73,7 @@ CAUSES = {
     "ttl-set": ("ttl-too-small", "warning", "at node/cni0 they still have 64: what forwards them sets it"),
     "macvlan-private": ("arp-unanswered", "error", "at other/eth1, its own interface, which does not get these"),
     "ipv6-forwarding-off": ("forwarding-off", "error", "so it is with IPv6 only: IPv4 of the same container passes"),
-    "ipv6-rejected": ("firewall-rejected", "error", "connections of fd50::11 to it are accepted"),
+    "ipv6-rejected": ("firewall-rejected", "error", "fd77::1 rejects tcp from fd77::8 to [fd60::5]:8080"),
     "ipv6-no-way-back": ("handshake-unfinished", "error", "fd60::1 rejects the answers: 'no route to destination'"),
     "answers-rejected": ("handshake-unfinished", "error", "10.77.1.1 rejects the answers: 'host administratively pro"),
     "second-address": ("connection-unanswered", "warning", "come from 10.50.0.12, those that were accepted from 10.50"),
