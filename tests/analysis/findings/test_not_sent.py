@@ -55,8 +55,13 @@ def test_counter_that_did_not_rise_is_silent(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("-j DROP", "-j ACCEPT"), (RULE, RULE.replace("OUTPUT", "INPUT")), ("[7:", "[0:")],
-    ids=["accepts", "of-another-hook", "counted-none"],
+    [
+        ("-j DROP", "-j ACCEPT"),
+        (RULE, RULE.replace("OUTPUT", "INPUT")),
+        ("[7:", "[0:"),
+        (RULE, "-A OUTPUT -p tcp -m tcp --sport 50001:50100 --tcp-flags RST RST -j DROP"),
+    ],
+    ids=["accepts", "of-another-hook", "counted-none", "resets-of-the-kernel"],
 )
 def test_rule_that_stopped_nothing_sent_is_silent(old: str, new: str, tmp_path: Path) -> None:
     assert altered(tmp_path, "kill-switch", "A/web", "iptables-save -c", old, new) == []

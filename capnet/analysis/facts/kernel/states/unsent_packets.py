@@ -2,12 +2,14 @@
 
 Input: counters and rules that rose in the namespaces of containers, causes. Output: `UnsentPackets`. Method: TCP and
 UDP count a destination without a route in `IpOutNoRoutes` (IPv4; what answers without a route do is a cause, and is
-not told again); rules count in the chains that hook OUTPUT enters, and in those that no other hook enters. Limits:
-IPv4, since a kernel without a route for IPv6 counts what resolvers try.
+not told again); rules count in the chains that hook OUTPUT enters, and in those that no other hook enters. Not rules
+that ask for RST: the kernel sends these about connections that it does not know, and programs with a TCP of their own
+stop them. Limits: IPv4, since a kernel without a route for IPv6 counts what resolvers try.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from capnet.analysis.core.context import Context
@@ -20,6 +22,7 @@ from capnet.quick_tuple import NamedTuple
 NO_ROUTES = "IpOutNoRoutes"
 MAX_TEXT = 200  # characters of a rule
 MAX_RULES = 3  # of one namespace
+_OF_RESETS = re.compile(r"--tcp-flags \S+ (\S+,)?RST\b|tcp flags (&[^=]*== )?rst\b")  # as iptables and nft list them
 
 
 class UnsentPackets(NamedTuple):
@@ -58,7 +61,8 @@ def _stopping(namespace: NamespaceChanges) -> Iterator[Rule]:
             continue
         for chain in _chains_of_output(table):
             for rule in [*chain.rules, *([chain.policy] if chain.policy else [])]:
-                if rule.verdict in (DROP, REJECT) and rule in namespace.rises:
+                is_stopping = rule.verdict in (DROP, REJECT) and rule in namespace.rises
+                if is_stopping and not _OF_RESETS.search(rule.text):
                     yield rule
 
 
