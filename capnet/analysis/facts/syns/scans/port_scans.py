@@ -8,8 +8,6 @@ Of UDP, those that get an answer are not counted.
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -25,15 +23,11 @@ from capnet.analysis.fate.next_points import chain_of
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, address_value
 
+# What became of a connection: the best of what its points show.
+SILENT, REFUSED, ACCEPTED = OUTCOMES = range(3)
 MAX_CLIENTS = 256  # those that try most
 MAX_LISTED = 100  # addresses, ports
 MAX_DELAY_NS = 1_000_000_000  # between two points, and their clocks
-
-
-class Outcome(IntEnum):
-    """What became of a connection, the best of what its points show."""
-
-    SILENT, REFUSED, ACCEPTED = range(3)
 
 
 class PortScan(NamedTuple):
@@ -161,11 +155,11 @@ def _attempts(context: Context) -> _Attempts:
     flows = context.flows
     rows = np.flatnonzero(_is_attempt(context))
     rows = rows[np.argsort(flows[rows, schema.FLOW_FIRST], kind="stable")]
-    outcome = np.full(len(rows), Outcome.SILENT)
-    outcome[(refusing_answers(context)[rows] >= 0) | are_refused(context)[rows]] = Outcome.REFUSED
-    outcome[_is_accepted(context)[rows]] = Outcome.ACCEPTED
+    outcome = np.full(len(rows), SILENT)
+    outcome[(refusing_answers(context)[rows] >= 0) | are_refused(context)[rows]] = REFUSED
+    outcome[_is_accepted(context)[rows]] = ACCEPTED
     _, first, numbers = np.unique(chain_of(context)[rows], return_index=True, return_inverse=True)
-    best = np.full(len(first), Outcome.SILENT)
+    best = np.full(len(first), SILENT)
     np.maximum.at(best, numbers, outcome)
     order = np.argsort(first)
     return _Attempts(rows[first[order]], best[order])
@@ -176,14 +170,14 @@ def _scan(context: Context, attempts: _Attempts) -> PortScan | None:
     flows = context.flows
     ends = hash_of(flows, schema.FLOW_DST_END, attempts.rows)
     _, first, numbers = np.unique(ends, return_index=True, return_inverse=True)
-    best = np.full(len(first), Outcome.SILENT)
+    best = np.full(len(first), SILENT)
     np.maximum.at(best, numbers, attempts.outcomes)
-    silent, refused, accepted = (int((best == outcome).sum()) for outcome in Outcome)
+    silent, refused, accepted = (int((best == outcome).sum()) for outcome in OUTCOMES)
     if silent + refused < max(MIN_CLOSED, accepted):
         return None
     tried = attempts.rows[first]
     servers, ports = distinct_rows(flows[tried[:, None], schema.FLOW_DST]), distinct(flows[tried, schema.FLOW_DPORT])
-    opened = distinct_rows(flows[tried[best == Outcome.ACCEPTED, None], schema.FLOW_DST_END])
+    opened = distinct_rows(flows[tried[best == ACCEPTED, None], schema.FLOW_DST_END])
     sources = distinct(flows[attempts.rows, schema.FLOW_SPORT])
     return PortScan(
         int(flows[attempts.rows[0], schema.FLOW_PROTO]), source(flows[attempts.rows[0]]),
