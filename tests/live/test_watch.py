@@ -24,6 +24,13 @@ for second in range(8):
         sender.sendto(bytes(1400), ("127.0.0.1", 9))
     time.sleep(max(0, began + second + 1 - time.monotonic()))
 """
+FEW = """
+import socket, time
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(400):
+    sender.sendto(b"?", ("127.0.0.1", 9))
+    time.sleep(0.1)
+"""
 BOUNDED = """
 import sys
 from capnet.cli import main, watch
@@ -76,7 +83,9 @@ def test_disk_is_bounded_however_much_comes(tmp_path: Path) -> None:
             enter = ["nsenter", f"--net=/proc/{holder.pid}/ns/net"]
             bounded = [*enter, sys.executable, "-c", BOUNDED]
             with terminal("watch", "-i", "lo", "udp", before=bounded, TMPDIR=str(own)) as opened:
-                opened.wait_for("q ends")
+                with subprocess.Popen([*enter, sys.executable, "-c", FEW]) as few:
+                    opened.wait_for("→ 127.0.0.1:9")  # the capture program listens
+                    few.kill()
                 with subprocess.Popen([*enter, sys.executable, "-c", FLOOD]) as sender:
                     used = []
                     while sender.poll() is None:
