@@ -26,7 +26,7 @@ from capnet.analysis.facts.namespaces.loopback_parts import loopback_parts
 
 # Findings and folders that take one address for one station.
 OF_ADDRESSES = (
-    "connection_refused", "dns", "handshake_unfinished", "icmp", "listen_queue_full",
+    "connection_refused", "dns", "handshake_unfinished", "icmp", "listen_queue_full", "port_scan",
     "retransmissions", "segments", "sequence_gap", "streams", "unanswered",
 )  # fmt: skip
 

@@ -46,7 +46,7 @@ PORTS = Text(
 )
 ADDRESSES = Text(en="{proto} port {port} of {count} addresses", zh="{count} 个地址的 {proto} 端口 {port}")
 BOTH = Text(
-    en="{ports} {proto} ports of {addresses} addresses, {tried} pairs of them",
+    en="{ports} {proto} ports of {addresses} addresses, {tried} combinations",
     zh="{addresses} 个地址的 {ports} 个 {proto} 端口，共 {tried} 种组合",
 )
 SOURCE = Text(en=", all from port {port}", zh="，均来自端口 {port}")

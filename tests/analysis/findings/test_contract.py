@@ -17,7 +17,7 @@ from capnet.analysis.core.contract import finding_list
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.engine import study
 from capnet.analysis.facts.kernel import explained_findings, settings
-from capnet.analysis.findings import finding_modules, folders, modules_of
+from capnet.analysis.findings import OF_ADDRESSES, finding_modules, folders, modules_of
 from capnet.report import headline
 from capnet.report.manual import CHINESE_HEADINGS, HEADINGS, manual
 from capnet.scenario import library
@@ -161,6 +161,11 @@ def test_findings_named_by_other_files_exist() -> None:
         *explained_findings.EXPLAINED, *(setting.finding for setting in settings.EXPLAINING), settings.NOT_MASQUERADED,
     }  # fmt: skip
     assert named - NAMES == set()
+
+
+def test_what_reasons_on_addresses_is_there() -> None:
+    """Findings and folders that are asked for each network namespace with a loopback of its own."""
+    assert {*OF_ADDRESSES} <= {entry.stem for entry in FOLDER.iterdir()}
 
 
 def test_no_finding_explains_what_explains_it() -> None:

@@ -79,7 +79,7 @@ NEXT_HOP = Text(
     zh="，它把这些包发往 {hop}，而 {hop} 没有应答 ARP 或邻居查询",
 )
 OTHERS = Text(
-    en="; {destinations} answers others, so it is these packets that go by {hop}",
+    en="; {destinations} answers others: these packets alone go by {hop}",
     zh="；{destinations} 应答其他来源，所以只有这些包经过 {hop}",
 )
 AT_ONCE = Text(

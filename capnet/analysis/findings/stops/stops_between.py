@@ -6,9 +6,9 @@ destination's packets came from there, or it is another interface of the same ho
 (by the topology, or because the destination speaks there). Not SYNs to a published port: see `published-port-blocked`;
 nor large packets between two points of which `mtu-blackhole` says that they vanish there.
 Says: how many packets of whom stop, to which destination, between which two points, and what did pass; whether all that
-stop are larger than all that pass; at a bridge, whether no SYN is sent twice, as after a RST that it does not show. For
-information where the topology says that Docker made the network with `--internal`. A warning where it is only assumed
-that the next point was capturing then: no recording says so, and it shows no packets before or after.
+stop are larger than all that pass; at a bridge, whether no SYN is sent twice, which a RST that it does not show may
+explain. For information where the topology says that Docker made the network with `--internal`. A warning where it is
+only assumed that the next point was capturing then: no recording says so, and it shows no packets before or after.
 Wrong when: the packets take another path that was not captured, as with two uplinks or a load balancer.
 Fix: look for what drops between the two points: a rule of the host's firewall, routing, or the network in between.
 Verify: the counters of `iptables -vnL`, `iptables -t raw -vnL PREROUTING` and `nft list ruleset`, and `ip -s link` of
@@ -54,7 +54,7 @@ PAGE_ZH = """包到达一个抓包点，没有一个到达下一个。
 扑，或目的地址在那里发包）。不包括发往端口映射的 SYN：见
 `published-port-blocked`；也不包括 `mtu-blackhole` 已说明在这两个抓包点之间消失的大包。
 结论：谁的多少个包停住，发往哪里，在哪两个抓包点之间，什么能通过；停住的是否都比通过的大；在网桥上，是否没有 SYN 被重
-发，如同收到了网桥上看不到的 RST。拓扑说明该网络以
+发：网桥上看不到的 RST 可能是原因。拓扑说明该网络以
 `--internal` 创建时仅供参考。只是推测下一个抓包点当时在抓时为警告：没有记录说明，并且它此前此后都没有包。
 误判：包走了另一条没有抓包的路，例如有两条上行链路或负载均衡。
 处理：检查两个抓包点之间是什么在丢：主机防火墙的规则、路由，或中间的网络。
@@ -86,15 +86,16 @@ FIX_INTERNAL = Text(
     zh="如果本意如此则无需处理；否则把容器再接入一个不是 internal 的网络",
 )
 UNSEEN = Text(
-    en="; no SYN is sent twice, as after a RST: {bridge} would not show that of a firewall's rule, which leaves by the "
-    "bridge's port at once",
-    zh="；没有 SYN 被重发，如同收到了 RST：防火墙规则发出的 RST 直接从网桥的端口发出，{bridge} 看不到",
+    en="; no SYN is sent twice: the client gave up within a second, or got a RST that {bridge} does not show, as of a "
+    "rule where net.bridge.bridge-nf-call-iptables is 1",
+    zh="；没有 SYN 被重发：客户端在一秒内放弃，或收到了 {bridge} 上看不到的 RST，如 "
+    "net.bridge.bridge-nf-call-iptables 为 1 时规则发出的 RST",
 )
 FIX_UNSEEN = Text(
-    en="look for a rule that rejects with tcp-reset between {point} and {next} (`iptables -vnL | grep tcp-reset`, `nft "
-    "list ruleset`), and capture at the veth of the sender, which shows its RST",
-    zh="在 {point} 和 {next} 之间查找以 tcp-reset 拒绝的规则（`iptables -vnL | grep tcp-reset`、`nft list ruleset`），"
-    "并在发送者的 veth 上抓包，那里能看到 RST",
+    en="look for a rule that drops, or rejects with tcp-reset, between {point} and {next} (the counters of `iptables "
+    "-vnL` and `nft list ruleset`), and capture at the veth of the sender: a RST of a rule is seen there",
+    zh="在 {point} 和 {next} 之间查找丢弃或以 tcp-reset 拒绝的规则（`iptables -vnL` 和 `nft list ruleset` 的计数），"
+    "并在发送者的 veth 上抓包：规则发出的 RST 在那里能看到",
 )
 PORTS = Text(en="ports {ports} of {address}", zh="{address} 的端口 {ports}")
 FIX = Text(

@@ -145,7 +145,7 @@ def test_question_that_a_host_drops_after_its_own_is_told() -> None:
 @pytest.mark.parametrize(
     ("points", "name", "words"),
     [
-        (("cni0", "eth0"), "stops-between", "no SYN is sent twice, as after a RST: node/cni0 would not show that"),
+        (("cni0", "eth0"), "stops-between", "or got a RST that node/cni0 does not show"),
         (("veth-app", "cni0"), "connection-refused", "the RST has TTL 64, what accepts connections there 62"),
         (("veth-app", "eth0"), "connection-refused", "the RST has TTL 64, what accepts connections there 63"),
     ],
@@ -163,7 +163,7 @@ def test_next_hop_of_some_packets_is_told() -> None:
     problems = [finding for finding in report.findings if finding.level != "info" and not finding.explained_by]
     assert [problem.name for problem in problems] == ["host-unreachable", "arp-unanswered"]
     assert "when no answer came from 10.50.0.77, to which it sends these packets" in problems[0].says
-    assert problems[0].says.endswith("10.60.0.5 answers others, so it is these packets that go by 10.50.0.77")
+    assert problems[0].says.endswith("10.60.0.5 answers others: these packets alone go by 10.50.0.77")
 
 
 @pytest.mark.parametrize(

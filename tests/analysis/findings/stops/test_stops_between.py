@@ -209,3 +209,29 @@ def test_single_syns_of_a_client_that_gives_up_is_told(tmp_path: Path, connectio
         net.pass_by(("A/ens33", asked.but(ends=f"{A}:{40001 + number} > {B}:8080", ident=number + 1)), gap=1.5e6)
     net.pass_by(*((point, asked.but(seq=9, ident=99, flags=ACK)) for point in net.points))
     assert len(stops(net, tmp_path)) == (connections > 2)
+
+
+def called_out(folder: Path, point: str, *, syns: int = 1) -> str:
+    """What is said of two connections of a container that end at a point; another one is served before and after."""
+    net = Network([point, "A/ens33"])
+    for port, is_stopped in ((40000, False), (41000, True), (41001, True), (40001, False)):
+        for number in range(syns if is_stopped else 1):
+            asked = tcp(f"172.17.0.{2 + is_stopped}:{port} > {B}:80", flags=SYN, seq=port, ident=port + number)
+            hops = [(point, asked), *([] if is_stopped else [("A/ens33", asked.routed(smac=CARD_A, dmac=CARD_B))])]
+            net.pass_by(*hops, gap=2e6)
+        if not is_stopped:
+            answer = tcp(f"{B}:80 > 172.17.0.2:{port}", flags=SYN | ACK, seq=3, ack=port + 1, ident=port)
+            net.pass_by(("A/ens33", answer), (point, answer.routed()), gap=1e5)
+    (finding,) = stops(net, folder)
+    says: str = finding["says"]
+    return says
+
+
+def test_single_syns_at_a_bridge_is_told(tmp_path: Path) -> None:
+    assert "got a RST that A/docker0 does not show" in called_out(tmp_path, "A/docker0")
+
+
+@pytest.mark.parametrize(("point", "syns"), [("A/docker0", 2), ("A/veth1a2b3c4", 1)], ids=["sent twice", "at a veth"])
+def test_unseen_reset_is_silent(tmp_path: Path, point: str, syns: int) -> None:
+    """A client that sends its SYN again got none; and a veth shows it."""
+    assert "no SYN is sent twice" not in called_out(tmp_path, point, syns=syns)
